@@ -1,0 +1,98 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The targets in rows: a target imports only what stands in the rows above it.
+let package = Package(
+  name: "Baron",
+  products: [
+    .executable(name: "baron", targets: ["BaronCLI"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // Row 0: C libraries and the embedded kernel sources.
+    .systemLibrary(
+      name: "COpenCL", pkgConfig: "OpenCL",
+      providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
+    .systemLibrary(
+      name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CKernels"),
+    // Row 1: bytes only.
+    .target(name: "Formats", dependencies: ["CZlib"]),
+    // Row 2: one subject each, none knows of another.
+    .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
+    .target(name: "Checkpoints", dependencies: ["Formats"]),
+    .target(name: "Datasets", dependencies: ["Formats", "CTurboJPEG", "CPNG"]),
+    .target(name: "Evaluation", dependencies: ["Formats"]),
+    // Rows 3 to 5: kernels, tensors, layers.
+    .target(name: "KernelLibrary", dependencies: ["OpenCL", "CKernels"]),
+    .target(name: "Tensors", dependencies: ["OpenCL", "KernelLibrary"]),
+    .target(name: "Layers", dependencies: ["Tensors", "Checkpoints"]),
+    // Row 6: models that know nothing of the method.
+    .target(name: "CLIP", dependencies: ["Formats", "Checkpoints", "Tensors", "Layers"]),
+    .target(name: "Detection", dependencies: ["Tensors", "Layers"]),
+    // Rows 7 to 9: the method, its training, what people see.
+    .target(name: "Baron", dependencies: ["Tensors", "Layers", "CLIP", "Detection"]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Datasets", "Evaluation", "Tensors",
+        "Layers", "CLIP", "Detection", "Baron", "Yams",
+      ],
+      resources: [.embedInCode("Presets")]),
+    .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
+    .target(name: "DemoWorld", dependencies: ["Formats", "Datasets"]),
+    // Row 10: the command line.
+    .executableTarget(
+      name: "BaronCLI",
+      dependencies: [
+        "Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Datasets", "Evaluation", "Tensors",
+        "Layers", "CLIP", "Detection", "Baron", "Training", "Reporting", "DemoWorld",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    // Tests: one target per source target; TestSupport holds what they share.
+    .target(
+      name: "TestSupport",
+      dependencies: ["Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors"],
+      path: "Tests/TestSupport"),
+    .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+    .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),
+    .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Formats", "TestSupport"]),
+    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Formats", "TestSupport"]),
+    .testTarget(name: "KernelTests", dependencies: ["KernelLibrary", "Formats", "TestSupport"]),
+    .testTarget(
+      name: "TensorsTests",
+      dependencies: ["Tensors", "OpenCL", "Checkpoints", "Formats", "TestSupport"]),
+    .testTarget(
+      name: "LayersTests", dependencies: ["Layers", "Tensors", "Checkpoints", "TestSupport"]),
+    .testTarget(
+      name: "CLIPTests",
+      dependencies: ["CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport"]),
+    .testTarget(
+      name: "DetectionTests",
+      dependencies: ["Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "TestSupport"]),
+    .testTarget(
+      name: "BaronTests",
+      dependencies: [
+        "Baron", "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "TestSupport",
+      ]),
+    .testTarget(
+      name: "TrainingTests",
+      dependencies: [
+        "Training", "Baron", "Datasets", "Evaluation", "Layers", "Tensors", "Checkpoints",
+        "Formats", "TestSupport",
+      ]),
+    .testTarget(
+      name: "ReportingTests",
+      dependencies: ["Reporting", "DemoWorld", "Datasets", "Formats", "TestSupport"]),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["Formats", "Datasets", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu2x
+)

@@ -1,0 +1,71 @@
+import Foundation
+
+/// Writing files so that a reader sees the old content or the new, never a part.
+public enum AtomicFile {
+  /// Writes data beside the target, syncs it to disk and renames it into place.
+  ///
+  /// - Parameters:
+  ///   - data: The new content.
+  ///   - path: The target's path; its folder must exist.
+  /// - Throws: ``FormatError`` when the disk is full or the folder is missing or read-only; the
+  ///   target is then as it was and no temporary file is left.
+  public static func write(_ data: Data, to path: String) throws {
+    try write(to: path) { descriptor in
+      try data.withUnsafeBytes { try append($0, to: descriptor, path: path) }
+    }
+  }
+
+  /// Writes a file in pieces: `body` gets an open descriptor and uses ``append(_:to:path:)``.
+  ///
+  /// - Parameters:
+  ///   - path: The target's path; its folder must exist.
+  ///   - body: Writes the content.
+  /// - Throws: ``FormatError``, or what `body` throws; the target is then as it was.
+  public static func write(to path: String, _ body: (Int32) throws -> Void) throws {
+    let temporary = "\(path).\(getpid()).partial"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+    guard descriptor >= 0 else {
+      throw FormatError(path, "cannot be written: \(String(cString: strerror(errno)))")
+    }
+    do {
+      do {
+        try body(descriptor)
+        guard fsync(descriptor) == 0 else {
+          throw FormatError(path, "cannot be synced: \(String(cString: strerror(errno)))")
+        }
+      } catch {
+        close(descriptor)
+        throw error
+      }
+      close(descriptor)
+      guard rename(temporary, path) == 0 else {
+        throw FormatError(path, "cannot be replaced: \(String(cString: strerror(errno)))")
+      }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  /// Appends bytes to an open file, however many calls the system needs.
+  ///
+  /// - Parameters:
+  ///   - bytes: What to append.
+  ///   - descriptor: The open file.
+  ///   - path: The file's name for the error.
+  /// - Throws: ``FormatError`` when the system refuses, a full disk for example.
+  public static func append(
+    _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String
+  ) throws {
+    var done = 0
+    while done < bytes.count {
+      let count = Foundation.write(
+        descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done)
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw FormatError(path, "cannot be written: \(String(cString: strerror(errno)))")
+      }
+      done += count
+    }
+  }
+}

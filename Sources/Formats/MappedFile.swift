@@ -1,0 +1,49 @@
+import Foundation
+
+/// The bytes of a file, mapped into memory read-only for as long as the object lives.
+///
+/// A reader keeps the object; slices of ``bytes`` are valid while it does.
+public final class MappedFile: @unchecked Sendable {
+  // Sendable: the mapping is private, read-only and never changes after `init`.
+
+  /// The file's path as it was given.
+  public let path: String
+  /// The file's bytes; empty for an empty file.
+  public let bytes: UnsafeRawBufferPointer
+
+  /// Maps a file.
+  ///
+  /// - Parameter path: The file's path.
+  /// - Throws: ``FormatError`` when the file is missing, is a folder or cannot be read.
+  public init(path: String) throws {
+    self.path = path
+    let descriptor = open(path, O_RDONLY)
+    guard descriptor >= 0 else {
+      throw FormatError(path, errno == ENOENT ? "no such file" : String(cString: strerror(errno)))
+    }
+    defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      throw FormatError(path, String(cString: strerror(errno)))
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw FormatError(path, "is not a regular file")
+    }
+    let size = Int(status.st_size)
+    guard size > 0 else {
+      bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED
+    else {
+      throw FormatError(path, "cannot be mapped: \(String(cString: strerror(errno)))")
+    }
+    bytes = UnsafeRawBufferPointer(start: base, count: size)
+  }
+
+  deinit {
+    if let base = bytes.baseAddress {
+      munmap(UnsafeMutableRawPointer(mutating: base), bytes.count)
+    }
+  }
+}
