@@ -1,14 +1,145 @@
 #include "CKernels.h"
 
-// One line per file of Kernels/; a test compares this table with the folder.
-static const unsigned char types_clh[] = {
+// One array and one entry per file of Kernels/; a test compares this table with the folder.
+
+static const unsigned char attention_cl[] = {
+#embed "../../Kernels/Attention.cl" suffix(, 0)
+};
+
+static const unsigned char batchnorm_cl[] = {
+#embed "../../Kernels/BatchNorm.cl" suffix(, 0)
+};
+
+static const unsigned char boxcoding_cl[] = {
+#embed "../../Kernels/BoxCoding.cl" suffix(, 0)
+};
+
+static const unsigned char boxloss_cl[] = {
+#embed "../../Kernels/BoxLoss.cl" suffix(, 0)
+};
+
+static const unsigned char common_launch_clh[] = {
+#embed "../../Kernels/Common/Launch.clh" suffix(, 0)
+};
+
+static const unsigned char common_types_clh[] = {
 #embed "../../Kernels/Common/Types.clh" suffix(, 0)
+};
+
+static const unsigned char contrastiveloss_cl[] = {
+#embed "../../Kernels/ContrastiveLoss.cl" suffix(, 0)
+};
+
+static const unsigned char convolution_cl[] = {
+#embed "../../Kernels/Convolution.cl" suffix(, 0)
+};
+
+static const unsigned char crossentropy_cl[] = {
+#embed "../../Kernels/CrossEntropy.cl" suffix(, 0)
+};
+
+static const unsigned char embedding_cl[] = {
+#embed "../../Kernels/Embedding.cl" suffix(, 0)
+};
+
+static const unsigned char imageinput_cl[] = {
+#embed "../../Kernels/ImageInput.cl" suffix(, 0)
+};
+
+static const unsigned char indexing_cl[] = {
+#embed "../../Kernels/Indexing.cl" suffix(, 0)
+};
+
+static const unsigned char layernorm_cl[] = {
+#embed "../../Kernels/LayerNorm.cl" suffix(, 0)
+};
+
+static const unsigned char matrixloaders_clh[] = {
+#embed "../../Kernels/MatrixLoaders.clh" suffix(, 0)
+};
+
+static const unsigned char matrixproduct_cl[] = {
+#embed "../../Kernels/MatrixProduct.cl" suffix(, 0)
+};
+
+static const unsigned char matrixproductcpu_cl[] = {
+#embed "../../Kernels/MatrixProductCPU.cl" suffix(, 0)
+};
+
+static const unsigned char nms_cl[] = {
+#embed "../../Kernels/NMS.cl" suffix(, 0)
+};
+
+static const unsigned char optimizer_cl[] = {
+#embed "../../Kernels/Optimizer.cl" suffix(, 0)
+};
+
+static const unsigned char pointwise_cl[] = {
+#embed "../../Kernels/Pointwise.cl" suffix(, 0)
+};
+
+static const unsigned char pooling_cl[] = {
+#embed "../../Kernels/Pooling.cl" suffix(, 0)
+};
+
+static const unsigned char positionalencoding_cl[] = {
+#embed "../../Kernels/PositionalEncoding.cl" suffix(, 0)
+};
+
+static const unsigned char reduction_cl[] = {
+#embed "../../Kernels/Reduction.cl" suffix(, 0)
+};
+
+static const unsigned char resize_cl[] = {
+#embed "../../Kernels/Resize.cl" suffix(, 0)
+};
+
+static const unsigned char roialign_cl[] = {
+#embed "../../Kernels/RoIAlign.cl" suffix(, 0)
+};
+
+static const unsigned char similarity_cl[] = {
+#embed "../../Kernels/Similarity.cl" suffix(, 0)
+};
+
+static const unsigned char softmax_cl[] = {
+#embed "../../Kernels/Softmax.cl" suffix(, 0)
+};
+
+static const unsigned char topk_cl[] = {
+#embed "../../Kernels/TopK.cl" suffix(, 0)
 };
 
 #define ENTRY(path, name) {path, name, sizeof(name) - 1}
 
 static const CKernelFile files[] = {
-    ENTRY("Common/Types.clh", types_clh),
+    ENTRY("Attention.cl", attention_cl),
+    ENTRY("BatchNorm.cl", batchnorm_cl),
+    ENTRY("BoxCoding.cl", boxcoding_cl),
+    ENTRY("BoxLoss.cl", boxloss_cl),
+    ENTRY("Common/Launch.clh", common_launch_clh),
+    ENTRY("Common/Types.clh", common_types_clh),
+    ENTRY("ContrastiveLoss.cl", contrastiveloss_cl),
+    ENTRY("Convolution.cl", convolution_cl),
+    ENTRY("CrossEntropy.cl", crossentropy_cl),
+    ENTRY("Embedding.cl", embedding_cl),
+    ENTRY("ImageInput.cl", imageinput_cl),
+    ENTRY("Indexing.cl", indexing_cl),
+    ENTRY("LayerNorm.cl", layernorm_cl),
+    ENTRY("MatrixLoaders.clh", matrixloaders_clh),
+    ENTRY("MatrixProduct.cl", matrixproduct_cl),
+    ENTRY("MatrixProductCPU.cl", matrixproductcpu_cl),
+    ENTRY("NMS.cl", nms_cl),
+    ENTRY("Optimizer.cl", optimizer_cl),
+    ENTRY("Pointwise.cl", pointwise_cl),
+    ENTRY("Pooling.cl", pooling_cl),
+    ENTRY("PositionalEncoding.cl", positionalencoding_cl),
+    ENTRY("Reduction.cl", reduction_cl),
+    ENTRY("Resize.cl", resize_cl),
+    ENTRY("RoIAlign.cl", roialign_cl),
+    ENTRY("Similarity.cl", similarity_cl),
+    ENTRY("Softmax.cl", softmax_cl),
+    ENTRY("TopK.cl", topk_cl),
 };
 
 const CKernelFile *ckernels_files(size_t *count) {

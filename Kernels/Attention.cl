@@ -1,0 +1,3 @@
+// Attention kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// BatchNorm kernels.
+
+#include "Common/Launch.clh"

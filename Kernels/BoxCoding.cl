@@ -1,0 +1,3 @@
+// BoxCoding kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// BoxLoss kernels.
+
+#include "Common/Launch.clh"

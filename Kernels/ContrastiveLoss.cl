@@ -1,0 +1,3 @@
+// ContrastiveLoss kernels.
+
+#include "Common/Launch.clh"

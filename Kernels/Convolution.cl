@@ -1,0 +1,3 @@
+// Convolution kernels.
+
+#include "Common/Launch.clh"

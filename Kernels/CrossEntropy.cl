@@ -1,0 +1,3 @@
+// CrossEntropy kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// Embedding kernels.
+
+#include "Common/Launch.clh"

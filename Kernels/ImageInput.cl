@@ -1,0 +1,3 @@
+// ImageInput kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// Indexing kernels.
+
+#include "Common/Launch.clh"

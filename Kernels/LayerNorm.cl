@@ -1,0 +1,3 @@
+// LayerNorm kernels.
+
+#include "Common/Launch.clh"

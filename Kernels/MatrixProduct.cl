@@ -1,0 +1,3 @@
+// MatrixProduct kernels.
+
+#include "Common/Launch.clh"

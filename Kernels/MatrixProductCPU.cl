@@ -1,0 +1,3 @@
+// MatrixProductCPU kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// NMS kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// Optimizer kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// Pooling kernels.
+
+#include "Common/Launch.clh"

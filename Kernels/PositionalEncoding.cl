@@ -1,0 +1,3 @@
+// PositionalEncoding kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// Reduction kernels.
+
+#include "Common/Launch.clh"

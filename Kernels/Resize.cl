@@ -1,0 +1,3 @@
+// Resize kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// RoIAlign kernels.
+
+#include "Common/Launch.clh"

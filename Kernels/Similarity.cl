@@ -1,0 +1,3 @@
+// Similarity kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,3 @@
+// Softmax kernels.
+
+#include "Common/Launch.clh"

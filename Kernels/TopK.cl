@@ -1,0 +1,3 @@
+// TopK kernels.
+
+#include "Common/Launch.clh"

@@ -1,0 +1,130 @@
+import COpenCL
+
+/// A piece of device memory; returns to its queue's pool when the last reference goes.
+public final class Buffer {
+  let handle: cl_mem
+  /// Usable bytes; the pool may have reserved more.
+  public let bytes: Int
+  /// What it holds, for memory reports.
+  public let label: String
+  private let sizeClass: Int
+  private let pool: BufferPool
+
+  init(handle: cl_mem, bytes: Int, sizeClass: Int, label: String, pool: BufferPool) {
+    self.handle = handle
+    self.bytes = bytes
+    self.sizeClass = sizeClass
+    self.label = label
+    self.pool = pool
+  }
+
+  deinit { pool.recycle(handle, sizeClass: sizeClass, label: label) }
+}
+
+/// Caches the buffers of one in-order queue by size class.
+///
+/// A buffer that is given back may be handed out again at once although kernels that use it are
+/// still queued: the queue runs in order, so the next user comes after them. A buffer that another
+/// queue reads must therefore be kept alive until the queues have met (``CommandQueue/wait(for:)``).
+public final class BufferPool {
+  /// Bytes in use and their highest value, for one label or all.
+  public struct Statistics: Sendable {
+    /// Bytes in use now.
+    public var live = 0
+    /// Highest number of bytes in use at a time.
+    public var peak = 0
+    /// Buffers handed out so far.
+    public var count = 0
+
+    mutating func add(_ bytes: Int) {
+      live += bytes
+      peak = max(peak, live)
+      count += 1
+    }
+  }
+
+  private let context: Context
+  private var free: [Int: [cl_mem]] = [:]
+  private var cached = 0
+  /// Use by label.
+  public private(set) var byLabel: [String: Statistics] = [:]
+  /// Use in total.
+  public private(set) var total = Statistics()
+  /// Bytes that the pool holds from the driver, in use or not.
+  public var reserved: Int { total.live + cached }
+
+  init(context: Context) {
+    self.context = context
+  }
+
+  deinit { release() }
+
+  /// Gives all unused buffers back to the driver; the queue must be idle.
+  func release() {
+    for handle in free.values.joined() { clReleaseMemObject(handle) }
+    free = [:]
+    cached = 0
+  }
+
+  /// Forgets the peaks, so that the next report starts from what is live now.
+  public func resetPeaks() {
+    total.peak = total.live
+    byLabel = byLabel.mapValues {
+      var statistics = $0
+      statistics.peak = statistics.live
+      return statistics
+    }
+  }
+
+  /// Rounds up to one of eight steps per power of two, at least 256 bytes.
+  static func sizeClass(of bytes: Int) -> Int {
+    guard bytes > 256 else { return 256 }
+    let step = max(256, 1 << max(0, Int.bitWidth - 1 - (bytes - 1).leadingZeroBitCount - 3))
+    return (bytes + step - 1) / step * step
+  }
+
+  func allocate(bytes: Int, label: String, queue: CommandQueue) throws -> Buffer {
+    let sizeClass = Self.sizeClass(of: bytes)
+    let handle: cl_mem
+    if let reused = free[sizeClass]?.popLast() {
+      handle = reused
+      cached -= sizeClass
+    } else {
+      handle = try create(sizeClass, label: label, queue: queue)
+    }
+    total.add(sizeClass)
+    byLabel[label, default: Statistics()].add(sizeClass)
+    let buffer = Buffer(
+      handle: handle, bytes: bytes, sizeClass: sizeClass, label: label, pool: self)
+    if context.poisonsBuffers { try queue.fill(buffer, pattern: UInt32.max, bytes: sizeClass) }
+    return buffer
+  }
+
+  private func create(_ bytes: Int, label: String, queue: CommandQueue) throws -> cl_mem {
+    let limit = context.device.largestBufferInBytes
+    let failure = OpenCLError.allocation(
+      label: label, bytes: bytes, limit: limit, live: total.live)
+    guard bytes <= limit else { throw failure }
+    if reserved + bytes > context.device.memoryInBytes, cached > 0 {
+      try queue.finish()
+      release()
+    }
+    var code: cl_int = 0
+    for attempt in 0..<2 {
+      let flags = cl_mem_flags(CL_MEM_READ_WRITE)
+      if let handle = clCreateBuffer(context.handle, flags, bytes, nil, &code) { return handle }
+      guard attempt == 0 else { break }
+      // What lies unused in the pool may be what the driver lacks.
+      try queue.finish()
+      release()
+    }
+    throw failure
+  }
+
+  func recycle(_ handle: cl_mem, sizeClass: Int, label: String) {
+    free[sizeClass, default: []].append(handle)
+    cached += sizeClass
+    total.live -= sizeClass
+    byLabel[label]?.live -= sizeClass
+  }
+}

@@ -1,0 +1,251 @@
+import COpenCL
+
+/// An in-order queue of one device, with the pool that its buffers come from.
+public final class CommandQueue {
+  /// The queue's name in profiles: `student`, `teacher`.
+  public let name: String
+  /// The context it belongs to.
+  public let context: Context
+  /// Where its buffers come from.
+  public let pool: BufferPool
+  /// Records times when present.
+  public let profiler: Profiler?
+  /// Blocking and non-blocking reads so far: round trips to the host.
+  public private(set) var readCount = 0
+  private let handle: cl_command_queue
+
+  /// Creates a queue.
+  ///
+  /// - Parameters:
+  ///   - context: The context.
+  ///   - name: The queue's name in profiles.
+  ///   - profiler: Records the times of what runs, or nil.
+  /// - Throws: ``OpenCLError`` when the driver refuses.
+  public init(context: Context, name: String, profiler: Profiler? = nil) throws {
+    self.context = context
+    self.name = name
+    self.profiler = profiler
+    pool = BufferPool(context: context)
+    var code: cl_int = 0
+    let properties =
+      profiler == nil ? 0 : cl_command_queue_properties(CL_QUEUE_PROFILING_ENABLE)
+    guard
+      let handle = clCreateCommandQueue(context.handle, context.device.id, properties, &code)
+    else {
+      throw OpenCLError.call("clCreateCommandQueue", code: code, about: name)
+    }
+    self.handle = handle
+    if let profiler { try calibrate(profiler) }
+  }
+
+  deinit {
+    // Kernels may still read pooled buffers; the pool goes after this.
+    clFinish(handle)
+    clReleaseCommandQueue(handle)
+  }
+
+  private func calibrate(_ profiler: Profiler) throws {
+    var event: cl_event?
+    try check(clEnqueueMarkerWithWaitList(handle, 0, nil, &event), "clEnqueueMarker", name)
+    try finish()
+    guard let event else { return }
+    var end: cl_ulong = 0
+    _ = clGetEventProfilingInfo(
+      event, cl_profiling_info(CL_PROFILING_COMMAND_END), MemoryLayout<cl_ulong>.size, &end, nil)
+    profiler.clockOffset = Int64(bitPattern: Profiler.now()) - Int64(bitPattern: end)
+    clReleaseEvent(event)
+  }
+
+  /// Reserves device memory.
+  ///
+  /// - Parameters:
+  ///   - bytes: Size in bytes; 0 gives a small buffer that nothing may read.
+  ///   - label: What it holds, for memory reports and errors.
+  /// - Returns: The buffer; its content is undefined.
+  /// - Throws: ``OpenCLError/allocation(label:bytes:limit:live:)``.
+  public func allocate(bytes: Int, label: String) throws -> Buffer {
+    try pool.allocate(bytes: max(bytes, 4), label: label, queue: self)
+  }
+
+  /// Enqueues a kernel.
+  ///
+  /// - Parameters:
+  ///   - kernel: The kernel.
+  ///   - global: Work-items in one to three dimensions; nothing runs when one is 0.
+  ///   - local: Work-group size, as many dimensions as `global`, each dividing it.
+  ///   - arguments: The kernel's arguments in order.
+  ///   - work: Arithmetic and traffic for the profiler.
+  /// - Throws: ``OpenCLError/call(_:code:about:)`` naming the kernel and its sizes.
+  public func launch(
+    _ kernel: Kernel, global: [Int], local: [Int], _ arguments: [KernelArgument],
+    work: Work = Work()
+  ) throws {
+    guard !global.contains(0) else { return }
+    try kernel.set(arguments)
+    try enqueue(kernel.name, work) { event in
+      clEnqueueNDRangeKernel(
+        handle, kernel.handle, cl_uint(global.count), nil, global, local, 0, nil, event)
+    } about: {
+      "\(kernel.name), global \(global), local \(local)"
+    }
+  }
+
+  /// Runs one enqueueing call, handing its event to the profiler when there is one.
+  private func enqueue(
+    _ name: String, _ work: Work, _ body: (UnsafeMutablePointer<cl_event?>?) -> cl_int,
+    about: () -> String
+  ) throws {
+    guard let profiler else {
+      try check(body(nil), "enqueueing", about())
+      return
+    }
+    var event: cl_event?
+    try check(body(&event), "enqueueing", about())
+    if let event { profiler.add(event, name: name, queue: self.name, work: work) }
+  }
+
+  /// Fills a buffer with a repeated 32-bit pattern.
+  ///
+  /// - Parameters:
+  ///   - buffer: The buffer.
+  ///   - pattern: The pattern.
+  ///   - bytes: How many bytes, a multiple of 4; nil fills all.
+  /// - Throws: ``OpenCLError``.
+  public func fill(_ buffer: Buffer, pattern: UInt32, bytes: Int? = nil) throws {
+    var pattern = pattern
+    let count = (bytes ?? buffer.bytes) / 4 * 4
+    try enqueue("fill", Work(bytes: Double(count))) { event in
+      clEnqueueFillBuffer(handle, buffer.handle, &pattern, 4, 0, count, 0, nil, event)
+    } about: {
+      "fill of \(buffer.label)"
+    }
+  }
+
+  /// Copies bytes between buffers.
+  ///
+  /// - Parameters:
+  ///   - source: Where to read.
+  ///   - sourceOffset: First byte read.
+  ///   - target: Where to write.
+  ///   - targetOffset: First byte written.
+  ///   - bytes: How many bytes.
+  /// - Throws: ``OpenCLError``.
+  public func copy(
+    from source: Buffer, at sourceOffset: Int = 0, to target: Buffer, at targetOffset: Int = 0,
+    bytes: Int
+  ) throws {
+    guard bytes > 0 else { return }
+    try enqueue("copy", Work(bytes: 2 * Double(bytes))) { event in
+      clEnqueueCopyBuffer(
+        handle, source.handle, target.handle, sourceOffset, targetOffset, bytes, 0, nil, event)
+    } about: {
+      "copy of \(bytes) bytes from \(source.label) to \(target.label)"
+    }
+  }
+
+  /// Copies host memory to a buffer; the memory may be reused when the call returns.
+  ///
+  /// - Parameters:
+  ///   - bytes: The host's bytes.
+  ///   - buffer: The buffer, at least as large.
+  /// - Throws: ``OpenCLError``.
+  public func write(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
+    guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+    precondition(bytes.count <= buffer.bytes, "write of more bytes than \(buffer.label) holds")
+    try enqueue("write", Work(bytes: Double(bytes.count))) { event in
+      clEnqueueWriteBuffer(
+        handle, buffer.handle, cl_bool(CL_TRUE), 0, bytes.count, base, 0, nil, event)
+    } about: {
+      "write of \(bytes.count) bytes to \(buffer.label)"
+    }
+  }
+
+  /// Waits for the queue and copies a buffer to host memory.
+  ///
+  /// - Parameters:
+  ///   - buffer: The buffer.
+  ///   - bytes: Where the host wants it; at most the buffer's size.
+  /// - Throws: ``OpenCLError``.
+  public func read(_ buffer: Buffer, into bytes: UnsafeMutableRawBufferPointer) throws {
+    guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+    precondition(bytes.count <= buffer.bytes, "read of more bytes than \(buffer.label) holds")
+    readCount += 1
+    try enqueue("read", Work(bytes: Double(bytes.count))) { event in
+      clEnqueueReadBuffer(
+        handle, buffer.handle, cl_bool(CL_TRUE), 0, bytes.count, base, 0, nil, event)
+    } about: {
+      "read of \(bytes.count) bytes from \(buffer.label)"
+    }
+  }
+
+  /// Starts to copy a buffer to host memory without waiting for it.
+  ///
+  /// - Parameter buffer: The buffer; kept alive until the read is done.
+  /// - Returns: The read under way.
+  /// - Throws: ``OpenCLError``.
+  public func readLater(_ buffer: Buffer) throws -> PendingRead {
+    readCount += 1
+    let read = PendingRead(buffer: buffer)
+    var event: cl_event?
+    try check(
+      clEnqueueReadBuffer(
+        handle, buffer.handle, cl_bool(CL_FALSE), 0, buffer.bytes, read.memory.baseAddress, 0,
+        nil, &event), "enqueueing", "read of \(buffer.bytes) bytes from \(buffer.label)")
+    read.event = event
+    try check(clFlush(handle), "clFlush", name)
+    return read
+  }
+
+  /// Hands everything enqueued so far to the device without waiting.
+  ///
+  /// - Throws: ``OpenCLError``.
+  public func flush() throws { try check(clFlush(handle), "clFlush", name) }
+
+  /// Waits until everything enqueued so far is done.
+  ///
+  /// - Throws: ``OpenCLError``.
+  public func finish() throws { try check(clFinish(handle), "clFinish", name) }
+
+  /// Lets everything enqueued on this queue from now on wait for what another queue holds now.
+  ///
+  /// The host does not wait.
+  ///
+  /// - Parameter other: The other queue, of the same context.
+  /// - Throws: ``OpenCLError``.
+  public func wait(for other: CommandQueue) throws {
+    var event: cl_event?
+    try check(
+      clEnqueueMarkerWithWaitList(other.handle, 0, nil, &event), "clEnqueueMarker", other.name)
+    try other.flush()
+    defer { if let event { clReleaseEvent(event) } }
+    try check(clEnqueueBarrierWithWaitList(handle, 1, &event, nil), "clEnqueueBarrier", name)
+  }
+}
+
+/// A copy from the device under way.
+public final class PendingRead {
+  let memory: UnsafeMutableRawBufferPointer
+  fileprivate(set) var event: cl_event?
+  private let buffer: Buffer
+
+  fileprivate init(buffer: Buffer) {
+    self.buffer = buffer
+    memory = .allocate(byteCount: buffer.bytes, alignment: 16)
+  }
+
+  deinit {
+    // The driver writes into `memory` until the event is done.
+    if event != nil { clWaitForEvents(1, &event) }
+    if let event { clReleaseEvent(event) }
+    memory.deallocate()
+  }
+
+  /// Waits for the copy.
+  ///
+  /// - Returns: The buffer's content as floats.
+  /// - Throws: ``OpenCLError`` when the copy failed.
+  public func floats() throws -> [Float] {
+    if event != nil { try check(clWaitForEvents(1, &event), "clWaitForEvents", buffer.label) }
+    return Array(memory.bindMemory(to: Float.self))
+  }
+}

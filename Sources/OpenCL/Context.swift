@@ -1,0 +1,42 @@
+import COpenCL
+
+/// An OpenCL context on one device, with the settings that its queues and programs share.
+///
+/// Confined to one thread, like everything made from it.
+public final class Context {
+  /// The device.
+  public let device: Device
+  /// Which kernels it gets; a test may ask for `generic` kernels on a CPU.
+  public let family: DeviceFamily
+  /// Whether new buffers are filled with NaN, to catch reads of memory that nothing wrote.
+  public let poisonsBuffers: Bool
+  /// Compiled programs on disk, or nil to compile each time.
+  public let cache: ProgramCache?
+  let handle: cl_context
+
+  /// Creates a context.
+  ///
+  /// - Parameters:
+  ///   - device: The device.
+  ///   - family: Which kernels to use; nil takes the device's own family.
+  ///   - poisonsBuffers: Fill new buffers with NaN.
+  ///   - cache: Compiled programs on disk, or nil.
+  /// - Throws: ``OpenCLError`` when the driver refuses.
+  public init(
+    device: Device, family: DeviceFamily? = nil, poisonsBuffers: Bool = false,
+    cache: ProgramCache? = ProgramCache.standard
+  ) throws {
+    self.device = device
+    self.family = family ?? device.family
+    self.poisonsBuffers = poisonsBuffers
+    self.cache = cache
+    var code: cl_int = 0
+    var id: cl_device_id? = device.id
+    guard let handle = clCreateContext(nil, 1, &id, nil, nil, &code) else {
+      throw OpenCLError.call("clCreateContext", code: code, about: device.name)
+    }
+    self.handle = handle
+  }
+
+  deinit { clReleaseContext(handle) }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import Formats
+
+/// Compiled programs on disk, keyed by device, driver, compiler options and source.
+///
+/// Each entry carries the SHA-256 of its content; an entry that does not match is ignored and
+/// written anew. A cache that cannot be written costs time, never a result.
+public struct ProgramCache: Sendable {
+  /// The folder that holds the entries.
+  public let folder: String
+
+  /// Creates a cache.
+  ///
+  /// - Parameter folder: The folder; created on the first store.
+  public init(folder: String) {
+    self.folder = folder
+  }
+
+  /// The user's cache: `$BARON_CACHE`, else `baron` in `$XDG_CACHE_HOME` or `~/.cache`; nil when
+  /// `BARON_CACHE` is `off`.
+  public static var standard: ProgramCache? {
+    let environment = ProcessInfo.processInfo.environment
+    if let chosen = environment["BARON_CACHE"], !chosen.isEmpty {
+      return chosen == "off" ? nil : ProgramCache(folder: chosen + "/programs")
+    }
+    let base =
+      environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+      ?? NSHomeDirectory() + "/.cache"
+    return ProgramCache(folder: base + "/baron/programs")
+  }
+
+  func key(_ device: Device, source: String, options: String) -> String {
+    let parts = [device.platformName, device.name, device.version, device.driver, options, source]
+    return SHA256.hexDigest(of: Data(parts.joined(separator: "\u{0}").utf8))
+  }
+
+  private func path(_ key: String) -> String { "\(folder)/\(key).bin" }
+
+  func load(_ key: String) -> Data? {
+    guard let entry = FileManager.default.contents(atPath: path(key)), entry.count > 64 else {
+      return nil
+    }
+    let binary = entry.dropFirst(64)
+    guard Data(SHA256.hexDigest(of: Data(binary)).utf8) == entry.prefix(64) else { return nil }
+    return Data(binary)
+  }
+
+  func store(_ binary: Data, _ key: String) {
+    try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let entry = Data(SHA256.hexDigest(of: binary).utf8) + binary
+    try? AtomicFile.write(entry, to: path(key))
+  }
+}

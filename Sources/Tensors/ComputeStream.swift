@@ -1,0 +1,111 @@
+import KernelLibrary
+import OpenCL
+
+/// Where tensors live and operators run: one in-order queue with the compiled kernels.
+///
+/// Student and teacher are two streams of one context. Tensors of different streams do not meet in
+/// an operator; ``Tensor/moved(to:)`` carries one over. Confined to one thread.
+public final class ComputeStream {
+  /// The queue that operators enqueue on.
+  public let queue: CommandQueue
+  /// The compiled kernels.
+  public let library: KernelLibrary
+  /// Whether operators record how to differentiate; see ``withoutGradients(_:)``.
+  public private(set) var recordsGradients = true
+  /// Orders the recorded computation; later is larger.
+  var sequence: UInt64 = 0
+
+  /// Creates a stream.
+  ///
+  /// - Parameters:
+  ///   - context: The context.
+  ///   - name: The queue's name in profiles.
+  ///   - library: Compiled kernels to share with another stream; nil makes new ones.
+  ///   - profiler: Records times, or nil.
+  /// - Throws: `OpenCLError` when the driver refuses.
+  public init(
+    context: Context, name: String = "student", library: KernelLibrary? = nil,
+    profiler: Profiler? = nil
+  ) throws {
+    queue = try CommandQueue(context: context, name: name, profiler: profiler)
+    self.library = library ?? KernelLibrary(context: context)
+  }
+
+  /// Which kernels the device gets.
+  public var family: DeviceFamily { queue.context.family }
+
+  /// The device.
+  public var device: Device { queue.context.device }
+
+  /// Runs `body` without recording how to differentiate.
+  ///
+  /// - Parameter body: The work.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
+  public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let before = recordsGradients
+    recordsGradients = false
+    defer { recordsGradients = before }
+    return try body()
+  }
+
+  /// Names a phase of the step for the profiler, if there is one.
+  ///
+  /// - Parameters:
+  ///   - name: The phase's name.
+  ///   - body: The work.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
+  public func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    guard let profiler = queue.profiler else { return try body() }
+    return try profiler.phase(name, body)
+  }
+
+  // MARK: Launch shapes shared by the operators
+
+  /// Launches a kernel written with `FOR_EACH_ELEMENT` of `Common/Launch.clh`.
+  ///
+  /// On a CPU each work-item owns a contiguous block; on a GPU the items stride over all elements.
+  ///
+  /// - Parameters:
+  ///   - kernel: The kernel; its last parameter is `int count`.
+  ///   - count: Elements to visit.
+  ///   - arguments: All arguments but the last.
+  ///   - work: Arithmetic and traffic for the profiler.
+  /// - Throws: `OpenCLError`.
+  public func launchElements(
+    _ kernel: Kernel, count: Int, _ arguments: [KernelArgument], work: Work = Work()
+  ) throws {
+    guard count > 0 else { return }
+    precondition(count <= Int(Int32.max), "\(kernel.name): \(count) elements pass 2^31")
+    let arguments = arguments + [.int(count)]
+    if family == .cpu {
+      let items = (count + Self.elementsPerItem - 1) / Self.elementsPerItem
+      try queue.launch(kernel, global: [items], local: [1], arguments, work: work)
+    } else {
+      let groups = min((count + 255) / 256, 32 * max(1, device.computeUnits))
+      try queue.launch(kernel, global: [groups * 256], local: [256], arguments, work: work)
+    }
+  }
+
+  /// Launches a kernel in which one work-group owns one row (`LANE`, `LANES` of
+  /// `Common/Launch.clh`): one work-item on a CPU, 128 on a GPU.
+  ///
+  /// - Parameters:
+  ///   - kernel: The kernel; the row is `get_group_id(0)`.
+  ///   - rows: Number of rows.
+  ///   - arguments: All arguments.
+  ///   - work: Arithmetic and traffic for the profiler.
+  /// - Throws: `OpenCLError`.
+  public func launchRows(
+    _ kernel: Kernel, rows: Int, _ arguments: [KernelArgument], work: Work = Work()
+  ) throws {
+    let lanes = family == .cpu ? 1 : Self.lanes
+    try queue.launch(kernel, global: [rows * lanes], local: [lanes], arguments, work: work)
+  }
+
+  /// Elements of one work-item on a CPU; equals `ELEMENTS_PER_ITEM` in `Common/Launch.clh`.
+  static let elementsPerItem = 16384
+  /// Work-items of a row's work-group on a GPU; equals `LANES` in `Common/Launch.clh`.
+  static let lanes = 128
+}

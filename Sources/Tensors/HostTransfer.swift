@@ -1,0 +1,111 @@
+import OpenCL
+
+extension Tensor {
+  /// Copies floats to a device.
+  ///
+  /// - Parameters:
+  ///   - values: The elements in row-major order.
+  ///   - shape: Sizes; their product is the number of values.
+  ///   - stream: Where the tensor lives.
+  ///   - label: What it holds, for memory reports.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(
+    _ values: [Float], shape: [Int], on stream: ComputeStream, label: String = "input"
+  ) throws {
+    precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
+    try self.init(uninitialized: shape, on: stream, label: label)
+    try values.withUnsafeBytes { try stream.queue.write($0, to: buffer) }
+  }
+
+  /// Copies integers to a device.
+  ///
+  /// - Parameters:
+  ///   - values: The elements in row-major order.
+  ///   - shape: Sizes; their product is the number of values.
+  ///   - stream: Where the tensor lives.
+  ///   - label: What it holds, for memory reports.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(
+    _ values: [Int32], shape: [Int], on stream: ComputeStream, label: String = "input"
+  ) throws {
+    precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
+    try self.init(uninitialized: shape, on: stream, elementType: .int32, label: label)
+    try values.withUnsafeBytes { try stream.queue.write($0, to: buffer) }
+  }
+
+  /// Fills a new tensor with one value.
+  ///
+  /// - Parameters:
+  ///   - value: The value.
+  ///   - shape: Sizes.
+  ///   - stream: Where the tensor lives.
+  ///   - label: What it holds, for memory reports.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(
+    repeating value: Float, shape: [Int], on stream: ComputeStream, label: String = "constant"
+  ) throws {
+    try self.init(uninitialized: shape, on: stream, label: label)
+    guard count > 0 else { return }
+    try stream.queue.fill(buffer, pattern: value.bitPattern)
+  }
+
+  /// Waits for the stream and copies the elements to the host.
+  ///
+  /// - Returns: The elements in row-major order.
+  /// - Throws: `OpenCLError` when the device failed.
+  public func floats() throws -> [Float] {
+    precondition(elementType == .float32, "floats() of an integer tensor")
+    return try read(0)
+  }
+
+  /// Waits for the stream and copies the elements to the host.
+  ///
+  /// - Returns: The elements in row-major order.
+  /// - Throws: `OpenCLError` when the device failed.
+  public func integers() throws -> [Int32] {
+    precondition(elementType == .int32, "integers() of a float tensor")
+    return try read(0)
+  }
+
+  private func read<Element>(_ zero: Element) throws -> [Element] {
+    var values = [Element](repeating: zero, count: count)
+    try values.withUnsafeMutableBytes { try stream.queue.read(buffer, into: $0) }
+    return values
+  }
+
+  /// Starts to copy the elements to the host without waiting.
+  ///
+  /// - Returns: The copy under way.
+  /// - Throws: `OpenCLError`.
+  public func readLater() throws -> PendingRead { try stream.queue.readLater(buffer) }
+
+  /// Replaces the elements in place, for loading weights.
+  ///
+  /// - Parameter values: As many floats as the tensor has elements.
+  /// - Throws: `OpenCLError`.
+  public func overwrite(with values: [Float]) throws {
+    precondition(values.count == count, "\(values.count) values for shape \(shape)")
+    try values.withUnsafeBytes { try stream.queue.write($0, to: buffer) }
+  }
+
+  /// A copy with its own storage, on the same stream; a constant.
+  ///
+  /// - Returns: The copy.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public func copied() throws -> Tensor { try moved(to: stream) }
+
+  /// A copy on another stream of the same context, which waits for what this stream holds now.
+  ///
+  /// The caller keeps `self` alive until this stream has waited for the other one.
+  ///
+  /// - Parameter other: The other stream.
+  /// - Returns: The copy, a constant.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public func moved(to other: ComputeStream) throws -> Tensor {
+    let copy = try Tensor(
+      uninitialized: shape, on: other, elementType: elementType, label: buffer.label)
+    if other !== stream { try other.queue.wait(for: stream.queue) }
+    try other.queue.copy(from: buffer, to: copy.buffer, bytes: byteCount)
+    return copy
+  }
+}

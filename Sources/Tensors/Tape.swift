@@ -1,0 +1,163 @@
+/// One step of the recorded computation: how the gradient of a result becomes those of its inputs.
+///
+/// A leaf (no inputs) collects the gradient of a trained tensor.
+public final class GradientNode {
+  /// The operator's name.
+  public let name: String
+  /// The gradient that has arrived so far; stays only on leaves.
+  public fileprivate(set) var gradient: Tensor?
+  fileprivate let sequence: UInt64
+  fileprivate var inputs: [GradientNode?]
+  fileprivate var backward: ((Tensor) throws -> [Tensor?])?
+  fileprivate var isLeaf: Bool { inputs.isEmpty }
+
+  fileprivate init(
+    name: String, sequence: UInt64, inputs: [GradientNode?],
+    backward: ((Tensor) throws -> [Tensor?])?
+  ) {
+    self.name = name
+    self.sequence = sequence
+    self.inputs = inputs
+    self.backward = backward
+  }
+
+  /// Forgets a leaf's gradient, before the next step.
+  public func clearGradient() { gradient = nil }
+
+  /// Replaces a leaf's gradient, for clipping or for a sum over processes.
+  ///
+  /// - Parameter gradient: The new gradient.
+  public func setGradient(_ gradient: Tensor) { self.gradient = gradient }
+}
+
+extension ComputeStream {
+  fileprivate func nextSequence() -> UInt64 {
+    sequence += 1
+    return sequence
+  }
+}
+
+extension Tensor {
+  /// Makes a constant a trained tensor: a leaf that collects its gradient.
+  ///
+  /// - Parameter name: The leaf's name in errors.
+  /// - Returns: A tensor that shares the storage.
+  public func trained(_ name: String) -> Tensor {
+    let leaf = GradientNode(
+      name: name, sequence: stream.nextSequence(), inputs: [], backward: nil)
+    return Tensor(
+      shape: shape, elementType: elementType, buffer: buffer, stream: stream, node: leaf)
+  }
+
+  /// Records how to differentiate an operator's result.
+  ///
+  /// Nothing is recorded when no input needs a gradient or the stream does not record.
+  ///
+  /// - Parameters:
+  ///   - inputs: The operator's inputs, at least one.
+  ///   - name: The operator's name.
+  ///   - backward: From the result's gradient, the gradient of each input in order; nil for inputs
+  ///     that do not need one (`needsGradient`). Keeps alive what it captures until it has run.
+  /// - Returns: The result with its history.
+  public func differentiable(
+    from inputs: [Tensor], _ name: String, _ backward: @escaping (Tensor) throws -> [Tensor?]
+  ) -> Tensor {
+    precondition(!inputs.isEmpty, "\(name): no inputs")
+    for input in inputs {
+      precondition(input.stream === stream, "\(name): inputs on different streams")
+    }
+    guard stream.recordsGradients, inputs.contains(where: \.needsGradient) else { return self }
+    let node = GradientNode(
+      name: name, sequence: stream.nextSequence(), inputs: inputs.map(\.node), backward: backward)
+    return Tensor(
+      shape: shape, elementType: elementType, buffer: buffer, stream: stream, node: node)
+  }
+
+  /// Differentiates a scalar with respect to every leaf that it depends on.
+  ///
+  /// Each leaf's gradient is added to. The recorded computation is freed on the way.
+  ///
+  /// - Throws: `OpenCLError` when the device fails.
+  public func backward() throws {
+    precondition(count == 1, "backward() of a tensor of shape \(shape); it needs a scalar")
+    try backward(from: try Tensor(repeating: 1, shape: shape, on: stream, label: "gradient"))
+  }
+
+  /// Differentiates the sum of this tensor times `gradient`.
+  ///
+  /// - Parameter gradient: Of the same shape.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func backward(from gradient: Tensor) throws {
+    precondition(gradient.shape == shape, "gradient of shape \(gradient.shape) for \(shape)")
+    guard let node else { return }
+    try stream.withoutGradients {
+      try Self.accumulate(gradient.detached(), into: node)
+      // Later nodes first: every node's gradient is complete before it is passed on.
+      var pending: [UInt64: GradientNode] = [node.sequence: node]
+      var order = SequenceHeap()
+      order.insert(node.sequence)
+      while let sequence = order.removeLargest(), let next = pending.removeValue(forKey: sequence) {
+        guard !next.isLeaf, let gradient = next.gradient, let backward = next.backward else {
+          continue
+        }
+        next.gradient = nil
+        let gradients = try backward(gradient)
+        precondition(
+          gradients.count == next.inputs.count, "\(next.name): wrong number of gradients")
+        let inputs = next.inputs
+        next.backward = nil
+        next.inputs = []
+        for (input, gradient) in zip(inputs, gradients) {
+          guard let input, let gradient else { continue }
+          try Self.accumulate(gradient, into: input)
+          if pending.updateValue(input, forKey: input.sequence) == nil {
+            order.insert(input.sequence)
+          }
+        }
+      }
+    }
+  }
+
+  private static func accumulate(_ gradient: Tensor, into node: GradientNode) throws {
+    if let present = node.gradient {
+      precondition(present.shape == gradient.shape, "\(node.name): gradients of two shapes")
+      node.gradient = try present.adding(gradient)
+    } else {
+      node.gradient = gradient
+    }
+  }
+
+  /// The gradient that a leaf has collected, or nil.
+  public var gradient: Tensor? { node?.gradient }
+}
+
+/// A binary heap of sequence numbers, largest first.
+private struct SequenceHeap {
+  private var items: [UInt64] = []
+
+  mutating func insert(_ item: UInt64) {
+    items.append(item)
+    var child = items.count - 1
+    while child > 0, items[(child - 1) / 2] < items[child] {
+      items.swapAt(child, (child - 1) / 2)
+      child = (child - 1) / 2
+    }
+  }
+
+  mutating func removeLargest() -> UInt64? {
+    guard let last = items.last else { return nil }
+    items.swapAt(0, items.count - 1)
+    let largest = items.removeLast()
+    guard !items.isEmpty else { return last }
+    var parent = 0
+    while true {
+      var child = 2 * parent + 1
+      guard child < items.count else { break }
+      if child + 1 < items.count, items[child + 1] > items[child] { child += 1 }
+      guard items[child] > items[parent] else { break }
+      items.swapAt(child, parent)
+      parent = child
+    }
+    return largest
+  }
+}

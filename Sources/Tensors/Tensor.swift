@@ -1,0 +1,85 @@
+import OpenCL
+
+/// What the elements of a tensor are; both take four bytes.
+public enum ElementType: String, Sendable {
+  case float32, int32
+}
+
+/// A dense, row-major array on a device; a small value that shares its storage.
+///
+/// Images and features are `[N, H, W, C]`, convolution weights `[O, H, W, I]`. Operators are methods
+/// in `Operators/`; they check shapes with `precondition` (a mistake of the program) and throw
+/// `OpenCLError` when the device fails. No operator writes into an existing tensor unless its name
+/// says so.
+public struct Tensor {
+  /// Sizes, slowest axis first; empty for a scalar.
+  public let shape: [Int]
+  /// What the elements are.
+  public let elementType: ElementType
+  /// The device memory.
+  public let buffer: Buffer
+  /// Where it lives.
+  public let stream: ComputeStream
+  /// How to differentiate it, or nil for a constant.
+  public let node: GradientNode?
+
+  init(
+    shape: [Int], elementType: ElementType, buffer: Buffer, stream: ComputeStream,
+    node: GradientNode? = nil
+  ) {
+    self.shape = shape
+    self.elementType = elementType
+    self.buffer = buffer
+    self.stream = stream
+    self.node = node
+  }
+
+  /// A tensor whose content is undefined, for a kernel to write.
+  ///
+  /// - Parameters:
+  ///   - shape: Sizes; may hold 0.
+  ///   - stream: Where it lives.
+  ///   - elementType: What the elements are.
+  ///   - label: What it holds, for memory reports.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(
+    uninitialized shape: [Int], on stream: ComputeStream, elementType: ElementType = .float32,
+    label: String
+  ) throws {
+    precondition(shape.allSatisfy { $0 >= 0 }, "\(label): negative size in \(shape)")
+    let bytes = 4 * shape.reduce(1, *)
+    self.init(
+      shape: shape, elementType: elementType,
+      buffer: try stream.queue.allocate(bytes: bytes, label: label), stream: stream)
+  }
+
+  /// Number of elements.
+  public var count: Int { shape.reduce(1, *) }
+
+  /// Number of axes.
+  public var rank: Int { shape.count }
+
+  /// Whether gradients flow to it: it is trained, or made from something that is.
+  public var needsGradient: Bool { node != nil }
+
+  /// The same values with other sizes; free.
+  ///
+  /// - Parameter shape: The new sizes, of the same product.
+  /// - Returns: A tensor that shares the storage; gradients flow through.
+  public func reshaped(_ shape: [Int]) -> Tensor {
+    precondition(shape.reduce(1, *) == count, "reshape of \(self.shape) to \(shape)")
+    let result = Tensor(shape: shape, elementType: elementType, buffer: buffer, stream: stream)
+    let original = self.shape
+    return result.differentiable(from: [self], "reshape") { [$0.reshaped(original)] }
+  }
+
+  /// The same values without their history: gradients stop here.
+  ///
+  /// - Returns: A constant that shares the storage.
+  public func detached() -> Tensor {
+    Tensor(shape: shape, elementType: elementType, buffer: buffer, stream: stream)
+  }
+
+  /// Bytes of its elements.
+  var byteCount: Int { 4 * count }
+}
