@@ -57,7 +57,7 @@ let package = Package(
     // Tests: one target per source target; TestSupport holds what they share.
     .target(
       name: "TestSupport",
-      dependencies: ["Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors"],
+      dependencies: ["Formats", "OpenCL", "KernelLibrary", "Tensors"],
       path: "Tests/TestSupport"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),

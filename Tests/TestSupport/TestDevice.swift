@@ -1,0 +1,44 @@
+import Foundation
+import KernelLibrary
+import OpenCL
+import Synchronization
+import Tensors
+
+/// The device that tests run on, one test at a time.
+public enum TestDevice {
+  /// The kernel families to test: the device's own and the plain OpenCL C 1.2 one.
+  public static let families: [DeviceFamily] = {
+    guard let device = try? Device.choose(wanted) else { return [.generic] }
+    return device.family == .generic ? [.generic] : [device.family, .generic]
+  }()
+
+  private static var wanted: String? { ProcessInfo.processInfo.environment["BARON_DEVICE"] }
+
+  private struct Streams: @unchecked Sendable {
+    // Sendable: only touched while `shared` is locked.
+    var byFamily: [DeviceFamily: ComputeStream] = [:]
+  }
+
+  private static let shared = Mutex(Streams())
+
+  /// Runs `body` with a stream whose new buffers are full of NaN; other tests wait meanwhile.
+  ///
+  /// - Parameters:
+  ///   - family: Which kernels to use; nil takes the device's own.
+  ///   - body: The test.
+  /// - Throws: What `body` throws, or `OpenCLError` without a device.
+  public static func withStream(
+    _ family: DeviceFamily? = nil, _ body: (ComputeStream) throws -> Void
+  ) throws {
+    try shared.withLock { streams in
+      let device = try Device.choose(wanted)
+      let family = family ?? device.family
+      if streams.byFamily[family] == nil {
+        let context = try Context(device: device, family: family, poisonsBuffers: true)
+        streams.byFamily[family] = try ComputeStream(context: context)
+      }
+      guard let stream = streams.byFamily[family] else { return }
+      try body(stream)
+    }
+  }
+}
