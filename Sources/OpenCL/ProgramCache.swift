@@ -31,7 +31,7 @@ public struct ProgramCache: Sendable {
 
   func key(_ device: Device, source: String, options: String) -> String {
     let parts = [device.platformName, device.name, device.version, device.driver, options, source]
-    return SHA256.hexDigest(of: Data(parts.joined(separator: "\u{0}").utf8))
+    return SHA256.hexadecimal(of: Array(parts.joined(separator: "\u{0}").utf8))
   }
 
   private func path(_ key: String) -> String { "\(folder)/\(key).bin" }
@@ -41,13 +41,13 @@ public struct ProgramCache: Sendable {
       return nil
     }
     let binary = entry.dropFirst(64)
-    guard Data(SHA256.hexDigest(of: Data(binary)).utf8) == entry.prefix(64) else { return nil }
+    guard Data(SHA256.hexadecimal(of: Array(binary)).utf8) == entry.prefix(64) else { return nil }
     return Data(binary)
   }
 
   func store(_ binary: Data, _ key: String) {
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let entry = Data(SHA256.hexDigest(of: binary).utf8) + binary
+    let entry = Data(SHA256.hexadecimal(of: Array(binary)).utf8) + binary
     try? AtomicFile.write(entry, to: path(key))
   }
 }

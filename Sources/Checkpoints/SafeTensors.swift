@@ -1,0 +1,104 @@
+import Formats
+
+/// A safetensors file, mapped: the header is checked at once, tensors are copied on demand.
+///
+/// Layout: 8 bytes little-endian header length, a JSON object, then the tensors without gaps.
+public final class SafeTensorsFile: WeightSource {
+  /// Where a tensor stands.
+  private struct Record {
+    let type: StoredType
+    let shape: [Int]
+    let range: Range<Int>
+  }
+
+  /// The file's path as it was given.
+  public let path: String
+  /// The names of all tensors, sorted.
+  public let names: [String]
+  /// The texts under `__metadata__`; empty when there are none.
+  public let metadata: [String: String]
+  private let file: MappedFile
+  private let records: [String: Record]
+  /// The format's own limit: larger headers are an attack on the reader's memory.
+  private static let largestHeader = 100_000_000
+
+  /// Opens a file and checks its header against its length.
+  ///
+  /// - Parameter path: The file's path.
+  /// - Throws: ``CheckpointError`` when the file is missing, cut short, damaged or hostile.
+  public init(path: String) throws {
+    let file = try CheckpointError.wrapping { try MappedFile(path: path) }
+    let bytes = file.bytes
+    func refuse(_ reason: String) -> CheckpointError { .header(path: path, reason: reason) }
+    guard bytes.count >= 8 else {
+      throw refuse("the file has \(bytes.count) bytes, too few for a safetensors file")
+    }
+    let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+    guard length <= UInt64(Self.largestHeader) else {
+      throw refuse("says that it is \(length) bytes long; the format allows 100000000")
+    }
+    let dataStart = 8 + Int(length)
+    guard dataStart <= bytes.count else {
+      throw refuse("is \(length) bytes long but the file has \(bytes.count); it was cut short")
+    }
+    let slice = UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])
+    guard let text = String(validating: slice, as: UTF8.self), text.utf8.first == 0x7B else {
+      throw refuse("is not a JSON object")
+    }
+    let header = try SafeTensorsHeader(text: text, path: path)
+    var records: [String: Record] = [:]
+    for entry in header.entries {
+      guard entry.end <= bytes.count - dataStart else {
+        throw CheckpointError.tensor(
+          path: path, name: entry.name,
+          reason: "ends at byte \(entry.end) of \(bytes.count - dataStart); the file was cut short")
+      }
+      records[entry.name] = Record(
+        type: entry.type, shape: entry.shape,
+        range: dataStart + entry.begin..<dataStart + entry.end)
+    }
+    // Every byte must belong to exactly one tensor, as in the reference reader.
+    var covered = 0
+    for entry in header.entries.sorted(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
+      guard entry.begin == covered else {
+        throw CheckpointError.tensor(
+          path: path, name: entry.name,
+          reason: "starts at byte \(entry.begin) where \(covered) is expected: the tensors "
+            + (entry.begin < covered ? "overlap" : "leave a gap"))
+      }
+      covered = entry.end
+    }
+    guard covered == bytes.count - dataStart else {
+      throw refuse(
+        "describes \(covered) bytes of tensors but \(bytes.count - dataStart) bytes follow")
+    }
+    self.path = path
+    self.file = file
+    self.records = records
+    names = records.keys.sorted()
+    metadata = header.metadata
+  }
+
+  /// The shape of a tensor, without reading it.
+  ///
+  /// - Parameter name: The tensor's name.
+  /// - Returns: The lengths of its axes, or nil when there is no such tensor.
+  public func shape(of name: String) -> [Int]? { records[name]?.shape }
+
+  /// The stored type of a tensor, without reading it.
+  ///
+  /// - Parameter name: The tensor's name.
+  /// - Returns: The type, or nil when there is no such tensor.
+  public func type(of name: String) -> StoredType? { records[name]?.type }
+
+  /// Reads one tensor.
+  ///
+  /// - Parameter name: The tensor's name.
+  /// - Returns: The tensor, copied out of the file.
+  /// - Throws: ``CheckpointError`` when there is no such tensor.
+  public func tensor(named name: String) throws -> HostTensor {
+    guard let record = records[name] else { throw missing(name) }
+    return HostTensor(
+      name: name, shape: record.shape, type: record.type, bytes: Array(file.bytes[record.range]))
+  }
+}

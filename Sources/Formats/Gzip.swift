@@ -1,0 +1,107 @@
+import CZlib
+
+/// Inflating gzip streams (RFC 1952) with zlib.
+public enum Gzip {
+  /// Inflates a gzip file, all its members one after the other.
+  ///
+  /// - Parameters:
+  ///   - path: The file's path.
+  ///   - limit: The most bytes the content may have; a guard against compression bombs.
+  /// - Returns: The content.
+  /// - Throws: ``FormatError`` when the file is missing, no gzip, damaged, cut short or too large.
+  public static func decompress(path: String, limit: Int = 1 << 28) throws -> [UInt8] {
+    let file = try MappedFile(path: path)
+    return try decompress(file.bytes, source: path, limit: limit)
+  }
+
+  /// Inflates gzip bytes, all their members one after the other.
+  ///
+  /// - Parameters:
+  ///   - bytes: The gzip members.
+  ///   - source: What errors call the bytes.
+  ///   - limit: The most bytes the content may have.
+  /// - Returns: The content.
+  /// - Throws: ``FormatError`` when the bytes are no gzip, damaged, cut short or too large.
+  public static func decompress(
+    _ bytes: UnsafeRawBufferPointer, source: String, limit: Int = 1 << 28
+  ) throws -> [UInt8] {
+    guard bytes.count >= 2, bytes[0] == 0x1F, bytes[1] == 0x8B else {
+      throw FormatError(source, "is not a gzip file")
+    }
+    // 16 more than the largest window asks zlib for the gzip header and its checksum.
+    var inflater = try Inflater(bytes, windowBits: MAX_WBITS + 16, source: source)
+    var output: [UInt8] = []
+    repeat {
+      try inflater.appendStream(to: &output, limit: limit)
+    } while try inflater.startNextMember()
+    return output
+  }
+}
+
+/// One run of zlib's inflate over bytes in memory.
+struct Inflater: ~Copyable {
+  private var stream = z_stream()
+  private let input: UnsafeRawBufferPointer
+  private let source: String
+  private var consumed = 0
+
+  /// Prepares a run; negative window bits mean a raw deflate stream, as in zip archives.
+  init(_ input: UnsafeRawBufferPointer, windowBits: Int32, source: String) throws {
+    self.input = input
+    self.source = source
+    let code = inflateInit2_(
+      &stream, windowBits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+    guard code == Z_OK else { throw FormatError(source, "zlib cannot start (code \(code))") }
+  }
+
+  deinit {
+    var stream = stream
+    inflateEnd(&stream)
+  }
+
+  /// Inflates up to the end of the stream or member.
+  mutating func appendStream(to output: inout [UInt8], limit: Int) throws {
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let offered = min(input.count - consumed, 1 << 30)
+      let start = input.baseAddress.map { $0 + consumed }
+      stream.next_in = UnsafeMutablePointer(
+        mutating: start?.assumingMemoryBound(to: UInt8.self))
+      stream.avail_in = UInt32(offered)
+      let (code, produced) = chunk.withUnsafeMutableBufferPointer { buffer in
+        stream.next_out = buffer.baseAddress
+        stream.avail_out = UInt32(buffer.count)
+        let code = inflate(&stream, Z_NO_FLUSH)
+        return (code, buffer.count - Int(stream.avail_out))
+      }
+      consumed += offered - Int(stream.avail_in)
+      guard output.count + produced <= limit else {
+        throw FormatError(source, "holds more than \(limit) bytes when unpacked")
+      }
+      output.append(contentsOf: chunk[..<produced])
+      switch code {
+      case Z_STREAM_END: return
+      case Z_OK: continue
+      case Z_BUF_ERROR:
+        throw FormatError(source, place: "byte \(consumed)", "the compressed data is cut short")
+      default:
+        let reason = stream.msg.map { String(cString: $0) } ?? "zlib code \(code)"
+        throw FormatError(
+          source, place: "byte \(consumed)", "the compressed data is damaged (\(reason))")
+      }
+    }
+  }
+
+  /// Gets ready for another gzip member, if there is one.
+  mutating func startNextMember() throws -> Bool {
+    let rest = UnsafeRawBufferPointer(rebasing: input[consumed...])
+    if rest.allSatisfy({ $0 == 0 }) { return false }
+    guard rest.count >= 2, rest[0] == 0x1F, rest[1] == 0x8B else {
+      throw FormatError(source, place: "byte \(consumed)", "unexpected bytes after the gzip data")
+    }
+    guard inflateReset(&stream) == Z_OK else {
+      throw FormatError(source, "zlib cannot start again")
+    }
+    return true
+  }
+}

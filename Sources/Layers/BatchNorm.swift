@@ -1,0 +1,61 @@
+import Tensors
+
+/// How a batch norm layer normalises while training.
+public enum NormMode: String, Sendable, CaseIterable {
+  /// With the statistics of the batch, which update the running ones; affine parameters trained.
+  case batch
+  /// With the running statistics; nothing is updated and the affine parameters are fixed.
+  case frozen
+}
+
+/// Batch norm over all axes but the last (spec training 4.4).
+public struct BatchNorm {
+  /// Scale `[C]`.
+  public let weight: Parameter
+  /// Shift `[C]`.
+  public let bias: Parameter
+  /// Running mean `[C]`.
+  public let runningMean: Parameter
+  /// Running variance `[C]`.
+  public let runningVariance: Parameter
+  private let mode: NormMode
+
+  /// Creates the layer.
+  ///
+  /// - Parameters:
+  ///   - scope: Where `weight`, `bias`, `running_mean` and `running_var` are named.
+  ///   - channels: Number of channels C.
+  ///   - mode: How it normalises while training.
+  ///   - start: Start value of the scale.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(_ scope: ParameterScope, channels: Int, mode: NormMode, start: Float = 1) throws {
+    self.mode = mode
+    let affine = scope.frozen(mode == .frozen)
+    weight = try affine.parameter("weight", [channels], .constant(start))
+    bias = try affine.parameter("bias", [channels], .zeros)
+    runningMean = try scope.parameter("running_mean", [channels], .zeros, role: .buffer)
+    runningVariance = try scope.parameter("running_var", [channels], .constant(1), role: .buffer)
+  }
+
+  /// Applies the layer, then adds `residual`, then ReLU.
+  ///
+  /// - Parameters:
+  ///   - x: `[..., C]`.
+  ///   - training: Whether the batch's statistics are used (in mode `batch`).
+  ///   - residual: Added to the normalised values, same shape; or nil.
+  ///   - relu: Whether ReLU follows.
+  /// - Returns: `[..., C]`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func callAsFunction(
+    _ x: Tensor, training: Bool, residual: Tensor? = nil, relu: Bool = false
+  ) throws -> Tensor {
+    if training, mode == .batch {
+      return try x.batchNorm(
+        weight: weight.value, bias: bias.value, runningMean: runningMean.value,
+        runningVariance: runningVariance.value, residual: residual, relu: relu)
+    }
+    return try x.frozenBatchNorm(
+      weight: weight.value, bias: bias.value, runningMean: runningMean.value,
+      runningVariance: runningVariance.value, residual: residual, relu: relu)
+  }
+}

@@ -1,0 +1,29 @@
+import Tensors
+
+/// Layer norm over the last axis.
+public struct LayerNorm {
+  /// Scale `[C]`.
+  public let weight: Parameter
+  /// Shift `[C]`.
+  public let bias: Parameter
+
+  /// Creates the layer.
+  ///
+  /// - Parameters:
+  ///   - scope: Where `weight` and `bias` are named.
+  ///   - width: Length of the last axis.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(_ scope: ParameterScope, width: Int) throws {
+    weight = try scope.parameter("weight", [width], .constant(1))
+    bias = try scope.parameter("bias", [width], .zeros)
+  }
+
+  /// Applies the layer.
+  ///
+  /// - Parameter x: `[..., C]`.
+  /// - Returns: `[..., C]`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+    try x.layerNorm(weight: weight.value, bias: bias.value)
+  }
+}

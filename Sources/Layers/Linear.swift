@@ -1,0 +1,41 @@
+import Tensors
+
+/// `y = x Wᵀ + b` over the last axis.
+public struct Linear {
+  /// `[O, I]`.
+  public let weight: Parameter
+  /// `[O]`, or nil.
+  public let bias: Parameter?
+
+  /// Creates the layer.
+  ///
+  /// - Parameters:
+  ///   - scope: Where `weight` and `bias` are named.
+  ///   - inputs: Input features I.
+  ///   - outputs: Output features O.
+  ///   - hasBias: Whether there is a bias.
+  ///   - initializer: How the weight starts; nil takes PyTorch's default for weight and bias.
+  ///   - layout: How the weight stands in a weight file.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(
+    _ scope: ParameterScope, inputs: Int, outputs: Int, hasBias: Bool = true,
+    initializer: Initializer? = nil, layout: ParameterLayout = .plain
+  ) throws {
+    weight = try scope.parameter(
+      "weight", [outputs, inputs], initializer ?? .torchDefault(inputs: inputs), layout: layout)
+    bias =
+      hasBias
+      ? try scope.parameter(
+        "bias", [outputs], initializer == nil ? .torchDefault(inputs: inputs) : .zeros)
+      : nil
+  }
+
+  /// Applies the layer.
+  ///
+  /// - Parameter x: `[..., I]`.
+  /// - Returns: `[..., O]`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+    try x.linear(weight: weight.value, bias: bias?.value)
+  }
+}
