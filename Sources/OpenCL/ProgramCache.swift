@@ -31,7 +31,16 @@ public struct ProgramCache: Sendable {
 
   func key(_ device: Device, source: String, options: String) -> String {
     let parts = [device.platformName, device.name, device.version, device.driver, options, source]
-    return SHA256.hexadecimal(of: Array(parts.joined(separator: "\u{0}").utf8))
+    var digest = SHA256()
+    digest.update(parts.joined(separator: "\u{0}"))
+    return digest.hexadecimal()
+  }
+
+  /// The hash of an entry's content, as 64 characters.
+  private static func digest(of binary: Data) -> Data {
+    var digest = SHA256()
+    binary.withUnsafeBytes { digest.update($0) }
+    return Data(digest.hexadecimal().utf8)
   }
 
   private func path(_ key: String) -> String { "\(folder)/\(key).bin" }
@@ -41,13 +50,13 @@ public struct ProgramCache: Sendable {
       return nil
     }
     let binary = entry.dropFirst(64)
-    guard Data(SHA256.hexadecimal(of: Array(binary)).utf8) == entry.prefix(64) else { return nil }
+    guard Self.digest(of: Data(binary)) == entry.prefix(64) else { return nil }
     return Data(binary)
   }
 
   func store(_ binary: Data, _ key: String) {
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let entry = Data(SHA256.hexadecimal(of: Array(binary)).utf8) + binary
+    let entry = Self.digest(of: binary) + binary
     try? AtomicFile.write(entry, to: path(key))
   }
 }
