@@ -6,14 +6,17 @@ public struct LayerNorm {
   public let weight: Parameter
   /// Shift `[C]`.
   public let bias: Parameter
+  private let epsilon: Float
 
   /// Creates the layer.
   ///
   /// - Parameters:
   ///   - scope: Where `weight` and `bias` are named.
   ///   - width: Length of the last axis.
+  ///   - epsilon: Added to the variance.
   /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, width: Int) throws {
+  public init(_ scope: ParameterScope, width: Int, epsilon: Float = 1e-5) throws {
+    self.epsilon = epsilon
     weight = try scope.parameter("weight", [width], .constant(1))
     bias = try scope.parameter("bias", [width], .zeros)
   }
@@ -24,6 +27,6 @@ public struct LayerNorm {
   /// - Returns: `[..., C]`.
   /// - Throws: `OpenCLError` when the device fails.
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
-    try x.layerNorm(weight: weight.value, bias: bias.value)
+    try x.layerNorm(weight: weight.value, bias: bias.value, epsilon: epsilon)
   }
 }

@@ -1,0 +1,42 @@
+import Checkpoints
+import Layers
+
+extension ParameterStore {
+  /// Overwrites every parameter with the CLIP weight of the same OpenAI name.
+  ///
+  /// - Parameter weights: The weights of the configuration that the encoders were made with.
+  /// - Throws: `CheckpointError` when a weight is missing, damaged or not finite; `OpenCLError`.
+  public func load(_ weights: CLIPWeights) throws {
+    for parameter in parameters {
+      let values = try weights.tensor(parameter.name).floats()
+      try parameter.value.overwrite(
+        with: parameter.layout.fromFile(values, shape: parameter.value.shape))
+    }
+  }
+}
+
+extension TextEncoder {
+  /// Creates the text encoder of a CLIP model with its weights, in a store of its own.
+  ///
+  /// - Parameters:
+  ///   - weights: The model.
+  ///   - store: An empty store on the stream that will use the encoder.
+  /// - Throws: `CheckpointError` when the weights do not fit; `OpenCLError`.
+  public init(_ weights: CLIPWeights, store: ParameterStore) throws {
+    try self.init(store.root, configuration: weights.configuration)
+    try store.load(weights)
+  }
+}
+
+extension ImageEncoder {
+  /// Creates the image encoder of a CLIP model with its weights, in a store of its own.
+  ///
+  /// - Parameters:
+  ///   - weights: The model.
+  ///   - store: An empty store on the stream that will use the encoder.
+  /// - Throws: `CheckpointError` when the weights do not fit; `OpenCLError`.
+  public init(_ weights: CLIPWeights, store: ParameterStore) throws {
+    try self.init(store.root / "visual", configuration: weights.configuration)
+    try store.load(weights)
+  }
+}

@@ -1,0 +1,112 @@
+import Checkpoints
+import Layers
+import Tensors
+
+/// CLIP's vision transformer with frozen weights (spec clip 3.1, 3.3).
+public struct ImageEncoder {
+  /// Features of a batch of crops.
+  public struct Features {
+    /// `[N, E]`, projected, not normalised.
+    public let images: Tensor
+    /// `[N, G, G, E]`: the token variant of every patch, projected, not normalised.
+    public let patches: Tensor
+  }
+
+  /// Sizes of the model.
+  public let configuration: CLIPConfiguration
+  private let patchEmbedding: Convolution
+  private let classEmbedding: Parameter
+  private let positionalEmbedding: Parameter
+  private let inputNorm: LayerNorm
+  private let transformer: Transformer
+  private let outputNorm: LayerNorm
+  private let projection: Parameter
+
+  /// Creates the encoder; the weights start at random until they are loaded.
+  ///
+  /// - Parameters:
+  ///   - scope: Where the OpenAI names of the image tower (`visual.…` below the root) are placed.
+  ///   - configuration: Sizes of the model.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(_ scope: ParameterScope, configuration: CLIPConfiguration) throws {
+    self.configuration = configuration
+    let scope = scope.frozen()
+    let tower = configuration.vision
+    let start = Initializer.normal(standardDeviation: 1 / Float(tower.width).squareRoot())
+    let positions = configuration.gridSize * configuration.gridSize + 1
+    patchEmbedding = try Convolution(
+      scope / "conv1", inputs: 3, outputs: tower.width, kernel: configuration.patchSize,
+      stride: configuration.patchSize, padding: 0)
+    classEmbedding = try scope.parameter("class_embedding", [tower.width], start)
+    positionalEmbedding = try scope.parameter(
+      "positional_embedding", [positions, tower.width], start)
+    let epsilon = Float(tower.layerNormEpsilon)
+    inputNorm = try LayerNorm(scope / "ln_pre", width: tower.width, epsilon: epsilon)
+    transformer = try Transformer(scope, tower: tower)
+    outputNorm = try LayerNorm(scope / "ln_post", width: tower.width, epsilon: epsilon)
+    projection = try scope.parameter("proj", [tower.width, configuration.embeddingWidth], start)
+  }
+
+  /// Encodes crops.
+  ///
+  /// - Parameters:
+  ///   - crops: `[N, S, S, 3]` at the model's image size, normalised as CLIP wants (spec 3.4).
+  ///   - mask: Additive `[N·heads, L, L]` over class position and patches, or nil.
+  /// - Returns: Features.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func encode(_ crops: Tensor, mask: Tensor? = nil) throws -> Features {
+    let grid = configuration.gridSize
+    let length = grid * grid + 1
+    let states = try transformer.states(
+      try embedded(crops), through: transformer.blocks.count, causal: false, mask: mask)
+    let count = crops.shape[0]
+    let classRows = (0..<count).map { Int32($0 * length) }
+    let images = try states[states.count - 1]
+      .reshaped([count * length, configuration.vision.width]).gatheredRows(classRows)
+    let positions = (0..<count).flatMap { image in
+      (1..<length).map { Int32(image * length + $0) }
+    }
+    let references = positions.map { $0 / Int32(length) * Int32(length) }
+    let block = transformer.blocks[transformer.blocks.count - 1]
+    let patches = try block.tokenVariant(states[0], positions: positions, references: references)
+    return Features(
+      images: try projected(images),
+      patches: try projected(patches)
+        .reshaped([count, grid, grid, configuration.embeddingWidth]))
+  }
+
+  /// Patches with the class token in front, positions added, normed: `[N, L, W]`.
+  private func embedded(_ crops: Tensor) throws -> Tensor {
+    let (size, width) = (configuration.imageSize, configuration.vision.width)
+    precondition(
+      crops.rank == 4 && crops.shape[1] == size && crops.shape[2] == size && crops.shape[3] == 3,
+      "crops of shape \(crops.shape) for an encoder of \(size)x\(size) images")
+    let (count, patches) = (crops.shape[0], configuration.gridSize * configuration.gridSize)
+    let table = try Tensor.concatenated(
+      [
+        classEmbedding.value.reshaped([1, width]),
+        try patchEmbedding(crops).reshaped([count * patches, width]),
+      ], axis: 0)
+    let rows = (0..<count).flatMap { image in
+      [0] + (0..<patches).map { Int32(1 + image * patches + $0) }
+    }
+    let length = patches + 1
+    let tokens = try table.gatheredRows(rows).reshaped([count, length * width])
+      .addingRow(positionalEmbedding.value.reshaped([length * width]))
+    return try inputNorm(tokens.reshaped([count, length, width]))
+  }
+
+  private func projected(_ x: Tensor) throws -> Tensor {
+    try outputNorm(x).matrixProduct(projection.value)
+  }
+
+  /// The state before the first block and after each block, for checks against other programs.
+  ///
+  /// - Parameter crops: As for ``encode(_:mask:)``.
+  /// - Returns: `[N, L, W]` per state.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func hiddenStates(_ crops: Tensor) throws -> [Tensor] {
+    try transformer.states(
+      try embedded(crops), through: transformer.blocks.count, causal: false, keepsAll: true)
+  }
+}

@@ -1,0 +1,169 @@
+import Checkpoints
+import Layers
+import Tensors
+
+/// CLIP's text transformer with frozen weights; gradients flow through it to its input
+/// (spec clip 3.2, 3.3).
+public struct TextEncoder {
+  /// Which state of the end token is the sentence's feature.
+  public enum Output: Sendable, Equatable {
+    /// After the final norm and the projection; width is the embedding width.
+    case final
+    /// After that block (1 is the first), without norm and projection; width is the tower's.
+    case block(Int)
+  }
+
+  /// Features of a batch of sentences.
+  public struct Features {
+    /// One unit row per sentence.
+    public let sentences: Tensor
+    /// One row per word, sentence by sentence, not normalised; nil unless asked for.
+    public let words: Tensor?
+  }
+
+  /// Sizes of the model.
+  public let configuration: CLIPConfiguration
+  private let tokenEmbedding: Parameter
+  private let positionalEmbedding: Parameter
+  private let transformer: Transformer
+  private let finalNorm: LayerNorm
+  private let projection: Parameter
+
+  /// Creates the encoder; the weights start at random until they are loaded.
+  ///
+  /// - Parameters:
+  ///   - scope: Where the OpenAI names of the text tower are placed.
+  ///   - configuration: Sizes of the model.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(_ scope: ParameterScope, configuration: CLIPConfiguration) throws {
+    self.configuration = configuration
+    let scope = scope.frozen()
+    let width = configuration.text.width
+    tokenEmbedding = try (scope / "token_embedding").parameter(
+      "weight", [configuration.vocabularySize, width], .normal(standardDeviation: 0.02))
+    positionalEmbedding = try scope.parameter(
+      "positional_embedding", [configuration.contextLength, width],
+      .normal(standardDeviation: 0.01))
+    transformer = try Transformer(scope, tower: configuration.text)
+    finalNorm = try LayerNorm(
+      scope / "ln_final", width: width, epsilon: Float(configuration.text.layerNormEpsilon))
+    projection = try scope.parameter(
+      "text_projection", [width, configuration.embeddingWidth],
+      .normal(standardDeviation: 1 / Float(width).squareRoot()))
+  }
+
+  /// The embeddings of pseudo sentences, before positions are added.
+  ///
+  /// - Parameters:
+  ///   - words: `[N, D]`, the rows that `text` names.
+  ///   - text: The sentences.
+  /// - Returns: `[S, L, D]`; gradients flow to `words`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func packed(words: Tensor, text: PseudoText) throws -> Tensor {
+    let special = try tokenEmbedding.value.gatheredRows([
+      Int32(configuration.startTokenID), Int32(configuration.endTokenID), 0,
+    ])
+    let table = try Tensor.concatenated([words, special], axis: 0)
+    return try table.gatheredRows(text.rows(wordCount: words.shape[0]))
+      .reshaped([text.count, text.length, configuration.text.width])
+  }
+
+  /// Encodes pseudo sentences.
+  ///
+  /// - Parameters:
+  ///   - words: `[N, D]`, the rows that `text` names.
+  ///   - text: The sentences.
+  ///   - output: Which state becomes the sentence's feature.
+  ///   - wantsWords: Whether features of single words are computed too.
+  /// - Returns: Features; gradients flow to `words`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func encode(
+    words: Tensor, text: PseudoText, output: Output = .final, wantsWords: Bool = false
+  ) throws -> Features {
+    let embeddings = try packed(words: words, text: text)
+    return try encode(
+      embeddings: embeddings, ends: text.ends, output: output,
+      words: wantsWords ? text.wordPositions : nil)
+  }
+
+  /// Encodes token ids.
+  ///
+  /// - Parameters:
+  ///   - ids: One row per sentence, all of one length that is at most the context length.
+  ///   - output: Which state becomes the sentence's feature.
+  ///   - wantsWords: Whether features of single words are computed too.
+  /// - Returns: Features; the end is the first position of the largest id.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func encode(
+    ids: [[Int32]], output: Output = .final, wantsWords: Bool = false
+  ) throws -> Features {
+    let length = ids.first?.count ?? 0
+    precondition(ids.allSatisfy { $0.count == length }, "sentences of several lengths")
+    let ends = ids.map { row in row.firstIndex(of: row.max() ?? 0) ?? 0 }
+    // After the longest end nothing matters: attention is causal.
+    let used = (ends.max() ?? -1) + 1
+    let embeddings = try tokenEmbedding.value.embedding(
+      indices: ids.flatMap { $0.prefix(used) }, shape: [ids.count, used])
+    var positions: [Int32] = []
+    var references: [Int32] = []
+    for (index, end) in ends.enumerated() {
+      for position in 1..<max(1, end) {
+        positions.append(Int32(index * used + position))
+        references.append(Int32(index * used + end))
+      }
+    }
+    return try encode(
+      embeddings: embeddings, ends: ends, output: output,
+      words: wantsWords ? (positions, references) : nil)
+  }
+
+  private func encode(
+    embeddings: Tensor, ends: [Int], output: Output, words: (positions: [Int32], ends: [Int32])?
+  ) throws -> Features {
+    let depth: Int =
+      switch output {
+      case .final: transformer.blocks.count
+      case .block(let block): block
+      }
+    precondition(
+      words == nil || depth == transformer.blocks.count, "words need the last block's input")
+    let length = embeddings.shape[1]
+    let states = try transformer.states(
+      try withPositions(embeddings), through: depth, causal: true)
+    let last = states[states.count - 1]
+    let endRows = ends.enumerated().map { Int32($0.offset * length + $0.element) }
+    let atEnd = try last.reshaped([ends.count * length, configuration.text.width])
+      .gatheredRows(endRows)
+    let sentences = try output == .final ? projected(atEnd) : atEnd
+    var tokens: Tensor?
+    if let words, let block = transformer.blocks.last {
+      tokens = try projected(
+        try block.tokenVariant(states[0], positions: words.positions, references: words.ends))
+    }
+    return Features(sentences: try sentences.l2Normalized(), words: tokens)
+  }
+
+  private func withPositions(_ embeddings: Tensor) throws -> Tensor {
+    let (count, length, width) = (embeddings.shape[0], embeddings.shape[1], embeddings.shape[2])
+    let positions = try positionalEmbedding.value.sliced(axis: 0, 0..<length)
+    return try embeddings.reshaped([count, length * width])
+      .addingRow(positions.reshaped([length * width])).reshaped([count, length, width])
+  }
+
+  private func projected(_ x: Tensor) throws -> Tensor {
+    try finalNorm(x).matrixProduct(projection.value)
+  }
+
+  /// The state before the first block and after each block, for checks against other programs.
+  ///
+  /// - Parameter ids: One row per sentence, all of one length.
+  /// - Returns: `[S, L, D]` per state.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func hiddenStates(ids: [[Int32]]) throws -> [Tensor] {
+    let embeddings = try tokenEmbedding.value.embedding(
+      indices: ids.flatMap { $0 }, shape: [ids.count, ids.first?.count ?? 0])
+    return try transformer.states(
+      try withPositions(embeddings), through: transformer.blocks.count, causal: true,
+      keepsAll: true)
+  }
+}
