@@ -31,12 +31,14 @@ let package = Package(
     // Rows 3 to 5: kernels, tensors, layers.
     .target(name: "KernelLibrary", dependencies: ["OpenCL", "CKernels"]),
     .target(name: "Tensors", dependencies: ["OpenCL", "KernelLibrary"]),
-    .target(name: "Layers", dependencies: ["Tensors", "Checkpoints"]),
+    .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.
     .target(name: "CLIP", dependencies: ["Formats", "Checkpoints", "Tensors", "Layers"]),
-    .target(name: "Detection", dependencies: ["Tensors", "Layers"]),
+    .target(name: "Detection", dependencies: ["Formats", "Tensors", "Layers"]),
     // Rows 7 to 9: the method, its training, what people see.
-    .target(name: "Baron", dependencies: ["Tensors", "Layers", "CLIP", "Detection"]),
+    .target(
+      name: "Baron",
+      dependencies: ["Formats", "Checkpoints", "Tensors", "Layers", "CLIP", "Detection"]),
     .target(
       name: "Training",
       dependencies: [
@@ -75,11 +77,14 @@ let package = Package(
       dependencies: ["CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport"]),
     .testTarget(
       name: "DetectionTests",
-      dependencies: ["Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "TestSupport"]),
+      dependencies: [
+        "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport",
+      ]),
     .testTarget(
       name: "BaronTests",
       dependencies: [
-        "Baron", "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "TestSupport",
+        "Baron", "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats",
+        "TestSupport",
       ]),
     .testTarget(
       name: "TrainingTests",
@@ -89,7 +94,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "ReportingTests",
-      dependencies: ["Reporting", "DemoWorld", "Datasets", "Formats", "TestSupport"]),
+      dependencies: [
+        "Reporting", "DemoWorld", "Datasets", "Evaluation", "Formats", "TestSupport",
+      ]),
     .testTarget(
       name: "EndToEndTests", dependencies: ["Formats", "Datasets", "TestSupport"]),
   ],

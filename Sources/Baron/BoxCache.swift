@@ -1,0 +1,99 @@
+import Detection
+
+/// Remembers confident proposals of each training image over the epochs (spec method 1.5).
+///
+/// Boxes are kept in the pixels of the original, unflipped image.
+public struct BoxCache: Sendable, Equatable {
+  /// How an image was resized and flipped for this step.
+  public struct View: Sendable, Equatable {
+    /// Resized width over original width.
+    public var scaleX: Float
+    /// Resized height over original height.
+    public var scaleY: Float
+    /// Whether it was flipped from left to right.
+    public var isFlipped: Bool
+    /// The resized width in pixels.
+    public var width: Float
+
+    /// Creates a view.
+    ///
+    /// - Parameters:
+    ///   - scaleX: Resized width over original width.
+    ///   - scaleY: Resized height over original height.
+    ///   - isFlipped: Whether it was flipped from left to right.
+    ///   - width: The resized width in pixels.
+    public init(scaleX: Float, scaleY: Float, isFlipped: Bool, width: Float) {
+      self.scaleX = scaleX
+      self.scaleY = scaleY
+      self.isFlipped = isFlipped
+      self.width = width
+    }
+
+    fileprivate func flipped(_ box: Box) -> Box {
+      isFlipped ? Box(x1: width - box.x2, y1: box.y1, x2: width - box.x1, y2: box.y2) : box
+    }
+
+    fileprivate func toView(_ entry: ScoredBox) -> ScoredBox {
+      let box = entry.box
+      let scaled = Box(
+        x1: box.x1 * scaleX, y1: box.y1 * scaleY, x2: box.x2 * scaleX, y2: box.y2 * scaleY)
+      return ScoredBox(flipped(scaled), score: entry.score)
+    }
+
+    fileprivate func toOriginal(_ entry: ScoredBox) -> ScoredBox {
+      let box = flipped(entry.box)
+      return ScoredBox(
+        Box(x1: box.x1 / scaleX, y1: box.y1 / scaleY, x2: box.x2 / scaleX, y2: box.y2 / scaleY),
+        score: entry.score)
+    }
+  }
+
+  /// Most boxes kept for one image.
+  public let capacity: Int
+  /// Images handled before the cache is used: up to this call, not included, boxes pass through.
+  public let firstCall: Int
+  private let objectness: Float
+  private let overlap: Float
+  /// Images handled so far.
+  public var callCount = 0
+  /// Kept boxes by image id, best first.
+  public var entries: [Int32: [ScoredBox]] = [:]
+
+  /// Creates an empty cache.
+  ///
+  /// - Parameters:
+  ///   - capacity: Most boxes kept for one image.
+  ///   - firstCall: The call, counted from 1, from which the cache is read and written.
+  ///   - objectness: Smallest score kept.
+  ///   - overlap: Largest IoU with a better box.
+  public init(
+    capacity: Int = 300, firstCall: Int = 20_000, objectness: Float = 0.85, overlap: Float = 0.1
+  ) {
+    self.capacity = capacity
+    self.firstCall = firstCall
+    self.objectness = objectness
+    self.overlap = overlap
+  }
+
+  /// Merges what is known of an image with this step's boxes and remembers the result.
+  ///
+  /// - Parameters:
+  ///   - boxes: This step's boxes in the pixels of the view.
+  ///   - image: The image's id.
+  ///   - view: How the image was resized and flipped.
+  /// - Returns: The boxes to sample bags around, best first.
+  public mutating func merged(_ boxes: [ScoredBox], image: Int32, view: View) -> [ScoredBox] {
+    callCount += 1
+    guard callCount >= firstCall else { return boxes }
+    let known = entries[image] ?? []
+    let original = reduced(known + boxes.map(view.toOriginal))
+    entries[image] = Array(original.prefix(capacity))
+    return reduced(known.map(view.toView) + boxes)
+  }
+
+  private func reduced(_ boxes: [ScoredBox]) -> [ScoredBox] {
+    let sure = boxes.filter { $0.score > objectness }
+    guard sure.isEmpty else { return ProposalFilter.suppressed(sure, overlap: overlap) }
+    return ProposalFilter.best(1, of: boxes)
+  }
+}

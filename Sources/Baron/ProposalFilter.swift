@@ -1,0 +1,122 @@
+import Detection
+
+/// A box with how sure the region proposal network is of it.
+public struct ScoredBox: Sendable, Equatable {
+  /// The box in pixels of the resized image.
+  public var box: Box
+  /// Objectness in 0...1; ground truth has 1.
+  public var score: Float
+
+  /// Creates a scored box.
+  ///
+  /// - Parameters:
+  ///   - box: The box in pixels.
+  ///   - score: Objectness in 0...1.
+  public init(_ box: Box, score: Float) {
+    self.box = box
+    self.score = score
+  }
+}
+
+/// Chooses the proposals that bags are sampled around (spec method 1.3).
+public struct ProposalFilter: Sendable, Equatable {
+  /// How many proposals are looked at, by score.
+  public var topCount: Int
+  /// Smallest width over height; its inverse is the largest.
+  public var shapeRatio: Float
+  /// Smallest share of the image's area.
+  public var areaRatio: Float
+  /// Smallest score.
+  public var objectness: Float
+  /// Boxes that overlap a better one by a larger IoU are dropped.
+  public var overlap: Float
+  /// The image box is one pixel smaller than the image (CLIP supervision) or as large (captions).
+  public var usesInclusiveImageBox: Bool
+
+  /// Creates a filter; the defaults are those of OV-COCO with CLIP supervision.
+  ///
+  /// - Parameters:
+  ///   - topCount: How many proposals are looked at, by score.
+  ///   - shapeRatio: Smallest width over height.
+  ///   - areaRatio: Smallest share of the image's area.
+  ///   - objectness: Smallest score.
+  ///   - overlap: Largest IoU with a better box.
+  ///   - usesInclusiveImageBox: Whether the image box ends at W-1, H-1.
+  public init(
+    topCount: Int = 300, shapeRatio: Float = 0.25, areaRatio: Float = 0.01,
+    objectness: Float = 0.85, overlap: Float = 0.1, usesInclusiveImageBox: Bool = true
+  ) {
+    self.topCount = topCount
+    self.shapeRatio = shapeRatio
+    self.areaRatio = areaRatio
+    self.objectness = objectness
+    self.overlap = overlap
+    self.usesInclusiveImageBox = usesInclusiveImageBox
+  }
+
+  /// The box of the whole image.
+  ///
+  /// - Parameters:
+  ///   - width: The image's unpadded width.
+  ///   - height: The image's unpadded height.
+  /// - Returns: The box.
+  public func imageBox(width: Float, height: Float) -> Box {
+    let less: Float = usesInclusiveImageBox ? 1 : 0
+    return Box(x1: 0, y1: 0, x2: width - less, y2: height - less)
+  }
+
+  /// Applies steps 2 to 7 of spec method 1.3 to one image.
+  ///
+  /// - Parameters:
+  ///   - proposals: The network's proposals.
+  ///   - groundTruth: Boxes of base classes that are put in front with score 1; none to leave out.
+  ///   - width: The image's unpadded width.
+  ///   - height: The image's unpadded height.
+  /// - Returns: At least one box, by falling score; equal scores in their original order.
+  public func callAsFunction(
+    _ proposals: [ScoredBox], groundTruth: [Box], width: Float, height: Float
+  ) -> [ScoredBox] {
+    let image = imageBox(width: width, height: height)
+    let boxes =
+      groundTruth.map { ScoredBox($0, score: 1) } + Self.best(topCount, of: proposals)
+    guard let first = boxes.first else { return [ScoredBox(image, score: 1)] }
+    let valid = boxes.filter { isValid($0, image: image) }
+    guard !valid.isEmpty else {
+      // Nothing fits: the best box alone, whatever its shape.
+      return [boxes.dropFirst().reduce(first) { $1.score > $0.score ? $1 : $0 }]
+    }
+    return Self.suppressed(valid, overlap: overlap)
+  }
+
+  private func isValid(_ candidate: ScoredBox, image: Box) -> Bool {
+    let box = candidate.box
+    let ratio = (box.x2 - box.x1) / (box.y2 - box.y1 + 1e-12)
+    let width = max(0, min(box.x2, image.x2) - max(box.x1, image.x1))
+    let height = max(0, min(box.y2, image.y2) - max(box.y1, image.y1))
+    let share = width * height / ((image.x2 - image.x1) * (image.y2 - image.y1))
+    return ratio > shapeRatio && ratio < 1 / shapeRatio && share > areaRatio
+      && candidate.score > objectness
+  }
+
+  /// The best `count` boxes by score; equal scores in their original order.
+  static func best(_ count: Int, of boxes: [ScoredBox]) -> [ScoredBox] {
+    Array(sortedByScore(boxes).prefix(count))
+  }
+
+  private static func sortedByScore(_ boxes: [ScoredBox]) -> [ScoredBox] {
+    boxes.enumerated().sorted {
+      $0.element.score != $1.element.score
+        ? $0.element.score > $1.element.score : $0.offset < $1.offset
+    }.map(\.element)
+  }
+
+  /// Greedy non-maximum suppression: strictly larger overlaps with a better box are dropped.
+  static func suppressed(_ boxes: [ScoredBox], overlap: Float) -> [ScoredBox] {
+    var kept: [ScoredBox] = []
+    for candidate in sortedByScore(boxes)
+    where !kept.contains(where: { $0.box.iou(candidate.box) > overlap }) {
+      kept.append(candidate)
+    }
+    return kept
+  }
+}
