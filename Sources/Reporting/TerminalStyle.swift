@@ -33,12 +33,17 @@ public struct TerminalStyle: Sendable, Equatable {
   public static func detect(
     descriptor: Int32, environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> TerminalStyle {
-    guard isatty(descriptor) == 1, environment["TERM"] != "dumb" else { return .plain }
+    guard isatty(descriptor) == 1 else { return .plain }
     var size = winsize()
     let known = ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
+    return terminal(width: known ? Int(size.ws_col) : nil, environment: environment)
+  }
+
+  /// The style of a terminal; 80 columns when it does not tell its width.
+  static func terminal(width: Int?, environment: [String: String]) -> TerminalStyle {
+    guard environment["TERM"] != "dumb" else { return .plain }
     return TerminalStyle(
-      isTerminal: true, width: known ? Int(size.ws_col) : 80,
-      usesColor: (environment["NO_COLOR"] ?? "").isEmpty)
+      isTerminal: true, width: width ?? 80, usesColor: (environment["NO_COLOR"] ?? "").isEmpty)
   }
 }
 

@@ -58,4 +58,11 @@ import Testing
     // Descriptor -1 is no terminal.
     #expect(TerminalStyle.detect(descriptor: -1, environment: [:]) == .plain)
   }
+
+  @Test func theEnvironmentDecidesOnColour() {
+    let terminal = TerminalStyle.terminal(width: nil, environment: ["NO_COLOR": ""])
+    #expect(terminal == TerminalStyle(isTerminal: true, width: 80, usesColor: true))
+    #expect(!TerminalStyle.terminal(width: 91, environment: ["NO_COLOR": "1"]).usesColor)
+    #expect(TerminalStyle.terminal(width: 91, environment: ["TERM": "dumb"]) == .plain)
+  }
 }
