@@ -1,0 +1,69 @@
+import Formats
+
+/// Writes a COCO results file detection by detection, in constant memory.
+///
+/// ```swift
+/// try DetectionResultsWriter.write(to: path) { writer in
+///   for box in found { try writer.append(box) }
+/// }
+/// ```
+public struct DetectionResultsWriter {
+  private let path: String
+  private let descriptor: Int32
+  private var buffer: [UInt8] = []
+  private static let flushSize = 1 << 16
+
+  /// The number of detections written so far.
+  public private(set) var count = 0
+
+  private init(path: String, descriptor: Int32) {
+    self.path = path
+    self.descriptor = descriptor
+    buffer.reserveCapacity(Self.flushSize + 512)
+  }
+
+  /// Writes a file; readers see the old file or the whole new one.
+  ///
+  /// - Parameters:
+  ///   - path: The target's path; its folder must exist.
+  ///   - body: Appends the detections.
+  /// - Returns: The number of detections written.
+  /// - Throws: `FormatError` when the file cannot be written, ``EvaluationError`` for a number
+  ///   that is not finite, or what `body` throws; the target is then as it was.
+  @discardableResult
+  public static func write(
+    to path: String, _ body: (inout DetectionResultsWriter) throws -> Void
+  ) throws -> Int {
+    var count = 0
+    try AtomicFile.write(to: path) { descriptor in
+      var writer = DetectionResultsWriter(path: path, descriptor: descriptor)
+      writer.buffer.append(UInt8(ascii: "["))
+      try body(&writer)
+      writer.buffer.append(contentsOf: "\n]\n".utf8)
+      try writer.flush()
+      count = writer.count
+    }
+    return count
+  }
+
+  /// Appends one detection.
+  ///
+  /// - Parameter box: The detection.
+  /// - Throws: ``EvaluationError`` for a number that is not finite, `FormatError` for a full disk.
+  public mutating func append(_ box: ScoredBox) throws {
+    try DetectionResults.check(box, count, path)
+    buffer.append(contentsOf: (count == 0 ? "\n" : ",\n").utf8)
+    let area = box.box
+    let text =
+      "{\"image_id\":\(box.imageID),\"category_id\":\(box.categoryID),"
+      + "\"bbox\":[\(area.x),\(area.y),\(area.width),\(area.height)],\"score\":\(box.score)}"
+    buffer.append(contentsOf: text.utf8)
+    count += 1
+    if buffer.count >= Self.flushSize { try flush() }
+  }
+
+  private mutating func flush() throws {
+    try buffer.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
+    buffer.removeAll(keepingCapacity: true)
+  }
+}

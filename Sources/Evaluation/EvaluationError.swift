@@ -1,0 +1,61 @@
+import Formats
+
+/// Ground truth, detections or class lists that cannot be scored.
+public enum EvaluationError: Error, Equatable, CustomStringConvertible {
+  /// A file that is missing, cut short or no JSON of the expected layout.
+  case unreadable(FormatError, expected: String)
+  /// A field whose value has the wrong type or cannot be used.
+  case badField(FormatError, field: String, expected: String)
+  /// A record without a field that scoring needs.
+  case missingField(file: String, record: String, field: String, expected: String)
+  /// A file without one of its lists.
+  case missingList(file: String, list: String)
+  /// A list that must not be empty.
+  case emptyList(file: String, list: String)
+  /// An id or name that stands twice in one list.
+  case duplicate(file: String, list: String, value: String)
+  /// Records that name an image or category which the ground truth does not have.
+  case unknownReference(
+    file: String, list: String, field: String, count: Int, first: Int, groundTruth: String)
+  /// A number that is not finite where a record is made or written.
+  case notFinite(file: String, record: String, field: String, value: String)
+  /// Class names or category ids of a split which the ground truth does not have.
+  case unknownClasses(group: String, count: Int, first: String, groundTruth: String)
+  /// A class that stands in both groups of a split.
+  case classInBothGroups(name: String)
+  /// A category without the frequency group that the LVIS protocol averages over.
+  case missingFrequency(file: String, category: String)
+
+  /// One line: what, where, the value and the remedy.
+  public var description: String {
+    switch self {
+    case .unreadable(let error, let expected):
+      "\(error); \(expected)"
+    case .badField(let error, let field, let expected):
+      "\(error.source): \(field) (\(error.place)): \(error.reason); \(expected)"
+    case .missingField(let file, let record, let field, let expected):
+      "\(file): \(record) has no \"\(field)\"; \(expected)"
+    case .missingList(let file, let list):
+      "\(file): the list \"\(list)\" is missing; "
+        + "a ground truth file needs \"images\", \"categories\" and \"annotations\""
+    case .emptyList(let file, let list):
+      "\(file): the list \"\(list)\" is empty; there is nothing to score, check the path"
+    case .duplicate(let file, let list, let value):
+      "\(file): \(value) stands twice in \"\(list)\"; make it unique"
+    case .unknownReference(let file, let list, let field, let count, let first, let groundTruth):
+      "\(file): \(count) of \"\(list)\" have in \"\(field)\" an id that \(groundTruth) "
+        + "does not list, first \(first); use the files of the same data set"
+    case .notFinite(let file, let record, let field, let value):
+      "\(file): \(record).\(field) is \(value); only finite numbers can be scored, "
+        + "check the model's weights"
+    case .unknownClasses(let group, let count, let first, let groundTruth):
+      "\(groundTruth): \(count) of the \(group) classes are not among its categories, "
+        + "first \(first); check spelling and split"
+    case .classInBothGroups(let name):
+      "the class \(name) is both base and novel; remove it from one of the two"
+    case .missingFrequency(let file, let category):
+      "\(file): category \(category) has no \"frequency\"; "
+        + "the LVIS protocol needs r, c or f for every category"
+    }
+  }
+}

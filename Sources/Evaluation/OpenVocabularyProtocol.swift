@@ -1,0 +1,89 @@
+/// How the classes of a data set are divided, which also chooses the protocol.
+public enum ClassSplit: Sendable, Equatable {
+  /// Plain COCO, no groups.
+  case none
+  /// OV-COCO with class lists by name (spec 5.2).
+  case names(base: [String], novel: [String])
+  /// OV-COCO with class lists by category id.
+  case categories(base: [Int], novel: [Int])
+  /// OV-COCO as released: one ground truth file per group, over the same images and categories.
+  case files(base: String, novel: String)
+  /// OV-LVIS: rare, common and frequent classes as the ground truth names them (spec 5.5).
+  case frequency
+}
+
+/// A class's place in an open-vocabulary split.
+public enum ClassGroup: String, Sendable, Equatable, CaseIterable {
+  /// Trained with boxes.
+  case base
+  /// Never seen with boxes.
+  case novel
+  /// LVIS: in fewer than 10 training images; the novel classes of OV-LVIS.
+  case rare
+  /// LVIS: in 10 to 99 training images.
+  case common
+  /// LVIS: in 100 training images or more.
+  case frequent
+
+  init(_ frequency: GroundTruth.Frequency) {
+    self =
+      switch frequency {
+      case .rare: .rare
+      case .common: .common
+      case .frequent: .frequent
+      }
+  }
+}
+
+/// Base and novel classes as positions in a ground truth's categories.
+struct OpenVocabularyGroups: Equatable {
+  let base: [Int]
+  let novel: [Int]
+
+  init(names base: [String], novel: [String], in truth: GroundTruth) throws {
+    var positions: [String: Int] = [:]
+    for (position, category) in truth.categories.enumerated() {
+      guard positions.updateValue(position, forKey: category.name) == nil else {
+        throw EvaluationError.duplicate(
+          file: truth.source, list: "categories", value: "the name \"\(category.name)\"")
+      }
+    }
+    try self.init(
+      base: Self.resolve(base, positions, group: "base", truth),
+      novel: Self.resolve(novel, positions, group: "novel", truth), truth)
+  }
+
+  init(categories base: [Int], novel: [Int], in truth: GroundTruth) throws {
+    let positions = truth.categoryPositions
+    try self.init(
+      base: Self.resolve(base, positions, group: "base", truth),
+      novel: Self.resolve(novel, positions, group: "novel", truth), truth)
+  }
+
+  private init(base: [Int], novel: [Int], _ truth: GroundTruth) throws {
+    if let shared = base.first(where: Set(novel).contains) {
+      throw EvaluationError.classInBothGroups(name: truth.categories[shared].name)
+    }
+    self.base = base
+    self.novel = novel
+  }
+
+  private static func resolve<Key: Hashable>(
+    _ keys: [Key], _ positions: [Key: Int], group: String, _ truth: GroundTruth
+  ) throws -> [Int] {
+    guard !keys.isEmpty else {
+      throw EvaluationError.emptyList(file: truth.source, list: "\(group) classes")
+    }
+    let unknown = keys.filter { positions[$0] == nil }
+    if let first = unknown.first {
+      throw EvaluationError.unknownClasses(
+        group: group, count: unknown.count, first: "\(first)", groundTruth: truth.source)
+    }
+    var seen = Set<Key>()
+    if let twice = keys.first(where: { !seen.insert($0).inserted }) {
+      throw EvaluationError.duplicate(
+        file: truth.source, list: "\(group) classes", value: "\(twice)")
+    }
+    return keys.compactMap { positions[$0] }
+  }
+}

@@ -1,0 +1,179 @@
+import Foundation
+
+/// One line that shows how far a long task is.
+///
+/// On a terminal the line is rewritten in place and fits the window; elsewhere a plain line is
+/// printed now and then, so that a log stays short. Used from one thread.
+public final class ProgressLine {
+  /// What a step tells besides its number.
+  public struct Details {
+    /// Names and values in the order shown; where room is short the last go first.
+    public var losses: [(name: String, value: Double)]
+    /// Throughput, or nil while unknown.
+    public var imagesPerSecond: Double?
+    /// The share of time from 0 to 1 that the task waited for data, or nil while unknown.
+    public var dataWaitShare: Double?
+
+    /// Creates details.
+    ///
+    /// - Parameters:
+    ///   - losses: Names and values in the order shown.
+    ///   - imagesPerSecond: Throughput, or nil.
+    ///   - dataWaitShare: The share of time waiting for data, or nil.
+    public init(
+      losses: [(name: String, value: Double)] = [], imagesPerSecond: Double? = nil,
+      dataWaitShare: Double? = nil
+    ) {
+      self.losses = losses
+      self.imagesPerSecond = imagesPerSecond
+      self.dataWaitShare = dataWaitShare
+    }
+  }
+
+  /// How often a line is printed where it cannot be rewritten.
+  public enum PlainInterval: Sendable, Equatable {
+    /// When so many seconds have passed since the last line.
+    case seconds(Double)
+    /// When so many steps have been made since the last line.
+    case steps(Int)
+  }
+
+  private let label: String
+  private let total: Int
+  private let style: () -> TerminalStyle
+  private let interval: PlainInterval
+  private let clock: () -> Double
+  private let sink: (String) -> Void
+
+  private let firstStep: Int
+  private let firstTime: Double
+  private var shownStep: Int?
+  private var shownTime = 0.0
+  private var isLive = false
+  private static let secondsBetweenRewrites = 0.1
+  private static let narrowestBar = 8
+  private static let widestBar = 30
+
+  /// Starts a line; the clock for the remaining time starts now.
+  ///
+  /// - Parameters:
+  ///   - label: What is being done.
+  ///   - total: The number of steps.
+  ///   - start: The step to start after, where a task is taken up again.
+  ///   - style: Asked before each line, so that a new window width counts.
+  ///   - interval: How often a plain line is printed.
+  ///   - clock: Seconds from any fixed moment.
+  ///   - sink: Takes the text.
+  public init(
+    label: String, total: Int, start: Int = 0,
+    style: @escaping () -> TerminalStyle = { .detect(descriptor: 2) },
+    interval: PlainInterval = .seconds(10),
+    clock: @escaping () -> Double = { ProcessInfo.processInfo.systemUptime },
+    sink: @escaping (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+  ) {
+    self.label = label
+    self.total = total
+    self.style = style
+    self.interval = interval
+    self.clock = clock
+    self.sink = sink
+    firstStep = start
+    firstTime = clock()
+  }
+
+  /// Shows a step when it is time to; the last step is always shown.
+  ///
+  /// - Parameters:
+  ///   - step: The number of steps done.
+  ///   - details: What else to show.
+  public func update(step: Int, _ details: Details = Details()) {
+    let style = style()
+    let now = clock()
+    guard isDue(step: step, now: now, style) else { return }
+    shownStep = step
+    shownTime = now
+    let texts = texts(step: step, now: now, details)
+    if style.isTerminal {
+      isLive = true
+      sink("\r" + live(step: step, texts, style) + "\u{1B}[K")
+    } else {
+      sink(([label] + texts).joined(separator: "  ") + "\n")
+    }
+  }
+
+  /// Prints a line above the live one, a warning for example.
+  ///
+  /// - Parameter text: The line without its end.
+  public func note(_ text: String) {
+    sink((isLive ? "\r\u{1B}[K" : "") + text + "\n")
+    // The next update draws the line again at once.
+    if isLive { shownStep = nil }
+  }
+
+  /// Leaves the last state standing and goes to a new line.
+  public func finish() {
+    if isLive { sink("\n") }
+    isLive = false
+  }
+
+  private func isDue(step: Int, now: Double, _ style: TerminalStyle) -> Bool {
+    guard let shownStep else { return true }
+    if step >= total { return step != shownStep }
+    if style.isTerminal { return now - shownTime >= Self.secondsBetweenRewrites }
+    return switch interval {
+    case .seconds(let seconds): now - shownTime >= seconds
+    case .steps(let steps): step - shownStep >= steps
+    }
+  }
+
+  /// Count, losses, throughput, waiting and remaining time, the most important first.
+  private func texts(step: Int, now: Double, _ details: Details) -> [String] {
+    let share = total > 0 ? min(1, max(0, Double(step) / Double(total))) : 1
+    var texts = ["\(step)/\(total) \(Int(share * 100))%"]
+    let done = step - firstStep
+    if step >= total {
+      texts.append("took \(Self.duration(now - firstTime))")
+    } else if done > 0 {
+      let left = (now - firstTime) / Double(done) * Double(total - step)
+      texts.append("ETA \(Self.duration(left))")
+    }
+    if let rate = details.imagesPerSecond {
+      texts.append("\(String(format: rate < 10 ? "%.2f" : "%.1f", rate)) images/s")
+    }
+    if let wait = details.dataWaitShare {
+      texts.append("data wait \(String(format: "%.0f", wait * 100))%")
+    }
+    for loss in details.losses {
+      texts.append("\(loss.name) \(String(format: "%.4f", loss.value))")
+    }
+    return texts
+  }
+
+  /// The line for a terminal: as wide a bar as there is room for, then as many texts as fit.
+  private func live(step: Int, _ texts: [String], _ style: TerminalStyle) -> String {
+    // The last column stays free: a full line makes some terminals wrap.
+    let room = (style.width ?? 80) - 1
+    let head = label + " "
+    var texts = texts
+    // Two brackets and a space go around the bar.
+    func left() -> Int { room - head.columns - 3 - texts.joined(separator: "  ").columns }
+    while texts.count > 1, left() < Self.narrowestBar { texts.removeLast() }
+    let tail = texts.joined(separator: "  ")
+    guard left() >= Self.narrowestBar else { return (head + tail).shortened(to: room, mark: "") }
+    let width = min(Self.widestBar, left())
+    let share = total > 0 ? min(1, max(0, Double(step) / Double(total))) : 1
+    let filled = Int(share * Double(width))
+    let bar = String(repeating: "=", count: filled) + String(repeating: " ", count: width - filled)
+    let painted = style.usesColor ? "\u{1B}[36m\(bar)\u{1B}[0m" : bar
+    return "\(head)[\(painted)] \(tail)"
+  }
+
+  /// Seconds as minutes and seconds, with hours where needed.
+  static func duration(_ seconds: Double) -> String {
+    guard seconds.isFinite, seconds < 1e9 else { return "?" }
+    let whole = Int(max(0, seconds).rounded())
+    let tail = String(format: "%02d", whole % 60)
+    guard whole >= 3600 else { return "\(whole / 60):\(tail)" }
+    return "\(whole / 3600):\(String(format: "%02d", whole / 60 % 60)):\(tail)"
+  }
+}

@@ -1,0 +1,70 @@
+import Foundation
+import Testing
+
+@testable import Evaluation
+
+@Suite struct DetectionResultsTests {
+  private func box(_ index: Int, score: Double = 0.5) -> ScoredBox {
+    ScoredBox(
+      imageID: index, categoryID: index % 7,
+      box: BoxXYWH(x: Double(index) / 3, y: 1e-7, width: 12.25, height: 1e6), score: score)
+  }
+
+  @Test func writtenDetectionsReadBackEqual() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/results.json"
+    let boxes = (0..<2000).map { box($0, score: 1 / Double($0 + 1)) }
+    let count = try DetectionResultsWriter.write(to: path) { writer in
+      for box in boxes { try writer.append(box) }
+    }
+    #expect(count == boxes.count)
+    #expect(try DetectionResults(contentsOf: path).boxes == boxes)
+  }
+
+  @Test func anEmptyFileOfDetectionsReadsBack() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/results.json"
+    try DetectionResultsWriter.write(to: path) { _ in }
+    #expect(try DetectionResults(contentsOf: path).boxes.isEmpty)
+  }
+
+  @Test func aNumberThatIsNotFiniteLeavesTheOldFile() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("results.json", "[]")
+    let error = #expect(throws: EvaluationError.self) {
+      try DetectionResultsWriter.write(to: path) { writer in
+        try writer.append(box(0))
+        try writer.append(box(1, score: .nan))
+      }
+    }
+    #expect(
+      try #require(error).description
+        == "\(path): results[1].score is nan; only finite numbers can be scored, "
+        + "check the model's weights")
+    #expect(try DetectionResults(contentsOf: path).boxes.isEmpty)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["results.json"])
+  }
+
+  @Test func missingAreasComeFromTheBox() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write(
+      "truth.json",
+      """
+      {"annotations": [
+        {"id": 0, "image_id": 3, "category_id": 2, "bbox": [1, 2, 3, 4], "iscrowd": true,
+         "segmentation": {"counts": "52203", "size": [4, 5]}},
+        {"image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4], "area": 7.5, "ignore": 1}],
+       "images": [{"id": 3, "width": 4}, {"id": 1, "neg_category_ids": [2],
+         "not_exhaustive_category_ids": [5]}], "info": null,
+       "categories": [{"id": 2, "name": "cup", "frequency": "r"}]}
+      """)
+    let truth = try GroundTruth(contentsOf: path)
+    #expect(truth.images.map(\.id) == [1, 3])
+    #expect(truth.images[0].absentCategories == [2])
+    #expect(truth.images[0].partialCategories == [5])
+    #expect(truth.categories == [.init(id: 2, name: "cup", frequency: .rare)])
+    #expect(truth.annotations.map(\.area) == [12, 7.5])
+    #expect(truth.annotations.map(\.isCrowd) == [true, false])
+    #expect(truth.annotations.map(\.isIgnored) == [false, true])
+  }
+}
