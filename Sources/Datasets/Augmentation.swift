@@ -79,7 +79,8 @@ public struct ImageTransform: Sendable, Equatable {
   public func original(_ box: BoundingBox) -> BoundingBox {
     let turned = isFlipped ? mirrored(box) : box
     return BoundingBox(
-      x1: turned.x1 / scaleX, y1: turned.y1 / scaleY, x2: turned.x2 / scaleX, y2: turned.y2 / scaleY)
+      x1: turned.x1 / scaleX, y1: turned.y1 / scaleY, x2: turned.x2 / scaleX, y2: turned.y2 / scaleY
+    )
   }
 
   private func mirrored(_ box: BoundingBox) -> BoundingBox {

@@ -115,7 +115,8 @@ public struct COCOAnnotations: Sendable {
     let reader = try COCOReader(path: path)
     guard !reader.images.isEmpty else {
       throw DatasetError.record(
-        file: path, place: "", field: "images", reason: "is empty; check that this is the right file")
+        file: path, place: "", field: "images",
+        reason: "is empty; check that this is the right file")
     }
     try Self.requireUnique(reader.images.lazy.map(\.id), "images", path)
     try Self.requireUnique(reader.annotations.lazy.map(\.id), "annotations", path)

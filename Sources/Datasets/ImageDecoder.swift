@@ -30,7 +30,8 @@ public enum ImageDecoder {
   /// - Throws: ``DatasetError`` as ``decode(path:)``.
   public static func decode(_ bytes: UnsafeRawBufferPointer, name: String) throws -> Image {
     func starts(with magic: [UInt8], at offset: Int = 0) -> Bool {
-      bytes.count >= offset + magic.count && bytes[offset..<offset + magic.count].elementsEqual(magic)
+      bytes.count >= offset + magic.count
+        && bytes[offset..<offset + magic.count].elementsEqual(magic)
     }
     func starts(with magic: String, at offset: Int = 0) -> Bool {
       starts(with: Array(magic.utf8), at: offset)

@@ -35,7 +35,9 @@ enum JPEG {
       let status = tjDecompress2(
         handle, data, size, target.baseAddress, width, 0, height, Int32(format.rawValue),
         TJFLAG_LIMITSCANS)
-      if status != 0, tjGetErrorCode(handle) != Int32(TJERR_WARNING.rawValue) { failure = reason(handle) }
+      if status != 0, tjGetErrorCode(handle) != Int32(TJERR_WARNING.rawValue) {
+        failure = reason(handle)
+      }
       written = count
     }
     if let failure { throw DatasetError.image(path: name, reason: failure) }
@@ -67,8 +69,10 @@ enum JPEG {
     defer { tjFree(target) }
     let status = image.bytes.withUnsafeBufferPointer {
       tjCompress2(
-        handle, $0.baseAddress, Int32(image.width), 0, Int32(image.height), Int32(TJPF_RGB.rawValue),
-        &target, &size, Int32(TJSAMP_444.rawValue), Int32(max(1, min(100, quality))), TJFLAG_ACCURATEDCT)
+        handle, $0.baseAddress, Int32(image.width), 0, Int32(image.height),
+        Int32(TJPF_RGB.rawValue),
+        &target, &size, Int32(TJSAMP_444.rawValue), Int32(max(1, min(100, quality))),
+        TJFLAG_ACCURATEDCT)
     }
     guard status == 0, let target else {
       throw DatasetError.image(path: name, reason: reason(handle))

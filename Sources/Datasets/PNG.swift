@@ -82,7 +82,9 @@ enum PNG {
   }
 
   private static func reason(_ image: png_image) -> String {
-    let text = withUnsafeBytes(of: image.message) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+    let text = withUnsafeBytes(of: image.message) {
+      String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+    }
     return "the PNG library reports: \(text.isEmpty ? "unknown fault" : text)"
   }
 }
