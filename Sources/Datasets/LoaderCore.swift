@@ -48,11 +48,11 @@ final class LoaderCore: @unchecked Sendable {
     nextBatch = first
   }
 
-  func start(threads: Int) {
+  func start(threads: Int, name: String) {
     condition.withLock { running = threads }
-    for number in 0..<threads {
+    for _ in 0..<threads {
       let thread = Thread { [self] in work() }
-      thread.name = "loader \(number)"
+      thread.name = name
       thread.stackSize = 4 << 20
       thread.start()
     }
