@@ -125,18 +125,6 @@ struct DrawnPhotographTests {
     // A picture to look at, where a person asks for it.
     if let folder = ProcessInfo.processInfo.environment["BARON_PICTURES"] {
       try canvas.image.writePNG("\(folder)/boxes.png")
-      var sheet = Canvas(Image(width: 760, height: 330, filledWith: Color(255, 255, 255)))
-      let rows = stride(from: 32, to: 127, by: 24).map { first in
-        String(
-          String.UnicodeScalarView((first..<min(127, first + 24)).compactMap { UnicodeScalar($0) }))
-      }
-      for (row, text) in rows.enumerated() {
-        sheet.write(
-          text, x: 10, y: Double(10 + row * 40), capitalHeight: 20, color: Color(0, 0, 0))
-        sheet.write(
-          text, x: 10, y: Double(190 + row * 20), capitalHeight: 9, color: Color(0, 0, 0))
-      }
-      try sheet.image.writePNG("\(folder)/font.png")
     }
   }
 }

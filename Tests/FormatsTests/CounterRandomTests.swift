@@ -13,10 +13,11 @@ import Testing
   }
 
   @Test func numbersStayTheSameInEveryRelease() {
-    // Written down once: a change here would change every training run.
+    // Computed with another program: a change here would change every training run.
     var random = CounterRandom(seed: 1, CounterRandom.key("flip"), 7)
-    #expect(CounterRandom.key("flip") == 0x0AF9_F890_44B1_ABB4)
-    #expect([random.nextUInt64(), random.nextUInt64()] == [0, 0])
+    #expect(CounterRandom.key("flip") == 0xD5D7_CD79_0875_3E46)
+    #expect(random.nextUInt64() == 6_320_900_487_363_453_214)
+    #expect(random.nextUInt64() == 8_345_086_592_436_759_062)
   }
 
   @Test func momentsAreThoseOfTheDistributions() {

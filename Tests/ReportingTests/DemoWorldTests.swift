@@ -98,9 +98,6 @@ import Testing
     let record = try #require(all.images.first)
     let image = try ImageDecoder.decode(path: "\(root)/one/images/\(record.fileName)")
     #expect(image == Scene(seed: 5, index: 0).render())
-    if let pictures = ProcessInfo.processInfo.environment["BARON_PICTURES"] {
-      try Scene(seed: 5, index: 1).render(pixels: 384).writePNG("\(pictures)/scene.png")
-    }
   }
 
   @Test func anUnwritableFolderIsOneLine() {
