@@ -94,7 +94,8 @@ public struct LoaderStream: Sendable {
 /// once, never tried again, and replaced by the next usable one of its stream and aspect group.
 /// Dropping the loader, or ``stop()``, ends its threads.
 public final class Loader: Sendable {
-  private let core: LoaderCore
+  /// Shared with the threads; tests watch it.
+  let core: LoaderCore
 
   /// Starts loading.
   ///
@@ -106,12 +107,11 @@ public final class Loader: Sendable {
   ///   - worldSize: The number of processes.
   ///   - threads: The number of background threads.
   ///   - prefetch: The most batches that are ready or in work at a time.
-  ///   - name: What the threads are called, at most 15 characters.
   ///   - warn: Takes one line for each image that cannot be used; called from any thread.
   /// - Throws: ``DatasetError`` when a stream has no image.
   public init(
     streams: [LoaderStream], seed: UInt64, startingAt iteration: Int = 0, rank: Int = 0,
-    worldSize: Int = 1, threads: Int = 2, prefetch: Int = 4, name: String = "loader",
+    worldSize: Int = 1, threads: Int = 2, prefetch: Int = 4,
     warn: @escaping @Sendable (String) -> Void
   ) throws {
     precondition(threads > 0 && prefetch > 0, "a loader needs a thread and room for a batch")
@@ -125,7 +125,7 @@ public final class Loader: Sendable {
     core = LoaderCore(
       streams: streams, sampler: sampler, seed: seed, first: iteration, rank: rank,
       prefetch: prefetch, warn: warn)
-    core.start(threads: threads, name: name)
+    core.start(threads: threads)
   }
 
   deinit { core.stop() }

@@ -48,11 +48,11 @@ final class LoaderCore: @unchecked Sendable {
     nextBatch = first
   }
 
-  func start(threads: Int, name: String) {
+  func start(threads: Int) {
     condition.withLock { running = threads }
     for _ in 0..<threads {
       let thread = Thread { [self] in work() }
-      thread.name = name
+      thread.name = "loader"
       thread.stackSize = 4 << 20
       thread.start()
     }
@@ -65,6 +65,9 @@ final class LoaderCore: @unchecked Sendable {
     condition.broadcast()
     while running > 0 { condition.wait() }
   }
+
+  /// The threads that have not ended.
+  var runningThreads: Int { condition.withLock { running } }
 
   var waitSeconds: Double { condition.withLock { waited / .seconds(1) } }
 

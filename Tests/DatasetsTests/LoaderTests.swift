@@ -1,7 +1,8 @@
-import Datasets
 import Foundation
 import Synchronization
 import Testing
+
+@testable import Datasets
 
 /// Collects warnings from any thread.
 final class Warnings: Sendable {
@@ -138,20 +139,13 @@ final class Warnings: Sendable {
   @Test func droppedLoadersLeaveNoThread() throws {
     let folder = try TemporaryFolder()
     let stream = try Self.stream(in: folder)
-    func ownThreads() throws -> Int {
-      let tasks = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")
-      return tasks.count { task in
-        let name = try? String(contentsOfFile: "/proc/self/task/\(task)/comm", encoding: .utf8)
-        return name?.hasPrefix("leak test") == true
-      }
-    }
+    var cores: [LoaderCore] = []
     for _ in 0..<20 {
-      let loader = try Loader(
-        streams: [stream], seed: 1, threads: 4, name: "leak test", warn: { _ in })
+      let loader = try Loader(streams: [stream], seed: 1, threads: 4, warn: { _ in })
       _ = try loader.next()
+      #expect(loader.core.runningThreads == 4)
+      cores.append(loader.core)
     }
-    // A thread's entry may outlive its last instruction by a moment.
-    for _ in 0..<100 where try ownThreads() > 0 { Thread.sleep(forTimeInterval: 0.02) }
-    #expect(try ownThreads() == 0)
+    #expect(cores.allSatisfy { $0.runningThreads == 0 })
   }
 }

@@ -34,7 +34,7 @@ import Testing
     let objects = scenes.flatMap(\.objects)
     #expect(scenes.allSatisfy { (1...8).contains($0.objects.count) })
     let mean = Double(objects.count) / 1000
-    #expect(mean > 2.7 && mean < 3.8, "\(mean) objects a scene")
+    #expect(mean > 3 && mean < 3.4, "\(mean) objects a scene")
     let novel = Double(objects.count { Glyph.novel.contains($0.glyph) }) / Double(objects.count)
     #expect(novel > 0.28 && novel < 0.39, "\(novel) of the objects are novel")
     for object in objects {
