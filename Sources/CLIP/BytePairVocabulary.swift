@@ -48,6 +48,8 @@ struct BytePairVocabulary: Sendable {
       ids[symbol] = id
     }
     let file = try MappedFile(path: mergesPath)
+    // The compiler may drop the file, and with it the mapping, after its last use by name.
+    defer { withExtendedLifetime(file) {} }
     var lines = try Self.lines(file.bytes, path: mergesPath)
     if lines.first?.hasPrefix("#") ?? false { lines.removeFirst() }
     while lines.last?.isEmpty ?? false { lines.removeLast() }

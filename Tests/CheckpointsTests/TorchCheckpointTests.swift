@@ -154,7 +154,7 @@ struct TorchCheckpointTests {
       ([], "takes more than it put"), ([0x4B], "ends early"),
       ([0x58, 255, 255, 255, 255], "ends early"),
       ([0x68, 9], "memo 9"), ([0x74], "a mark is missing"), ([0x28, 0x85], "a mark stands"),
-      ([0xFE], "unknown opcode 0xfe"), ([0x4E, 0x61], "takes more"),
+      ([0xFE], "unknown opcode 0xfe"), ([0x4E, 0x61], "without a list"),
       ([0x4E, 0x4E, 0x61], "without a list"),
       ([0x4E, 0x4E, 0x4E, 0x73], "without a dictionary"), ([0x4E], "no dictionary"),
       ([0x7D], "holds no tensors"), ([0x8D, 0, 0, 0, 0, 0, 0, 0, 255], "too large"),
