@@ -1,0 +1,110 @@
+import Formats
+
+/// Which classes are seen in training (base) and which only at test time (novel).
+public struct OpenVocabularySplit: Sendable, Equatable {
+  /// The names of the base classes.
+  public let base: [String]
+  /// The names of the novel classes.
+  public let novel: [String]
+  /// The file, or what the built-in split is called.
+  public let source: String
+
+  /// Creates a split.
+  ///
+  /// - Parameters:
+  ///   - base: The names of the base classes.
+  ///   - novel: The names of the novel classes.
+  ///   - source: What errors call the split.
+  /// - Throws: ``DatasetError`` when there is no base class or a name stands twice.
+  public init(base: [String], novel: [String], source: String) throws {
+    guard !base.isEmpty else {
+      throw DatasetError.record(
+        file: source, place: "", field: "base", reason: "is empty; training needs a base class")
+    }
+    var seen: Set<String> = []
+    for name in base + novel where !seen.insert(name).inserted {
+      throw DatasetError.record(
+        file: source, place: "", field: novel.contains(name) ? "novel" : "base",
+        reason: "the class \"\(name)\" stands twice; a class is either base or novel")
+    }
+    self.init(checkedBase: base, novel: novel, source: source)
+  }
+
+  private init(checkedBase: [String], novel: [String], source: String) {
+    base = checkedBase
+    self.novel = novel
+    self.source = source
+  }
+
+  /// Reads a split from JSON `{"base": [...], "novel": [...]}`; an element is a name or an object
+  /// with a `name`.
+  ///
+  /// - Parameter path: The file's path.
+  /// - Throws: ``DatasetError`` when the file is malformed or a name stands twice.
+  public init(path: String) throws {
+    let root: JSONValue
+    do {
+      root = try JSONValue(contentsOf: path)
+    } catch let error as FormatError {
+      throw DatasetError.record(file: path, place: error.place, field: "", reason: error.reason)
+    }
+    func names(_ field: String) throws -> [String] {
+      guard let list = root[field]?.array else {
+        throw DatasetError.record(
+          file: path, place: "", field: field, reason: "is missing or not a list of class names")
+      }
+      return try list.enumerated().map { index, element in
+        guard let name = element.string ?? element["name"]?.string else {
+          throw DatasetError.record(
+            file: path, place: "\(field)[\(index)]", field: "name", reason: "is missing")
+        }
+        return name
+      }
+    }
+    try self.init(base: try names("base"), novel: try names("novel"), source: path)
+  }
+
+  /// The labels of the base classes.
+  ///
+  /// - Parameter categories: The classes of the data set.
+  /// - Returns: One label for each base name.
+  /// - Throws: ``DatasetError`` with the nearest name when one is not among them.
+  public func baseLabels(in categories: [COCOAnnotations.Category]) throws -> [Int] {
+    try categories.labels(of: base, source: source)
+  }
+
+  /// The labels of the novel classes.
+  ///
+  /// - Parameter categories: The classes of the data set.
+  /// - Returns: One label for each novel name.
+  /// - Throws: ``DatasetError`` with the nearest name when one is not among them.
+  public func novelLabels(in categories: [COCOAnnotations.Category]) throws -> [Int] {
+    try categories.labels(of: novel, source: source)
+  }
+
+  /// The class weights of the classification loss: 1 for base classes, 0 for all others.
+  ///
+  /// - Parameter categories: The classes of the data set.
+  /// - Returns: One weight for each class.
+  /// - Throws: ``DatasetError`` with the nearest name when a base name is not among them.
+  public func classWeights(for categories: [COCOAnnotations.Category]) throws -> [Float] {
+    var weights = [Float](repeating: 0, count: categories.count)
+    for label in try baseLabels(in: categories) { weights[label] = 1 }
+    return weights
+  }
+
+  /// The 48 base and 17 novel COCO classes of the OV-COCO benchmark (spec 5.1).
+  public static let openVocabularyCOCO = OpenVocabularySplit(
+    checkedBase: [
+      "person", "bicycle", "car", "motorcycle", "train", "truck", "boat", "bench", "bird", "horse",
+      "sheep", "bear", "zebra", "giraffe", "backpack", "handbag", "suitcase", "frisbee", "skis",
+      "kite", "surfboard", "bottle", "fork", "spoon", "bowl", "banana", "apple", "sandwich",
+      "orange", "broccoli", "carrot", "pizza", "donut", "chair", "bed", "toilet", "tv", "laptop",
+      "mouse", "remote", "microwave", "oven", "toaster", "refrigerator", "book", "clock", "vase",
+      "toothbrush",
+    ],
+    novel: [
+      "airplane", "bus", "cat", "dog", "cow", "elephant", "umbrella", "tie", "snowboard",
+      "skateboard", "cup", "knife", "cake", "couch", "keyboard", "sink", "scissors",
+    ], source: "the OV-COCO split")
+}

@@ -1,0 +1,128 @@
+import Datasets
+import Formats
+import Foundation
+
+/// A small invented world of shapes as an ordinary COCO data set.
+public enum DemoWorld {
+  /// The base and novel classes.
+  ///
+  /// - Returns: The split.
+  /// - Throws: ``DatasetError`` never for this list; the split checks every list alike.
+  public static func split() throws -> OpenVocabularySplit {
+    try OpenVocabularySplit(
+      base: Glyph.base.map(\.rawValue), novel: Glyph.novel.map(\.rawValue),
+      source: "the demo world")
+  }
+
+  /// Writes scenes as files: `images/000000.png` …, and in `annotations` the files
+  /// `instances.json` (all boxes), `instances_base.json`, `instances_novel.json` (all images and
+  /// classes, the boxes of one part), `captions.json` and `classes.json` (base and novel names).
+  ///
+  /// The same arguments give the same bytes.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder, made when missing.
+  ///   - images: The number of scenes.
+  ///   - seed: The seed of the world; other scenes need another seed.
+  ///   - pixels: The width and height of each picture.
+  /// - Throws: ``DatasetError`` or ``FormatError`` when the folder or a file cannot be written.
+  public static func write(
+    to folder: String, images: Int, seed: UInt64, pixels: Int = 96
+  ) throws {
+    for part in ["images", "annotations"] {
+      do {
+        try FileManager.default.createDirectory(
+          atPath: "\(folder)/\(part)", withIntermediateDirectories: true)
+      } catch {
+        throw FormatError("\(folder)/\(part)", "the folder cannot be made; choose a writable place")
+      }
+    }
+    let scenes = (0..<images).map { Scene(seed: seed, index: $0) }
+    for scene in scenes {
+      try scene.render(pixels: pixels).writePNG("\(folder)/images/\(fileName(of: scene.index))")
+    }
+    let tables: [(String, [Glyph])] = [
+      ("instances", Glyph.allCases), ("instances_base", Glyph.base),
+      ("instances_novel", Glyph.novel),
+    ]
+    for (name, glyphs) in tables {
+      try write(instances(of: scenes, keeping: glyphs, pixels: pixels), name, folder)
+    }
+    try write(captions(of: scenes, pixels: pixels), "captions", folder)
+    try write(classes(), "classes", folder)
+  }
+
+  private static func write(_ value: JSONValue, _ name: String, _ folder: String) throws {
+    try AtomicFile.write(Data((value.text() + "\n").utf8), to: "\(folder)/annotations/\(name).json")
+  }
+
+  private static func fileName(of index: Int) -> String {
+    let digits = String(index)
+    return String(repeating: "0", count: max(0, 6 - digits.count)) + digits + ".png"
+  }
+
+  /// Category ids count from 1 in the order of the glyphs.
+  private static func id(of glyph: Glyph) -> Double {
+    Double((Glyph.allCases.firstIndex(of: glyph) ?? 0) + 1)
+  }
+
+  private static func records(of scenes: [Scene], pixels: Int) -> JSONValue {
+    .array(
+      scenes.map { scene in
+        [
+          "id": .number(Double(scene.index + 1)), "file_name": .string(fileName(of: scene.index)),
+          "width": .number(Double(pixels)), "height": .number(Double(pixels)),
+        ]
+      })
+  }
+
+  private static func instances(
+    of scenes: [Scene], keeping glyphs: [Glyph], pixels: Int
+  ) -> JSONValue {
+    let kept = Set(glyphs)
+    let scale = Double(pixels) / Scene.side
+    var annotations: [JSONValue] = []
+    var number = 0.0
+    for scene in scenes {
+      for object in scene.objects {
+        // Ids count all objects, so that a box has the same id in every file.
+        number += 1
+        guard kept.contains(object.glyph) else { continue }
+        let box = object.box
+        let numbers = [box.x1, box.y1, box.width, box.height].map {
+          (Double($0) * scale * 100).rounded() / 100
+        }
+        annotations.append([
+          "id": .number(number), "image_id": .number(Double(scene.index + 1)),
+          "category_id": .number(id(of: object.glyph)),
+          "bbox": .array(numbers.map { .number($0) }), "area": .number(numbers[2] * numbers[3]),
+          "iscrowd": 0,
+        ])
+      }
+    }
+    return [
+      "images": records(of: scenes, pixels: pixels), "annotations": .array(annotations),
+      "categories": .array(
+        Glyph.allCases.map { ["id": .number(id(of: $0)), "name": .string($0.rawValue)] }),
+    ]
+  }
+
+  private static func captions(of scenes: [Scene], pixels: Int) -> JSONValue {
+    [
+      "images": records(of: scenes, pixels: pixels),
+      "annotations": .array(
+        scenes.map { scene in
+          let id = JSONValue.number(Double(scene.index + 1))
+          let text = Scene.caption(of: scene.objects.map(\.glyph))
+          return ["id": id, "image_id": id, "caption": .string(text)]
+        }),
+    ]
+  }
+
+  private static func classes() -> JSONValue {
+    func list(_ glyphs: [Glyph]) -> JSONValue {
+      .array(glyphs.map { ["id": .number(id(of: $0)), "name": .string($0.rawValue)] })
+    }
+    return ["base": list(Glyph.base), "novel": list(Glyph.novel)]
+  }
+}
