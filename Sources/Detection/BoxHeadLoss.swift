@@ -37,19 +37,17 @@ extension BoxHead {
   ///   deltas over the number of regions.
   /// - Throws: `OpenCLError` when the device fails.
   public func losses(
-    logits: Tensor, deltas: Tensor, samples: [RegionSample], classWeights: [Float]
+    logits: Tensor, deltas: Tensor, samples: [RegionTargets], classWeights: [Float]
   ) throws -> (classification: Tensor, box: Tensor) {
     let regions = samples.reduce(0) { $0 + $1.boxes.count }
     precondition(
       logits.shape == [regions, classWeights.count] && deltas.shape == [regions, 4],
       "logits \(logits.shape) and deltas \(deltas.shape) for \(regions) regions")
-    let background = Int32(classWeights.count - 1)
     var labels: [Int32] = []
     var positives: [Int32] = []
     for sample in samples {
-      positives += sample.labels.indices.map { Int32(labels.count + $0) }
-      labels += sample.labels.map { Int32($0) }
-      labels += [Int32](repeating: background, count: sample.boxes.count - sample.labels.count)
+      positives += (0..<sample.positiveCount).map { Int32(labels.count + $0) }
+      labels += sample.labels
     }
     let divisor = Float(regions) + RegionProposalNetwork.divisorFloor
     let classification =
@@ -63,7 +61,7 @@ extension BoxHead {
       }
     // Without positives one row of zeros keeps the loss connected; no gradient flows through it.
     let chosen = try deltas.gatheredRows(positives.isEmpty ? [-1] : positives)
-    let targets = positives.isEmpty ? [0, 0, 0, 0] : samples.flatMap(\.targets)
+    let targets = positives.isEmpty ? [0, 0, 0, 0] : samples.flatMap(\.deltas)
     let wanted = try Tensor(targets, shape: chosen.shape, on: deltas.stream, label: "targets")
     return (
       classification, try chosen.smoothL1(wanted, beta: 0, divisor: Float(max(regions, 1)))

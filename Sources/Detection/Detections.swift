@@ -68,7 +68,7 @@ public struct DetectionRule: Sendable, Equatable {
     while result.count < limit, let best = heap.removeBest() {
       let (row, label) = Int(best.index).quotientAndRemainder(dividingBy: columns)
       let box = boxes[row]
-      guard !kept[label, default: []].contains(where: { $0.overlap(with: box) > overlap }) else {
+      guard !kept[label, default: []].contains(where: { $0.iou(with: box) > overlap }) else {
         continue
       }
       kept[label, default: []].append(box)

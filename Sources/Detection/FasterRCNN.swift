@@ -122,16 +122,18 @@ public struct FasterRCNN {
   ///   - maps: The detector's maps.
   ///   - frames: Each image's own size.
   ///   - training: Chooses the limits; the alignment losses use those of training.
-  /// - Returns: The proposals of each image, best first.
+  /// - Returns: Boxes in pixels of the resized image and their objectness, best first, per image.
   /// - Throws: `OpenCLError` when the device fails.
   public func proposals(
     _ maps: [Tensor], frames: [ImageFrame], training: Bool
-  ) throws -> [[ScoredBox]] {
+  ) throws -> [(boxes: [Box], scores: [Float])] {
     guard let stream = maps.first?.stream else { return [] }
+    let limits = configuration.proposals
     return try stream.phase("proposals") {
       try stream.withoutGradients {
         try proposalNetwork.proposals(
-          try proposalNetwork(maps), frames: frames, training: training)
+          try proposalNetwork(maps), AnchorGrid(proposalNetwork.anchors, maps: maps),
+          frames: frames, limits: training ? limits.trainingLimits : limits.testLimits)
       }
     }
   }
@@ -157,27 +159,26 @@ public struct FasterRCNN {
         UInt64(bitPattern: Int64(frame.imageID)))
     }
     let maps = try features(batch.images, training: true)
-    let (output, proposals) = try stream.phase("proposals") {
-      let output = try proposalNetwork(maps)
-      let proposals = try stream.withoutGradients {
-        try proposalNetwork.proposals(output, frames: batch.frames, training: true)
-      }
-      return (output, proposals)
-    }
-    let sizes = maps.map { (height: $0.shape[1], width: $0.shape[2]) }
+    let output = try stream.phase("proposals") { try proposalNetwork(maps) }
+    let grid = AnchorGrid(proposalNetwork.anchors, maps: maps)
+    // The device runs the backbone while the host matches anchors.
     let anchors = zip(batch.frames, batch.groundTruth).map { frame, truth in
       var random = random("rpn", frame)
       return proposalNetwork.sample(
-        mapSizes: sizes, frame: frame, groundTruth: truth.boxes, random: &random)
+        grid, frame: frame, groundTruth: truth.boxes, random: &random)
     }
-    let proposalLosses = try stream.phase("proposals") {
-      try proposalNetwork.losses(output, anchors)
+    let (proposalLosses, proposals) = try stream.phase("proposals") {
+      (
+        try proposalNetwork.losses(output, anchors),
+        try proposalNetwork.proposals(
+          output, grid, frames: batch.frames, limits: configuration.proposals.trainingLimits)
+      )
     }
     let samples = batch.frames.indices.map { image in
       var random = random("regions", batch.frames[image])
       return configuration.sampling.sample(
-        proposals: proposals[image].map(\.box), groundTruth: batch.groundTruth[image],
-        random: &random)
+        proposals: proposals[image].boxes, groundTruth: batch.groundTruth[image],
+        classes: vocabulary.count, random: &random)
     }
     var losses = [
       "loss_rpn_cls": proposalLosses.objectness, "loss_rpn_bbox": proposalLosses.box,

@@ -26,7 +26,7 @@ extension FasterRCNN {
         ? try head.currentLogitBias() : 0
       return try frames.indices.map { image in
         try detect(
-          maps, image: image, frame: frames[image], proposals: proposals[image].map(\.box),
+          maps, image: image, frame: frames[image], proposals: proposals[image].boxes,
           vocabulary: vocabulary, textEncoder: textEncoder, logitBias: bias)
       }
     }
@@ -49,9 +49,9 @@ extension FasterRCNN {
         classEmbeddings: vocabulary.embeddings, training: false)
     }
     let decoded = try Tensor(
-      proposals.flatMap(\.corners), shape: [proposals.count, 4], on: stream, label: "proposals"
+      proposals.corners, shape: [proposals.count, 4], on: stream, label: "proposals"
     ).decodedBoxes(
-      try head.deltas(features), coding: .region,
+      try head.deltas(features), coding: BoxCoder.proposals.coding,
       imageSize: (Float(frame.width), Float(frame.height)))
     let main = try logits(head.main, features)
     let rule = configuration.detections
@@ -60,7 +60,7 @@ extension FasterRCNN {
     case .sigmoid:
       found = rule.selectSigmoid(
         logits: try main.floats(), classes: vocabulary.count, logitBias: logitBias,
-        boxes: Box.boxes(try decoded.floats()))
+        boxes: [Box](corners: try decoded.floats()))
     case .softmax:
       var scores = try main.softmax().floats()
       if configuration.head.hasAlignmentHead {
@@ -72,7 +72,7 @@ extension FasterRCNN {
       }
       found = rule.select(
         ranks: scores, columns: vocabulary.count + 1, classes: vocabulary.count,
-        boxes: Box.boxes(try decoded.floats()), threshold: rule.scoreThreshold)
+        boxes: [Box](corners: try decoded.floats()), threshold: rule.scoreThreshold)
     }
     return found.map { $0.scaled(x: 1 / frame.scaleX, y: 1 / frame.scaleY) }
   }

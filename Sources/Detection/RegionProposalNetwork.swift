@@ -1,4 +1,3 @@
-import Formats
 import Layers
 import Tensors
 
@@ -36,7 +35,7 @@ public struct RegionProposalConfiguration: Sendable, Equatable {
   /// Anchors sampled per image.
   public var samples = 256
   /// Largest share of positives among them.
-  public var positiveFraction = 0.5
+  public var positiveFraction: Float = 0.5
   /// Overlap from which an anchor is positive.
   public var positiveOverlap: Float = 0.7
   /// Overlap below which an anchor is negative.
