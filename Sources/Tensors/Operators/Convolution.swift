@@ -34,6 +34,44 @@ extension Tensor {
       return gradients
     }
   }
+
+  /// The gradient of a convolution's input, where `self` is that of its result.
+  ///
+  /// - Parameters:
+  ///   - weight: `[O, KH, KW, I]`.
+  ///   - input: The input's shape `[N, H, W, I]`.
+  ///   - stride: As in the convolution.
+  ///   - padding: As in the convolution.
+  ///   - dilation: As in the convolution.
+  /// - Returns: A constant of the input's shape.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func convolutionInputGradient(
+    weight: Tensor, input: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1
+  ) throws -> Tensor {
+    let form = ConvolutionForm(
+      input: input, weight: weight.shape, stride: stride, padding: padding, dilation: dilation)
+    precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
+    return try form.inputGradient(of: self, weight: weight)
+  }
+
+  /// The gradient of a convolution's weight, where `self` is that of its result.
+  ///
+  /// - Parameters:
+  ///   - input: The input `[N, H, W, I]`.
+  ///   - weight: The weight's shape `[O, KH, KW, I]`.
+  ///   - stride: As in the convolution.
+  ///   - padding: As in the convolution.
+  ///   - dilation: As in the convolution.
+  /// - Returns: A constant of the weight's shape.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func convolutionWeightGradient(
+    input: Tensor, weight: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1
+  ) throws -> Tensor {
+    let form = ConvolutionForm(
+      input: input.shape, weight: weight, stride: stride, padding: padding, dilation: dilation)
+    precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
+    return try form.weightGradient(of: self, input: input)
+  }
 }
 
 /// The sizes of a convolution, and its three passes as matrix products.
