@@ -43,7 +43,8 @@ public struct RegionSampling: Sendable, Equatable {
     let chosen = BalancedSampler(count: samples, positiveFraction: positiveFraction)
       .sample(matches: matches, using: &random)
     return RegionTargets(
-      candidates: groundTruth.boxes + proposals, matches: matches, sample: chosen, truths: groundTruth.boxes,
+      candidates: groundTruth.boxes + proposals, matches: matches, sample: chosen,
+      truths: groundTruth.boxes,
       labels: groundTruth.labels.map { Int32($0) }, background: Int32(classes), coder: .proposals)
   }
 }

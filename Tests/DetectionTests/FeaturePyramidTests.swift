@@ -1,4 +1,5 @@
 import Detection
+import Foundation
 import Layers
 import Tensors
 import TestSupport
@@ -22,8 +23,9 @@ struct FeaturePyramidTests {
       let isOurs = fixture.has("p.lateral_convs.0.conv.weight")
       let model = ModelFixture(fixture: fixture, store: store) {
         guard !isOurs else { return $0 }
-        return $0.replacing("lateral_convs", with: "inner_blocks")
-          .replacing("fpn_convs", with: "layer_blocks").replacing(".conv.", with: ".0.")
+        return $0.replacingOccurrences(of: "lateral_convs", with: "inner_blocks")
+          .replacingOccurrences(of: "fpn_convs", with: "layer_blocks").replacingOccurrences(
+            of: ".conv.", with: ".0.")
       }
       try model.load()
       let maps = try fixture.numbered("x").map { try fixture.tensor($0, on: stream).trained($0) }
