@@ -6,6 +6,10 @@ static const unsigned char attention_cl[] = {
 #embed "../../Kernels/Attention.cl" suffix(, 0)
 };
 
+static const unsigned char attentioncpu_cl[] = {
+#embed "../../Kernels/AttentionCPU.cl" suffix(, 0)
+};
+
 static const unsigned char batchnorm_cl[] = {
 #embed "../../Kernels/BatchNorm.cl" suffix(, 0)
 };
@@ -16,6 +20,10 @@ static const unsigned char boxcoding_cl[] = {
 
 static const unsigned char boxloss_cl[] = {
 #embed "../../Kernels/BoxLoss.cl" suffix(, 0)
+};
+
+static const unsigned char common_channels_clh[] = {
+#embed "../../Kernels/Common/Channels.clh" suffix(, 0)
 };
 
 static const unsigned char common_launch_clh[] = {
@@ -114,9 +122,11 @@ static const unsigned char topk_cl[] = {
 
 static const CKernelFile files[] = {
     ENTRY("Attention.cl", attention_cl),
+    ENTRY("AttentionCPU.cl", attentioncpu_cl),
     ENTRY("BatchNorm.cl", batchnorm_cl),
     ENTRY("BoxCoding.cl", boxcoding_cl),
     ENTRY("BoxLoss.cl", boxloss_cl),
+    ENTRY("Common/Channels.clh", common_channels_clh),
     ENTRY("Common/Launch.clh", common_launch_clh),
     ENTRY("Common/Types.clh", common_types_clh),
     ENTRY("ContrastiveLoss.cl", contrastiveloss_cl),

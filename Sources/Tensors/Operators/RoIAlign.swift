@@ -23,7 +23,8 @@ extension Tensor {
     levels: [Tensor], scales: [Float], rois: Tensor, height: Int, width: Int, samplingRatio: Int,
     aligned: Bool = true, finestSize: Float = 56
   ) throws -> Tensor {
-    precondition(!levels.isEmpty && levels.count == scales.count, "roiAlign: a scale for each level")
+    precondition(
+      !levels.isEmpty && levels.count == scales.count, "roiAlign: a scale for each level")
     precondition(rois.rank == 2 && rois.shape[1] == 5, "roiAlign: regions of shape \(rois.shape)")
     for level in levels {
       precondition(
