@@ -106,6 +106,14 @@ static const unsigned char roialign_cl[] = {
 #embed "../../Kernels/RoIAlign.cl" suffix(, 0)
 };
 
+static const unsigned char roialigncpu_cl[] = {
+#embed "../../Kernels/RoIAlignCPU.cl" suffix(, 0)
+};
+
+static const unsigned char roialigngeometry_clh[] = {
+#embed "../../Kernels/RoIAlignGeometry.clh" suffix(, 0)
+};
+
 static const unsigned char similarity_cl[] = {
 #embed "../../Kernels/Similarity.cl" suffix(, 0)
 };
@@ -147,6 +155,8 @@ static const CKernelFile files[] = {
     ENTRY("Reduction.cl", reduction_cl),
     ENTRY("Resize.cl", resize_cl),
     ENTRY("RoIAlign.cl", roialign_cl),
+    ENTRY("RoIAlignCPU.cl", roialigncpu_cl),
+    ENTRY("RoIAlignGeometry.clh", roialigngeometry_clh),
     ENTRY("Similarity.cl", similarity_cl),
     ENTRY("Softmax.cl", softmax_cl),
     ENTRY("TopK.cl", topk_cl),

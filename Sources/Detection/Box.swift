@@ -50,6 +50,8 @@ public struct Box: Sendable, Hashable {
   /// - Returns: From 0 to 1.
   public func iou(with other: Box) -> Float {
     let overlap = overlap(with: other)
+    // Most pairs do not meet; a division for each would be felt over all anchors of an image.
+    guard overlap > 0 else { return 0 }
     return overlap / max(area + other.area - overlap, 1e-6)
   }
 

@@ -11,6 +11,8 @@ public struct Proposals {
 
   /// Waits for the device and copies the proposals to the host.
   ///
+  /// Select the proposals of all images of a batch before reading the first.
+  ///
   /// - Returns: Boxes and their scores, as many as there are.
   /// - Throws: `OpenCLError` when the device failed.
   public func read() throws -> (boxes: [Box], scores: [Float]) {
