@@ -1,7 +1,7 @@
 import Foundation
 
 /// One found object.
-public struct Detection: Sendable, Equatable {
+public struct DetectedObject: Sendable, Equatable {
   /// Where, in pixels of the original image.
   public var box: Box
   /// Its class, counted from 0.
@@ -54,7 +54,7 @@ public struct DetectionRule: Sendable, Equatable {
   public func select(
     ranks: [Float], columns: Int, classes: Int, boxes: [Box], threshold: Float,
     score: (Float) -> Float = { $0 }
-  ) -> [Detection] {
+  ) -> [DetectedObject] {
     precondition(ranks.count == boxes.count * columns, "ranks do not match the boxes")
     var candidates: [CandidateHeap.Candidate] = []
     for row in boxes.indices {
@@ -64,7 +64,7 @@ public struct DetectionRule: Sendable, Equatable {
     }
     var heap = CandidateHeap(candidates)
     var kept: [Int: [Box]] = [:]
-    var result: [Detection] = []
+    var result: [DetectedObject] = []
     while result.count < limit, let best = heap.removeBest() {
       let (row, label) = Int(best.index).quotientAndRemainder(dividingBy: columns)
       let box = boxes[row]
@@ -72,7 +72,7 @@ public struct DetectionRule: Sendable, Equatable {
         continue
       }
       kept[label, default: []].append(box)
-      result.append(Detection(box: box, label: label, score: score(best.rank)))
+      result.append(DetectedObject(box: box, label: label, score: score(best.rank)))
     }
     return result
   }
@@ -91,7 +91,7 @@ public struct DetectionRule: Sendable, Equatable {
   /// - Returns: At most `limit` detections, best first.
   public func selectSigmoid(
     logits: [Float], classes: Int, logitBias: Float, boxes: [Box]
-  ) -> [Detection] {
+  ) -> [DetectedObject] {
     func sigmoid(_ x: Float) -> Float { 1 / (1 + exp(-x)) }
     if usesReferenceSigmoid {
       return select(

@@ -9,7 +9,7 @@ public struct DetectionBatch {
   /// Each image's own size.
   public var frames: [ImageFrame]
   /// Each image's boxes.
-  public var groundTruth: [GroundTruth]
+  public var groundTruth: [TargetBoxes]
 
   /// Puts a batch together.
   ///
@@ -17,7 +17,7 @@ public struct DetectionBatch {
   ///   - images: `[N, H, W, 3]`.
   ///   - frames: Each image's own size.
   ///   - groundTruth: Each image's boxes.
-  public init(images: Tensor, frames: [ImageFrame], groundTruth: [GroundTruth]) {
+  public init(images: Tensor, frames: [ImageFrame], groundTruth: [TargetBoxes]) {
     precondition(
       images.rank == 4 && images.shape[0] == frames.count && frames.count == groundTruth.count,
       "images \(images.shape), \(frames.count) frames and \(groundTruth.count) ground truths")

@@ -14,7 +14,7 @@ extension FasterRCNN {
   public func detect(
     _ images: Tensor, frames: [ImageFrame], vocabulary: ClassVocabulary,
     textEncoder: any PseudoTextEncoder
-  ) throws -> [[Detection]] {
+  ) throws -> [[DetectedObject]] {
     precondition(
       images.rank == 4 && images.shape[0] == frames.count,
       "images \(images.shape) for \(frames.count) frames")
@@ -36,7 +36,7 @@ extension FasterRCNN {
   private func detect(
     _ maps: [Tensor], image: Int, frame: ImageFrame, proposals: [Box],
     vocabulary: ClassVocabulary, textEncoder: any PseudoTextEncoder, logitBias: Float
-  ) throws -> [Detection] {
+  ) throws -> [DetectedObject] {
     guard !proposals.isEmpty, vocabulary.count > 0 else { return [] }
     let stream = maps[0].stream
     let regions = try RegionPooling.regions(
@@ -55,7 +55,7 @@ extension FasterRCNN {
       imageSize: (Float(frame.width), Float(frame.height)))
     let main = try logits(head.main, features)
     let rule = configuration.detections
-    let found: [Detection]
+    let found: [DetectedObject]
     switch configuration.head.activation {
     case .sigmoid:
       found = rule.selectSigmoid(
@@ -78,14 +78,14 @@ extension FasterRCNN {
   }
 }
 
-extension Detection {
+extension DetectedObject {
   /// The same detection in another frame.
   ///
   /// - Parameters:
   ///   - x: Factor of horizontal coordinates.
   ///   - y: Factor of vertical coordinates.
   /// - Returns: The scaled detection.
-  public func scaled(x: Float, y: Float) -> Detection {
+  public func scaled(x: Float, y: Float) -> DetectedObject {
     var result = self
     result.box = Box(x1: box.x1 * x, y1: box.y1 * y, x2: box.x2 * x, y2: box.y2 * y)
     return result

@@ -42,7 +42,7 @@ public struct ImageFrame: Sendable, Equatable {
 }
 
 /// The boxes of one image that are looked for, crowds excluded.
-public struct GroundTruth: Sendable, Equatable {
+public struct TargetBoxes: Sendable, Equatable {
   /// Boxes in pixels of the resized image.
   public var boxes: [Box]
   /// Class of each box, counted from 0.

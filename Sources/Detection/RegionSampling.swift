@@ -21,7 +21,7 @@ public struct RegionSampling: Sendable, Equatable {
   ///   - proposals: The proposals of the image.
   ///   - groundTruth: Its ground truth.
   /// - Returns: One match a candidate, as ``Matcher/Matches/truths``.
-  public func matches(proposals: [Box], groundTruth: GroundTruth) -> [Int32] {
+  public func matches(proposals: [Box], groundTruth: TargetBoxes) -> [Int32] {
     Matcher(
       positiveThreshold: overlap, negativeThreshold: overlap,
       lowQualityThreshold: matchesLowQuality ? overlap : nil
@@ -37,7 +37,7 @@ public struct RegionSampling: Sendable, Equatable {
   ///   - random: Where the choice comes from.
   /// - Returns: Boxes, labels and wanted deltas, positives first.
   public func sample(
-    proposals: [Box], groundTruth: GroundTruth, classes: Int, random: inout CounterRandom
+    proposals: [Box], groundTruth: TargetBoxes, classes: Int, random: inout CounterRandom
   ) -> RegionTargets {
     let matches = matches(proposals: proposals, groundTruth: groundTruth)
     let chosen = BalancedSampler(count: samples, positiveFraction: positiveFraction)

@@ -93,7 +93,7 @@ struct DetectionsTests {
         $0.rank != $1.rank ? $0.rank > $1.rank : ($0.row, $0.label) < ($1.row, $1.label)
       }
       let expected = wanted.prefix(limit).map {
-        Detection(box: boxes[$0.row], label: $0.label, score: $0.rank)
+        DetectedObject(box: boxes[$0.row], label: $0.label, score: $0.rank)
       }
       #expect(found == expected, "limit \(limit)")
     }

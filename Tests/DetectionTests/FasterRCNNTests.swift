@@ -75,10 +75,10 @@ struct FasterRCNNTests {
         ImageFrame(imageID: 9, width: 60, height: 64),
       ],
       groundTruth: [
-        GroundTruth(
+        TargetBoxes(
           boxes: [Box(x1: 10, y1: 8, x2: 50, y2: 40), Box(x1: 40, y1: 20, x2: 80, y2: 58)],
           labels: [0, 2]),
-        GroundTruth(boxes: [Box(x1: 5, y1: 20, x2: 40, y2: 60)], labels: [0]),
+        TargetBoxes(boxes: [Box(x1: 5, y1: 20, x2: 40, y2: 60)], labels: [0]),
       ])
   }
 

@@ -22,7 +22,7 @@ struct RegionSamplingTests {
     let classes = try fixture.integer("num_classes")
     var samples: [RegionTargets] = []
     for image in fixture.numbered("gt").indices {
-      let truth = GroundTruth(
+      let truth = TargetBoxes(
         boxes: [Box](corners: try fixture.floats("gt\(image)")),
         labels: try fixture.integers("gt_labels\(image)").map { Int($0) })
       let proposals = [Box](corners: try fixture.floats("proposals\(image)"))
@@ -72,7 +72,7 @@ struct RegionSamplingTests {
   @Test func imagesWithoutObjectsGiveBackgroundOnly() throws {
     var random = CounterRandom(seed: 1)
     let sample = RegionSampling().sample(
-      proposals: [Box(x1: 0, y1: 0, x2: 5, y2: 5)], groundTruth: GroundTruth(boxes: [], labels: []),
+      proposals: [Box(x1: 0, y1: 0, x2: 5, y2: 5)], groundTruth: TargetBoxes(boxes: [], labels: []),
       classes: 7, random: &random)
     #expect(sample.labels == [7])
     #expect(sample.positiveCount == 0)
