@@ -1,21 +1,22 @@
 // Multi-head self-attention without a stored score matrix.
 //
 // What:    per image n and head h, with q, k, v = three slices of qkv and d = HEAD_WIDTH:
-//          s[i, j] = scale * q[i] . k[j] + mask[i, j] (-inf for j > i when causal), scale = 1/sqrt(d);
-//          lse[i] = log sum_j exp(s[i, j]); p[i, j] = exp(s[i, j] - lse[i]); y[i] = sum_j p[i, j] v[j].
-//          Backward: delta[i] = gy[i] . y[i]; ds[i, j] = p[i, j] * (gy[i] . v[j] - delta[i]) * scale;
+//          s[i, j] = scale * q[i] . k[j] + mask[i, j] (-inf for j > i when causal),
+//          scale = 1 / sqrt(d); lse[i] = log sum_j exp(s[i, j]);
+//          p[i, j] = exp(s[i, j] - lse[i]); y[i] = sum_j p[i, j] v[j].
+//          Backward: delta[i] = gy[i] . y[i];
+//          ds[i, j] = p[i, j] * (gy[i] . v[j] - delta[i]) * scale;
 //          gv[j] = sum_i p[i, j] gy[i]; gq[i] = sum_j ds[i, j] k[j]; gk[j] = sum_i ds[i, j] q[i].
 // Layout:  qkv [n, length, 3 * width], q in columns h * d + c, k in width + h * d + c, v in
 //          2 * width + h * d + c; y, gy [n, length, width]; gqkv as qkv; lse, delta
 //          [n * heads + h, length]; mask [length, length] at every mask_stride floats for each
 //          n * heads + h (0: one mask for all), or null.
-// Launch:  _row: a work-group owns one (n, h, i), or (n, h, j) in backward_key_value; local memory:
-//          length floats (2 * length there). _cpu: one work-item owns one (n, h); local memory as the
-//          host computes it, pitch = length padded to KEY_STEP and taken off powers of two.
+// Launch:  ComputeStream.launchRows; a work-group owns one (n, h, i), or one (n, h, j) in
+//          backward_key_value; local memory: length floats, 2 * length there.
 // Parameters:
 //          HEAD_WIDTH   columns of one head, any
-// Numbers: float32, fixed order. Mask entries may be -inf; a row of -inf alone gives y = 0, gradient
-//          0 and lse = +inf. Gradients are written.
+// Numbers: float32, fixed order. Mask entries may be -inf; a row of -inf alone gives y = 0,
+//          gradient 0 and lse = +inf. Gradients are written.
 // Source:  Vaswani et al. 2017; backward from the log-sum-exp as in Dao et al. 2022.
 
 #include "Common/Channels.clh"
@@ -40,10 +41,10 @@ static inline float dot_rows(__global const float *a, __global const float *b) {
 }
 
 ROW_KERNEL void attention_forward_row(__global const float *restrict qkv,
-                                      __global const float *restrict mask, __global float *restrict y,
-                                      __global float *restrict lse, __local float *scores,
-                                      int length, int heads, int mask_stride, int causal,
-                                      float scale) {
+                                      __global const float *restrict mask,
+                                      __global float *restrict y, __global float *restrict lse,
+                                      __local float *scores, int length, int heads,
+                                      int mask_stride, int causal, float scale) {
   ROW_SCRATCH
   int head_row = (int)get_group_id(0) / length;
   int i = (int)get_group_id(0) - head_row * length;

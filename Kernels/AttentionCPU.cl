@@ -2,8 +2,8 @@
 //
 // What:    see Attention.cl; QUERIES rows of scores at a time, a head's keys and values in local
 //          memory, vectors over the keys for scores and over the head's columns for sums.
-// Layout:  see Attention.cl. Local: `keys_t`, `values_t` [PADDED_WIDTH, pitch] (transposed), `keys`,
-//          `values`, `gkeys`, `gvalues` [length, PADDED_WIDTH], scores, slopes [QUERIES, pitch];
+// Layout:  see Attention.cl. Local: keys_t, values_t [HEAD_WIDTH, pitch] (transposed); keys,
+//          values, gkeys, gvalues [length, PADDED_WIDTH]; scores, slopes [QUERIES, pitch].
 //          PADDED_WIDTH = HEAD_WIDTH padded with zeros to 16.
 // Launch:  one work-item a work-group, which owns one (n, h) = get_group_id(0). The host passes
 //          pitch: length padded to KEY_STEP, plus 16 to stay off powers of two.
@@ -139,11 +139,12 @@ static inline float16 masked_scores(__local const float *products, float scale,
 }
 
 CPU_KERNEL void attention_forward_cpu(__global const float *restrict qkv,
-                                      __global const float *restrict mask, __global float *restrict y,
-                                      __global float *restrict lse, __local float *restrict keys_t,
-                                      __local float *restrict values, __local float *restrict scores,
-                                      int length, int heads, int mask_stride, int causal,
-                                      float scale, int pitch) {
+                                      __global const float *restrict mask,
+                                      __global float *restrict y, __global float *restrict lse,
+                                      __local float *restrict keys_t,
+                                      __local float *restrict values,
+                                      __local float *restrict scores, int length, int heads,
+                                      int mask_stride, int causal, float scale, int pitch) {
   __local float queries[QUERIES * PADDED_WIDTH] __attribute__((aligned(64)));
   int head_row = (int)get_group_id(0);
   int image = head_row / heads, head = head_row - image * heads;

@@ -12,9 +12,10 @@
 //          (gbias, then gweight).
 // Launch:  a work-group owns the rows [g * block, (g + 1) * block), g = get_group_id(0); the folds
 //          have ceil(count / CHANNEL_STEP) groups (fold_blocks: of 2 * count), a slice each.
-// Numbers: float32. Each block takes its mean and then the squares about it; blocks are joined about
-//          the mean of all, so a large mean costs no digits. Orders are fixed. Gradients are
-//          written. Running values move in place, the variance with divisor max(rows - 1, 1).
+// Numbers: float32. Each block takes its mean, summed about its first row, and then the squares
+//          about it; blocks are joined about the mean of all, so a large mean costs no digits.
+//          Orders are fixed. Gradients are written. Running values move in place, the variance with
+//          divisor max(rows - 1, 1).
 // Source:  Ioffe and Szegedy 2015; behaviour of PyTorch's batch_norm.
 
 #include "Common/Channels.clh"
@@ -27,10 +28,11 @@ ROW_KERNEL void batch_norm_statistics(__global const float *restrict x,
   int end = min(first + block, rows);
   __global float *out = partial + (size_t)get_group_id(0) * 2 * count;
   FOR_EACH_CHANNEL(c, count) {
+    channels origin = load_channels(x + (size_t)first * count + c, count - c, 0);
     channels sum = 0;
     for (int r = first; r < end; r++)
-      sum += load_channels(x + (size_t)r * count + c, count - c, 0);
-    channels mean = sum / (float)(end - first);
+      sum += load_channels(x + (size_t)r * count + c, count - c, 0) - origin;
+    channels mean = origin + sum / (float)(end - first);
     channels squares = 0;
     for (int r = first; r < end; r++) {
       channels distance = load_channels(x + (size_t)r * count + c, count - c, 0) - mean;

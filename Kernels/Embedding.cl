@@ -5,8 +5,8 @@
 // Layout:  table [entries, count], y [rows, count]; readers lists the rows of y by table entry, in
 //          rising order for one entry; offsets [entries + 1].
 // Launch:  ComputeStream.launchRows; a work-group owns a row of y forward, of gtable backward.
-// Numbers: copies; the gradient is gathered in rising order: written, not added to, and 0 for entries
-//          that nothing reads. Indices are checked by the host.
+// Numbers: copies; the gradient is gathered in rising order: written, not added to, and 0 for
+//          entries that nothing reads. Indices are checked by the host.
 
 #include "Common/Channels.clh"
 

@@ -6,8 +6,8 @@
 //          gbias[c] = sum_r gy, gweight[c] = sum_r gy * n.
 // Layout:  x, y, gradients [rows, count]; statistics [rows, 2] (mean, inverse); weight, bias
 //          [count]; partial [blocks, 2, count]; sums [2, count] (gbias, then gweight).
-// Launch:  ComputeStream.launchRows, a work-group owns a row; backward_weight: a work-group owns the
-//          rows [g * block, (g + 1) * block); fold: ceil(2 * count / CHANNEL_STEP) groups.
+// Launch:  ComputeStream.launchRows, a work-group owns a row; backward_weight: a work-group owns
+//          the rows [g * block, (g + 1) * block); fold: ceil(2 * count / CHANNEL_STEP) groups.
 // Numbers: float32; the mean is subtracted before squares are taken, so a large common offset costs
 //          no digits beyond those of x. Orders are fixed. Gradients are written.
 // Source:  Ba et al. 2016; behaviour of PyTorch's layer_norm.

@@ -3,13 +3,13 @@
 // What:    max: y[n, i, j, c] = max over (k, l) of x[n, i * stride - padding + k,
 //          j * stride - padding + l, c], 0 <= k, l < size; outside counts as -inf.
 //          average: y[n, c] = mean over p of x[n, p, c].
-// Layout:  x [n, height, width, count], y [n, rows, columns, count]; place as y: k * size + l of the
-//          element that was taken. Average: x [n, area, count], y [n, count].
+// Layout:  x [n, height, width, count], y [n, rows, columns, count]; place as y: k * size + l of
+//          the element that was taken. Average: x [n, area, count], y [n, count].
 // Launch:  max: ComputeStream.launchRows; a work-group owns the row (n, i) of y forward, the row
 //          (n, h) of x backward. average: a work-group owns a slice of CHANNEL_STEP channels of one
 //          n forward, one (n, p) backward.
-// Numbers: float32, fixed order. Of equal values the first in row-major window order is taken; NaN is
-//          larger than any number. Gradients are gathered: written, not added to.
+// Numbers: float32, fixed order. Of equal values the first in row-major window order is taken; NaN
+//          is larger than any number. Gradients are gathered: written, not added to.
 // Source:  behaviour of PyTorch's max_pool2d with floor division.
 
 #include "Common/Channels.clh"
@@ -76,8 +76,9 @@ ROW_KERNEL void pooling_max_backward_gather(__global const float *restrict place
   }
 }
 
-ROW_KERNEL void pooling_average_forward(__global const float *restrict x, __global float *restrict y,
-                                        int area, int count, int slices) {
+ROW_KERNEL void pooling_average_forward(__global const float *restrict x,
+                                        __global float *restrict y, int area, int count,
+                                        int slices) {
   int image = (int)get_group_id(0) / slices;
   int c = ((int)get_group_id(0) - image * slices) * CHANNEL_STEP + LANE * CHANNEL_WIDTH;
   if (c < count) {

@@ -33,8 +33,9 @@ ROW_KERNEL void softmax_forward(__global const float *restrict x, __global float
 }
 
 // gx = y * (gy - sum_c gy[c] y[c])
-ROW_KERNEL void softmax_backward(__global const float *restrict y, __global const float *restrict gy,
-                                 __global float *restrict gx, int count) {
+ROW_KERNEL void softmax_backward(__global const float *restrict y,
+                                 __global const float *restrict gy, __global float *restrict gx,
+                                 int count) {
   ROW_SCRATCH
   size_t base = (size_t)get_group_id(0) * count;
   y += base;

@@ -149,9 +149,8 @@ private struct AttentionSizes {
     try stream.library.kernel(name, in: file, parameters: ["HEAD_WIDTH": headWidth])
   }
 
-  /// - Parameters:
-  ///   - products: Products of `[L, L]` by the head's width.
-  ///   - tensors: Operands of `[N, L, E]` read or written.
+  /// The cost of a pass with so many products of `[L, L]` by the head's width and so many operands
+  /// of `[N, L, E]` read or written.
   func work(products: Int, tensors: Int) -> Work {
     let elements = Double(rows) * Double(headWidth)
     return Work(

@@ -11,17 +11,17 @@ extension Tensor {
   ///   - padding: Rows and columns of -inf on every side, at most half of `kernel`.
   /// - Returns: `[N, (H + 2 padding - kernel) / stride + 1, …, C]` of `[N, H, W, C]`.
   /// - Throws: `OpenCLError` when the device fails.
-  public func maxPool(kernel: Int, stride step: Int, padding: Int) throws -> Tensor {
+  public func maxPool(kernel: Int, stride: Int, padding: Int) throws -> Tensor {
     precondition(rank == 4, "max pooling of \(shape); it needs [N, H, W, C]")
     precondition(
-      kernel > 0 && step > 0 && padding >= 0 && 2 * padding <= kernel,
-      "max pooling by kernel \(kernel), stride \(step), padding \(padding)")
+      kernel > 0 && stride > 0 && padding >= 0 && 2 * padding <= kernel,
+      "max pooling by kernel \(kernel), stride \(stride), padding \(padding)")
     let (height, width, channels) = (shape[1], shape[2], shape[3])
     precondition(
       height + 2 * padding >= kernel && width + 2 * padding >= kernel,
       "max pooling of \(shape) by a window of \(kernel)")
-    let rows = (height + 2 * padding - kernel) / step + 1
-    let columns = (width + 2 * padding - kernel) / step + 1
+    let rows = (height + 2 * padding - kernel) / stride + 1
+    let columns = (width + 2 * padding - kernel) / stride + 1
     let result = try Tensor(
       uninitialized: [shape[0], rows, columns, channels], on: stream, label: "max pool")
     let keepsPlaces = needsGradient && stream.recordsGradients
@@ -30,7 +30,7 @@ extension Tensor {
       ? try Tensor(uninitialized: result.shape, on: stream, label: "max pool places") : nil
     let sizes: [KernelArgument] = [
       .int(height), .int(width), .int(channels), .int(rows), .int(columns), .int(kernel),
-      .int(step), .int(padding),
+      .int(stride), .int(padding),
     ]
     try stream.launchRows(
       try stream.library.kernel("pooling_max_forward", in: "Pooling"), rows: shape[0] * rows,
