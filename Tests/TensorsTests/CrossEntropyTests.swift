@@ -332,7 +332,7 @@ struct CrossEntropyFixtureTests {
       let logits = try rows.matrixProduct(columns, transposeRight: true)
         .scaled(by: Float(try fixture.number("norm_temp")))
       let targets = try Tensor(
-        rowImages.flatMap { row in columnImages.map { $0 == row ? 1 : 0 } },
+        rowImages.flatMap { row in columnImages.map { Float($0 == row ? 1 : 0) } },
         shape: logits.shape, on: stream)
       let loss = try logits.softTargetCrossEntropy(targets)
         .adding(try logits.transposed().softTargetCrossEntropy(try targets.transposed()))
