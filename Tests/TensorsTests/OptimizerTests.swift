@@ -19,8 +19,8 @@ struct OptimizerTests {
         let factor = min(1, limit / (squares.squareRoot() + 1e-6))
         for (gradient, before) in zip(gradients, values) {
           expectClose(
-            try gradient.floats(), before.map { factor * Double($0) }, "\(before.count) elements",
-            absolute: 1e-7)
+            try gradient.floats(), before.map { factor * Double($0) }, absolute: 1e-7,
+            "\(before.count) elements")
         }
       }
     }
