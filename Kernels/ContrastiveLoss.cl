@@ -8,8 +8,8 @@
 //          gx[r,c] = s * k * temperature * (exp(a[r,c] - M[r]) / S[r] - (c == r))
 //          gz[r,m] = s * k * temperature * exp(b[r,m] - M[r]) / S[r]
 // Layout:  x, gx [rows, rows] query by key; z, gz [rows, queue] query by queue entry;
-//          groups, images int [rows]; queue_images int [queue]; MS [rows, 2] holds M and S; loss [rows]; s: the
-//          loss's gradient, one element on the device.
+//          groups, images int [rows]; queue_images int [queue]; MS [rows, 2] holds M and S;
+//          loss [rows]; s: the loss's gradient, one element on the device.
 // Launch:  one work-group a row (ComputeStream.launchRows).
 // Numbers: float32, sums in a fixed order; masked columns get gradient 0; the diagonal is never
 //          masked, so S is at least 1 for finite logits. M and S stay apart because
