@@ -1,16 +1,17 @@
 // Classification losses on logits: softmax, sigmoid, binary and soft targets.
 //
-// What:    softmax:  loss[r] = k[r] * (L[r] - x[r,label[r]]), L[r] = log sum over c of exp(x + b[c])
-//                    gx[r,c] = s * k[r] * (exp(x + b[c] - L[r]) - (c == label[r]))
+// What:    softmax:  loss[r] = k[r] * (M[r] - x[r,label[r]] + log(S[r])) with M[r] = max over c of
+//                    x[r,c] + b[c] and S[r] = sum over c of exp(x[r,c] + b[c] - M[r])
+//                    gx[r,c] = s * k[r] * (exp(x + b[c] - M[r]) / S[r] - (c == label[r]))
 //          sigmoid:  loss[r] = k[r] * sum over c of u[c] * bce(x[r,c], c == label[r])
 //          binary:   loss[block] = sum over its elements of w[i] * bce(x[i], t[i])
-//          soft:     loss[r] = -k / (T[r] + 1e-6) * sum over c of t[r,c] * (x[r,c] - L[r])
-//                    with T[r] = sum over c of t[r,c]
+//          soft:     loss[r] = -k / (T[r] + 1e-6) * sum over c of
+//                    t[r,c] * (x[r,c] - M[r] - log(S[r])) with T[r] = sum over c of t[r,c]
 //          total:    y = sum over r of loss[r]
 //          bce(x, t) = max(x, 0) - x * t + log(1 + exp(-|x|)), its derivative sigmoid(x) - t
-// Layout:  x, t, gx [rows, columns] (binary: [count]); label int [rows], -1 skips the row; k [rows];
-//          b [columns], 0 or -inf; u [columns]; w [count]; L, T, loss [rows]; s: the loss's gradient,
-//          one element on the device.
+// Layout:  x, t, gx [rows, columns] (binary: [count]); label int [rows], -1 skips the row;
+//          k [rows]; b [columns], 0 or -inf; u [columns]; w [count]; MS [rows, 2] holds M and S;
+//          T, loss [rows]; s: the loss's gradient, one element on the device.
 // Launch:  one work-group a row, for binary a block of BLOCK elements (ComputeStream.launchRows);
 //          total: one work-group; element-wise backward kernels: ComputeStream.launchElements.
 // Parameters: BLOCK: elements of a block of the binary loss, at least 1.
@@ -86,16 +87,17 @@ ROW_KERNEL void cross_entropy_softmax_forward(__global const float *restrict x,
                                               __global const int *restrict label,
                                               __global const float *restrict k,
                                               __global float *restrict loss,
-                                              __global float *restrict L, int columns) {
+                                              __global float *restrict MS, int columns) {
   ROW_SCRATCH
   int r = (int)get_group_id(0);
   __global const float *row = x + (size_t)r * columns;
   float shift = safe_shift(group_max(row_max(row, b, columns)));
-  float total = shift + log(group_add(row_exp_sum(row, b, shift, columns)));
+  float sum = group_add(row_exp_sum(row, b, shift, columns));
   if (LANE == 0) {
     int wanted = label[r];
-    L[r] = total;
-    loss[r] = wanted < 0 ? 0.0f : k[r] * (total - (row[wanted] + b[wanted]));
+    MS[2 * r] = shift;
+    MS[2 * r + 1] = sum;
+    loss[r] = wanted < 0 ? 0.0f : k[r] * (shift - (row[wanted] + b[wanted]) + log(sum));
   }
 }
 
@@ -103,25 +105,26 @@ ROW_KERNEL void cross_entropy_softmax_backward(__global const float *restrict x,
                                                __global const float *restrict b,
                                                __global const int *restrict label,
                                                __global const float *restrict k,
-                                               __global const float *restrict L,
+                                               __global const float *restrict MS,
                                                __global const float *restrict s,
                                                __global float *restrict gx, int columns) {
   int r = (int)get_group_id(0);
   __global const float *row = x + (size_t)r * columns;
   __global float *target = gx + (size_t)r * columns;
   int wanted = label[r];
-  float factor = s[0] * k[r], total = L[r];
+  float factor = s[0] * k[r], shift = MS[2 * r];
   if (wanted < 0) {
     for (int c = LANE; c < columns; c += LANES)
       target[c] = 0.0f;
   } else {
+    float share = factor / MS[2 * r + 1];
     int c = LANE;
 #if DEVICE_IS_CPU
     for (; c + 16 <= columns; c += 16)
-      vstore16(factor * exp(vload16(0, row + c) + vload16(0, b + c) - total), 0, target + c);
+      vstore16(share * exp(vload16(0, row + c) + vload16(0, b + c) - shift), 0, target + c);
 #endif
     for (; c < columns; c += LANES)
-      target[c] = factor * exp(row[c] + b[c] - total);
+      target[c] = share * exp(row[c] + b[c] - shift);
     // The work-item that wrote this column corrects it.
     if (wanted % LANES == LANE)
       target[wanted] -= factor;
@@ -199,23 +202,25 @@ __kernel void cross_entropy_binary_backward(__global const float *restrict x,
 ROW_KERNEL void cross_entropy_soft_forward(__global const float *restrict x,
                                            __global const float *restrict t,
                                            __global float *restrict loss,
-                                           __global float *restrict L, __global float *restrict T,
+                                           __global float *restrict MS, __global float *restrict T,
                                            int columns, float k) {
   ROW_SCRATCH
   int r = (int)get_group_id(0);
   __global const float *row = x + (size_t)r * columns;
   __global const float *wanted = t + (size_t)r * columns;
   float shift = safe_shift(group_max(row_max(row, 0, columns)));
-  float total = shift + log(group_add(row_exp_sum(row, 0, shift, columns)));
+  float exp_sum = group_add(row_exp_sum(row, 0, shift, columns));
+  float log_sum = log(exp_sum);
   float mass = 0.0f, sum = 0.0f;
   for (int c = LANE; c < columns; c += LANES) {
     mass += wanted[c];
-    sum += wanted[c] * (row[c] - total);
+    sum += wanted[c] * (row[c] - shift - log_sum);
   }
   mass = group_add(mass);
   sum = group_add(sum);
   if (LANE == 0) {
-    L[r] = total;
+    MS[2 * r] = shift;
+    MS[2 * r + 1] = exp_sum;
     T[r] = mass;
     loss[r] = -k * sum / (mass + 1e-6f);
   }
@@ -223,22 +228,23 @@ ROW_KERNEL void cross_entropy_soft_forward(__global const float *restrict x,
 
 ROW_KERNEL void cross_entropy_soft_backward(__global const float *restrict x,
                                             __global const float *restrict t,
-                                            __global const float *restrict L,
+                                            __global const float *restrict MS,
                                             __global const float *restrict T,
                                             __global const float *restrict s,
                                             __global float *restrict gx, int columns, float k) {
   int r = (int)get_group_id(0);
   size_t start = (size_t)r * columns;
-  float total = L[r], mass = T[r];
+  float shift = MS[2 * r], mass = T[r];
   float factor = s[0] * k / (mass + 1e-6f);
+  float share = mass / MS[2 * r + 1];
   int c = LANE;
 #if DEVICE_IS_CPU
   for (; c + 16 <= columns; c += 16)
-    vstore16(factor * (mass * exp(vload16(0, x + start + c) - total) - vload16(0, t + start + c)),
+    vstore16(factor * (share * exp(vload16(0, x + start + c) - shift) - vload16(0, t + start + c)),
              0, gx + start + c);
 #endif
   for (; c < columns; c += LANES)
-    gx[start + c] = factor * (mass * exp(x[start + c] - total) - t[start + c]);
+    gx[start + c] = factor * (share * exp(x[start + c] - shift) - t[start + c]);
 }
 
 ROW_KERNEL void cross_entropy_total_forward(__global const float *restrict loss,

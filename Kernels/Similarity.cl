@@ -2,7 +2,7 @@
 //
 // What:    y[r,c] = length * x[r,c] / max(|x[r]|, epsilon), norms[r] = |x[r]|
 //          with n = max(|x|, epsilon) and v = x / n:
-//          gx[r,c] = length / n * (g[r,c] - v[c] * sum(v * g)); without the sum where |x| <= epsilon
+//          gx[r,c] = length / n * (g[r,c] - v[c] * sum(v * g)); no sum where |x| <= epsilon
 // Layout:  x, y, g, gx [rows, columns]; norms [rows].
 // Launch:  one work-group a row (ComputeStream.launchRows).
 // Numbers: float32, sums in a fixed order; a zero row stays zero. gx is written, not added to.

@@ -206,9 +206,12 @@ struct CrossEntropyFixtureTests {
       let labels = try fixture.integers("labels")
       let classWeights = try fixture.floats("class_weight")
       let rowWeights = try fixture.floats("weights")
-      let divisors = ["avg": Float(try fixture.number("avg_factor")), "mean": Float(labels.count)]
-      for (name, divisor) in divisors {
+      for name in ["avg", "mean"] {
         for kind in ["softmax", "sigmoid"] {
+          // The sigmoid form's mean is over rows and columns.
+          let terms = kind == "softmax" ? labels.count : labels.count * classWeights.count
+          let divisor =
+            name == "avg" ? Float(try fixture.number("avg_factor")) : Float(terms)
           let logits = try fixture.tensor("logits", on: stream).trained("logits")
           let loss =
             kind == "softmax"
@@ -237,8 +240,9 @@ struct CrossEntropyFixtureTests {
       let rowWeights = try fixture.floats("label_weights")
       let divisor = Float(labels.count)
       let logits = try fixture.tensor("logits", on: stream).trained("logits")
+      let isSigmoid: Bool = try #require(fixture.params["sigmoid"]?.bool as Bool?)
       let loss =
-        try #require(fixture.params["sigmoid"]?.bool)
+        isSigmoid
         ? try logits.sigmoidCrossEntropy(
           labels: labels, classWeights: classWeights, rowWeights: rowWeights, divisor: divisor)
         : try logits.softmaxCrossEntropy(
@@ -332,7 +336,7 @@ struct CrossEntropyFixtureTests {
       let logits = try rows.matrixProduct(columns, transposeRight: true)
         .scaled(by: Float(try fixture.number("norm_temp")))
       let targets = try Tensor(
-        rowImages.flatMap { row in columnImages.map { Float($0 == row ? 1 : 0) } },
+        rowImages.flatMap { row -> [Float] in columnImages.map { $0 == row ? 1 : 0 } },
         shape: logits.shape, on: stream)
       let loss = try logits.softTargetCrossEntropy(targets)
         .adding(try logits.transposed().softTargetCrossEntropy(try targets.transposed()))

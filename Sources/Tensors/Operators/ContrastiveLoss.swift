@@ -54,14 +54,14 @@ extension Tensor {
     let (rows, queue) = (shape[0], masks.queueImages.count)
     let scale = 1 / Float(rows)
     let losses = try Tensor(uninitialized: [rows], on: stream, label: "row losses")
-    let totals = try Tensor(uninitialized: [rows], on: stream, label: "log sums")
+    let sums = try Tensor(uninitialized: [rows, 2], on: stream, label: "maxima and sums")
     let columns = Double(rows + queue)
     try stream.launchRows(
       try stream.library.kernel("contrastive_loss_forward", in: "ContrastiveLoss"), rows: rows,
       [
         .buffer(buffer), queueLogits.map { .buffer($0.buffer) } ?? .null,
         .buffer(masks.groups.buffer), .buffer(masks.images.buffer),
-        .buffer(masks.queueImages.buffer), .buffer(losses.buffer), .buffer(totals.buffer),
+        .buffer(masks.queueImages.buffer), .buffer(losses.buffer), .buffer(sums.buffer),
         .int(rows), .int(queue), .float(temperature), .float(scale),
       ], work: Work(operations: 5 * Double(rows) * columns, bytes: 4 * Double(rows) * columns))
     let input = detached()
@@ -83,7 +83,7 @@ extension Tensor {
         [
           .buffer(input.buffer), queueInput.map { .buffer($0.buffer) } ?? .null,
           .buffer(masks.groups.buffer), .buffer(masks.images.buffer),
-          .buffer(masks.queueImages.buffer), .buffer(totals.buffer), .buffer(gradient.buffer),
+          .buffer(masks.queueImages.buffer), .buffer(sums.buffer), .buffer(gradient.buffer),
           .buffer(output.buffer), queueOutput.map { .buffer($0.buffer) } ?? .null, .int(rows),
           .int(visited), .float(temperature), .float(scale),
         ], work: Work(operations: 5 * elements, bytes: 8 * elements))

@@ -31,12 +31,12 @@ extension Tensor {
       excluded.map { $0 ? -Float.infinity : 0 }, shape: [columns], on: stream, label: "exclusion")
     let rows = kept.count
     let losses = try Tensor(uninitialized: [rows], on: stream, label: "row losses")
-    let totals = try Tensor(uninitialized: [rows], on: stream, label: "log sums")
+    let sums = try Tensor(uninitialized: [rows, 2], on: stream, label: "maxima and sums")
     try stream.launchRows(
       try stream.library.kernel("cross_entropy_softmax_forward", in: "CrossEntropy"), rows: rows,
       [
         .buffer(buffer), .buffer(bias.buffer), .buffer(label.buffer), .buffer(factor.buffer),
-        .buffer(losses.buffer), .buffer(totals.buffer), .int(columns),
+        .buffer(losses.buffer), .buffer(sums.buffer), .int(columns),
       ], work: Work(operations: 4 * Double(count), bytes: 4 * Double(count)))
     let input = detached()
     return try losses.total().differentiable(from: [self], "softmaxCrossEntropy") { gradient in
@@ -46,7 +46,7 @@ extension Tensor {
         rows: rows,
         [
           .buffer(input.buffer), .buffer(bias.buffer), .buffer(label.buffer),
-          .buffer(factor.buffer), .buffer(totals.buffer), .buffer(gradient.buffer),
+          .buffer(factor.buffer), .buffer(sums.buffer), .buffer(gradient.buffer),
           .buffer(output.buffer), .int(columns),
         ], work: Work(operations: 4 * Double(input.count), bytes: 8 * Double(input.count)))
       return [output]
@@ -154,12 +154,12 @@ extension Tensor {
     let (rows, columns) = (shape[0], shape[1])
     let scale = 1 / Float(max(1, rows))
     let losses = try Tensor(uninitialized: [rows], on: stream, label: "row losses")
-    let totals = try Tensor(uninitialized: [rows], on: stream, label: "log sums")
+    let sums = try Tensor(uninitialized: [rows, 2], on: stream, label: "maxima and sums")
     let masses = try Tensor(uninitialized: [rows], on: stream, label: "target sums")
     try stream.launchRows(
       try stream.library.kernel("cross_entropy_soft_forward", in: "CrossEntropy"), rows: rows,
       [
-        .buffer(buffer), .buffer(targets.buffer), .buffer(losses.buffer), .buffer(totals.buffer),
+        .buffer(buffer), .buffer(targets.buffer), .buffer(losses.buffer), .buffer(sums.buffer),
         .buffer(masses.buffer), .int(columns), .float(scale),
       ], work: Work(operations: 7 * Double(count), bytes: 8 * Double(count)))
     let (input, constant) = (detached(), targets.detached())
@@ -169,7 +169,7 @@ extension Tensor {
         try input.stream.library.kernel("cross_entropy_soft_backward", in: "CrossEntropy"),
         rows: rows,
         [
-          .buffer(input.buffer), .buffer(constant.buffer), .buffer(totals.buffer),
+          .buffer(input.buffer), .buffer(constant.buffer), .buffer(sums.buffer),
           .buffer(masses.buffer), .buffer(gradient.buffer), .buffer(output.buffer), .int(columns),
           .float(scale),
         ], work: Work(operations: 5 * Double(input.count), bytes: 12 * Double(input.count)))
