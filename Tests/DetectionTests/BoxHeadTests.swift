@@ -5,9 +5,7 @@ import Tensors
 import TestSupport
 import Testing
 
-@Suite(
-  .serialized,
-  .enabled(if: Fixture.available, "no fixtures; set BARON_SHARED to the shared folder"))
+@Suite(.serialized)
 struct BoxHeadTests {
   /// The head that a fixture's parameters and tensors describe.
   private func configuration(_ fixture: Fixture) throws -> BoxHeadConfiguration {
@@ -30,7 +28,7 @@ struct BoxHeadTests {
     return shape
   }
 
-  @Test(arguments: Fixture.files("roi", prefix: "baron_head"))
+  @Test(.needsFixtures, arguments: Fixture.files("roi", prefix: "baron_head"))
   func matchesPeers(_ name: String) throws {
     let fixture = try Fixture(name)
     let shape = try configuration(fixture)
@@ -92,8 +90,8 @@ struct BoxHeadTests {
       let head = try BoxHead(store.root, shape)
       #expect(store["bg_embedding"]?.value.shape == [1, 4])
       #expect(try head.currentLogitBias() == -20)
-      let text = try Tensor([3, 0, 0, 0, 0, 0, -2, 0], shape: [2, 4], on: stream)
-      let classes = try Tensor([1, 0, 0, 0, 0, 0, 1, 0], shape: [2, 4], on: stream)
+      let text = try Tensor([3, 0, 0, 0, 0, 0, -2, 0] as [Float], shape: [2, 4], on: stream)
+      let classes = try Tensor([1, 0, 0, 0, 0, 0, 1, 0] as [Float], shape: [2, 4], on: stream)
       let training = try head.classLogits(text, classEmbeddings: classes, training: true)
       expectClose(try training.floats(), [5, -20, -20, -20, -45, -20] as [Float], "training")
       let test = try head.classLogits(text, classEmbeddings: classes, training: false)

@@ -5,11 +5,9 @@ import Tensors
 import TestSupport
 import Testing
 
-@Suite(
-  .serialized,
-  .enabled(if: Fixture.available, "no fixtures; set BARON_SHARED to the shared folder"))
+@Suite(.serialized)
 struct FeaturePyramidTests {
-  @Test(arguments: Fixture.files("nets", prefix: "fpn"))
+  @Test(.needsFixtures, arguments: Fixture.files("nets", prefix: "fpn"))
   func matchesPeers(_ name: String) throws {
     let fixture = try Fixture(name)
     let hasNorm = fixture.params["bn_training"] != nil

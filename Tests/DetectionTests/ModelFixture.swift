@@ -56,9 +56,25 @@ extension Fixture {
     Array((0...).lazy.map { "\(stem)\($0)" }.prefix { has($0) })
   }
 
+  /// Compares a gradient; where none arrived, because the tensor took no part, it must be zero.
+  func expectGradient(of tensor: Tensor, equals key: String) throws {
+    if tensor.gradient == nil {
+      #expect(try floats(key).allSatisfy { $0 == 0 }, "\(name) \(key)")
+    } else {
+      try expect(tensor.gradient, equals: key)
+    }
+  }
+
   /// The anchors' parameters.
   func numbers(_ group: String, _ key: String) throws -> [Double] {
     try #require(params[group]?[key]?.array, "\(name): no \(group).\(key)").compactMap(\.number)
+  }
+}
+
+extension Trait where Self == ConditionTrait {
+  /// Skips a test, visibly, where the peers' numbers are not there.
+  static var needsFixtures: Self {
+    .enabled(if: Fixture.available, "no fixtures; set BARON_SHARED to the shared folder")
   }
 }
 

@@ -3,11 +3,9 @@ import Tensors
 import TestSupport
 import Testing
 
-@Suite(
-  .serialized,
-  .enabled(if: Fixture.available, "no fixtures; set BARON_SHARED to the shared folder"))
+@Suite(.serialized)
 struct RegionPoolingTests {
-  @Test(arguments: Fixture.files("roi_align", prefix: "fpn_roi"))
+  @Test(.needsFixtures, arguments: Fixture.files("roi_align", prefix: "fpn_roi"))
   func matchesPeers(_ name: String) throws {
     let fixture = try Fixture(name)
     let strides = try #require(fixture.params["strides"]?.array).compactMap(\.integer)

@@ -4,11 +4,9 @@ import Tensors
 import TestSupport
 import Testing
 
-@Suite(
-  .serialized,
-  .enabled(if: Fixture.available, "no fixtures; set BARON_SHARED to the shared folder"))
+@Suite(.serialized)
 struct ResNetTests {
-  @Test(arguments: Fixture.files("nets", prefix: "resnet"))
+  @Test(.needsFixtures, arguments: Fixture.files("nets", prefix: "resnet"))
   func matchesPeers(_ name: String) throws {
     let fixture = try Fixture(name)
     var shape = ResNetConfiguration()

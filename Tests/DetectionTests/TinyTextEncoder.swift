@@ -20,7 +20,7 @@ struct TinyTextEncoder: PseudoTextEncoder {
     let folder = "\(Fixture.folder)/\(try #require(fixture.params["weights"]?.string))/hf"
     source = try SafeTensorsFile(path: "\(folder)/model.safetensors")
     self.stream = stream
-    let configuration = try JSONValue(path: "\(folder)/config.json")["text_config"]
+    let configuration = try JSONValue(contentsOf: "\(folder)/config.json")["text_config"]
     heads = try #require(configuration?["num_attention_heads"]?.integer)
     blocks = try #require(configuration?["num_hidden_layers"]?.integer)
     let wanted = try fixture.integer("block_output")
