@@ -279,8 +279,8 @@ inline void multiply_tile(__local const float *restrict a, __local const float *
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forward_cpu(
     __global const float *restrict left, int left_pitch, int left_stride,
     __global const float *restrict right, int right_pitch, int right_stride,
-    __global const float *restrict bias, __global float *restrict target, int rows, int columns,
-    int depth, int splits, int split_depth, int row_block, int column_block GEOMETRY_PARAMETERS) {
+    __global const float *restrict bias, __global float *restrict target, int target_pitch,
+    int rows, int columns, int depth, int splits, int split_depth, int row_block, int column_block GEOMETRY_PARAMETERS) {
   __local float panels[NC / NR * PANEL] __attribute__((aligned(64)));
   __local float packed[PACKED_LEFT] __attribute__((aligned(64)));
   __local float line[NC] __attribute__((aligned(64)));
@@ -291,7 +291,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
   const int k_first = split * split_depth, k_end = min(depth, k_first + split_depth);
   left += (size_t)entry * left_stride;
   right += (size_t)entry * right_stride;
-  target += (size_t)get_group_id(2) * rows * columns + n0;
+  target += (size_t)get_group_id(2) * target_pitch + n0;
   bias = bias && split == 0 ? bias + n0 : 0;
   int k0 = k_first;
   // At least once, for depth 0.

@@ -51,6 +51,8 @@ struct MatrixLaunch {
   var batch = 1
   let left, right: MatrixOperand
   var bias: Buffer?
+  /// Elements from one matrix of the target to the next; nil when they are dense.
+  var targetStride: Int?
   /// Present when an operand is read from images.
   var geometry: PatchGeometry?
   /// Whether the target's rows are spread over images by the geometry.
@@ -87,7 +89,7 @@ struct MatrixLaunch {
     let arguments: [KernelArgument] = [
       .buffer(left.buffer), .int(left.pitch), .int(left.stride),
       .buffer(right.buffer), .int(right.pitch), .int(right.stride),
-      bias.map { .buffer($0) } ?? .null, .buffer(target),
+      bias.map { .buffer($0) } ?? .null, .buffer(target), .int(targetStride ?? rows * columns),
       .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
     ]
     let operands = rows * depth + depth * columns + rows * columns
