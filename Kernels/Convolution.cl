@@ -3,7 +3,8 @@
 //
 // What:    A 4x4 block of the output is A^T ((G w G^T) * (B^T x B)) A, where x is the 6x6 block of
 //          the input below it, w the 3x3 weight of one pair of channels, * element by element and
-//          summed over the input channels: for each of the 36 elements a matrix product.
+//          summed over the input channels: for each of the 36 elements a matrix product. The
+//          gradient of w is G^T (sum over tiles of (A y A^T) * (B^T x B)) G, y that of the output.
 // Layout:  u [36][O][I], v [36][tile][C], m [36][tile][C], planes `plane` elements apart; x, y NHWC;
 //          w OHWI. Tiles count row by row through the blocks of all images; a launch handles
 //          tiles first..<first + get_global_size(1).
@@ -63,6 +64,28 @@ inline void transform_output(VALUE *d, int step) {
   d[step] = difference + 2.0f * difference2;
   d[2 * step] = sum + 4.0f * sum2;
   d[3 * step] = difference + 8.0f * difference2 + d[5 * step];
+}
+
+// t[i * step] = rows of A times (a, b, c, d).
+inline void transform_gradient(VALUE a, VALUE b, VALUE c, VALUE d, VALUE *t, int step) {
+  VALUE even = a + 4.0f * c, odd = 2.0f * b + 8.0f * d;
+  t[0] = a;
+  t[step] = (a + c) + (b + d);
+  t[2 * step] = (a + c) - (b + d);
+  t[3 * step] = even + odd;
+  t[4 * step] = even - odd;
+  t[5 * step] = d;
+}
+
+// Rows of G^T times six elements; the first three are replaced.
+inline void fold_weight(VALUE *d, int step) {
+  VALUE sum = (d[step] + d[2 * step]) * (1.0f / 6.0f);
+  VALUE difference = (d[2 * step] - d[step]) * (1.0f / 6.0f);
+  VALUE sum2 = (d[3 * step] + d[4 * step]) * (1.0f / 24.0f);
+  VALUE difference2 = (d[3 * step] - d[4 * step]) * (1.0f / 12.0f);
+  d[0] = d[0] * 0.25f - sum + sum2;
+  d[step] = difference + difference2;
+  d[2 * step] = 4.0f * sum2 - sum + d[5 * step];
 }
 
 __kernel void convolution_winograd_weight(__global const float *restrict w,
@@ -135,5 +158,48 @@ __kernel void convolution_winograd_output(__global const float *restrict m,
       if (row < height && column < width)
         STORE(d[i / 4 * 6 + i % 4] + b, y + ((size_t)row * width + column) * channels + c);
     }
+  }
+}
+
+// v = A y A^T; y is zero outside of the image.
+__kernel void convolution_winograd_gradient(__global const float *restrict y,
+                                            __global float *restrict v, int height, int width,
+                                            int channels, int blocks_y, int blocks_x, int first,
+                                            int plane) {
+  const int tile = first + (int)get_global_id(1);
+  const int top = tile / blocks_x % blocks_y * 4, left = tile % blocks_x * 4;
+  y += (size_t)(tile / blocks_x / blocks_y) * height * width * channels;
+  v += (size_t)get_global_id(1) * channels;
+  FOR_EACH_CHANNEL(c, channels) {
+    VALUE t[6][4], s[6];
+    UNROLL for (int j = 0; j < 4; j++) {
+      VALUE g[4];
+      UNROLL for (int i = 0; i < 4; i++) {
+        int row = top + i, column = left + j;
+        g[i] = row < height && column < width
+                   ? LOAD(y + ((size_t)row * width + column) * channels + c)
+                   : (VALUE)(0.0f);
+      }
+      transform_gradient(g[0], g[1], g[2], g[3], &t[0][j], 4);
+    }
+    UNROLL for (int i = 0; i < 6; i++) {
+      transform_gradient(t[i][0], t[i][1], t[i][2], t[i][3], s, 1);
+      UNROLL for (int j = 0; j < 6; j++) STORE(s[j], v + (size_t)(6 * i + j) * plane + c);
+    }
+  }
+}
+
+// w = G^T u G, the gradient of the weight; written.
+__kernel void convolution_winograd_fold(__global const float *restrict u,
+                                        __global float *restrict w, int inputs, int plane) {
+  const int output = get_global_id(1);
+  u += (size_t)output * inputs;
+  w += (size_t)output * 9 * inputs;
+  FOR_EACH_CHANNEL(c, inputs) {
+    VALUE d[36];
+    UNROLL for (int i = 0; i < 36; i++) d[i] = LOAD(u + (size_t)i * plane + c);
+    UNROLL for (int i = 0; i < 6; i++) fold_weight(d + i, 6);
+    UNROLL for (int i = 0; i < 3; i++) fold_weight(d + 6 * i, 1);
+    UNROLL for (int i = 0; i < 9; i++) STORE(d[i / 3 * 6 + i % 3], w + i * inputs + c);
   }
 }

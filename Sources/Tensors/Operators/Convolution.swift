@@ -128,18 +128,32 @@ struct ConvolutionForm {
       tapRows: kernelHeight, tapColumns: kernelWidth)
   }
 
+  /// Winograd's algorithm where it applies and is faster.
+  private var winograd: Winograd? {
+    let winograd = Winograd(
+      images: images, height: height, width: width, channels: inputs, outputHeight: outputHeight,
+      outputWidth: outputWidth, outputChannels: outputs, padding: padding, flipped: false)
+    return isWinogradForm && winograd.pays ? winograd : nil
+  }
+
+  /// The same for the gradient of the input, a convolution of the output's gradient.
+  private var inputGradientWinograd: Winograd? {
+    let winograd = Winograd(
+      images: images, height: outputHeight, width: outputWidth, channels: outputs,
+      outputHeight: height, outputWidth: width, outputChannels: inputs, padding: 2 - padding,
+      flipped: true)
+    return isWinogradForm && winograd.pays ? winograd : nil
+  }
+
   /// Whether 3x3 blocks of neighbouring pixels are convolved, as Winograd's algorithm needs.
   private var isWinogradForm: Bool {
     kernelHeight == 3 && kernelWidth == 3 && stride == 1 && dilation == 1 && padding <= 2
-      && direct == false
+      && !direct
   }
 
   /// Output pixels times (taps, inputs), times the weight transposed.
   func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
-    let winograd = Winograd(
-      images: images, height: height, width: width, channels: inputs, outputHeight: outputHeight,
-      outputWidth: outputWidth, outputChannels: outputs, padding: padding, flipped: false)
-    if isWinogradForm, winograd.pays { return try winograd.run(x, weight, bias, into: result) }
+    if let winograd { return try winograd.run(x, weight, bias, into: result) }
     try MatrixLaunch(
       rows: outputPixels, columns: outputs, depth: patch,
       left: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
@@ -152,6 +166,10 @@ struct ConvolutionForm {
   func weightGradient(of gradient: Tensor, input x: Tensor) throws -> Tensor {
     let result = try Tensor(
       uninitialized: weightShape, on: x.stream, label: "convolution weight gradient")
+    if let winograd {
+      try winograd.weightGradient(of: gradient, input: x, into: result)
+      return result
+    }
     try MatrixLaunch(
       rows: outputs, columns: patch, depth: outputPixels,
       left: MatrixOperand(buffer: gradient.buffer, loader: .transposed, pitch: outputs),
@@ -168,11 +186,7 @@ struct ConvolutionForm {
   func inputGradient(of gradient: Tensor, weight: Tensor) throws -> Tensor {
     let result = try Tensor(
       uninitialized: inputShape, on: gradient.stream, label: "convolution input gradient")
-    let winograd = Winograd(
-      images: images, height: outputHeight, width: outputWidth, channels: outputs,
-      outputHeight: height, outputWidth: width, outputChannels: inputs, padding: 2 - padding,
-      flipped: true)
-    if isWinogradForm, winograd.pays {
+    if let winograd = inputGradientWinograd {
       try winograd.run(gradient, weight, nil, into: result)
       return result
     }

@@ -53,6 +53,8 @@ struct MatrixLaunch {
   var bias: Buffer?
   /// Elements from one matrix of the target to the next; nil when they are dense.
   var targetStride: Int?
+  /// Whether the product is added to what the target holds; then there is no bias.
+  var adds = false
   /// Present when an operand is read from images.
   var geometry: PatchGeometry?
   /// Whether the target's rows are spread over images by the geometry.
@@ -91,6 +93,7 @@ struct MatrixLaunch {
       .buffer(right.buffer), .int(right.pitch), .int(right.stride),
       bias.map { .buffer($0) } ?? .null, .buffer(target), .int(targetStride ?? rows * columns),
       .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
+      .int(adds ? 1 : 0),
     ]
     let operands = rows * depth + depth * columns + rows * columns
     try stream.queue.launch(

@@ -63,7 +63,8 @@ struct MatrixPlan {
   private static func pieces(
     _ launch: MatrixLaunch, groups: Int, units: Int, step: Int
   ) -> (count: Int, depth: Int) {
-    guard !launch.scatters, launch.targetStride == nil, groups < 2 * units, launch.depth > step
+    guard !launch.scatters, launch.targetStride == nil, !launch.adds, groups < 2 * units,
+      launch.depth > step
     else {
       return (1, max(1, launch.depth))
     }

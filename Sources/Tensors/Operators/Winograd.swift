@@ -20,6 +20,15 @@ struct Winograd {
       && tiles >= 32
   }
 
+  /// Tiles that are handled at a time.
+  private var chunk: Int {
+    min(tiles, max(64, Self.chunkBytes / (4 * 36 * (channels + outputChannels))))
+  }
+  // Planes are a cache line off a whole number of rows: 36 planes that fall into one cache set
+  // would push each other out.
+  private var inputPlane: Int { chunk * channels + 16 }
+  private var outputPlane: Int { chunk * outputChannels + 16 }
+
   /// Enqueues the convolution.
   ///
   /// - Parameters:
@@ -36,23 +45,12 @@ struct Winograd {
       bytes: 4 * 36 * weightPlane, label: "Winograd weight")
     try launch(
       "weight", count: outputs, channels: inputs, on: stream,
-      [.buffer(weight.buffer), .buffer(transformed), .int(inputs), .int(weightPlane)],
-      bytes: 4 * 45 * weightPlane)
-
-    // Planes are a cache line off a whole number of rows: 36 planes that fall into one cache set
-    // would push each other out.
-    let chunk = min(tiles, max(64, Self.chunkBytes / (4 * 36 * (channels + outputChannels))))
-    let inputPlane = chunk * channels + 16
-    let outputPlane = chunk * outputChannels + 16
+      [.buffer(weight.buffer), .buffer(transformed), .int(inputs), .int(weightPlane)], values: 45)
     let blocks = try stream.queue.allocate(bytes: 4 * 36 * inputPlane, label: "Winograd input")
     let products = try stream.queue.allocate(bytes: 4 * 36 * outputPlane, label: "Winograd output")
     for first in stride(from: 0, to: tiles, by: chunk) {
       let count = min(chunk, tiles - first)
-      try launch(
-        "input", count: count, channels: channels, on: stream,
-        [.buffer(x.buffer), .buffer(blocks), .int(height), .int(width), .int(channels)]
-          + [.int(padding), .int(blocksY), .int(blocksX), .int(first), .int(inputPlane)],
-        bytes: 4 * (16 + 36) * count * channels)
+      try transformInput(x, into: blocks, first: first, count: count)
       try MatrixLaunch(
         rows: count, columns: outputChannels, depth: channels, batch: 36,
         left: MatrixOperand(buffer: blocks, loader: .rows, pitch: channels, stride: inputPlane),
@@ -64,22 +62,72 @@ struct Winograd {
       try launch(
         "output", count: count, channels: outputChannels, on: stream,
         [.buffer(products), bias.map { .buffer($0.buffer) } ?? .null, .buffer(result.buffer)]
-          + [.int(outputHeight), .int(outputWidth), .int(outputChannels)]
-          + [.int(blocksY), .int(blocksX), .int(first), .int(outputPlane)],
-        bytes: 4 * (16 + 36) * count * outputChannels)
+          + outputArguments(first: first), values: 52)
     }
   }
 
+  /// Enqueues the gradient of the weight.
+  ///
+  /// - Parameters:
+  ///   - gradient: Of the convolution's result.
+  ///   - x: The convolution's input.
+  ///   - result: OHWI.
+  /// - Throws: `OpenCLError` when the device fails.
+  func weightGradient(of gradient: Tensor, input x: Tensor, into result: Tensor) throws {
+    let stream = x.stream
+    let weightPlane = outputChannels * channels
+    let sums = try stream.queue.allocate(
+      bytes: 4 * 36 * weightPlane, label: "Winograd weight gradient")
+    let blocks = try stream.queue.allocate(bytes: 4 * 36 * inputPlane, label: "Winograd input")
+    let gradients = try stream.queue.allocate(
+      bytes: 4 * 36 * outputPlane, label: "Winograd output gradient")
+    for first in stride(from: 0, to: tiles, by: chunk) {
+      let count = min(chunk, tiles - first)
+      try transformInput(x, into: blocks, first: first, count: count)
+      try launch(
+        "gradient", count: count, channels: outputChannels, on: stream,
+        [.buffer(gradient.buffer), .buffer(gradients)] + outputArguments(first: first), values: 52)
+      try MatrixLaunch(
+        rows: outputChannels, columns: channels, depth: count, batch: 36,
+        left: MatrixOperand(
+          buffer: gradients, loader: .transposed, pitch: outputChannels, stride: outputPlane),
+        right: MatrixOperand(buffer: blocks, loader: .rows, pitch: channels, stride: inputPlane),
+        targetStride: weightPlane, adds: first > 0
+      ).run(on: stream, into: sums)
+    }
+    try launch(
+      "fold", count: outputChannels, channels: channels, on: stream,
+      [.buffer(sums), .buffer(result.buffer), .int(channels), .int(weightPlane)], values: 45)
+  }
+
+  private func transformInput(
+    _ x: Tensor, into blocks: Buffer, first: Int, count: Int
+  ) throws {
+    try launch(
+      "input", count: count, channels: channels, on: x.stream,
+      [.buffer(x.buffer), .buffer(blocks), .int(height), .int(width), .int(channels)]
+        + [.int(padding), .int(blocksY), .int(blocksX), .int(first), .int(inputPlane)],
+      values: 52)
+  }
+
+  private func outputArguments(first: Int) -> [KernelArgument] {
+    [outputHeight, outputWidth, outputChannels, blocksY, blocksX, first, outputPlane].map {
+      .int($0)
+    }
+  }
+
+  /// Enqueues one transform; it reads and writes `values` elements for each tile and channel.
   private func launch(
     _ pass: String, count: Int, channels: Int, on stream: ComputeStream,
-    _ arguments: [KernelArgument], bytes: Int
+    _ arguments: [KernelArgument], values: Int
   ) throws {
     let items = stream.family == .cpu ? 1 : 64
     let kernel = try stream.library.kernel(
       "convolution_winograd_\(pass)", in: "Convolution", parameters: ["FLIPPED": flipped ? 1 : 0])
+    let elements = Double(values) * Double(count * channels)
     try stream.queue.launch(
       kernel, global: [items, count], local: [items, 1], arguments,
-      work: Work(operations: Double(bytes), bytes: Double(bytes)))
+      work: Work(operations: 4 * elements, bytes: 4 * elements))
   }
 
   /// Bytes of transformed blocks at a time, about what a last-level cache holds.
