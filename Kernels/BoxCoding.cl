@@ -1,3 +1,92 @@
-// BoxCoding kernels.
+// Boxes as deltas of reference boxes, and the choice of proposals from them.
+//
+// What:    with centres (x, y) and sizes (w, h) of a reference p and a target g:
+//          delta = ((g_x - p_x) / p_w, (g_y - p_y) / p_h, log(g_w / p_w), log(g_h / p_h)),
+//          less the mean, over the deviation. Decoding is the inverse, with the two logarithms
+//          limited to [-max_log, max_log] and, where clip_width >= 0, corners limited to the image.
+// Layout:  boxes (x1, y1, x2, y2) and deltas (dx, dy, dw, dh) one row a box; statistics = four
+//          means, then four deviations.
+// Launch:  ComputeStream.launchElements over boxes.
+// Numbers: float32; outputs are written; no gradients.
+// Source:  R-CNN (Girshick et al. 2014), appendix C; spec detector 2.3.
 
 #include "Common/Launch.clh"
+
+inline float4 decoded(float4 box, float4 delta, float max_log, float clip_width,
+                      float clip_height) {
+  float width = box.z - box.x, height = box.w - box.y;
+  float x = 0.5f * (box.x + box.z) + delta.x * width;
+  float y = 0.5f * (box.y + box.w) + delta.y * height;
+  float half_width = 0.5f * width * exp(clamp(delta.z, -max_log, max_log));
+  float half_height = 0.5f * height * exp(clamp(delta.w, -max_log, max_log));
+  float4 result = (float4)(x - half_width, y - half_height, x + half_width, y + half_height);
+  if (clip_width >= 0.0f)
+    result = clamp(result, (float4)0.0f,
+                   (float4)(clip_width, clip_height, clip_width, clip_height));
+  return result;
+}
+
+// deltas of targets relative to boxes
+__kernel void box_coding_encode(__global const float *restrict boxes,
+                                __global const float *restrict targets,
+                                __global const float *restrict statistics,
+                                __global float *restrict deltas, int count) {
+  float4 mean = vload4(0, statistics), deviation = vload4(1, statistics);
+  FOR_EACH_ELEMENT(i, count) {
+    float4 p = vload4(i, boxes), g = vload4(i, targets);
+    float width = p.z - p.x, height = p.w - p.y;
+    float4 delta = (float4)((0.5f * (g.x + g.z) - 0.5f * (p.x + p.z)) / width,
+                            (0.5f * (g.y + g.w) - 0.5f * (p.y + p.w)) / height,
+                            log((g.z - g.x) / width), log((g.w - g.y) / height));
+    vstore4((delta - mean) / deviation, i, deltas);
+  }
+}
+
+// results = boxes moved by deltas
+__kernel void box_coding_decode(__global const float *restrict boxes,
+                                __global const float *restrict deltas,
+                                __global const float *restrict statistics,
+                                __global float *restrict results, float max_log, float clip_width,
+                                float clip_height, int count) {
+  float4 mean = vload4(0, statistics), deviation = vload4(1, statistics);
+  FOR_EACH_ELEMENT(i, count) {
+    float4 delta = vload4(i, deltas) * deviation + mean;
+    vstore4(decoded(vload4(i, boxes), delta, max_log, clip_width, clip_height), i, results);
+  }
+}
+
+// The chosen boxes of one level: row offset + i of the results is box chosen[i], decoded. The score
+// of a box that is not wider and higher than min_size becomes -inf, which suppression leaves out.
+__kernel void box_coding_decode_chosen(__global const float *restrict boxes,
+                                       __global const float *restrict deltas,
+                                       __global const float *restrict statistics,
+                                       __global const int *restrict chosen,
+                                       __global const float *restrict scores,
+                                       __global float *restrict result_boxes,
+                                       __global float *restrict result_scores,
+                                       __global int *restrict result_levels, float max_log,
+                                       float clip_width, float clip_height, float min_size,
+                                       int level, int offset, int count) {
+  float4 mean = vload4(0, statistics), deviation = vload4(1, statistics);
+  FOR_EACH_ELEMENT(i, count) {
+    float4 delta = vload4(chosen[i], deltas) * deviation + mean;
+    float4 box = decoded(vload4(chosen[i], boxes), delta, max_log, clip_width, clip_height);
+    bool large = box.z - box.x > min_size && box.w - box.y > min_size;
+    vstore4(box, offset + i, result_boxes);
+    result_scores[offset + i] = large ? scores[i] : -INFINITY;
+    result_levels[offset + i] = level;
+  }
+}
+
+// The kept boxes and the sigmoid of their scores; zeros where kept[i] is -1.
+__kernel void box_coding_collect(__global const float *restrict boxes,
+                                 __global const float *restrict scores,
+                                 __global const int *restrict kept,
+                                 __global float *restrict result_boxes,
+                                 __global float *restrict result_scores, int count) {
+  FOR_EACH_ELEMENT(i, count) {
+    int index = kept[i];
+    vstore4(index < 0 ? (float4)0.0f : vload4(max(index, 0), boxes), i, result_boxes);
+    result_scores[i] = index < 0 ? 0.0f : 1.0f / (1.0f + exp(-scores[max(index, 0)]));
+  }
+}

@@ -1,3 +1,95 @@
-// MatrixProduct kernels.
+// Matrix products for devices with work-groups and local memory, and the sum of partial products.
+//
+// What:    target[m, n] = bias[n] + sum over k of left[m, k] * right[k, n], for every batch entry.
+// Layout:  left, right: see MatrixLoaders.clh; batch entry b of an operand starts b * stride
+//          elements in. target row-major, or scattered over images (SCATTERS). With splits > 1 the
+//          depth is cut into pieces of split_depth; piece s of batch entry b goes to matrix
+//          b * splits + s of target, and matrix_product_splits adds the pieces up.
+// Launch:  work-group (16, 16, 1) owns TILE x TILE elements of the target, a work-item 4 x 4 of
+//          them, 16 apart; groups (ceil(columns / TILE), ceil(rows / TILE), batch * splits).
+//          Edges are padded with zeros in local memory. matrix_product_splits: element-wise.
+// Parameters: TILE (64: 16 times the 4 rows and columns of an item), DEPTH (16: depth of one step).
+// Numbers: float32, added up in order of k. depth 0 gives the bias or 0. Gradients are written.
+// Source:  this file is the reference of MatrixProductCPU.cl.
 
-#include "Common/Launch.clh"
+#include "MatrixLoaders.clh"
+
+#define SIDE 16
+#define PER_ITEM 4
+#define TILE (SIDE * PER_ITEM)
+#define DEPTH 16
+
+__kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_product_forward(
+    __global const float *restrict left, int left_pitch, int left_stride,
+    __global const float *restrict right, int right_pitch, int right_stride,
+    __global const float *restrict bias, __global float *restrict target, int rows, int columns,
+    int depth, int splits, int split_depth GEOMETRY_PARAMETERS) {
+  __local float left_tile[DEPTH][TILE + 1];
+  __local float right_tile[DEPTH][TILE + 1];
+  const Geometry g = GEOMETRY;
+  const int entry = (int)get_group_id(2) / splits, split = (int)get_group_id(2) % splits;
+  const int x = get_local_id(0), y = get_local_id(1), item = y * SIDE + x;
+  const int m0 = (int)get_group_id(1) * TILE, n0 = (int)get_group_id(0) * TILE;
+  const int end = min(depth, (split + 1) * split_depth);
+  left += (size_t)entry * left_stride;
+  right += (size_t)entry * right_stride;
+  target += (size_t)get_group_id(2) * rows * columns;
+  float sum[PER_ITEM][PER_ITEM];
+  for (int i = 0; i < PER_ITEM; i++)
+    for (int j = 0; j < PER_ITEM; j++)
+      sum[i][j] = 0.0f;
+  for (int k0 = split * split_depth; k0 < end; k0 += DEPTH) {
+    for (int i = item; i < DEPTH * TILE; i += SIDE * SIDE) {
+      // Neighbouring items read neighbouring elements of each operand.
+#if LEFT_LOADER == LOAD_TRANSPOSED
+      int m = i % TILE, lk = i / TILE;
+#else
+      int m = i / DEPTH, lk = i % DEPTH;
+#endif
+#if RIGHT_LOADER == LOAD_TRANSPOSED
+      int n = i / DEPTH, rk = i % DEPTH;
+#else
+      int n = i % TILE, rk = i / TILE;
+#endif
+      left_tile[lk][m] = m0 + m < rows && k0 + lk < end
+                             ? left_element(left, g, left_pitch, m0 + m, k0 + lk)
+                             : 0.0f;
+      right_tile[rk][n] = n0 + n < columns && k0 + rk < end
+                              ? right_element(right, g, right_pitch, k0 + rk, n0 + n)
+                              : 0.0f;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int k = 0; k < DEPTH; k++) {
+      float l[PER_ITEM], r[PER_ITEM];
+      for (int i = 0; i < PER_ITEM; i++) {
+        l[i] = left_tile[k][y + i * SIDE];
+        r[i] = right_tile[k][x + i * SIDE];
+      }
+      for (int i = 0; i < PER_ITEM; i++)
+        for (int j = 0; j < PER_ITEM; j++)
+          sum[i][j] = fma(l[i], r[j], sum[i][j]);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  for (int i = 0; i < PER_ITEM; i++) {
+    int m = m0 + y + i * SIDE;
+    for (int j = 0; j < PER_ITEM; j++) {
+      int n = n0 + x + j * SIDE;
+      if (m < rows && n < columns)
+        target[target_row(g, m, columns) + n] = sum[i][j] + (bias && split == 0 ? bias[n] : 0.0f);
+    }
+  }
+}
+
+// target[i] = sum over s of partial[entry, s, i], entry by entry of `size` elements.
+__kernel void matrix_product_splits(__global const float *restrict partial,
+                                    __global float *restrict target, int size, int splits,
+                                    int count) {
+  FOR_EACH_ELEMENT(i, count) {
+    size_t first = (size_t)(i / size) * splits * size + i % size;
+    float sum = 0.0f;
+    for (int s = 0; s < splits; s++)
+      sum += partial[first + (size_t)s * size];
+    target[i] = sum;
+  }
+}

@@ -1,3 +1,97 @@
-// Reduction kernels.
+// Sums over a whole tensor and over its rows, and their gradients.
+//
+// What:    reduction_sum:      y[g] = scale * sum of x[g * block ..< (g + 1) * block]
+//          reduction_columns:  y[g, c] = sum over r of x[g * rows_per_group + r, c]
+// Layout:  dense; x of reduction_columns is [rows, columns], row-major.
+// Launch:  reduction_sum_forward: a row kernel of Common/Launch.clh, one work-group for each y.
+//          reduction_columns_forward: groups (ceil(columns / COLUMN_BLOCK), row groups) of LANES
+//          items; a group owns COLUMN_BLOCK columns, an item of a GPU one of them.
+// Parameters: COLUMN_BLOCK (128: a multiple of 16 and equal to the 128 lanes of a GPU)
+// Numbers: float32. Large sums are made in two launches, so that no sum has more than 65536 terms
+//          a group; within a group 16 (CPU) or LANES partial sums, added up in a fixed order.
+//          An empty sum is 0. Gradients are written.
 
 #include "Common/Launch.clh"
+
+#define COLUMN_BLOCK 128
+
+ROW_KERNEL void reduction_sum_forward(__global const float *restrict x, __global float *restrict y,
+                                      float scale, int block, int count) {
+  const int first = (int)get_group_id(0) * block;
+  const int end = count - first < block ? count : first + block;
+#if DEVICE_IS_CPU
+  float16 sums = (float16)(0.0f);
+  int i = first;
+  for (; i + 16 <= end; i += 16)
+    sums += vload16(0, x + i);
+  float8 eight = sums.lo + sums.hi;
+  float4 four = eight.lo + eight.hi;
+  float sum = four.x + four.y + four.z + four.w;
+  for (; i < end; i++)
+    sum += x[i];
+#else
+  ROW_SCRATCH
+  float sum = 0.0f;
+  for (int i = first + LANE; i < end; i += LANES)
+    sum += x[i];
+  sum = group_add(sum);
+#endif
+  if (LANE == 0)
+    y[get_group_id(0)] = scale * sum;
+}
+
+// y[i] = scale * gradient[0]
+__kernel void reduction_sum_backward(__global const float *restrict gradient,
+                                     __global float *restrict y, float scale, int count) {
+  const float value = scale * gradient[0];
+  FOR_EACH_ELEMENT(i, count) y[i] = value;
+}
+
+ROW_KERNEL void reduction_columns_forward(__global const float *restrict x,
+                                          __global float *restrict y, int rows, int columns,
+                                          int rows_per_group) {
+  const int column = (int)get_group_id(0) * COLUMN_BLOCK;
+  const int first = (int)get_group_id(1) * rows_per_group;
+  const int end = min(rows, first + rows_per_group);
+  x += column;
+  y += (size_t)get_group_id(1) * columns + column;
+  const int count = min(COLUMN_BLOCK, columns - column);
+#if DEVICE_IS_CPU
+  int c = 0;
+  for (; c + 64 <= count; c += 64) {
+    float16 a = (float16)(0.0f), b = a, d = a, e = a;
+    for (int r = first; r < end; r++) {
+      __global const float *row = x + (size_t)r * columns + c;
+      a += vload16(0, row);
+      b += vload16(1, row);
+      d += vload16(2, row);
+      e += vload16(3, row);
+    }
+    vstore16(a, 0, y + c);
+    vstore16(b, 1, y + c);
+    vstore16(d, 2, y + c);
+    vstore16(e, 3, y + c);
+  }
+  for (; c < count; c++) {
+    float sum = 0.0f;
+    for (int r = first; r < end; r++)
+      sum += x[(size_t)r * columns + c];
+    y[c] = sum;
+  }
+#else
+  if (LANE < count) {
+    float sum = 0.0f;
+    for (int r = first; r < end; r++)
+      sum += x[(size_t)r * columns + LANE];
+    y[LANE] = sum;
+  }
+#endif
+}
+
+// y[r, c] = gradient[c]; a work-group owns a row.
+ROW_KERNEL void reduction_columns_backward(__global const float *restrict gradient,
+                                           __global float *restrict y, int columns) {
+  y += (size_t)get_group_id(0) * columns;
+  for (int c = LANE; c < columns; c += LANES)
+    y[c] = gradient[c];
+}

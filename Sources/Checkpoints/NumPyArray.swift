@@ -14,6 +14,8 @@ public enum NumPyArray {
   ///   or order.
   public static func read(path: String) throws -> HostTensor {
     let file = try CheckpointError.wrapping { try MappedFile(path: path) }
+    // The compiler may drop the file, and with it the mapping, after its last use by name.
+    defer { withExtendedLifetime(file) {} }
     let bytes = file.bytes
     func refuse(_ reason: String) -> CheckpointError { .header(path: path, reason: reason) }
     guard bytes.count >= 10, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else {

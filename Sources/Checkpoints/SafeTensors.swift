@@ -28,6 +28,8 @@ public final class SafeTensorsFile: WeightSource {
   /// - Throws: ``CheckpointError`` when the file is missing, cut short, damaged or hostile.
   public init(path: String) throws {
     let file = try CheckpointError.wrapping { try MappedFile(path: path) }
+    // The compiler may drop the file, and with it the mapping, after its last use by name.
+    defer { withExtendedLifetime(file) {} }
     let bytes = file.bytes
     func refuse(_ reason: String) -> CheckpointError { .header(path: path, reason: reason) }
     guard bytes.count >= 8 else {

@@ -32,6 +32,8 @@ public final class TorchCheckpoint: WeightSource {
   ///   before PyTorch 1.6, a TorchScript archive, or holds anything but plain values and tensors.
   public init(path: String) throws {
     let file = try CheckpointError.wrapping { try MappedFile(path: path) }
+    // The compiler may drop the file, and with it the mapping, after its last use by name.
+    defer { withExtendedLifetime(file) {} }
     guard !Self.isLegacy(file.bytes) else { throw CheckpointError.legacyFormat(path: path) }
     let archive = try CheckpointError.wrapping { try ZipArchive(path: path) }
     let pickles = archive.entries.filter { $0.name.hasSuffix("/data.pkl") }

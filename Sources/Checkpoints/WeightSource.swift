@@ -36,6 +36,8 @@ extension WeightSource {
 /// - Throws: ``CheckpointError`` when the file is missing, damaged or of another format.
 public func openWeights(path: String) throws -> any WeightSource {
   let file = try CheckpointError.wrapping { try MappedFile(path: path) }
+  // The compiler may drop the file, and with it the mapping, after its last use by name.
+  defer { withExtendedLifetime(file) {} }
   let head = Array(file.bytes.prefix(9))
   if head.starts(with: [0x50, 0x4B]) { return try TorchCheckpoint(path: path) }
   if TorchCheckpoint.isLegacy(file.bytes) { throw CheckpointError.legacyFormat(path: path) }

@@ -1,6 +1,4 @@
 /// How a stored picture must be turned to be viewed (EXIF tag 0x0112).
-///
-/// Swaps of rows and columns come first, mirrors second, so that each case is three choices.
 public enum Orientation: Int, Sendable, CaseIterable {
   case upright = 1
   case mirrored = 2

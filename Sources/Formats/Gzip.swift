@@ -11,6 +11,8 @@ public enum Gzip {
   /// - Throws: ``FormatError`` when the file is missing, no gzip, damaged, cut short or too large.
   public static func decompress(path: String, limit: Int = 1 << 28) throws -> [UInt8] {
     let file = try MappedFile(path: path)
+    // The compiler may drop the file, and with it the mapping, after its last use by name.
+    defer { withExtendedLifetime(file) {} }
     return try decompress(file.bytes, source: path, limit: limit)
   }
 
@@ -29,7 +31,7 @@ public enum Gzip {
       throw FormatError(source, "is not a gzip file")
     }
     // 16 more than the largest window asks zlib for the gzip header and its checksum.
-    var inflater = try Inflater(bytes, windowBits: MAX_WBITS + 16, source: source)
+    let inflater = try Inflater(bytes, windowBits: MAX_WBITS + 16, source: source)
     var output: [UInt8] = []
     repeat {
       try inflater.appendStream(to: &output, limit: limit)
@@ -39,8 +41,9 @@ public enum Gzip {
 }
 
 /// One run of zlib's inflate over bytes in memory.
-struct Inflater: ~Copyable {
-  private var stream = z_stream()
+final class Inflater {
+  /// zlib remembers the address and refuses a stream that has moved.
+  private let stream: UnsafeMutablePointer<z_stream>
   private let input: UnsafeRawBufferPointer
   private let source: String
   private var consumed = 0
@@ -49,32 +52,34 @@ struct Inflater: ~Copyable {
   init(_ input: UnsafeRawBufferPointer, windowBits: Int32, source: String) throws {
     self.input = input
     self.source = source
+    stream = .allocate(capacity: 1)
+    stream.initialize(to: z_stream())
     let code = inflateInit2_(
-      &stream, windowBits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+      stream, windowBits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard code == Z_OK else { throw FormatError(source, "zlib cannot start (code \(code))") }
   }
 
   deinit {
-    var stream = stream
-    inflateEnd(&stream)
+    inflateEnd(stream)
+    stream.deallocate()
   }
 
   /// Inflates up to the end of the stream or member.
-  mutating func appendStream(to output: inout [UInt8], limit: Int) throws {
+  func appendStream(to output: inout [UInt8], limit: Int) throws {
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
     while true {
       let offered = min(input.count - consumed, 1 << 30)
       let start = input.baseAddress.map { $0 + consumed }
-      stream.next_in = UnsafeMutablePointer(
+      stream.pointee.next_in = UnsafeMutablePointer(
         mutating: start?.assumingMemoryBound(to: UInt8.self))
-      stream.avail_in = UInt32(offered)
+      stream.pointee.avail_in = UInt32(offered)
       let (code, produced) = chunk.withUnsafeMutableBufferPointer { buffer in
-        stream.next_out = buffer.baseAddress
-        stream.avail_out = UInt32(buffer.count)
-        let code = inflate(&stream, Z_NO_FLUSH)
-        return (code, buffer.count - Int(stream.avail_out))
+        stream.pointee.next_out = buffer.baseAddress
+        stream.pointee.avail_out = UInt32(buffer.count)
+        let code = inflate(stream, Z_NO_FLUSH)
+        return (code, buffer.count - Int(stream.pointee.avail_out))
       }
-      consumed += offered - Int(stream.avail_in)
+      consumed += offered - Int(stream.pointee.avail_in)
       guard output.count + produced <= limit else {
         throw FormatError(source, "holds more than \(limit) bytes when unpacked")
       }
@@ -85,7 +90,7 @@ struct Inflater: ~Copyable {
       case Z_BUF_ERROR:
         throw FormatError(source, place: "byte \(consumed)", "the compressed data is cut short")
       default:
-        let reason = stream.msg.map { String(cString: $0) } ?? "zlib code \(code)"
+        let reason = stream.pointee.msg.map { String(cString: $0) } ?? "zlib code \(code)"
         throw FormatError(
           source, place: "byte \(consumed)", "the compressed data is damaged (\(reason))")
       }
@@ -93,13 +98,13 @@ struct Inflater: ~Copyable {
   }
 
   /// Gets ready for another gzip member, if there is one.
-  mutating func startNextMember() throws -> Bool {
+  func startNextMember() throws -> Bool {
     let rest = UnsafeRawBufferPointer(rebasing: input[consumed...])
     if rest.allSatisfy({ $0 == 0 }) { return false }
     guard rest.count >= 2, rest[0] == 0x1F, rest[1] == 0x8B else {
       throw FormatError(source, place: "byte \(consumed)", "unexpected bytes after the gzip data")
     }
-    guard inflateReset(&stream) == Z_OK else {
+    guard inflateReset(stream) == Z_OK else {
       throw FormatError(source, "zlib cannot start again")
     }
     return true

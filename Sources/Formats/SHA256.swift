@@ -76,6 +76,8 @@ public struct SHA256: Sendable {
   /// - Throws: ``FormatError`` when the file cannot be read.
   public static func hexadecimal(ofFile path: String) throws -> String {
     let file = try MappedFile(path: path)
+    // The compiler may drop the file, and with it the mapping, after its last use by name.
+    defer { withExtendedLifetime(file) {} }
     var digest = SHA256()
     digest.update(file.bytes)
     return digest.hexadecimal()

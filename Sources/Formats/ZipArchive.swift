@@ -30,6 +30,8 @@ public final class ZipArchive: Sendable {
   /// - Throws: ``FormatError`` when the file is missing, no zip archive, cut short or inconsistent.
   public init(path: String) throws {
     let file = try MappedFile(path: path)
+    // The compiler may drop the file, and with it the mapping, after its last use by name.
+    defer { withExtendedLifetime(file) {} }
     let entries = try ZipDirectory(bytes: file.bytes, path: path).entries()
     var indexByName: [String: Int] = [:]
     for (index, entry) in entries.enumerated() {
@@ -75,7 +77,7 @@ public final class ZipArchive: Sendable {
       return try body(stored)
     case 8:
       var content: [UInt8] = []
-      var inflater = try Inflater(stored, windowBits: -MAX_WBITS, source: "\(path): \(place)")
+      let inflater = try Inflater(stored, windowBits: -MAX_WBITS, source: "\(path): \(place)")
       try inflater.appendStream(to: &content, limit: entry.size)
       guard content.count == entry.size else {
         throw FormatError(

@@ -1,1 +1,1 @@
-// This target's sources stand here.
+// soon

@@ -118,6 +118,15 @@ struct HardImageTests {
     }
   }
 
+  @Test func claimsAboutGammaChangeNothing() throws {
+    var data = try Self.ramp(9, 7).pngData()
+    // Behind the header's 33 bytes: length 4, "gAMA", gamma 1.0, and a checksum nobody reads.
+    data.insert(
+      contentsOf: [0, 0, 0, 4, 0x67, 0x41, 0x4D, 0x41, 0, 1, 0x86, 0xA0, 0, 0, 0, 0], at: 33)
+    let copy = try data.withUnsafeBytes { try ImageDecoder.decode($0, name: "gamma") }
+    #expect(copy == Self.ramp(9, 7))
+  }
+
   @Test func declaredSizeIsCheckedFirst() throws {
     // A PNG header that declares 2^31-1 pixels a side; its checksum is not reached.
     var data = try Self.ramp(1, 1).pngData()

@@ -3,14 +3,14 @@ import Foundation
 
 /// The program: it holds the commands and turns errors into one line and an exit code.
 @main
-struct Baron: ParsableCommand {
+struct BaronProgram: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "baron",
     abstract: "Train, run and score BARON, an open-vocabulary object detector, on OpenCL devices.",
     discussion: """
       Exit codes: 0 done, 1 failed, 64 wrong usage. Errors go to standard error.
       """,
-    subcommands: [DevicesCommand.self, EvaluateCommand.self])
+    subcommands: [DevicesCommand.self, EvaluateCommand.self, BenchCommand.self])
 
   /// Runs the command that the arguments name.
   static func main() {

@@ -1,0 +1,85 @@
+import CLIP
+import Detection
+import Tensors
+
+/// Aligns regions of an image with its captions: cross-entropy with soft targets over the batch and
+/// queues, both ways (spec method 1.12).
+public struct CaptionAlignment {
+  /// Weight of the loss.
+  public let weight: Float
+  /// What cosines are multiplied by.
+  public let temperature: Float
+  /// Student's sentences of earlier steps.
+  public var sentenceQueue: EmbeddingQueue
+  /// Caption features of earlier steps.
+  public var captionQueue: EmbeddingQueue
+
+  /// Creates the loss with empty queues.
+  ///
+  /// - Parameters:
+  ///   - weight: Weight of the loss.
+  ///   - temperature: What cosines are multiplied by.
+  ///   - sentenceQueueLength: Rows in the queue of sentences.
+  ///   - captionQueueLength: Rows in the queue of captions.
+  public init(
+    weight: Float = 10, temperature: Float = 30, sentenceQueueLength: Int = 1024,
+    captionQueueLength: Int = 1024
+  ) {
+    self.weight = weight
+    self.temperature = temperature
+    sentenceQueue = EmbeddingQueue(capacity: sentenceQueueLength)
+    captionQueue = EmbeddingQueue(capacity: captionQueueLength)
+  }
+
+  /// Computes the loss, then puts the embeddings into the queues.
+  ///
+  /// - Parameters:
+  ///   - sentences: `[T, E]`, the student's unit rows, with gradients.
+  ///   - sentenceImages: The image id of each sentence.
+  ///   - captions: `[C, E]`, unit rows; gradients stop there.
+  ///   - captionImages: The image id of each caption.
+  /// - Returns: The weighted loss, a scalar.
+  /// - Throws: `OpenCLError` when the device fails.
+  public mutating func loss(
+    sentences: Tensor, sentenceImages: [Int32], captions: Tensor, captionImages: [Int32]
+  ) throws -> Tensor {
+    let rows = try Self.joined(sentences, sentenceQueue)
+    let columns = try Self.joined(captions.detached(), captionQueue)
+    let rowImages = sentenceImages + sentenceQueue.images
+    let columnImages = captionImages + captionQueue.images
+    let logits = try rows.matrixProduct(columns, transposeRight: true).scaled(by: temperature)
+    let same = rowImages.flatMap { row in columnImages.map { $0 == row ? Float(1) : 0 } }
+    let targets = try Tensor(
+      same, shape: [rowImages.count, columnImages.count], on: sentences.stream)
+    let loss = try logits.softTargetCrossEntropy(targets).adding(
+      try logits.transposed().softTargetCrossEntropy(try targets.transposed())
+    ).scaled(by: 0.5 * weight)
+    try sentenceQueue.push(sentences, images: sentenceImages)
+    try captionQueue.push(captions, images: captionImages)
+    return loss
+  }
+
+  private static func joined(_ rows: Tensor, _ queue: EmbeddingQueue) throws -> Tensor {
+    guard let old = queue.rows else { return rows }
+    return try Tensor.concatenated([rows, old], axis: 0)
+  }
+
+  /// The regions of one caption image, in random orders (spec method 1.12, steps 1 to 3).
+  ///
+  /// - Parameters:
+  ///   - proposals: Filtered proposals of the image.
+  ///   - imageBox: The whole image, which is always the last region.
+  ///   - regionLimit: Most proposals.
+  ///   - permutationLimit: Most orders.
+  ///   - random: Where randomness comes from.
+  /// - Returns: The regions and orders of their indices.
+  public static func sample(
+    proposals: [Box], imageBox: Box, regionLimit: Int = 10, permutationLimit: Int = 4,
+    using random: inout some RandomNumberGenerator
+  ) -> (regions: [Box], orders: [[Int]]) {
+    let regions = Array(proposals.shuffled(using: &random).prefix(regionLimit)) + [imageBox]
+    let orders = NeighbourhoodSampling.permutations(
+      of: regions.count, limit: permutationLimit, using: &random)
+    return (regions, orders)
+  }
+}

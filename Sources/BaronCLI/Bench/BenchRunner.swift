@@ -1,0 +1,122 @@
+import Formats
+import Foundation
+import OpenCL
+import Tensors
+
+/// What was measured of one case; times are of one call.
+struct BenchResult {
+  let name: String
+  let medianSeconds, leastSeconds, mostSeconds: Double
+  /// Processor time of all threads, median.
+  let processorSeconds: Double
+  /// Calls in one sample.
+  let inner: Int
+}
+
+/// How to measure.
+struct BenchSettings {
+  /// Names or shell patterns.
+  var patterns = ["*"]
+  /// Samples taken.
+  var samples = 7
+  /// Untimed calls before.
+  var warmup = 2
+  /// Least length of a sample; short cases repeat inside it.
+  var sampleSeconds = 0.05
+  /// Where to append the lines, or nil.
+  var path: String?
+}
+
+/// Measures the cases whose names match, printing one JSON line for each.
+///
+/// - Parameters:
+///   - settings: What to measure and how.
+///   - stream: Where to run.
+/// - Returns: What was measured, in order.
+/// - Throws: `OpenCLError`, or an error of the file system.
+func runBench(_ settings: BenchSettings, on stream: ComputeStream) throws -> [BenchResult] {
+  var results: [BenchResult] = []
+  for item in BenchCase.all
+  where settings.patterns.contains(where: { fnmatch($0, item.name, 0) == 0 }) {
+    let result = try measure(item, settings, on: stream)
+    let line = describe(result, of: item, settings, on: stream).text()
+    print(line)
+    fflush(nil)
+    if let path = settings.path { try append(line + "\n", to: path) }
+    results.append(result)
+  }
+  return results
+}
+
+private func measure(
+  _ item: BenchCase, _ settings: BenchSettings, on stream: ComputeStream
+) throws -> BenchResult {
+  let call = try item.prepare(stream)
+  func seconds(calls: Int) throws -> Double {
+    let begin = ContinuousClock.now
+    for _ in 0..<calls { try call() }
+    try stream.queue.finish()
+    return (ContinuousClock.now - begin) / .seconds(1)
+  }
+  _ = try seconds(calls: max(1, settings.warmup))
+  let inner = max(1, min(1000, Int(settings.sampleSeconds / max(try seconds(calls: 1), 1e-7))))
+  var wall: [Double] = []
+  var processor: [Double] = []
+  for _ in 0..<max(1, settings.samples) {
+    let begin = processorSeconds()
+    wall.append(try seconds(calls: inner) / Double(inner))
+    processor.append((processorSeconds() - begin) / Double(inner))
+  }
+  wall.sort()
+  processor.sort()
+  return BenchResult(
+    name: item.name, medianSeconds: wall[wall.count / 2], leastSeconds: wall[0],
+    mostSeconds: wall[wall.count - 1], processorSeconds: processor[processor.count / 2],
+    inner: inner)
+}
+
+/// Processor time of all threads of this process so far.
+private func processorSeconds() -> Double {
+  var time = timespec()
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+  return Double(time.tv_sec) + 1e-9 * Double(time.tv_nsec)
+}
+
+private func append(_ line: String, to path: String) throws {
+  if !FileManager.default.fileExists(atPath: path),
+    !FileManager.default.createFile(atPath: path, contents: nil)
+  {
+    throw FormatError(path, "cannot be created; choose a folder that exists and may be written")
+  }
+  let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+  defer { try? file.close() }
+  try file.seekToEnd()
+  try file.write(contentsOf: Data(line.utf8))
+}
+
+private func describe(
+  _ result: BenchResult, of item: BenchCase, _ settings: BenchSettings, on stream: ComputeStream
+) -> JSONValue {
+  var fields: [String: JSONValue] = [
+    "case": .string(item.name), "median_s": .number(result.medianSeconds),
+    "min_s": .number(result.leastSeconds), "max_s": .number(result.mostSeconds),
+    "cpu_s": .number(result.processorSeconds), "repeat": .number(Double(settings.samples)),
+    "inner": .number(Double(result.inner)), "device": .string(stream.device.name),
+    "driver": .string(stream.device.driver),
+    "threads": .number(Double(stream.device.computeUnits)), "amp": "none", "channels_last": true,
+    "gflop": item.gflop.map { .number($0) } ?? .null,
+    "bytes": item.bytes.map { .number($0) } ?? .null,
+    "shape": .object(
+      Dictionary(
+        item.shape.map { key, sizes in
+          let numbers = sizes.map { JSONValue.number(Double($0)) }
+          return (key, numbers.count == 1 ? numbers[0] : .array(numbers))
+        }
+      ) { $1 }),
+  ]
+  if let gflop = item.gflop { fields["gflop_per_s"] = .number(gflop / result.medianSeconds) }
+  if let bytes = item.bytes {
+    fields["gbyte_per_s"] = .number(1e-9 * bytes / result.medianSeconds)
+  }
+  return .object(fields)
+}

@@ -1,0 +1,50 @@
+import Tensors
+
+extension BenchCase {
+  /// Matrix products: the sizes of the linear layers and convolutions of the models.
+  static var matrixCases: [BenchCase] {
+    let products: [(name: String, rows: Int, columns: Int, depth: Int, transposed: Bool)] = [
+      ("", 1024, 1024, 1024, false),
+      ("", 2048, 2048, 2048, false),
+      ("conv_", 256, 16800, 2304, false),
+      ("conv_", 512, 3350, 512, false),
+      ("box_fc6_", 512, 1024, 12544, true),
+      ("box_fc7_", 512, 1024, 1024, true),
+      ("vision_qkv_", 1600, 2304, 768, true),
+      ("vision_mlp1_", 1600, 3072, 768, true),
+      ("vision_mlp2_", 1600, 768, 3072, true),
+      ("text_qkv_", 1232, 1536, 512, true),
+      ("text_mlp1_", 1232, 2048, 512, true),
+      ("text_mlp2_", 1232, 512, 2048, true),
+    ]
+    let batches = [(16, 77, 2048, 512), (32, 50, 3072, 768), (128, 77, 77, 64), (384, 50, 50, 64)]
+    return products.map {
+      product(
+        "gemm/\($0.name)\($0.rows)x\($0.columns)x\($0.depth)", batch: nil, $0.rows, $0.columns,
+        $0.depth, transposed: $0.transposed)
+    }
+      + batches.map {
+        product("bmm/\($0)x\($1)x\($2)x\($3)", batch: $0, $1, $2, $3, transposed: false)
+      }
+  }
+
+  private static func product(
+    _ name: String, batch: Int?, _ rows: Int, _ columns: Int, _ depth: Int, transposed: Bool
+  ) -> BenchCase {
+    let count = Double(batch ?? 1)
+    let elements = rows * depth + depth * columns + rows * columns
+    return BenchCase(
+      name: name, gflop: 2e-9 * count * Double(rows) * Double(columns) * Double(depth),
+      bytes: 4 * count * Double(elements),
+      shape: (batch.map { [("batch", [$0])] } ?? [])
+        + [("M", [rows]), ("N", [columns]), ("K", [depth])]
+    ) { stream in
+      var values = BenchValues()
+      let leading = batch.map { [$0] } ?? []
+      let left = try values.tensor(leading + [rows, depth], on: stream)
+      let right = try values.tensor(
+        leading + (transposed ? [columns, depth] : [depth, columns]), on: stream)
+      return { _ = try left.matrixProduct(right, transposeRight: transposed) }
+    }
+  }
+}

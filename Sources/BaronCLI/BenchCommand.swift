@@ -1,0 +1,69 @@
+import ArgumentParser
+import Foundation
+import OpenCL
+import Tensors
+
+/// `baron bench`: how fast the operators are on a device.
+struct BenchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench",
+    abstract: "Measure the speed of operators on a device.",
+    discussion: """
+      Prints one JSON object a line for each case. On a machine with other load compare processor \
+      times (cpu_s) with one thread on each side; POCL_MAX_PTHREAD_COUNT=1 limits PoCL to one.
+      """)
+
+  @Option(help: "Names or shell patterns of cases, comma-separated.")
+  var cases = "*"
+
+  @Flag(help: "Print the names of the cases and stop.")
+  var list = false
+
+  @Option(name: .customLong("repeat"), help: "Samples of each case.")
+  var samples = 7
+
+  @Option(help: "Untimed calls before.")
+  var warmup = 2
+
+  @Option(name: .customLong("sample-s"), help: "Least seconds of a sample; short cases repeat.")
+  var sampleSeconds = 0.05
+
+  @Option(help: "Also append the lines to this file.")
+  var json: String?
+
+  @Option(help: "Device: an index, gpu, cpu or a part of a name.")
+  var device: String?
+
+  @Option(help: "Lines of another program; prints a table of both sides at the end.")
+  var compare: String?
+
+  func validate() throws {
+    guard samples > 0 else { throw ValidationError("--repeat \(samples): take at least 1.") }
+    guard warmup >= 0 else { throw ValidationError("--warmup \(warmup): take at least 0.") }
+    let names = BenchCase.all.map(\.name)
+    for pattern in patterns where !names.contains(where: { fnmatch(pattern, $0, 0) == 0 }) {
+      throw ValidationError("--cases \(pattern): no case matches; --list prints their names.")
+    }
+  }
+
+  func run() throws {
+    let settings = BenchSettings(
+      patterns: patterns, samples: samples, warmup: warmup, sampleSeconds: sampleSeconds,
+      path: json)
+    if list {
+      for item in BenchCase.all
+      where patterns.contains(where: { fnmatch($0, item.name, 0) == 0 }) {
+        print(item.name)
+      }
+      return
+    }
+    let peer = try compare.map { try BenchComparison(contentsOf: $0) }
+    let stream = try ComputeStream(context: try Context(device: try Device.choose(device)))
+    let results = try runBench(settings, on: stream)
+    if let peer { print(peer.table(of: results)) }
+  }
+
+  private var patterns: [String] {
+    cases.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+  }
+}

@@ -1,0 +1,194 @@
+import Foundation
+
+/// The weights of a CLIP model under their OpenAI names, whatever file they come from.
+///
+/// Every tensor is converted to 32-bit floating point, checked against the configuration's shapes
+/// and searched for NaN and infinity when it is read.
+public struct CLIPWeights: Sendable {
+  /// The model's sizes.
+  public let configuration: CLIPConfiguration
+  /// The file of the weights.
+  public var path: String { source.path }
+  /// The OpenAI names of all weights, text tower first.
+  public var names: [String] { configuration.shapes.map(\.name) }
+  private let source: any WeightSource
+  private let map: CLIPNameMap
+  private let shapes: [String: [Int]]
+
+  /// Opens a Hugging Face model folder.
+  ///
+  /// - Parameter folder: The folder's path, with `config.json` and `model.safetensors`.
+  /// - Throws: ``CheckpointError`` when a file is missing or damaged, or when a weight is missing or
+  ///   has another shape than the configuration gives it.
+  public init(folder: String) throws {
+    let model = try HuggingFaceCLIP(folder: folder)
+    try self.init(path: try model.weightsPath(), configuration: model.configuration)
+  }
+
+  /// Opens a file of weights: Hugging Face or OpenAI names, or a detector checkpoint.
+  ///
+  /// - Parameters:
+  ///   - path: A safetensors file or a file written by `torch.save`.
+  ///   - configuration: The model's sizes; nil tells them from the weights' shapes, with heads of
+  ///     64 channels as in all published models.
+  /// - Throws: ``CheckpointError`` when the file is damaged, is no CLIP model, or when a weight is
+  ///   missing or has another shape than the configuration gives it.
+  public init(path: String, configuration: CLIPConfiguration? = nil) throws {
+    let source = try openWeights(path: path)
+    guard let map = CLIPNameMap(source) else {
+      throw CheckpointError.missingTensor(
+        path: path, name: "token_embedding.weight",
+        remedy: "this is no CLIP model with OpenAI's or Hugging Face's names")
+    }
+    let sizes =
+      try configuration
+      ?? CLIPConfiguration(inferredFrom: CLIPShapeReader(source: source, map: map))
+    self.configuration = sizes
+    self.source = source
+    self.map = map
+    shapes = Dictionary(sizes.shapes.map { ($0.name, $0.shape) }) { first, _ in first }
+    for (name, shape) in sizes.shapes { try checkShape(name, shape) }
+  }
+
+  /// Reads a weight.
+  ///
+  /// - Parameter openAIName: The weight's OpenAI name.
+  /// - Returns: The weight as 32-bit floating point, in OpenAI's layout.
+  /// - Throws: ``CheckpointError`` when there is no such weight or it holds a NaN or infinity.
+  public func tensor(_ openAIName: String) throws -> HostTensor {
+    guard let shape = shapes[openAIName] else {
+      throw CheckpointError.missingTensor(
+        path: path, name: openAIName, remedy: "a CLIP model has no weight of this name")
+    }
+    let values: [Float]
+    switch map.recipe(for: openAIName) {
+    case .same(let name): values = try floats(name)
+    case .stacked(let names): values = try names.flatMap { try floats($0) }
+    case .transposed(let name):
+      let stored = try floats(name)
+      let (rows, columns) = (shape[0], shape[1])
+      values = [Float](unsafeUninitializedCapacity: stored.count) { target, initialised in
+        for row in 0..<rows {
+          for column in 0..<columns {
+            target.initializeElement(at: row * columns + column, to: stored[column * rows + row])
+          }
+        }
+        initialised = rows * columns
+      }
+    }
+    return HostTensor(name: openAIName, shape: shape, floats: values)
+  }
+
+  private func floats(_ name: String) throws -> [Float] {
+    let stored = try source.tensor(named: name)
+    guard stored.type.isFloatingPoint else {
+      throw CheckpointError.tensor(
+        path: path, name: name,
+        reason: "holds \(stored.type.rawValue) where floating-point numbers are needed")
+    }
+    let values = try stored.floats()
+    if let index = values.firstIndex(where: { !$0.isFinite }) {
+      throw CheckpointError.tensor(
+        path: path, name: name,
+        reason: "element \(index) is \(values[index]); the file is damaged, download it again")
+    }
+    return values
+  }
+
+  private func checkShape(_ name: String, _ shape: [Int]) throws {
+    let expected: [(String, [Int])]
+    switch map.recipe(for: name) {
+    case .same(let found): expected = [(found, shape)]
+    case .transposed(let found): expected = [(found, shape.reversed())]
+    case .stacked(let found):
+      expected = found.map { ($0, [shape[0] / found.count] + shape.dropFirst()) }
+    }
+    for (stored, wanted) in expected {
+      guard let shape = source.shape(of: stored) else {
+        // A detector checkpoint has no use for the temperature and does not hold it.
+        if name == "logit_scale" { continue }
+        throw CheckpointError.missingTensor(
+          path: path, name: stored, remedy: "a CLIP model of this configuration needs it")
+      }
+      guard shape == wanted else {
+        throw CheckpointError.tensor(
+          path: path, name: stored,
+          reason: "has the shape \(shape) where the configuration gives \(wanted)")
+      }
+    }
+  }
+}
+
+/// The shapes of a file's weights by OpenAI name.
+struct CLIPShapeReader {
+  let source: any WeightSource
+  let map: CLIPNameMap
+
+  /// The shape of a weight that has the given number of axes.
+  func shape(_ name: String, axes: Int) throws -> [Int] {
+    let stored: String
+    var isTransposed = false
+    switch map.recipe(for: name) {
+    case .same(let found): stored = found
+    case .stacked(let found): stored = found[0]
+    case .transposed(let found):
+      stored = found
+      isTransposed = true
+    }
+    guard let shape = source.shape(of: stored) else {
+      throw CheckpointError.missingTensor(
+        path: source.path, name: stored, remedy: "the model's sizes cannot be told without it")
+    }
+    guard shape.count == axes, shape.allSatisfy({ $0 > 0 && $0 <= 1 << 20 }) else {
+      throw CheckpointError.tensor(
+        path: source.path, name: stored,
+        reason: "has the shape \(shape) where \(axes) positive lengths are expected")
+    }
+    return isTransposed ? shape.reversed() : shape
+  }
+
+  /// The number of blocks that stand one after the other from 0.
+  func layers(prefix: String) -> Int {
+    var count = 0
+    while true {
+      let name = "\(prefix)transformer.resblocks.\(count).mlp.c_fc.weight"
+      guard case .same(let stored) = map.recipe(for: name), source.shape(of: stored) != nil else {
+        return count
+      }
+      count += 1
+    }
+  }
+}
+
+extension CLIPConfiguration {
+  /// Tells the sizes from the weights; heads have 64 channels in every published model.
+  init(inferredFrom reader: CLIPShapeReader) throws {
+    let tokens = try reader.shape("token_embedding.weight", axes: 2)
+    let context = try reader.shape("positional_embedding", axes: 2)
+    let patch = try reader.shape("visual.conv1.weight", axes: 4)
+    let cells = try reader.shape("visual.positional_embedding", axes: 2)[0] - 1
+    let projection = try reader.shape("text_projection", axes: 2)
+    let grid = Int(Double(cells).squareRoot().rounded())
+    func refuse(_ name: String, _ reason: String) -> CheckpointError {
+      .tensor(path: reader.source.path, name: name, reason: reason)
+    }
+    guard cells > 0, grid * grid == cells else {
+      throw refuse("visual.positional_embedding", "has \(cells) patches, which is no square")
+    }
+    func tower(_ prefix: String, width: Int) throws -> Tower {
+      guard width.isMultiple(of: 64) else {
+        throw refuse(
+          "\(prefix)positional_embedding",
+          "is \(width) wide, which is no multiple of 64, so the number of attention heads cannot be "
+            + "told; give a configuration")
+      }
+      let hidden = try reader.shape("\(prefix)transformer.resblocks.0.mlp.c_fc.weight", axes: 2)[0]
+      return Tower(
+        width: width, layers: reader.layers(prefix: prefix), heads: width / 64, mlpWidth: hidden)
+    }
+    self.init(
+      text: try tower("", width: tokens[1]), vision: try tower("visual.", width: patch[0]),
+      vocabularySize: tokens[0], contextLength: context[0], imageSize: grid * patch[2],
+      patchSize: patch[2], embeddingWidth: projection[1])
+  }
+}

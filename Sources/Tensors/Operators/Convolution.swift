@@ -1,0 +1,213 @@
+import OpenCL
+
+extension Tensor {
+  /// A two-dimensional convolution.
+  ///
+  /// - Parameters:
+  ///   - weight: `[O, KH, KW, I]`.
+  ///   - bias: `[O]` or nil.
+  ///   - stride: Pixels from one output to the next, both ways.
+  ///   - padding: Zeros added on each side.
+  ///   - dilation: Pixels from one tap to the next.
+  /// - Returns: `[N, OH, OW, O]` for `self` `[N, H, W, I]`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func convolution(
+    weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, dilation: Int = 1
+  ) throws -> Tensor {
+    let form = ConvolutionForm(
+      input: shape, weight: weight.shape, stride: stride, padding: padding, dilation: dilation)
+    precondition(
+      bias.map { $0.shape == [form.outputs] } ?? true, "convolution: bias of wrong shape")
+    let result = try Tensor(
+      uninitialized: form.outputShape, on: self.stream, label: "convolution")
+    try form.forward(self, weight, bias, into: result)
+    let (x, kept) = (detached(), weight.detached())
+    let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
+    return result.differentiable(
+      from: [self, weight] + (bias.map { [$0] } ?? []), "convolution"
+    ) { gradient in
+      var gradients: [Tensor?] = [
+        needs.0 ? try form.inputGradient(of: gradient, weight: kept) : nil,
+        needs.1 ? try form.weightGradient(of: gradient, input: x) : nil,
+      ]
+      if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
+      return gradients
+    }
+  }
+
+  /// The gradient of a convolution's input, where `self` is that of its result.
+  ///
+  /// - Parameters:
+  ///   - weight: `[O, KH, KW, I]`.
+  ///   - input: The input's shape `[N, H, W, I]`.
+  ///   - stride: As in the convolution.
+  ///   - padding: As in the convolution.
+  ///   - dilation: As in the convolution.
+  /// - Returns: A constant of the input's shape.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func convolutionInputGradient(
+    weight: Tensor, input: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1
+  ) throws -> Tensor {
+    let form = ConvolutionForm(
+      input: input, weight: weight.shape, stride: stride, padding: padding, dilation: dilation)
+    precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
+    return try form.inputGradient(of: self, weight: weight)
+  }
+
+  /// The gradient of a convolution's weight, where `self` is that of its result.
+  ///
+  /// - Parameters:
+  ///   - input: The input `[N, H, W, I]`.
+  ///   - weight: The weight's shape `[O, KH, KW, I]`.
+  ///   - stride: As in the convolution.
+  ///   - padding: As in the convolution.
+  ///   - dilation: As in the convolution.
+  /// - Returns: A constant of the weight's shape.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func convolutionWeightGradient(
+    input: Tensor, weight: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1
+  ) throws -> Tensor {
+    let form = ConvolutionForm(
+      input: input.shape, weight: weight, stride: stride, padding: padding, dilation: dilation)
+    precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
+    return try form.weightGradient(of: self, input: input)
+  }
+}
+
+/// The sizes of a convolution, and its three passes as matrix products.
+struct ConvolutionForm {
+  let images, height, width, inputs: Int
+  let outputs, kernelHeight, kernelWidth: Int
+  let stride, padding, dilation: Int
+  let outputHeight, outputWidth: Int
+
+  init(input: [Int], weight: [Int], stride: Int, padding: Int, dilation: Int) {
+    precondition(
+      input.count == 4 && weight.count == 4 && input[3] == weight[3],
+      "convolution of weight \(weight) on \(input)")
+    precondition(
+      stride > 0 && padding >= 0 && dilation > 0,
+      "convolution of stride \(stride), padding \(padding), dilation \(dilation)")
+    (images, height, width, inputs) = (input[0], input[1], input[2], input[3])
+    (outputs, kernelHeight, kernelWidth) = (weight[0], weight[1], weight[2])
+    (self.stride, self.padding, self.dilation) = (stride, padding, dilation)
+    let reachY = dilation * (weight[1] - 1) + 1
+    let reachX = dilation * (weight[2] - 1) + 1
+    precondition(
+      input[1] + 2 * padding >= reachY && input[2] + 2 * padding >= reachX,
+      "convolution of weight \(weight), padding \(padding): larger than the map \(input)")
+    outputHeight = (input[1] + 2 * padding - reachY) / stride + 1
+    outputWidth = (input[2] + 2 * padding - reachX) / stride + 1
+  }
+
+  var outputShape: [Int] { [images, outputHeight, outputWidth, outputs] }
+  private var inputShape: [Int] { [images, height, width, inputs] }
+  private var weightShape: [Int] { [outputs, kernelHeight, kernelWidth, inputs] }
+  private var outputPixels: Int { images * outputHeight * outputWidth }
+  private var patch: Int { kernelHeight * kernelWidth * inputs }
+  /// A 1x1 convolution of every pixel is a product of what is stored, without a gather.
+  private var isPlain: Bool {
+    kernelHeight == 1 && kernelWidth == 1 && stride == 1 && padding == 0
+  }
+
+  /// The input's patches under each output pixel.
+  private var inputPatches: PatchGeometry {
+    PatchGeometry(
+      height: height, width: width, channels: inputs,
+      gridHeight: outputHeight, gridWidth: outputWidth, stride: stride,
+      originY: -padding, originX: -padding, stepY: dilation, stepX: dilation,
+      tapRows: kernelHeight, tapColumns: kernelWidth)
+  }
+
+  /// Output pixels times (taps, inputs), times the weight transposed.
+  func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
+    try MatrixLaunch(
+      rows: outputPixels, columns: outputs, depth: patch,
+      left: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
+      right: MatrixOperand(buffer: weight.buffer, loader: .transposed, pitch: patch),
+      bias: bias?.buffer, geometry: isPlain ? nil : inputPatches
+    ).run(on: x.stream, into: result.buffer)
+  }
+
+  /// Outputs times pixels, times the patches; pixels are summed over.
+  func weightGradient(of gradient: Tensor, input x: Tensor) throws -> Tensor {
+    let result = try Tensor(
+      uninitialized: weightShape, on: x.stream, label: "convolution weight gradient")
+    try MatrixLaunch(
+      rows: outputs, columns: patch, depth: outputPixels,
+      left: MatrixOperand(buffer: gradient.buffer, loader: .transposed, pitch: outputs),
+      right: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
+      geometry: isPlain ? nil : inputPatches
+    ).run(on: x.stream, into: result.buffer)
+    return result
+  }
+
+  /// Input pixels times (taps, outputs), times the weight seen from its outputs.
+  ///
+  /// With a stride the input pixels fall into `stride * stride` phases; all pixels of a phase meet
+  /// the same taps, so that each phase is a dense product over a grid of its own.
+  func inputGradient(of gradient: Tensor, weight: Tensor) throws -> Tensor {
+    let result = try Tensor(
+      uninitialized: inputShape, on: gradient.stream, label: "convolution input gradient")
+    let rows = (0..<min(stride, height)).map { Phase(self, start: $0, taps: kernelHeight) }
+    let columns = (0..<min(stride, width)).map { Phase(self, start: $0, taps: kernelWidth) }
+    if (rows + columns).contains(where: { $0.taps == 0 }) {
+      try gradient.stream.queue.fill(result.buffer, pattern: 0)
+    }
+    for row in rows where row.taps > 0 {
+      for column in columns where column.taps > 0 {
+        try inputGradient(of: gradient, weight, at: row, column, into: result)
+      }
+    }
+    return result
+  }
+
+  private func inputGradient(
+    of gradient: Tensor, _ weight: Tensor, at row: Phase, _ column: Phase, into result: Tensor
+  ) throws {
+    let gridHeight = (height - row.start).dividedUp(by: stride)
+    let gridWidth = (width - column.start).dividedUp(by: stride)
+    var patches = PatchGeometry(
+      height: outputHeight, width: outputWidth, channels: outputs,
+      gridHeight: gridHeight, gridWidth: gridWidth, stride: 1,
+      originY: row.origin, originX: column.origin, stepY: row.step, stepX: column.step,
+      tapRows: row.taps, tapColumns: column.taps)
+    (patches.weightHeight, patches.weightWidth) = (kernelHeight, kernelWidth)
+    (patches.weightY, patches.weightX) = (row.firstTap, column.firstTap)
+    (patches.weightStepY, patches.weightStepX) = (row.tapStep, column.tapStep)
+    (patches.targetHeight, patches.targetWidth) = (height, width)
+    (patches.targetY, patches.targetX, patches.targetStride) = (row.start, column.start, stride)
+    try MatrixLaunch(
+      rows: images * gridHeight * gridWidth, columns: inputs,
+      depth: row.taps * column.taps * outputs,
+      left: MatrixOperand(
+        buffer: gradient.buffer, loader: isPlain ? .rows : .image, pitch: outputs),
+      right: MatrixOperand(
+        buffer: weight.buffer, loader: isPlain ? .rows : .taps, pitch: inputs),
+      geometry: isPlain ? nil : patches, scatters: stride > 1
+    ).run(on: gradient.stream, into: result.buffer)
+  }
+
+  /// The taps that one phase of the input meets along one axis.
+  ///
+  /// Input pixel `start + stride * j` meets tap `t` when `start + stride * j + padding - t *
+  /// dilation` is a multiple of the stride; the quotient is the output pixel. These taps are evenly
+  /// spaced. They are taken from the last to the first, so that the output pixels ascend.
+  private struct Phase {
+    let start, taps, firstTap, tapStep: Int
+    /// Output pixel of the first tap for `j` = 0, and from one tap to the next.
+    let origin, step: Int
+
+    init(_ form: ConvolutionForm, start: Int, taps count: Int) {
+      self.start = start
+      let met = (0..<count).filter {
+        (start + form.padding - $0 * form.dilation) % form.stride == 0
+      }
+      taps = met.count
+      firstTap = met.last ?? 0
+      tapStep = met.count > 1 ? met[0] - met[1] : -1
+      origin = (start + form.padding - firstTap * form.dilation) / form.stride
+      step = -tapStep * form.dilation / form.stride
+    }
+  }
+}

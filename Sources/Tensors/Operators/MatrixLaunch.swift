@@ -1,0 +1,102 @@
+import OpenCL
+
+/// How a matrix product reads an operand; the values of `LOAD_…` in `MatrixLoaders.clh`.
+enum MatrixLoader: Int {
+  case rows, transposed, image, taps
+}
+
+/// An operand of a matrix product: where it is and how it lies there.
+struct MatrixOperand {
+  let buffer: Buffer
+  let loader: MatrixLoader
+  /// Elements from one stored row to the next.
+  var pitch = 0
+  /// Elements from one batch entry to the next.
+  var stride = 0
+}
+
+/// Patches of images as matrix rows; the fields of `Geometry` in `MatrixLoaders.clh`, in its order.
+struct PatchGeometry {
+  var height, width, channels: Int
+  var gridHeight, gridWidth: Int
+  var stride, originY, originX, stepY, stepX: Int
+  var tapRows, tapColumns: Int
+  var weightHeight = 0
+  var weightWidth = 0
+  var weightY = 0
+  var weightX = 0
+  var weightStepY = 0
+  var weightStepX = 0
+  var targetHeight = 0
+  var targetWidth = 0
+  var targetY = 0
+  var targetX = 0
+  var targetStride = 0
+
+  /// Taps that are neighbours in memory: a whole row of taps when they are one pixel apart.
+  private var run: Int { stepX == 1 ? tapColumns : 1 }
+
+  var arguments: [KernelArgument] {
+    [
+      height, width, channels, gridHeight, gridWidth, stride, originY, originX, stepY, stepX,
+      tapRows, tapColumns, run, weightHeight, weightWidth, weightY, weightX, weightStepY,
+      weightStepX, targetHeight, targetWidth, targetY, targetX, targetStride,
+    ].map { .int($0) }
+  }
+}
+
+/// One product `target[rows, columns] = left[rows, depth] right[depth, columns] + bias`, or a batch.
+struct MatrixLaunch {
+  let rows, columns, depth: Int
+  var batch = 1
+  let left, right: MatrixOperand
+  var bias: Buffer?
+  /// Present when an operand is read from images.
+  var geometry: PatchGeometry?
+  /// Whether the target's rows are spread over images by the geometry.
+  var scatters = false
+
+  /// Enqueues the product.
+  func run(on stream: ComputeStream, into target: Buffer) throws {
+    guard rows > 0, columns > 0, batch > 0 else { return }
+    let plan =
+      stream.family == .cpu
+      ? MatrixPlan(cpu: self, device: stream.device)
+      : MatrixPlan(groups: self, device: stream.device)
+    guard plan.splits > 1 else { return try enqueue(plan, on: stream, into: target) }
+    let size = rows * columns
+    let partial = try stream.queue.allocate(
+      bytes: 4 * batch * plan.splits * size, label: "partial products")
+    try enqueue(plan, on: stream, into: partial)
+    try stream.launchElements(
+      try stream.library.kernel("matrix_product_splits", in: "MatrixProduct"),
+      count: batch * size,
+      [.buffer(partial), .buffer(target), .int(size), .int(plan.splits)],
+      work: Work(
+        operations: Double(batch * plan.splits * size),
+        bytes: 4 * Double(batch * (plan.splits + 1) * size)))
+  }
+
+  private func enqueue(
+    _ plan: MatrixPlan, on stream: ComputeStream, into target: Buffer
+  ) throws {
+    var parameters = plan.parameters
+    parameters["LEFT_LOADER"] = left.loader.rawValue
+    parameters["RIGHT_LOADER"] = right.loader.rawValue
+    parameters["SCATTERS"] = scatters ? 1 : 0
+    let arguments: [KernelArgument] = [
+      .buffer(left.buffer), .int(left.pitch), .int(left.stride),
+      .buffer(right.buffer), .int(right.pitch), .int(right.stride),
+      bias.map { .buffer($0) } ?? .null, .buffer(target),
+      .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
+    ]
+    let operands = rows * depth + depth * columns + rows * columns
+    try stream.queue.launch(
+      try stream.library.kernel(plan.kernel, in: plan.file, parameters: parameters),
+      global: plan.global, local: plan.local,
+      arguments + plan.arguments + (geometry?.arguments ?? []),
+      work: Work(
+        operations: 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth),
+        bytes: 4 * Double(batch) * Double(operands)))
+  }
+}

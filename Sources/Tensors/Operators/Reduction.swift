@@ -1,0 +1,95 @@
+import OpenCL
+
+extension Tensor {
+  /// The sum of all elements, in a fixed order.
+  ///
+  /// - Returns: A scalar; 0 for an empty tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func sum() throws -> Tensor { try scaledSum(1, "sum") }
+
+  /// The mean of all elements, in a fixed order.
+  ///
+  /// - Returns: A scalar; NaN for an empty tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func mean() throws -> Tensor { try scaledSum(1 / Float(count), "mean") }
+
+  private func scaledSum(_ scale: Float, _ name: String) throws -> Tensor {
+    let blocks = max(1, count.dividedUp(by: Self.sumBlock))
+    let partial = try Tensor(uninitialized: [blocks], on: stream, label: "partial sums")
+    try launchSum(into: partial, scale: blocks == 1 ? scale : 1)
+    var result = partial
+    if blocks > 1 {
+      result = try Tensor(uninitialized: [], on: stream, label: name)
+      // One block adds up the partial sums of all the others.
+      try partial.launchSum(into: result, scale: scale)
+    }
+    let shape = shape
+    return result.reshaped([]).differentiable(from: [self], name) { gradient in
+      let spread = try Tensor(uninitialized: shape, on: gradient.stream, label: "\(name) gradient")
+      try gradient.stream.launchElements(
+        try gradient.stream.library.kernel("reduction_sum_backward", in: "Reduction"),
+        count: spread.count, [.buffer(gradient.buffer), .buffer(spread.buffer), .float(scale)],
+        work: Work(operations: Double(spread.count), bytes: 4 * Double(spread.count)))
+      return [spread]
+    }
+  }
+
+  private func launchSum(into result: Tensor, scale: Float) throws {
+    let block = result.count == 1 ? max(1, count) : Self.sumBlock
+    try stream.launchRows(
+      try stream.library.kernel("reduction_sum_forward", in: "Reduction"), rows: result.count,
+      [.buffer(buffer), .buffer(result.buffer), .float(scale), .int(block), .int(count)],
+      work: Work(operations: Double(count), bytes: 4 * Double(count)))
+  }
+
+  /// The sums over all axes but the last, in a fixed order: the gradient of a bias.
+  ///
+  /// - Returns: `[C]` for a tensor whose last axis has `C` elements.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func columnSums() throws -> Tensor {
+    precondition(rank >= 1, "column sums of a scalar")
+    let columns = shape[rank - 1]
+    let rows = shape.dropLast().reduce(1, *)
+    let chunks = max(1, rows.dividedUp(by: Self.columnChunk))
+    var result = try Tensor(uninitialized: [columns], on: stream, label: "column sums")
+    if chunks == 1 {
+      try launchColumnSums(into: result, rows: rows, rowsPerGroup: rows)
+    } else {
+      let partial = try Tensor(
+        uninitialized: [chunks, columns], on: stream, label: "partial column sums")
+      try launchColumnSums(into: partial, rows: rows, rowsPerGroup: Self.columnChunk)
+      try partial.launchColumnSums(into: result, rows: chunks, rowsPerGroup: chunks)
+    }
+    let shape = shape
+    result = result.differentiable(from: [self], "column sums") { gradient in
+      let spread = try Tensor(
+        uninitialized: shape, on: gradient.stream, label: "column sums gradient")
+      guard spread.count > 0 else { return [spread] }
+      try gradient.stream.launchRows(
+        try gradient.stream.library.kernel("reduction_columns_backward", in: "Reduction"),
+        rows: rows, [.buffer(gradient.buffer), .buffer(spread.buffer), .int(columns)],
+        work: Work(bytes: 4 * Double(spread.count)))
+      return [spread]
+    }
+    return result
+  }
+
+  private func launchColumnSums(into result: Tensor, rows: Int, rowsPerGroup: Int) throws {
+    let columns = shape[rank - 1]
+    let lanes = stream.family == .cpu ? 1 : ComputeStream.lanes
+    let chunks = result.count / max(1, columns)
+    try stream.queue.launch(
+      try stream.library.kernel("reduction_columns_forward", in: "Reduction"),
+      global: [columns.dividedUp(by: Self.columnBlock) * lanes, chunks], local: [lanes, 1],
+      [
+        .buffer(buffer), .buffer(result.buffer), .int(rows), .int(columns), .int(rowsPerGroup),
+      ], work: Work(operations: Double(count), bytes: 4 * Double(count)))
+  }
+
+  /// Elements that one work-group adds up.
+  private static let sumBlock = 65536
+  /// Rows of one partial column sum.
+  private static let columnChunk = 1024
+  /// Columns of a work-group; equals `COLUMN_BLOCK` in `Reduction.cl`.
+  private static let columnBlock = 128
+}

@@ -1,0 +1,213 @@
+import Checkpoints
+import Formats
+import Foundation
+import Testing
+
+@Suite("CLIP configuration")
+struct CLIPConfigurationTests {
+  @Test func thePublishedModelHasTheKnownNumberOfWeights() {
+    // ViT-B/32; the number is the specification's.
+    let configuration = CLIPConfiguration(
+      text: .init(width: 512, layers: 12, heads: 8, mlpWidth: 2048),
+      vision: .init(width: 768, layers: 12, heads: 12, mlpWidth: 3072),
+      vocabularySize: 49408, contextLength: 77, imageSize: 224, patchSize: 32, embeddingWidth: 512)
+    #expect(configuration.weightCount == 151_277_313)
+    #expect(configuration.startTokenID == 49406)
+    #expect(configuration.endTokenID == 49407)
+    #expect(configuration.gridSize == 7)
+  }
+
+  private static let text: [String: JSONValue] = [
+    "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16,
+    "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "vocab_size": 600,
+    "max_position_embeddings": 7,
+  ]
+  private static let vision: [String: JSONValue] = [
+    "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 24,
+    "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5, "image_size": 16, "patch_size": 8,
+  ]
+
+  private func read(
+    _ text: [String: JSONValue] = [:], _ vision: [String: JSONValue] = [:],
+    projection: JSONValue? = 4
+  ) throws -> CLIPConfiguration {
+    let scratch = try Scratch()
+    var members: [String: JSONValue] = [
+      "text_config": .object(Self.text.merging(text) { $1 }),
+      "vision_config": .object(Self.vision.merging(vision) { $1 }),
+    ]
+    members["projection_dim"] = projection
+    _ = try scratch.write(Array(JSONValue.object(members).text().utf8), "config.json")
+    return try HuggingFaceCLIP(folder: scratch.folder).configuration
+  }
+
+  @Test func theFieldsAreTaken() throws {
+    let wanted = CLIPConfiguration(
+      text: .init(width: 8, layers: 1, heads: 2, mlpWidth: 16),
+      vision: .init(width: 12, layers: 2, heads: 3, mlpWidth: 24),
+      vocabularySize: 600, contextLength: 7, imageSize: 16, patchSize: 8, embeddingWidth: 4)
+    #expect(try read() == wanted)
+    // Published files carry the token ids of another model.
+    #expect(try read(["bos_token_id": 0, "eos_token_id": 2]) == wanted)
+    #expect(try read(["bos_token_id": 598, "eos_token_id": 599]) == wanted)
+  }
+
+  @Test(arguments: text.keys.sorted())
+  func everyTextFieldIsNeeded(field: String) throws {
+    let scratch = try Scratch()
+    var members = Self.text
+    members[field] = nil
+    let document: JSONValue = [
+      "text_config": .object(members), "vision_config": .object(Self.vision), "projection_dim": 4,
+    ]
+    _ = try scratch.write(Array(document.text().utf8), "config.json")
+    let text = try message { try HuggingFaceCLIP(folder: scratch.folder) }
+    #expect(text.contains("config.json: field \"text_config.\(field)\""), "\(text)")
+    let wrong = try message { try read([field: [1]]) }
+    #expect(wrong.contains("field \"text_config.\(field)\""), "\(wrong)")
+  }
+
+  @Test(arguments: vision.keys.sorted())
+  func everyVisionFieldIsNeeded(field: String) throws {
+    let scratch = try Scratch()
+    var members = Self.vision
+    members[field] = nil
+    let document: JSONValue = [
+      "text_config": .object(Self.text), "vision_config": .object(members), "projection_dim": 4,
+    ]
+    _ = try scratch.write(Array(document.text().utf8), "config.json")
+    let text = try message { try HuggingFaceCLIP(folder: scratch.folder) }
+    #expect(text.contains("config.json: field \"vision_config.\(field)\""), "\(text)")
+    let wrong = try message { try read([:], [field: "x"]) }
+    #expect(wrong.contains("field \"vision_config.\(field)\""), "\(wrong)")
+  }
+
+  @Test func inconsistentSizesAreRefused() throws {
+    #expect(try message { try read(projection: nil) }.contains("\"projection_dim\": is missing"))
+    #expect(try message { try read(projection: 0) }.contains("\"projection_dim\": is 0"))
+    #expect(try message { try read(["num_attention_heads": 3]) }.contains("does not divide"))
+    #expect(try message { try read([:], ["patch_size": 5]) }.contains("5 does not divide"))
+    #expect(try message { try read(["hidden_act": "gelu"]) }.contains("only \"quick_gelu\""))
+    #expect(try message { try read([:], ["num_channels": 4]) }.contains("only 3"))
+    #expect(try message { try read(["eos_token_id": 7]) }.contains("eos_token_id\": is 7"))
+    #expect(try message { try read(["bos_token_id": "a"]) }.contains("not a token id"))
+    #expect(try message { try read(["vocab_size": 1e300]) }.contains("whole number"))
+    #expect(try message { try read(["num_hidden_layers": 5000]) }.contains("at most 1000"))
+    let scratch = try Scratch()
+    #expect(try message { try HuggingFaceCLIP(folder: scratch.folder) }.contains("config.json"))
+    _ = try scratch.write(Array("{\"text_config\": 3}".utf8), "config.json")
+    #expect(
+      try message { try HuggingFaceCLIP(folder: scratch.folder) }
+        .contains("\"text_config\": is not an object"))
+    _ = try scratch.write(Array("{".utf8), "config.json")
+    #expect(try message { try HuggingFaceCLIP(folder: scratch.folder) }.contains("line 1"))
+  }
+}
+
+@Suite(
+  "CLIP weights",
+  .enabled(
+    if: Fixtures.exist(Fixtures.clipFolder) && Fixtures.exist(Fixtures.clipPickle),
+    "clip_tiny/ fixtures missing"))
+struct CLIPWeightsTests {
+  @Test func bothLayoutsGiveTheSameWeights() throws {
+    let folder = try CLIPWeights(folder: Fixtures.clipFolder)
+    let pickle = try CLIPWeights(path: Fixtures.clipPickle, configuration: folder.configuration)
+    #expect(folder.names == pickle.names)
+    #expect(folder.names.count > 20)
+    for name in folder.names {
+      let (left, right) = (try folder.tensor(name), try pickle.tensor(name))
+      #expect(left.shape == right.shape && left.bytes == right.bytes, "\(name)")
+    }
+    // The text projection is not square here, so that a forgotten transpose shows.
+    let projection = try folder.tensor("text_projection")
+    #expect(
+      projection.shape == [folder.configuration.text.width, folder.configuration.embeddingWidth])
+  }
+
+  @Test func aDetectorCheckpointHasItsOwnPrefixes() throws {
+    let scratch = try Scratch()
+    let folder = try CLIPWeights(folder: Fixtures.clipFolder)
+    let path = scratch.folder + "/detector.safetensors"
+    let tensors = try folder.names.filter { $0 != "logit_scale" }.map { name in
+      let place =
+        name.hasPrefix("visual.")
+        ? "image_encoder." + name.dropFirst("visual.".count) : "text_encoder." + name
+      return (name: "roi_head.clip." + place, tensor: try folder.tensor(name))
+    }
+    try SafeTensors.write(tensors: tensors, to: path)
+    let detector = try CLIPWeights(path: path, configuration: folder.configuration)
+    for name in ["visual.proj", "ln_final.bias"] {
+      #expect(try detector.tensor(name) == folder.tensor(name))
+    }
+    #expect(try message { try detector.tensor("logit_scale") }.contains("no tensor"))
+  }
+
+  @Test func sizesAreToldFromTheWeightsWhereTheyCan() throws {
+    let folder = try CLIPWeights(folder: Fixtures.clipFolder)
+    let text = folder.configuration.text.width
+    if !text.isMultiple(of: 64) {
+      let reason = try message { try CLIPWeights(path: Fixtures.clipPickle) }
+      #expect(reason.contains("give a configuration"))
+    }
+    let scratch = try Scratch()
+    let wanted = CLIPConfiguration(
+      text: .init(width: 64, layers: 1, heads: 1, mlpWidth: 8),
+      vision: .init(width: 128, layers: 2, heads: 2, mlpWidth: 8),
+      vocabularySize: 9, contextLength: 5, imageSize: 8, patchSize: 4, embeddingWidth: 6)
+    let path = scratch.folder + "/a.safetensors"
+    try SafeTensors.write(
+      tensors: wanted.shapes.map {
+        let count = $0.shape.reduce(1, *)
+        return (
+          "model." + $0.name,
+          HostTensor(shape: $0.shape, floats: [Float](repeating: 1, count: count))
+        )
+      }, to: path)
+    #expect(try CLIPWeights(path: path).configuration == wanted)
+  }
+
+  @Test func wrongWeightsAreNamed() throws {
+    let scratch = try Scratch()
+    let folder = try CLIPWeights(folder: Fixtures.clipFolder)
+    var tensors = try folder.names.map { (name: $0, tensor: try folder.tensor($0)) }
+    let path = scratch.folder + "/a.safetensors"
+    func reason(_ changed: [(name: String, tensor: HostTensor)], read: String? = nil) throws
+      -> String
+    {
+      try SafeTensors.write(tensors: changed, to: path)
+      return try message {
+        let opened = try CLIPWeights(path: path, configuration: folder.configuration)
+        if let read { _ = try opened.tensor(read) }
+      }
+    }
+    let place = try #require(tensors.firstIndex { $0.name == "ln_final.weight" })
+    let sound = tensors[place].tensor
+    tensors[place].tensor = HostTensor(shape: [1], floats: [1])
+    #expect(try reason(tensors).contains("\"ln_final.weight\": has the shape [1]"))
+    var values = try sound.floats()
+    values[1] = .nan
+    tensors[place].tensor = HostTensor(shape: sound.shape, floats: values)
+    #expect(
+      try reason(tensors, read: "ln_final.weight").contains("\"ln_final.weight\": element 1 is nan")
+    )
+    tensors[place].tensor = HostTensor(
+      shape: sound.shape, integers: [Int32](repeating: 1, count: sound.count))
+    #expect(try reason(tensors, read: "ln_final.weight").contains("holds I32"))
+    tensors.remove(at: place)
+    #expect(try reason(tensors).contains("no tensor \"ln_final.weight\""))
+    #expect(try reason([("x", sound)]).contains("this is no CLIP model"))
+    #expect(try message { try folder.tensor("nothing") }.contains("no weight of this name"))
+  }
+
+  @Test func missingFilesSayWhatToDo() throws {
+    let scratch = try Scratch()
+    try FileManager.default.copyItem(
+      atPath: Fixtures.clipFolder + "/config.json", toPath: scratch.folder + "/config.json")
+    #expect(try message { try CLIPWeights(folder: scratch.folder) }.contains("download"))
+    _ = try scratch.write([], "pytorch_model.bin")
+    #expect(try message { try CLIPWeights(folder: scratch.folder) }.contains("safe_serialization"))
+    _ = try scratch.write([], "model.safetensors.index.json")
+    #expect(try message { try CLIPWeights(folder: scratch.folder) }.contains("split"))
+  }
+}

@@ -1,0 +1,61 @@
+import Formats
+import Foundation
+import Testing
+
+@Suite("Atomic files")
+struct AtomicFileTests {
+  private struct Interruption: Error {}
+
+  private func content(_ path: String) throws -> [UInt8] {
+    let file = try MappedFile(path: path)
+    return withExtendedLifetime(file) { Array(file.bytes) }
+  }
+
+  @Test func contentIsReplacedWhole() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write([1, 2, 3])
+    try AtomicFile.write(Data([9]), to: path)
+    #expect(try content(path) == [9])
+    try AtomicFile.write(Data(), to: path)
+    #expect(try content(path) == [])
+    #expect(try scratch.files == ["file"])
+  }
+
+  @Test func aFailureLeavesTheOldContentAndNoRest() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write([1, 2, 3])
+    #expect(throws: Interruption.self) {
+      try AtomicFile.write(to: path) { descriptor in
+        try [UInt8](repeating: 0, count: 10_000).withUnsafeBytes {
+          try AtomicFile.append($0, to: descriptor, path: path)
+        }
+        throw Interruption()
+      }
+    }
+    #expect(try content(path) == [1, 2, 3])
+    #expect(try scratch.files == ["file"])
+  }
+
+  @Test func impossibleTargetsAreRefused() throws {
+    let scratch = try Scratch()
+    let missing = scratch.folder + "/none/file"
+    #expect(
+      try message { try AtomicFile.write(Data([1]), to: missing) }.contains("cannot be written"))
+    // A folder cannot be replaced by a file.
+    let folder = try message { try AtomicFile.write(Data([1]), to: scratch.folder) }
+    #expect(folder.contains("cannot be replaced"))
+    #expect(try scratch.files.isEmpty)
+  }
+
+  @Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full"), "there is no /dev/full"))
+  func aFullDiskIsReported() throws {
+    let descriptor = open("/dev/full", O_WRONLY)
+    defer { close(descriptor) }
+    let text = try message {
+      try [UInt8](repeating: 0, count: 64).withUnsafeBytes {
+        try AtomicFile.append($0, to: descriptor, path: "/dev/full")
+      }
+    }
+    #expect(text.contains("No space left on device"))
+  }
+}

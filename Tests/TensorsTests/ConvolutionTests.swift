@@ -1,0 +1,137 @@
+import OpenCL
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("Convolution")
+struct ConvolutionTests {
+  /// One convolution, with its passes in double precision.
+  struct Case: CustomStringConvertible {
+    let images, height, width, inputs, outputs: Int
+    let kernel: [Int]
+    let stride, padding, dilation: Int
+
+    init(
+      _ input: [Int], to outputs: Int, kernel: [Int], stride: Int = 1, padding: Int = 0,
+      dilation: Int = 1
+    ) {
+      (images, height, width, inputs) = (input[0], input[1], input[2], input[3])
+      (self.outputs, self.kernel, self.stride) = (outputs, kernel, stride)
+      (self.padding, self.dilation) = (padding, dilation)
+    }
+
+    var description: String {
+      "\([images, height, width, inputs]) to \(outputs), kernel \(kernel) stride \(stride) "
+        + "padding \(padding) dilation \(dilation)"
+    }
+
+    /// The result, and the gradients of input and weight.
+    func reference(
+      _ x: [Float], _ weight: [Float], _ gradient: [Float]?
+    ) -> (y: [Double], x: [Double], weight: [Double], shape: [Int]) {
+      let outHeight = (height + 2 * padding - dilation * (kernel[0] - 1) - 1) / stride + 1
+      let outWidth = (width + 2 * padding - dilation * (kernel[1] - 1) - 1) / stride + 1
+      var y = [Double](repeating: 0, count: images * outHeight * outWidth * outputs)
+      var xGradient = [Double](repeating: 0, count: x.count)
+      var weightGradient = [Double](repeating: 0, count: weight.count)
+      for position in 0..<images * outHeight * outWidth {
+        let image = position / outWidth / outHeight
+        let (oy, ox) = (position / outWidth % outHeight, position % outWidth)
+        for tap in 0..<kernel[0] * kernel[1] {
+          let iy = oy * stride - padding + tap / kernel[1] * dilation
+          let ix = ox * stride - padding + tap % kernel[1] * dilation
+          guard iy >= 0, iy < height, ix >= 0, ix < width else { continue }
+          let from = ((image * height + iy) * width + ix) * inputs
+          for output in 0..<outputs {
+            let at = (output * kernel[0] * kernel[1] + tap) * inputs
+            let upstream = gradient.map { Double($0[position * outputs + output]) } ?? 0
+            for input in 0..<inputs {
+              y[position * outputs + output] += Double(x[from + input] * weight[at + input])
+              xGradient[from + input] += upstream * Double(weight[at + input])
+              weightGradient[at + input] += upstream * Double(x[from + input])
+            }
+          }
+        }
+      }
+      return (y, xGradient, weightGradient, [images, outHeight, outWidth, outputs])
+    }
+  }
+
+  static let cases = [
+    Case([1, 1, 1, 1], to: 1, kernel: [1, 1]),
+    Case([2, 3, 5, 17], to: 15, kernel: [1, 1]),
+    Case([1, 5, 4, 3], to: 33, kernel: [1, 1], stride: 2),
+    Case([1, 4, 3, 3], to: 5, kernel: [1, 1], padding: 1),
+    Case([1, 5, 6, 3], to: 4, kernel: [1, 1], stride: 3, padding: 1),
+    Case([2, 7, 6, 16], to: 17, kernel: [3, 3], padding: 1),
+    Case([1, 9, 8, 5], to: 32, kernel: [3, 3], stride: 2, padding: 1),
+    Case([1, 12, 11, 3], to: 16, kernel: [7, 7], stride: 2, padding: 3),
+    Case([1, 8, 9, 4], to: 6, kernel: [3, 3], padding: 2, dilation: 2),
+    Case([1, 8, 9, 4], to: 6, kernel: [3, 3], stride: 2, padding: 2, dilation: 2),
+    Case([1, 9, 10, 4], to: 6, kernel: [3, 2], stride: 3, padding: 1, dilation: 2),
+    Case([2, 6, 5, 7], to: 3, kernel: [1, 3], stride: 1, padding: 2),
+    Case([1, 8, 4, 2], to: 3, kernel: [4, 2], stride: 4),
+    Case([1, 1, 1, 6], to: 5, kernel: [3, 3], padding: 1),
+    Case([3, 1, 2, 50], to: 2, kernel: [3, 3], padding: 1),
+    Case([1, 40, 40, 2], to: 3, kernel: [3, 3], padding: 1),
+    Case([0, 4, 4, 2], to: 3, kernel: [3, 3], padding: 1),
+  ]
+
+  @Test("forward and backward against double precision", arguments: TestDevice.families)
+  func reference(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      for form in Self.cases {
+        let inputShape = [form.images, form.height, form.width, form.inputs]
+        let weightShape = [form.outputs] + form.kernel + [form.inputs]
+        let values = randomFloats(inputShape.reduce(1, *), seed: 1)
+        let weights = randomFloats(weightShape.reduce(1, *), seed: 2)
+        let biases = randomFloats(form.outputs, seed: 3)
+        let shape = form.reference(values, weights, nil).shape
+        let gradients = randomFloats(shape.reduce(1, *), seed: 4)
+        let want = form.reference(values, weights, gradients)
+
+        let x = try Tensor(values, shape: inputShape, on: stream).trained("x")
+        let weight = try Tensor(weights, shape: weightShape, on: stream).trained("weight")
+        let bias = try Tensor(biases, shape: [form.outputs], on: stream).trained("bias")
+        let y = try x.convolution(
+          weight: weight, bias: bias, stride: form.stride, padding: form.padding,
+          dilation: form.dilation)
+        #expect(y.shape == shape, "\(form)")
+        try y.backward(from: try Tensor(gradients, shape: shape, on: stream))
+        let wantY = want.y.indices.map { want.y[$0] + Double(biases[$0 % form.outputs]) }
+        expectClose(try y.floats(), wantY, "\(form)")
+        expectClose(try #require(x.gradient).floats(), want.x, "\(form) input gradient")
+        expectClose(
+          try #require(weight.gradient).floats(), want.weight, "\(form) weight gradient")
+        var wantBias = [Double](repeating: 0, count: form.outputs)
+        for index in gradients.indices {
+          wantBias[index % form.outputs] += Double(gradients[index])
+        }
+        expectClose(try #require(bias.gradient).floats(), wantBias, "\(form) bias gradient")
+      }
+    }
+  }
+
+  @Test(
+    "like the peer's", .enabled(if: !convolutionFixtures.isEmpty, "no fixtures conv/*"),
+    arguments: convolutionFixtures, TestDevice.families)
+  func peer(name: String, family: DeviceFamily) throws {
+    let fixture = try Fixture(name)
+    try TestDevice.withStream(family) { stream in
+      let x = try fixture.tensor("x", on: stream).trained("x")
+      let weight = try fixture.tensor("weight", on: stream).trained("weight")
+      let bias =
+        fixture.has("bias") ? try fixture.tensor("bias", on: stream).trained("bias") : nil
+      let y = try x.convolution(
+        weight: weight, bias: bias, stride: try fixture.integer("stride"),
+        padding: try fixture.integer("padding"), dilation: try fixture.integer("dilation"))
+      try fixture.expect(y, equals: "y")
+      try y.backward(from: try fixture.tensor("grad_y", on: stream))
+      try fixture.expect(x.gradient, equals: "grad_x")
+      try fixture.expect(weight.gradient, equals: "grad_weight")
+      if let bias { try fixture.expect(bias.gradient, equals: "grad_bias") }
+    }
+  }
+}
+
+private let convolutionFixtures = Fixture.files("conv")
