@@ -1,8 +1,10 @@
 # What must happen before the program exists; everything else is a subcommand of `baron`.
 packages := ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libturbojpeg0-dev libpng-dev zlib1g-dev
 testable := -c release -Xswiftc -enable-testing
-# Archives that go into the distributed binary where the system has them.
+# Libraries that go into the distributed binary where the system has their archives.
 archives := turbojpeg png png16 z
+# Their pkg-config names, which would otherwise put the system's folder first on the linker's path.
+linked := OpenCL:OpenCL libturbojpeg:turbojpeg libpng:png16 zlib:z
 
 .PHONY: build setup test lint demo dist clean
 
@@ -38,12 +40,14 @@ demo: setup build
 
 # A binary for machines without Swift, and the list of what they still need.
 dist: setup
-	@rm -rf dist && mkdir -p dist/archives
-	@for name in $(archives); do \
-	  archive=$$($(or $(CC),cc) -print-file-name=lib$$name.a); \
-	  if [ -e "$$archive" ]; then ln -s "$$archive" dist/archives/; fi; done
-	swift build -c release --product baron --static-swift-stdlib -Xlinker -L$(CURDIR)/dist/archives
-	@cp .build/release/baron dist/baron && strip dist/baron && rm -r dist/archives
+	@rm -rf dist && mkdir -p dist/link
+	@for name in $(archives); do archive=$$(clang -print-file-name=lib$$name.a); \
+	  case $$archive in /*) ln -s $$archive dist/link/;; esac; done
+	@for pair in $(linked); do printf 'Name: %s\nDescription: %s\nVersion: 0\nLibs: -L%s -l%s\n' \
+	  $${pair%:*} $${pair%:*} $(CURDIR)/dist/link $${pair#*:} > dist/link/$${pair%:*}.pc; done
+	swift build -c release --product baron --static-swift-stdlib --pkg-config-path dist/link \
+	  -Xlinker -s
+	@cp .build/release/baron dist/baron && rm -r dist/link
 	@ldd dist/baron | awk '!/linux-vdso/ { print $$1 }' | sort > dist/LIBRARIES.txt
 	@echo "shared libraries that a machine needs (dist/LIBRARIES.txt):" && cat dist/LIBRARIES.txt
 	dist/baron devices
