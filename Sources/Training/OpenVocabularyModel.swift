@@ -32,7 +32,7 @@ public final class OpenVocabularyModel {
     configuration: RunConfiguration, clip: CLIPWeights, stream: ComputeStream
   ) throws {
     self.stream = stream
-    let seed = configuration.training.seed
+    let seed = UInt64(configuration.training.seed)
     textEncoder = try TextEncoder(clip, store: ParameterStore(stream: stream, seed: seed))
     tokenizer = try Tokenizer(folder: configuration.clip.folder)
     guard tokenizer.vocabularySize <= clip.configuration.vocabularySize else {
