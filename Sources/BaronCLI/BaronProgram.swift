@@ -10,7 +10,9 @@ struct BaronProgram: ParsableCommand {
     discussion: """
       Exit codes: 0 done, 1 failed, 64 wrong usage. Errors go to standard error.
       """,
-    subcommands: [DevicesCommand.self, EvaluateCommand.self, BenchCommand.self])
+    subcommands: [
+      DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, BenchCommand.self,
+    ])
 
   /// Runs the command that the arguments name.
   static func main() {

@@ -3,8 +3,9 @@ import Tensors
 
 /// How pooled region features become one feature vector (spec detector 2.7).
 public enum BoxTrunk: Sendable, Equatable {
-  /// 3x3 convolutions with batch norm and ReLU, then a linear layer with ReLU.
-  case convolutions(count: Int, width: Int, hidden: Int, norm: NormMode)
+  /// 3x3 convolutions with batch norm (or a bias where `norm` is nil) and ReLU, then a linear
+  /// layer with ReLU.
+  case convolutions(count: Int, width: Int, hidden: Int, norm: NormMode?)
   /// The mean over the map.
   case averagePool
 
@@ -16,7 +17,7 @@ public enum BoxTrunk: Sendable, Equatable {
 
 /// A trunk and the projection of its output to pseudo words (spec method 1.2).
 public struct WordHead {
-  private let convolutions: [(convolution: Convolution, norm: BatchNorm)]
+  private let convolutions: [(convolution: Convolution, norm: BatchNorm?)]
   private let hidden: Linear?
   private let projection: Linear
   private let words: Int
@@ -43,8 +44,8 @@ public struct WordHead {
         return (
           try Convolution(
             place / "conv", inputs: index == 0 ? configuration.inputWidth : width, outputs: width,
-            kernel: 3),
-          try BatchNorm(place / "bn", channels: width, mode: norm)
+            kernel: 3, hasBias: norm == nil),
+          try norm.map { try BatchNorm(place / "bn", channels: width, mode: $0) }
         )
       }
       let side = configuration.inputSize
@@ -71,7 +72,8 @@ public struct WordHead {
     guard let hidden else { return try regions.globalAveragePool() }
     var x = regions
     for (convolution, norm) in convolutions {
-      x = try norm(try convolution(x), training: training, relu: true)
+      x = try convolution(x)
+      x = try norm?(x, training: training, relu: true) ?? x.relu()
     }
     let rows = x.shape[0]
     let flat = x.shape[1...].reduce(1, *)

@@ -136,8 +136,7 @@ public struct RunLocation: Sendable {
     let run = files.fileExists(atPath: path) ? path : RunFolder.path(for: path)
     configuration = try RunFolder.configuration(of: run)
     guard let latest = CheckpointFolders(path: "\(run)/checkpoints").latest(warn: warn) else {
-      throw RunFolderError.system(
-        path: run, reason: "has no whole checkpoint; train it first with 'baron train'")
+      throw RunFolderError.noCheckpoint(path: run)
     }
     checkpoint = latest.path
   }

@@ -86,8 +86,7 @@ public final class Trainer {
     var first = 0
     if resumes {
       guard let checkpoint = run.checkpoints.latest(warn: { onEvent(.warning($0)) }) else {
-        throw RunFolderError.system(
-          path: run.path, reason: "has no whole checkpoint to resume from; start a new run")
+        throw RunFolderError.noCheckpoint(path: run.path)
       }
       first = try TrainingState(restoring: checkpoint.path, into: step).iteration
       onEvent(.note("resuming at iteration \(first) from \(checkpoint.path)"))

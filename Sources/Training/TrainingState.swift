@@ -20,10 +20,12 @@ public struct TrainingState {
   private static let format = 1
 
   /// The queues by the name that their tensors get.
-  private static let queues: [(String, WritableKeyPath<BagAlignment.Queues, EmbeddingQueue>)] = [
-    ("student_bags", \.studentBags), ("teacher_bags", \.teacherBags),
-    ("student_regions", \.studentRegions), ("teacher_regions", \.teacherRegions),
-  ]
+  private static var queues: [(String, WritableKeyPath<BagAlignment.Queues, EmbeddingQueue>)] {
+    [
+      ("student_bags", \.studentBags), ("teacher_bags", \.teacherBags),
+      ("student_regions", \.studentRegions), ("teacher_regions", \.teacherRegions),
+    ]
+  }
 
   /// Writes a checkpoint into a folder.
   ///
