@@ -29,8 +29,9 @@ extension RunConfiguration {
     public var filter = Filter()
     /// How bags are sampled.
     public var sampling = Sampling()
-    /// Most regions of an image over all its bags and their orders, a cap of memory; 0 for none. An
-    /// image in the published setting has 200 to 400 (spec training 4.7).
+    /// Most regions of an image over all its bags and their orders, a cap of memory; 0 for none.
+    ///
+    /// An image in the published setting has 200 to 400 (spec training 4.7).
     public var occurrenceLimit = 0
     /// Whether the teacher sees only the patches that a bag's boxes cover.
     public var cropMask = false

@@ -27,8 +27,8 @@ public struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
 
 /// Why a configuration cannot be used; the description is one line with place, key and remedy.
 public enum ConfigurationError: Error, CustomStringConvertible, Equatable {
-  /// Neither a preset nor a file has this name.
-  case unknownName(name: String, presets: [String])
+  /// Neither a preset nor a file has this name; `place` is where it was written, if in a file.
+  case unknownName(place: ConfigurationPlace?, name: String, presets: [String])
   /// The file cannot be read.
   case unreadable(path: String, reason: String)
   /// The text is not YAML.
@@ -51,9 +51,9 @@ public enum ConfigurationError: Error, CustomStringConvertible, Equatable {
   /// One line: where, which key, what is wrong, what to do.
   public var description: String {
     switch self {
-    case .unknownName(let name, let presets):
-      "there is no preset or file \"\(name)\"\(Self.hint(name, presets)) "
-        + "Presets: \(presets.joined(separator: ", "))"
+    case .unknownName(let place, let name, let presets):
+      "\(place.map { "\($0): " } ?? "")there is no preset or file \"\(name)\""
+        + "\(Self.hint(name, presets)) Presets: \(presets.joined(separator: ", "))"
     case .unreadable(let path, let reason):
       "\(path): \(reason)"
     case .syntax(let place, let reason):
@@ -79,17 +79,17 @@ public enum ConfigurationError: Error, CustomStringConvertible, Equatable {
   }
 
   private static func hint(_ name: String, _ candidates: [String]) -> String {
-    NearestKey.of(name, among: candidates).map { "; did you mean \"\($0)\"?" } ?? ";"
+    NearestKey.of(name, among: candidates).map { "; did you mean \"\($0)\"?" } ?? "."
   }
 }
 
 /// Finds the key that a misspelt one was meant to be.
 enum NearestKey {
-  /// The candidate with the smallest edit distance, when no more than half of it is wrong.
+  /// The candidate with the smallest edit distance, when no more than two letters in five are wrong.
   static func of(_ name: String, among candidates: [String]) -> String? {
     let ranked = candidates.map { (key: $0, distance: distance(name, $0)) }
     guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
-    return best.distance * 2 <= max(best.key.count, name.count) ? best.key : nil
+    return 5 * best.distance <= 2 * max(best.key.count, name.count) ? best.key : nil
   }
 
   /// Insertions, deletions and replacements that turn one word into the other (Levenshtein).

@@ -11,7 +11,7 @@ extension RunConfiguration {
   /// - Throws: ``ConfigurationError`` when there is no such preset.
   public static func presetText(_ name: String) throws -> String {
     guard let preset = presets.first(where: { $0.name == name }) else {
-      throw ConfigurationError.unknownName(name: name, presets: presetNames)
+      throw ConfigurationError.unknownName(place: nil, name: name, presets: presetNames)
     }
     return String(decoding: preset.bytes, as: UTF8.self)
   }
@@ -78,7 +78,8 @@ private struct ConfigurationLoading {
   mutating func apply(_ nameOrPath: String, chain: [String]) throws(ConfigurationError) {
     let (source, text) = try Self.read(nameOrPath)
     let chain = chain + [source.name]
-    var reader = try ConfigurationReader(try source.parse(text), source: source)
+    var reader = try ConfigurationReader(
+      try source.parse(text) ?? source.empty, source: source)
     var base = ""
     try reader.field(
       "base", &base, ValueRule("the name of a preset or the path of a file") { _ in true })
@@ -87,6 +88,10 @@ private struct ConfigurationLoading {
       let place = reader.places["base"] ?? ConfigurationPlace(source.name)
       if chain.contains(path) || chain.contains("preset \(path)") {
         throw .circularBase(place: place, name: base)
+      }
+      let presets = RunConfiguration.presetNames
+      guard presets.contains(path) || FileManager.default.fileExists(atPath: path) else {
+        throw .unknownName(place: place, name: base, presets: presets)
       }
       try apply(path, chain: chain)
     }
@@ -101,7 +106,7 @@ private struct ConfigurationLoading {
     let keys = text[..<equals].split(separator: ".", omittingEmptySubsequences: false)
     guard keys.allSatisfy({ !$0.isEmpty && !$0.contains(" ") }) else { throw .override(text: text) }
     let source = ConfigurationSource(name: "--set \(text)", hasLines: false)
-    let value = try source.parse(String(text[text.index(after: equals)...]))
+    let value = try source.parse(String(text[text.index(after: equals)...])) ?? source.empty
     let node = source.nested(keys.map(String.init), value)
     var reader = try ConfigurationReader(node, source: source)
     try configuration.visit(&reader)
@@ -122,7 +127,7 @@ private struct ConfigurationLoading {
       return (ConfigurationSource(name: "preset \(nameOrPath)", hasLines: true), text)
     }
     guard FileManager.default.fileExists(atPath: nameOrPath) else {
-      throw .unknownName(name: nameOrPath, presets: RunConfiguration.presetNames)
+      throw .unknownName(place: nil, name: nameOrPath, presets: RunConfiguration.presetNames)
     }
     guard let content = FileManager.default.contents(atPath: nameOrPath) else {
       throw .unreadable(path: nameOrPath, reason: "cannot be read; give a YAML file")

@@ -15,15 +15,23 @@ struct ConfigurationSource: Sendable {
 
   /// Parses YAML.
   ///
-  /// - Returns: The root; an empty section for an empty text.
-  func parse(_ text: String) throws(ConfigurationError) -> Node {
+  /// - Returns: The root, or nil for an empty text.
+  func parse(_ text: String) throws(ConfigurationError) -> Node? {
     do {
-      return try Yams.compose(yaml: text) ?? Node([(Node, Node)]())
+      return try Yams.compose(yaml: text)
     } catch let error as YamlError {
       throw syntaxError(error)
     } catch {
       throw .syntax(place: ConfigurationPlace(name), reason: "\(error)")
     }
+  }
+
+  /// What an empty text holds: a value that no key takes, and a section without keys.
+  var empty: Node { Node("", .implicit, .plain) }
+
+  /// A value inside sections of the given names.
+  func nested(_ keys: [String], _ value: Node) -> Node {
+    keys.reversed().reduce(value) { Node([(Node($1), $0)]) }
   }
 
   private func syntaxError(_ error: YamlError) -> ConfigurationError {
@@ -144,12 +152,5 @@ struct ConfigurationReader: KeyVisitor {
   private static func shortened(_ text: String) -> String {
     let line = text.map { $0.isNewline ? " " : String($0) }.joined()
     return line.count > 60 ? line.prefix(60) + "…" : line
-  }
-}
-
-extension ConfigurationSource {
-  /// A value inside sections of the given names.
-  func nested(_ keys: [String], _ value: Node) -> Node {
-    keys.reversed().reduce(value) { Node([(Node($1), $0)]) }
   }
 }

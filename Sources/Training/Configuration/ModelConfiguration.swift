@@ -56,8 +56,10 @@ extension RunConfiguration.Model {
     public var blocks = [3, 4, 6, 3]
     /// Where the stride is.
     public var style = BackboneStyle.pytorch
-    /// How batch normalisation behaves. Statistics of two images are noisy: with few images a batch
-    /// and good start weights, `frozen` is the safer choice; from random weights only `batch` learns.
+    /// How batch normalisation behaves.
+    ///
+    /// Statistics of two images are noisy: with few images a batch and good start weights, `frozen`
+    /// is the safer choice; from random weights only `batch` learns.
     public var norm = BackboneNorm.batch
     /// How many parts never change: 0 none, 1 the stem, 2 the stem and stage 1, and so on.
     public var frozenStages = 0

@@ -11,8 +11,9 @@ extension RunConfiguration {
     public var kind = Kind.sgd
     /// The learning rate after warm-up.
     public var rate = 0.04
-    /// The detection images of a step, over all processes, that ``rate`` is meant for; other batches
-    /// scale it in proportion (spec training 4.6). 0 takes ``rate`` as it is.
+    /// The detection images of a step, over all processes, that ``rate`` is meant for.
+    ///
+    /// Other batches scale it in proportion (spec training 4.6); 0 takes ``rate`` as it is.
     public var referenceBatch = 32
     /// Share of the last change that is added to the next.
     public var momentum = 0.9
