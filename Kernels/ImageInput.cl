@@ -1,7 +1,7 @@
 // Network input from 8-bit images.
 //
-// What:    y = (v - mean) / deviation, where v is the image resized bilinearly and rounded to 8 bits,
-//          mirrored on demand; zeros where the batch is larger than the resized image.
+// What:    y = (v - mean) / deviation, where v is the image resized bilinearly and rounded to 8
+//          bits, mirrored on demand; zeros where the batch is larger than the resized image.
 //          Sample centres are half-pixels, without antialias: output i reads source position
 //          (i + 1/2) source / target - 1/2, limited to the image.
 // Layout:  pixels[y,x,c] bytes, RGB; y[image,y,x,c]; channels in reverse order where `reversed`.
@@ -36,10 +36,10 @@ inline float blend(__global const uchar *restrict upper, __global const uchar *r
 // y of one image, rows on CPUs. taps: two ints a column of the resized image.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 image_input_forward_cpu(__global const uchar *restrict pixels, __global float *restrict y,
-                        __local int2 *restrict taps, int rows_per_group, int image, int source_height,
-                        int source_width, int target_height, int target_width, int height, int width,
-                        int flipped, int reversed, float mean0, float mean1, float mean2,
-                        float factor0, float factor1, float factor2) {
+                        __local int2 *restrict taps, int rows_per_group, int image,
+                        int source_height, int source_width, int target_height, int target_width,
+                        int height, int width, int flipped, int reversed, float mean0, float mean1,
+                        float mean2, float factor0, float factor1, float factor2) {
   for (int j = 0; j < target_width; j++)
     taps[j] = tap_of(flipped ? target_width - 1 - j : j, source_width, target_width);
   int first = (int)get_group_id(0) * rows_per_group;

@@ -1,3 +1,90 @@
-// Indexing kernels.
+// Rows picked, added up, joined, cut out and turned.
+//
+// What:    combine:   y[i,c] = sum over j in offsets[i]..<offsets[i+1] of w[j] * x[indices[j],c]
+//          gather:    y[i,c] = x[indices[i],c], or 0 where the index is no row of x
+//          copy:      y[i,y_column+c] = x[i,x_column+c]
+//          transpose: y[c,r] = x[r,c]
+// Layout:  matrices are row-major with the given width; `offsets` has one entry more than y has
+//          rows; `w` is null for weights of 1 (has_weights 0).
+// Launch:  combine, gather, copy: a work-group (ComputeStream.launchRows) owns rows_per_group rows;
+//          transpose: ComputeStream.launchElements.
+// Numbers: combine is float32 and adds in the order of the list; the others move 32-bit words as
+//          they are. Outputs are written, not added to; an empty list gives a zero row. The
+//          gradient of combine is combine with the transposed lists, that of copy is copy.
 
 #include "Common/Launch.clh"
+
+ROW_KERNEL void indexing_combine_forward(__global const float *restrict x,
+                                         __global const int *restrict offsets,
+                                         __global const int *restrict indices,
+                                         __global const float *restrict w,
+                                         __global float *restrict y, int rows, int width,
+                                         int rows_per_group, int has_weights) {
+  int first = (int)get_group_id(0) * rows_per_group;
+  int last = min(first + rows_per_group, rows);
+  for (int i = first; i < last; i++) {
+    int begin = offsets[i], end = offsets[i + 1];
+    __global float *target = y + (size_t)i * width;
+    int c = LANE;
+#if DEVICE_IS_CPU
+    for (; c + 16 <= width; c += 16) {
+      float16 sum = 0.0f;
+      for (int j = begin; j < end; j++) {
+        float16 value = vload16(0, x + (size_t)indices[j] * width + c);
+        sum += has_weights ? w[j] * value : value;
+      }
+      vstore16(sum, 0, target + c);
+    }
+#endif
+    for (; c < width; c += LANES) {
+      float sum = 0.0f;
+      for (int j = begin; j < end; j++) {
+        float value = x[(size_t)indices[j] * width + c];
+        sum += has_weights ? w[j] * value : value;
+      }
+      target[c] = sum;
+    }
+  }
+}
+
+ROW_KERNEL void indexing_gather_forward(__global const int *restrict x,
+                                        __global const int *restrict indices,
+                                        __global int *restrict y, int rows, int width,
+                                        int rows_per_group, int source_rows) {
+  int first = (int)get_group_id(0) * rows_per_group;
+  int last = min(first + rows_per_group, rows);
+  for (int i = first; i < last; i++) {
+    int index = indices[i];
+    int present = index >= 0 && index < source_rows;
+    __global const int *source = x + (present ? (size_t)index * width : (size_t)0);
+    __global int *target = y + (size_t)i * width;
+    if (present)
+      for (int c = LANE; c < width; c += LANES)
+        target[c] = source[c];
+    else
+      for (int c = LANE; c < width; c += LANES)
+        target[c] = 0;
+  }
+}
+
+ROW_KERNEL void indexing_copy_forward(__global const int *restrict x, __global int *restrict y,
+                                      int rows, int width, int rows_per_group, int x_width,
+                                      int x_column, int y_width, int y_column) {
+  int first = (int)get_group_id(0) * rows_per_group;
+  int last = min(first + rows_per_group, rows);
+  for (int i = first; i < last; i++) {
+    __global const int *source = x + (size_t)i * x_width + x_column;
+    __global int *target = y + (size_t)i * y_width + y_column;
+    for (int c = LANE; c < width; c += LANES)
+      target[c] = source[c];
+  }
+}
+
+__kernel void indexing_transpose_forward(__global const int *restrict x, __global int *restrict y,
+                                         int rows, int columns, int count) {
+  FOR_EACH_ELEMENT(i, count) {
+    int c = i / rows;
+    int r = i - c * rows;
+    y[i] = x[(size_t)r * columns + c];
+  }
+}

@@ -1,3 +1,104 @@
-// LayerNorm kernels.
+// Layer normalisation over the last axis.
+//
+// What:    y[r, c] = n[r, c] * weight[c] + bias[c], n = (x[r, c] - mean[r]) * inverse[r],
+//          inverse = 1 / sqrt(variance + epsilon), variance with divisor count.
+//          Backward, h = gy * weight: gx = inverse * (h - mean_c(h) - n * mean_c(h * n));
+//          gbias[c] = sum_r gy, gweight[c] = sum_r gy * n.
+// Layout:  x, y, gradients [rows, count]; statistics [rows, 2] (mean, inverse); weight, bias
+//          [count]; partial [blocks, 2, count]; sums [2, count] (gbias, then gweight).
+// Launch:  ComputeStream.launchRows, a work-group owns a row; backward_weight: a work-group owns
+//          the rows [g * block, (g + 1) * block); fold: ceil(2 * count / CHANNEL_STEP) groups.
+// Numbers: float32; the mean is subtracted before squares are taken, so a large common offset costs
+//          no digits beyond those of x. Orders are fixed. Gradients are written.
+// Source:  Ba et al. 2016; behaviour of PyTorch's layer_norm.
 
-#include "Common/Launch.clh"
+#include "Common/Channels.clh"
+
+ROW_KERNEL void layer_norm_forward(__global const float *restrict x,
+                                   __global const float *restrict weight,
+                                   __global const float *restrict bias, __global float *restrict y,
+                                   __global float *restrict statistics, int count, float epsilon) {
+  ROW_SCRATCH
+  x += (size_t)get_group_id(0) * count;
+  y += (size_t)get_group_id(0) * count;
+  // Sums of differences from the first element: the mean keeps its digits beside a large offset.
+  float origin = x[0];
+  channels sum = 0;
+  FOR_EACH_CHANNEL(c, count) sum += load_channels(x + c, count - c, origin) - origin;
+  float mean = origin + group_add(add_across(sum)) / (float)count;
+  channels squares = 0;
+  FOR_EACH_CHANNEL(c, count) {
+    channels distance = load_channels(x + c, count - c, mean) - mean;
+    squares += distance * distance;
+  }
+  float inverse = 1.0f / sqrt(group_add(add_across(squares)) / (float)count + epsilon);
+  FOR_EACH_CHANNEL(c, count) {
+    channels normal = (load_channels(x + c, count - c, mean) - mean) * inverse;
+    store_channels(normal * load_channels(weight + c, count - c, 0) +
+                       load_channels(bias + c, count - c, 0),
+                   y + c, count - c);
+  }
+  if (LANE == 0) {
+    statistics[2 * get_group_id(0)] = mean;
+    statistics[2 * get_group_id(0) + 1] = inverse;
+  }
+}
+
+ROW_KERNEL void layer_norm_backward_input(__global const float *restrict x,
+                                          __global const float *restrict weight,
+                                          __global const float *restrict statistics,
+                                          __global const float *restrict gy,
+                                          __global float *restrict gx, int count) {
+  ROW_SCRATCH
+  size_t base = (size_t)get_group_id(0) * count;
+  x += base;
+  gy += base;
+  gx += base;
+  float mean = statistics[2 * get_group_id(0)];
+  float inverse = statistics[2 * get_group_id(0) + 1];
+  channels sum = 0;
+  channels product = 0;
+  FOR_EACH_CHANNEL(c, count) {
+    channels inner = load_channels(gy + c, count - c, 0) * load_channels(weight + c, count - c, 0);
+    sum += inner;
+    product += inner * (load_channels(x + c, count - c, mean) - mean);
+  }
+  float offset = group_add(add_across(sum)) / (float)count;
+  float slope = group_add(add_across(product)) * inverse / (float)count;
+  FOR_EACH_CHANNEL(c, count) {
+    channels inner = load_channels(gy + c, count - c, 0) * load_channels(weight + c, count - c, 0);
+    channels normal = (load_channels(x + c, count - c, mean) - mean) * inverse;
+    store_channels(inverse * (inner - offset - normal * slope), gx + c, count - c);
+  }
+}
+
+// partial[g, 0, c] = sum of gy, partial[g, 1, c] = sum of gy * n over the rows of the block
+ROW_KERNEL void layer_norm_backward_weight(__global const float *restrict x,
+                                           __global const float *restrict statistics,
+                                           __global const float *restrict gy,
+                                           __global float *restrict partial, int rows, int count,
+                                           int block) {
+  int first = (int)get_group_id(0) * block;
+  int end = min(first + block, rows);
+  __global float *out = partial + (size_t)get_group_id(0) * 2 * count;
+  FOR_EACH_CHANNEL(c, count) {
+    channels sum = 0;
+    channels product = 0;
+    for (int r = first; r < end; r++) {
+      size_t at = (size_t)r * count + c;
+      channels gradient = load_channels(gy + at, count - c, 0);
+      float mean = statistics[2 * r];
+      float inverse = statistics[2 * r + 1];
+      sum += gradient;
+      product += gradient * ((load_channels(x + at, count - c, mean) - mean) * inverse);
+    }
+    store_channels(sum, out + c, count - c);
+    store_channels(product, out + count + c, count - c);
+  }
+}
+
+ROW_KERNEL void layer_norm_backward_weight_fold(__global const float *restrict partial,
+                                                __global float *restrict sums, int blocks,
+                                                int count) {
+  fold_blocks(partial, sums, blocks, count);
+}

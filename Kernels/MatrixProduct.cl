@@ -1,10 +1,12 @@
 // Matrix products for devices with work-groups and local memory, and the sum of partial products.
 //
-// What:    target[m, n] = bias[n] + sum over k of left[m, k] * right[k, n], for every batch entry.
+// What:    target[m, n] = bias[n] + sum over k of left[m, k] * right[k, n], for every batch entry;
+//          with `adds` the sum is added to what target holds, without a bias.
 // Layout:  left, right: see MatrixLoaders.clh; batch entry b of an operand starts b * stride
-//          elements in. target row-major, or scattered over images (SCATTERS). With splits > 1 the
-//          depth is cut into pieces of split_depth; piece s of batch entry b goes to matrix
-//          b * splits + s of target, and matrix_product_splits adds the pieces up.
+//          elements in. target row-major, or scattered over images (SCATTERS); its matrices are
+//          target_pitch elements apart. With splits > 1 the depth is cut into pieces of
+//          split_depth; piece s of batch entry b goes to matrix b * splits + s of target, and
+//          matrix_product_splits adds the pieces up.
 // Launch:  work-group (16, 16, 1) owns TILE x TILE elements of the target, a work-item 4 x 4 of
 //          them, 16 apart; groups (ceil(columns / TILE), ceil(rows / TILE), batch * splits).
 //          Edges are padded with zeros in local memory. matrix_product_splits: element-wise.
@@ -22,8 +24,9 @@
 __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_product_forward(
     __global const float *restrict left, int left_pitch, int left_stride,
     __global const float *restrict right, int right_pitch, int right_stride,
-    __global const float *restrict bias, __global float *restrict target, int rows, int columns,
-    int depth, int splits, int split_depth GEOMETRY_PARAMETERS) {
+    __global const float *restrict bias, __global float *restrict target, int target_pitch,
+    int rows, int columns, int depth, int splits, int split_depth,
+    int adds GEOMETRY_PARAMETERS) {
   __local float left_tile[DEPTH][TILE + 1];
   __local float right_tile[DEPTH][TILE + 1];
   const Geometry g = GEOMETRY;
@@ -33,7 +36,7 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
   const int end = min(depth, (split + 1) * split_depth);
   left += (size_t)entry * left_stride;
   right += (size_t)entry * right_stride;
-  target += (size_t)get_group_id(2) * rows * columns;
+  target += (size_t)get_group_id(2) * target_pitch;
   float sum[PER_ITEM][PER_ITEM];
   for (int i = 0; i < PER_ITEM; i++)
     for (int j = 0; j < PER_ITEM; j++)
@@ -75,8 +78,11 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
     int m = m0 + y + i * SIDE;
     for (int j = 0; j < PER_ITEM; j++) {
       int n = n0 + x + j * SIDE;
-      if (m < rows && n < columns)
-        target[target_row(g, m, columns) + n] = sum[i][j] + (bias && split == 0 ? bias[n] : 0.0f);
+      if (m < rows && n < columns) {
+        __global float *to = target + target_row(g, m, columns) + n;
+        float before = adds ? *to : bias && split == 0 ? bias[n] : 0.0f;
+        *to = sum[i][j] + before;
+      }
     }
   }
 }

@@ -234,7 +234,7 @@ inline void pack_left(__local float *packed, __global const float *restrict left
 
 // ---- Register tile
 
-// Adds a tile of the product into the target; the first step writes instead, with the bias.
+// Adds a tile of the product into the target, or writes it there (`first`), with the bias.
 inline void multiply_tile(__local const float *restrict a, __local const float *restrict b,
                           int steps, __global float *restrict target, Geometry g, int m, int pitch,
                           int rows, int columns, int first, __global const float *restrict bias) {
@@ -279,8 +279,9 @@ inline void multiply_tile(__local const float *restrict a, __local const float *
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forward_cpu(
     __global const float *restrict left, int left_pitch, int left_stride,
     __global const float *restrict right, int right_pitch, int right_stride,
-    __global const float *restrict bias, __global float *restrict target, int rows, int columns,
-    int depth, int splits, int split_depth, int row_block, int column_block GEOMETRY_PARAMETERS) {
+    __global const float *restrict bias, __global float *restrict target, int target_pitch,
+    int rows, int columns, int depth, int splits, int split_depth, int adds, int row_block,
+    int column_block GEOMETRY_PARAMETERS) {
   __local float panels[NC / NR * PANEL] __attribute__((aligned(64)));
   __local float packed[PACKED_LEFT] __attribute__((aligned(64)));
   __local float line[NC] __attribute__((aligned(64)));
@@ -291,7 +292,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
   const int k_first = split * split_depth, k_end = min(depth, k_first + split_depth);
   left += (size_t)entry * left_stride;
   right += (size_t)entry * right_stride;
-  target += (size_t)get_group_id(2) * rows * columns + n0;
+  target += (size_t)get_group_id(2) * target_pitch + n0;
   bias = bias && split == 0 ? bias + n0 : 0;
   int k0 = k_first;
   // At least once, for depth 0.
@@ -304,7 +305,7 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
       for (int j = 0; j < count; j += NR)
         for (int r = 0; r < packed_rows; r += MR)
           multiply_tile(packed + LEFT_TILE(r), panels + j / NR * PANEL, steps, target + j, g,
-                        m1 + r, columns, min(MR, packed_rows - r), count - j, k0 == k_first,
+                        m1 + r, columns, min(MR, packed_rows - r), count - j, !adds && k0 == k_first,
                         bias ? bias + j : 0);
     }
     k0 += KC;

@@ -5,8 +5,8 @@
 //          the places behind them are -1; count[0] = how many were kept.
 // Layout:  boxes[i] = (x1, y1, x2, y2), groups[i]; order[j], scores[j] = the j-th best box.
 // Launch:  cpu: one work-item compares each box with the kept ones, 16 at a time.
-//          Elsewhere: pairs fills 32 bits a work-item, word w of row j = "j suppresses box 32 w + b";
-//          then one work-group of LANES items scans the rows, 32 at a step.
+//          Elsewhere: pairs fills 32 bits a work-item, bit b of word w of row j = "j suppresses box
+//          32 w + b"; then one work-group of LANES items scans the rows, 32 at a step.
 // Numbers: float32 on continuous boxes, IoU = overlap / union without contraction; a score of -inf
 //          or NaN leaves the box out. Exact decisions, so the variants agree.
 // Source:  spec detector 2.3, Proposals; behaves as torchvision.ops.nms.

@@ -1,11 +1,16 @@
 // Element-wise operators.
 //
-// What:    y = f(x) or y = f(a, b), element by element.
-// Layout:  any dense layout; all operands of one call have the same number of elements.
-// Launch:  ComputeStream.launchElements; see FOR_EACH_ELEMENT in Common/Launch.clh.
-// Numbers: float32; gradients are written, not added to.
+// What:    y = f(x) or y = f(a, b), element by element; y[r, c] = x[r, c] + row[c].
+// Layout:  any dense layout; all operands of one call have the same number of elements. The row
+//          operators see [rows, count].
+// Launch:  ComputeStream.launchElements; see FOR_EACH_ELEMENT in Common/Launch.clh and
+//          FOR_EACH_VECTOR in Common/Channels.clh. Row operators: a work-group owns the rows
+//          [g * block, (g + 1) * block), g = get_group_id(0).
+// Numbers: float32; gradients are written, not added to; sums over rows have a fixed order.
+//          relu's gradient at 0 is 0. sigmoid and quickGELU take any finite x without overflow.
+// Source:  quickGELU: x * sigmoid(1.702 x), as in the released CLIP.
 
-#include "Common/Launch.clh"
+#include "Common/Channels.clh"
 
 // y = a + b
 __kernel void pointwise_add_forward(__global const float *restrict a,
@@ -18,4 +23,108 @@ __kernel void pointwise_add_forward(__global const float *restrict a,
 __kernel void pointwise_scale_forward(__global const float *restrict x, __global float *restrict y,
                                       float scale, int count) {
   FOR_EACH_ELEMENT(i, count) y[i] = scale * x[i];
+}
+
+// y = a - b
+__kernel void pointwise_subtract_forward(__global const float *restrict a,
+                                         __global const float *restrict b,
+                                         __global float *restrict y, int count) {
+  FOR_EACH_ELEMENT(i, count) y[i] = a[i] - b[i];
+}
+
+// y = a * b
+__kernel void pointwise_multiply_forward(__global const float *restrict a,
+                                         __global const float *restrict b,
+                                         __global float *restrict y, int count) {
+  FOR_EACH_ELEMENT(i, count) y[i] = a[i] * b[i];
+}
+
+// y = max(x, 0)
+__kernel void pointwise_relu_forward(__global const float *restrict x, __global float *restrict y,
+                                     int count) {
+  FOR_EACH_ELEMENT(i, count) y[i] = x[i] <= 0 ? 0 : x[i];
+}
+
+// gx = gy where y > 0, else 0
+__kernel void pointwise_relu_backward(__global const float *restrict y,
+                                      __global const float *restrict gy,
+                                      __global float *restrict gx, int count) {
+  FOR_EACH_ELEMENT(i, count) gx[i] = y[i] > 0 ? gy[i] : 0;
+}
+
+// y = 1 / (1 + exp(-x)); exp may be infinite, then y is 0.
+__kernel void pointwise_sigmoid_forward(__global const float *restrict x,
+                                        __global float *restrict y, int count) {
+  FOR_EACH_VECTOR(i, count) {
+    channels value = load_channels(x + i, count - i, 0);
+    store_channels(1.0f / (1.0f + exp(-value)), y + i, count - i);
+  }
+}
+
+// gx = gy * y * (1 - y)
+__kernel void pointwise_sigmoid_backward(__global const float *restrict y,
+                                         __global const float *restrict gy,
+                                         __global float *restrict gx, int count) {
+  FOR_EACH_ELEMENT(i, count) gx[i] = gy[i] * y[i] * (1.0f - y[i]);
+}
+
+#define QUICK_GELU_SLOPE 1.702f
+
+// y = x * sigmoid(1.702 x)
+__kernel void pointwise_quick_gelu_forward(__global const float *restrict x,
+                                           __global float *restrict y, int count) {
+  FOR_EACH_VECTOR(i, count) {
+    channels value = load_channels(x + i, count - i, 0);
+    store_channels(value / (1.0f + exp(-QUICK_GELU_SLOPE * value)), y + i, count - i);
+  }
+}
+
+// gx = gy * (s + 1.702 x s (1 - s)), s = sigmoid(1.702 x)
+__kernel void pointwise_quick_gelu_backward(__global const float *restrict x,
+                                            __global const float *restrict gy,
+                                            __global float *restrict gx, int count) {
+  FOR_EACH_VECTOR(i, count) {
+    channels value = QUICK_GELU_SLOPE * load_channels(x + i, count - i, 0);
+    channels gate = 1.0f / (1.0f + exp(-value));
+    channels gradient = load_channels(gy + i, count - i, 0);
+    store_channels(gradient * gate * (1.0f + value * (1.0f - gate)), gx + i, count - i);
+  }
+}
+
+// y[r, c] = x[r, c] + row[c]
+ROW_KERNEL void pointwise_add_row_forward(__global const float *restrict x,
+                                          __global const float *restrict row,
+                                          __global float *restrict y, int rows, int count,
+                                          int block) {
+  int first = (int)get_group_id(0) * block;
+  int end = min(first + block, rows);
+  for (int r = first; r < end; r++) {
+    size_t base = (size_t)r * count;
+    FOR_EACH_CHANNEL(c, count) {
+      channels sum =
+          load_channels(x + base + c, count - c, 0) + load_channels(row + c, count - c, 0);
+      store_channels(sum, y + base + c, count - c);
+    }
+  }
+}
+
+// partial[g, c] = sum of gy[r, c] over the rows of block g
+ROW_KERNEL void pointwise_add_row_backward(__global const float *restrict gy,
+                                           __global float *restrict partial, int rows, int count,
+                                           int block) {
+  int first = (int)get_group_id(0) * block;
+  int end = min(first + block, rows);
+  FOR_EACH_CHANNEL(c, count) {
+    channels sum = 0;
+    for (int r = first; r < end; r++)
+      sum += load_channels(gy + (size_t)r * count + c, count - c, 0);
+    store_channels(sum, partial + (size_t)get_group_id(0) * count + c, count - c);
+  }
+}
+
+// grow[c] = sum over blocks of partial[g, c]
+ROW_KERNEL void pointwise_add_row_backward_fold(__global const float *restrict partial,
+                                                __global float *restrict grow, int blocks,
+                                                int count) {
+  fold_blocks(partial, grow, blocks, count);
 }

@@ -3,10 +3,9 @@
 // What:    values[j], indices[j] = the j-th largest of x[0..<n], for j < k; equal scores by rising
 //          index, NaN after everything else.
 // Layout:  x[i], values[j], indices[j].
-// Launch:  cpu: one work-item. Elsewhere six rounds of (histogram, pick) narrow 64-bit keys, 11 bits
-//          a round, down to the k-th largest; append collects the keys from there on in any
+// Launch:  cpu: one work-item. Elsewhere six rounds of (histogram, pick) narrow 64-bit keys, 11
+//          bits a round, down to the k-th largest; append collects the keys from there on in any
 //          order; rank counts for each how many are larger, which is its place.
-// Parameters: none.
 // Numbers: exact. A key is (order of the score, ~index), so that no two are equal and the result
 //          does not depend on the order of the integer atomics. -0 equals 0.
 // Source:  radix select and radix sort.

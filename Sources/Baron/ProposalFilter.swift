@@ -114,7 +114,7 @@ public struct ProposalFilter: Sendable, Equatable {
   static func suppressed(_ boxes: [ScoredBox], overlap: Float) -> [ScoredBox] {
     var kept: [ScoredBox] = []
     for candidate in sortedByScore(boxes)
-    where !kept.contains(where: { $0.box.iou(candidate.box) > overlap }) {
+    where !kept.contains(where: { $0.box.iou(with: candidate.box) > overlap }) {
       kept.append(candidate)
     }
     return kept

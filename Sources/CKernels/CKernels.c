@@ -6,6 +6,10 @@ static const unsigned char attention_cl[] = {
 #embed "../../Kernels/Attention.cl" suffix(, 0)
 };
 
+static const unsigned char attentioncpu_cl[] = {
+#embed "../../Kernels/AttentionCPU.cl" suffix(, 0)
+};
+
 static const unsigned char batchnorm_cl[] = {
 #embed "../../Kernels/BatchNorm.cl" suffix(, 0)
 };
@@ -16,6 +20,10 @@ static const unsigned char boxcoding_cl[] = {
 
 static const unsigned char boxloss_cl[] = {
 #embed "../../Kernels/BoxLoss.cl" suffix(, 0)
+};
+
+static const unsigned char common_channels_clh[] = {
+#embed "../../Kernels/Common/Channels.clh" suffix(, 0)
 };
 
 static const unsigned char common_launch_clh[] = {
@@ -98,6 +106,14 @@ static const unsigned char roialign_cl[] = {
 #embed "../../Kernels/RoIAlign.cl" suffix(, 0)
 };
 
+static const unsigned char roialigncpu_cl[] = {
+#embed "../../Kernels/RoIAlignCPU.cl" suffix(, 0)
+};
+
+static const unsigned char roialigngeometry_clh[] = {
+#embed "../../Kernels/RoIAlignGeometry.clh" suffix(, 0)
+};
+
 static const unsigned char similarity_cl[] = {
 #embed "../../Kernels/Similarity.cl" suffix(, 0)
 };
@@ -114,9 +130,11 @@ static const unsigned char topk_cl[] = {
 
 static const CKernelFile files[] = {
     ENTRY("Attention.cl", attention_cl),
+    ENTRY("AttentionCPU.cl", attentioncpu_cl),
     ENTRY("BatchNorm.cl", batchnorm_cl),
     ENTRY("BoxCoding.cl", boxcoding_cl),
     ENTRY("BoxLoss.cl", boxloss_cl),
+    ENTRY("Common/Channels.clh", common_channels_clh),
     ENTRY("Common/Launch.clh", common_launch_clh),
     ENTRY("Common/Types.clh", common_types_clh),
     ENTRY("ContrastiveLoss.cl", contrastiveloss_cl),
@@ -137,6 +155,8 @@ static const CKernelFile files[] = {
     ENTRY("Reduction.cl", reduction_cl),
     ENTRY("Resize.cl", resize_cl),
     ENTRY("RoIAlign.cl", roialign_cl),
+    ENTRY("RoIAlignCPU.cl", roialigncpu_cl),
+    ENTRY("RoIAlignGeometry.clh", roialigngeometry_clh),
     ENTRY("Similarity.cl", similarity_cl),
     ENTRY("Softmax.cl", softmax_cl),
     ENTRY("TopK.cl", topk_cl),

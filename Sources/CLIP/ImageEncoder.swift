@@ -10,6 +10,16 @@ public struct ImageEncoder {
     public let images: Tensor
     /// `[N, G, G, E]`: the token variant of every patch, projected, not normalised.
     public let patches: Tensor
+
+    /// Puts features together, of several chunks for example.
+    ///
+    /// - Parameters:
+    ///   - images: `[N, E]`.
+    ///   - patches: `[N, G, G, E]`.
+    public init(images: Tensor, patches: Tensor) {
+      self.images = images
+      self.patches = patches
+    }
   }
 
   /// Sizes of the model.
@@ -87,7 +97,7 @@ public struct ImageEncoder {
         classEmbedding.value.reshaped([1, width]),
         try patchEmbedding(crops).reshaped([count * patches, width]),
       ], axis: 0)
-    let rows = (0..<count).flatMap { image in
+    let rows = (0..<count).flatMap { image -> [Int32] in
       [0] + (0..<patches).map { Int32(1 + image * patches + $0) }
     }
     let length = patches + 1

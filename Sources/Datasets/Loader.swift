@@ -16,6 +16,29 @@ public struct LoadedSample: Sendable {
   public let labels: [Int]
   /// The crowd boxes in the resized frame.
   public let crowdBoxes: [BoundingBox]
+
+  /// Creates a sample; one without boxes is for inference.
+  ///
+  /// - Parameters:
+  ///   - index: The position of the image in its stream.
+  ///   - imageID: The image's id.
+  ///   - image: The decoded picture.
+  ///   - transform: How the picture is to be resized and flipped.
+  ///   - boxes: The boxes in the resized frame.
+  ///   - labels: The class of each box.
+  ///   - crowdBoxes: The crowd boxes in the resized frame.
+  public init(
+    index: Int = 0, imageID: Int, image: Image, transform: ImageTransform,
+    boxes: [BoundingBox] = [], labels: [Int] = [], crowdBoxes: [BoundingBox] = []
+  ) {
+    self.index = index
+    self.imageID = imageID
+    self.image = image
+    self.transform = transform
+    self.boxes = boxes
+    self.labels = labels
+    self.crowdBoxes = crowdBoxes
+  }
 }
 
 /// The images of one iteration.

@@ -84,13 +84,18 @@ public final class BufferPool {
   }
 
   func allocate(bytes: Int, label: String, queue: CommandQueue) throws -> Buffer {
-    let sizeClass = Self.sizeClass(of: bytes)
+    let limit = context.device.largestBufferInBytes
+    // Rounding up must not push a buffer that fits over the device's limit.
+    let sizeClass = max(bytes, min(Self.sizeClass(of: bytes), limit))
     let handle: cl_mem
     if let reused = free[sizeClass]?.popLast() {
       handle = reused
       cached -= sizeClass
     } else {
-      handle = try create(sizeClass, label: label, queue: queue)
+      let failure = OpenCLError.allocation(
+        label: label, bytes: bytes, limit: limit, live: total.live)
+      guard bytes <= limit else { throw failure }
+      handle = try create(sizeClass, queue: queue, failure: failure)
     }
     total.add(sizeClass)
     byLabel[label, default: Statistics()].add(sizeClass)
@@ -100,11 +105,9 @@ public final class BufferPool {
     return buffer
   }
 
-  private func create(_ bytes: Int, label: String, queue: CommandQueue) throws -> cl_mem {
-    let limit = context.device.largestBufferInBytes
-    let failure = OpenCLError.allocation(
-      label: label, bytes: bytes, limit: limit, live: total.live)
-    guard bytes <= limit else { throw failure }
+  private func create(
+    _ bytes: Int, queue: CommandQueue, failure: OpenCLError
+  ) throws -> cl_mem {
     if reserved + bytes > context.device.memoryInBytes, cached > 0 {
       try queue.finish()
       release()

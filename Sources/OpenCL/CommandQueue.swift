@@ -13,6 +13,7 @@ public final class CommandQueue {
   /// Blocking and non-blocking reads so far: round trips to the host.
   public private(set) var readCount = 0
   private let handle: cl_command_queue
+  private var writes: [PendingWrite] = []
 
   /// Creates a queue.
   ///
@@ -145,18 +146,27 @@ public final class CommandQueue {
 
   /// Copies host memory to a buffer; the memory may be reused when the call returns.
   ///
+  /// The host does not wait for the queue: the bytes are copied aside until the device has them.
+  ///
   /// - Parameters:
   ///   - bytes: The host's bytes.
   ///   - buffer: The buffer, at least as large.
   /// - Throws: ``OpenCLError``.
   public func write(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
-    guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+    guard bytes.count > 0 else { return }
     precondition(bytes.count <= buffer.bytes, "write of more bytes than \(buffer.label) holds")
-    try enqueue("write", Work(bytes: Double(bytes.count))) { event in
+    writes.removeAll { $0.isDone }
+    let write = PendingWrite(copying: bytes)
+    var event: cl_event?
+    try check(
       clEnqueueWriteBuffer(
-        handle, buffer.handle, cl_bool(CL_TRUE), 0, bytes.count, base, 0, nil, event)
-    } about: {
-      "write of \(bytes.count) bytes to \(buffer.label)"
+        handle, buffer.handle, cl_bool(CL_FALSE), 0, bytes.count, write.memory.baseAddress, 0,
+        nil, &event), "enqueueing", "write of \(bytes.count) bytes to \(buffer.label)")
+    write.event = event
+    writes.append(write)
+    if let profiler, let event {
+      clRetainEvent(event)
+      profiler.add(event, name: "write", queue: name, work: Work(bytes: Double(bytes.count)))
     }
   }
 
@@ -219,6 +229,31 @@ public final class CommandQueue {
     try other.flush()
     defer { if let event { clReleaseEvent(event) } }
     try check(clEnqueueBarrierWithWaitList(handle, 1, &event, nil), "clEnqueueBarrier", name)
+  }
+}
+
+/// A copy to the device under way, with the host memory that it reads.
+private final class PendingWrite {
+  let memory: UnsafeMutableRawBufferPointer
+  var event: cl_event?
+
+  init(copying bytes: UnsafeRawBufferPointer) {
+    memory = .allocate(byteCount: bytes.count, alignment: 64)
+    memory.copyMemory(from: bytes)
+  }
+
+  /// Whether the device has the bytes, or failed to take them.
+  var isDone: Bool {
+    var status: cl_int = 0
+    let size = MemoryLayout<cl_int>.size
+    let key = cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS)
+    return clGetEventInfo(event, key, size, &status, nil) != CL_SUCCESS || status <= CL_COMPLETE
+  }
+
+  deinit {
+    if event != nil { clWaitForEvents(1, &event) }
+    if let event { clReleaseEvent(event) }
+    memory.deallocate()
   }
 }
 

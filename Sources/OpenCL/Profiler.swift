@@ -113,8 +113,9 @@ public final class Profiler {
   ///
   /// - Returns: Nanoseconds.
   public static func now() -> UInt64 {
-    let instant = ContinuousClock.now
-    let elapsed = origin.duration(to: instant).components
+    // The origin first: it is made on first use, and the clock goes on meanwhile.
+    let origin = Self.origin
+    let elapsed = origin.duration(to: .now).components
     return UInt64(elapsed.seconds) * 1_000_000_000 + UInt64(elapsed.attoseconds / 1_000_000_000)
   }
 

@@ -165,7 +165,8 @@ struct EndToEndAlignmentTests {
       $0.number.map { Float($0) }
     }
     return try fixture.tensor("\(step).images", on: stream).renormalised(
-      mean: mean, standardDeviation: deviation,
-      reversesChannels: settings["bgr_to_rgb"]?.bool ?? false)
+      from: PixelNormalisation(
+        means: [0, 0, 0], deviations: [1, 1, 1], isBGR: settings["bgr_to_rgb"]?.bool ?? false),
+      to: PixelNormalisation(means: mean, deviations: deviation))
   }
 }

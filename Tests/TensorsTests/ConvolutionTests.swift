@@ -112,6 +112,39 @@ struct ConvolutionTests {
     }
   }
 
+  @Test("Winograd's algorithm agrees with the direct one", arguments: TestDevice.families)
+  func winograd(family: DeviceFamily) throws {
+    // Images, height, width, inputs, outputs, padding: whole blocks, cut blocks, several images,
+    // several chunks of blocks on a CPU.
+    var forms = [[1, 24, 24, 64, 64, 1], [2, 17, 22, 64, 80, 1], [1, 23, 30, 80, 64, 0]]
+    if family == .cpu { forms += [[1, 30, 21, 64, 64, 2], [1, 150, 150, 64, 128, 1]] }
+    try TestDevice.withStream(family) { stream in
+      for form in forms {
+        let inputShape = [form[0], form[1], form[2], form[3]]
+        let weightShape = [form[4], 3, 3, form[3]]
+        let x = try Tensor(
+          randomFloats(inputShape.reduce(1, *), seed: 1), shape: inputShape, on: stream)
+        let weight = try Tensor(
+          randomFloats(weightShape.reduce(1, *), seed: 2), shape: weightShape, on: stream)
+        let bias = try Tensor(randomFloats(form[4], seed: 3), shape: [form[4]], on: stream)
+        var results: [[Float]] = []
+        for direct in [true, false] {
+          let (x, weight) = (x.trained("x"), weight.trained("weight"))
+          let y = try x.convolution(weight: weight, bias: bias, padding: form[5], direct: direct)
+          try y.backward(
+            from: try Tensor(randomFloats(y.count, seed: 4), shape: y.shape, on: stream))
+          results.append(try y.floats())
+          results.append(try #require(x.gradient).floats())
+          results.append(try #require(weight.gradient).floats())
+        }
+        for part in 0..<3 {
+          expectClose(
+            results[part + 3], results[part], relative: 0, absolute: 5e-5, "\(form) part \(part)")
+        }
+      }
+    }
+  }
+
   @Test(
     "like the peer's", .enabled(if: !convolutionFixtures.isEmpty, "no fixtures conv/*"),
     arguments: convolutionFixtures, TestDevice.families)

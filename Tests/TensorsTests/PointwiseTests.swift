@@ -1,3 +1,4 @@
+import Foundation
 import OpenCL
 import Tensors
 import TestSupport
@@ -28,11 +29,129 @@ struct PointwiseTests {
     }
   }
 
+  @Test("difference and product, forward and backward", arguments: TestDevice.families)
+  func differenceAndProduct(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      for count in Self.sizes {
+        let left = try Operand([count], seed: 1, on: stream)
+        let right = try Operand([count], seed: 2, on: stream)
+        // (a - b) b: both operands of both operators get a gradient.
+        let result = try left.tensor.subtracting(right.tensor).multiplied(by: right.tensor)
+        let pairs = Array(zip(left.values, right.values))
+        expectClose(try result.floats(), pairs.map { ($0 - $1) * $1 }, "\(count) elements")
+        let gradient = try backward(result, seed: 3)
+        expectClose(
+          try left.tensor.gradient?.floats() ?? [], zip(pairs, gradient).map { $0.1 * $1 },
+          "left, \(count)")
+        expectClose(
+          try right.tensor.gradient?.floats() ?? [],
+          zip(pairs, gradient).map { ($0.0 - 2 * $0.1) * $1 }, "right, \(count)")
+      }
+    }
+  }
+
+  /// One activation: the operator, its value and its slope.
+  struct Activation: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let apply: @Sendable (Tensor) throws -> Tensor
+    let value: @Sendable (Double) -> Double
+    let slope: @Sendable (Double) -> Double
+  }
+
+  static func logistic(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+
+  static let activations = [
+    Activation(
+      testDescription: "relu", apply: { try $0.relu() }, value: { max($0, 0) },
+      slope: { $0 > 0 ? 1 : 0 }),
+    Activation(
+      testDescription: "sigmoid", apply: { try $0.sigmoid() }, value: logistic,
+      slope: { logistic($0) * (1 - logistic($0)) }),
+    Activation(
+      testDescription: "quickgelu", apply: { try $0.quickGELU() },
+      value: { $0 * logistic(1.702 * $0) },
+      slope: {
+        let gate = logistic(1.702 * $0)
+        return gate + 1.702 * $0 * gate * (1 - gate)
+      }),
+  ]
+
+  @Test(
+    "activations against float64, forward and backward", arguments: TestDevice.families,
+    activations)
+  func activation(family: DeviceFamily, activation: Activation) throws {
+    try TestDevice.withStream(family) { stream in
+      for count in Self.sizes {
+        let x = try Operand([count], seed: 4, in: -8...8, on: stream)
+        let result = try activation.apply(x.tensor)
+        expectClose(try result.floats(), x.values.map(activation.value), "\(count) elements")
+        let gradient = try backward(result, seed: 5)
+        expectClose(
+          try x.tensor.gradient?.floats() ?? [],
+          zip(x.values, gradient).map { activation.slope($0) * $1 }, "gradient, \(count)")
+      }
+    }
+  }
+
+  @Test("activations take huge values and zero", arguments: TestDevice.families, activations)
+  func extremes(family: DeviceFamily, activation: Activation) throws {
+    try TestDevice.withStream(family) { stream in
+      let values: [Float] = [-1e30, -1000, -0.0, 0, 1000, 1e30]
+      let x = try Tensor(values, shape: [values.count], on: stream).trained("x")
+      let result = try activation.apply(x)
+      let wanted = values.map { activation.value(Double($0)) }
+      expectClose(try result.floats(), wanted, "values")
+      let ones = try Tensor(repeating: 1, shape: x.shape, on: stream)
+      try result.backward(from: ones)
+      expectClose(
+        try x.gradient?.floats() ?? [], values.map { activation.slope(Double($0)) }, "gradient")
+    }
+  }
+
+  @Test(
+    "activations against the peer's numbers",
+    .enabled(if: Fixture.available, "the fixture set is missing"),
+    arguments: TestDevice.families, activations)
+  func activationFixtures(family: DeviceFamily, activation: Activation) throws {
+    let files = Fixture.files("act", prefix: activation.testDescription)
+    try #require(!files.isEmpty)
+    try TestDevice.withStream(family) { stream in
+      for file in files {
+        let fixture = try Fixture(file)
+        let x = try fixture.trained("x", on: stream)
+        let result = try activation.apply(x)
+        try fixture.expect(result, equals: "y")
+        try result.backward(from: try fixture.tensor("grad_y", on: stream))
+        try fixture.expect(x.gradient, equals: "grad_x")
+      }
+    }
+  }
+
+  @Test("a row added to every row", arguments: TestDevice.families)
+  func addingRow(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      for (rows, columns) in [(1, 1), (3, 15), (31, 16), (33, 17), (1031, 64), (7, 131), (0, 5)] {
+        let x = try Operand([rows, columns], seed: 6, on: stream)
+        let row = try Operand([columns], seed: 7, on: stream)
+        let result = try x.tensor.addingRow(row.tensor)
+        expectClose(
+          try result.floats(), x.values.enumerated().map { $1 + row.values[$0 % columns] },
+          "[\(rows), \(columns)]")
+        let gradient = try backward(result, seed: 8)
+        var sums = [Double](repeating: 0, count: columns)
+        for (index, value) in gradient.enumerated() { sums[index % columns] += value }
+        expectClose(try x.tensor.gradient?.floats() ?? [], gradient, "gradient, \(rows)")
+        expectClose(try row.tensor.gradient?.floats() ?? [], sums, "row, [\(rows), \(columns)]")
+      }
+    }
+  }
+
   @Test("an empty tensor stays empty")
   func empty() throws {
     try TestDevice.withStream { stream in
       let nothing = try Tensor([Float](), shape: [0, 3], on: stream)
       #expect(try nothing.adding(nothing).floats().isEmpty)
+      #expect(try nothing.relu().subtracting(nothing).sigmoid().quickGELU().floats().isEmpty)
     }
   }
 }

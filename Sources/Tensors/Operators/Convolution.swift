@@ -9,13 +9,17 @@ extension Tensor {
   ///   - stride: Pixels from one output to the next, both ways.
   ///   - padding: Zeros added on each side.
   ///   - dilation: Pixels from one tap to the next.
+  ///   - direct: Whether to keep to the plain sum of products. Without, large 3x3 convolutions of
+  ///     stride 1 use Winograd's algorithm, whose errors are about 1e-5 of the largest result.
   /// - Returns: `[N, OH, OW, O]` for `self` `[N, H, W, I]`.
   /// - Throws: `OpenCLError` when the device fails.
   public func convolution(
-    weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, dilation: Int = 1
+    weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
+    direct: Bool = false
   ) throws -> Tensor {
     let form = ConvolutionForm(
-      input: shape, weight: weight.shape, stride: stride, padding: padding, dilation: dilation)
+      input: shape, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
+      direct: direct)
     precondition(
       bias.map { $0.shape == [form.outputs] } ?? true, "convolution: bias of wrong shape")
     let result = try Tensor(
@@ -80,8 +84,13 @@ struct ConvolutionForm {
   let outputs, kernelHeight, kernelWidth: Int
   let stride, padding, dilation: Int
   let outputHeight, outputWidth: Int
+  /// Whether faster algorithms with larger rounding errors are ruled out.
+  let direct: Bool
 
-  init(input: [Int], weight: [Int], stride: Int, padding: Int, dilation: Int) {
+  init(
+    input: [Int], weight: [Int], stride: Int, padding: Int, dilation: Int, direct: Bool = false
+  ) {
+    self.direct = direct
     precondition(
       input.count == 4 && weight.count == 4 && input[3] == weight[3],
       "convolution of weight \(weight) on \(input)")
@@ -119,8 +128,32 @@ struct ConvolutionForm {
       tapRows: kernelHeight, tapColumns: kernelWidth)
   }
 
+  /// Winograd's algorithm where it applies and is faster.
+  private var winograd: Winograd? {
+    let winograd = Winograd(
+      images: images, height: height, width: width, channels: inputs, outputHeight: outputHeight,
+      outputWidth: outputWidth, outputChannels: outputs, padding: padding, flipped: false)
+    return isWinogradForm && winograd.pays ? winograd : nil
+  }
+
+  /// The same for the gradient of the input, a convolution of the output's gradient.
+  private var inputGradientWinograd: Winograd? {
+    let winograd = Winograd(
+      images: images, height: outputHeight, width: outputWidth, channels: outputs,
+      outputHeight: height, outputWidth: width, outputChannels: inputs, padding: 2 - padding,
+      flipped: true)
+    return isWinogradForm && winograd.pays ? winograd : nil
+  }
+
+  /// Whether 3x3 blocks of neighbouring pixels are convolved, as Winograd's algorithm needs.
+  private var isWinogradForm: Bool {
+    kernelHeight == 3 && kernelWidth == 3 && stride == 1 && dilation == 1 && padding <= 2
+      && !direct
+  }
+
   /// Output pixels times (taps, inputs), times the weight transposed.
   func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
+    if let winograd { return try winograd.run(x, weight, bias, into: result) }
     try MatrixLaunch(
       rows: outputPixels, columns: outputs, depth: patch,
       left: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
@@ -133,6 +166,10 @@ struct ConvolutionForm {
   func weightGradient(of gradient: Tensor, input x: Tensor) throws -> Tensor {
     let result = try Tensor(
       uninitialized: weightShape, on: x.stream, label: "convolution weight gradient")
+    if let winograd {
+      try winograd.weightGradient(of: gradient, input: x, into: result)
+      return result
+    }
     try MatrixLaunch(
       rows: outputs, columns: patch, depth: outputPixels,
       left: MatrixOperand(buffer: gradient.buffer, loader: .transposed, pitch: outputs),
@@ -149,6 +186,10 @@ struct ConvolutionForm {
   func inputGradient(of gradient: Tensor, weight: Tensor) throws -> Tensor {
     let result = try Tensor(
       uninitialized: inputShape, on: gradient.stream, label: "convolution input gradient")
+    if let winograd = inputGradientWinograd {
+      try winograd.run(gradient, weight, nil, into: result)
+      return result
+    }
     let rows = (0..<min(stride, height)).map { Phase(self, start: $0, taps: kernelHeight) }
     let columns = (0..<min(stride, width)).map { Phase(self, start: $0, taps: kernelWidth) }
     if (rows + columns).contains(where: { $0.taps == 0 }) {

@@ -79,7 +79,8 @@ extension Tensor {
   /// - Returns: Input `[N, H, W, 3]`.
   /// - Throws: `OpenCLError` when the device fails.
   public static func imageBatch(
-    _ images: [ImageInput], normalisation: PixelNormalisation, paddedToMultipleOf multiple: Int = 32,
+    _ images: [ImageInput], normalisation: PixelNormalisation,
+    paddedToMultipleOf multiple: Int = 32,
     on stream: ComputeStream
   ) throws -> Tensor {
     precondition(multiple > 0, "padding to a multiple of \(multiple)")

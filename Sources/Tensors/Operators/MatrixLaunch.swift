@@ -51,6 +51,10 @@ struct MatrixLaunch {
   var batch = 1
   let left, right: MatrixOperand
   var bias: Buffer?
+  /// Elements from one matrix of the target to the next; nil when they are dense.
+  var targetStride: Int?
+  /// Whether the product is added to what the target holds; then there is no bias.
+  var adds = false
   /// Present when an operand is read from images.
   var geometry: PatchGeometry?
   /// Whether the target's rows are spread over images by the geometry.
@@ -87,8 +91,9 @@ struct MatrixLaunch {
     let arguments: [KernelArgument] = [
       .buffer(left.buffer), .int(left.pitch), .int(left.stride),
       .buffer(right.buffer), .int(right.pitch), .int(right.stride),
-      bias.map { .buffer($0) } ?? .null, .buffer(target),
+      bias.map { .buffer($0) } ?? .null, .buffer(target), .int(targetStride ?? rows * columns),
       .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
+      .int(adds ? 1 : 0),
     ]
     let operands = rows * depth + depth * columns + rows * columns
     try stream.queue.launch(

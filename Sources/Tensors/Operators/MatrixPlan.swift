@@ -63,7 +63,9 @@ struct MatrixPlan {
   private static func pieces(
     _ launch: MatrixLaunch, groups: Int, units: Int, step: Int
   ) -> (count: Int, depth: Int) {
-    guard !launch.scatters, groups < 2 * units, launch.depth > step else {
+    guard !launch.scatters, launch.targetStride == nil, !launch.adds, groups < 2 * units,
+      launch.depth > step
+    else {
       return (1, max(1, launch.depth))
     }
     let wanted = min((4 * units).dividedUp(by: groups), launch.depth.dividedUp(by: step))

@@ -47,7 +47,8 @@ extension Tensor {
         [
           .buffer(boxes.buffer), group, .buffer(sorted.indices.buffer), .buffer(mask),
           .float(threshold), .int(size), .int(words),
-        ], work: Work(operations: 16 * Double(size) * Double(size), bytes: 4 * Double(size * words)))
+        ], work: Work(operations: 16 * Double(size) * Double(size), bytes: 4 * Double(size * words))
+      )
       try stream.queue.launch(
         try stream.library.kernel("nms_scan", in: "NMS"), global: [ComputeStream.lanes],
         local: [ComputeStream.lanes],

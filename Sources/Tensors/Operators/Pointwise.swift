@@ -7,12 +7,7 @@ extension Tensor {
   /// - Returns: A new tensor.
   /// - Throws: `OpenCLError` when the device fails.
   public func adding(_ other: Tensor) throws -> Tensor {
-    precondition(shape == other.shape, "sum of shapes \(shape) and \(other.shape)")
-    let result = try Tensor(uninitialized: shape, on: stream, label: "sum")
-    try stream.launchElements(
-      try stream.library.kernel("pointwise_add_forward", in: "Pointwise"), count: count,
-      [.buffer(buffer), .buffer(other.buffer), .buffer(result.buffer)],
-      work: Work(operations: Double(count), bytes: 12 * Double(count)))
+    let result = try elementwise("pointwise_add_forward", with: other, label: "sum")
     return result.differentiable(from: [self, other], "add") { [$0, $0] }
   }
 
@@ -28,5 +23,135 @@ extension Tensor {
       [.buffer(buffer), .buffer(result.buffer), .float(scale)],
       work: Work(operations: Double(count), bytes: 8 * Double(count)))
     return result.differentiable(from: [self], "scale") { [try $0.scaled(by: scale)] }
+  }
+
+  /// The element-wise difference.
+  ///
+  /// - Parameter other: What is subtracted, of the same shape.
+  /// - Returns: A new tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func subtracting(_ other: Tensor) throws -> Tensor {
+    let result = try elementwise("pointwise_subtract_forward", with: other, label: "difference")
+    let needsNegative = other.needsGradient
+    return result.differentiable(from: [self, other], "subtract") {
+      [$0, needsNegative ? try $0.scaled(by: -1) : nil]
+    }
+  }
+
+  /// The element-wise product.
+  ///
+  /// - Parameter other: A tensor of the same shape.
+  /// - Returns: A new tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func multiplied(by other: Tensor) throws -> Tensor {
+    let result = try elementwise("pointwise_multiply_forward", with: other, label: "product")
+    let (left, right) = (detached(), other.detached())
+    let (needsLeft, needsRight) = (needsGradient, other.needsGradient)
+    return result.differentiable(from: [self, other], "multiply") { gradient in
+      [
+        needsLeft ? try gradient.multiplied(by: right) : nil,
+        needsRight ? try gradient.multiplied(by: left) : nil,
+      ]
+    }
+  }
+
+  /// max(x, 0); its gradient at 0 is 0.
+  ///
+  /// - Returns: A new tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func relu() throws -> Tensor {
+    let result = try elementwise("pointwise_relu_forward", operations: 1, label: "relu")
+    return result.differentiable(from: [self], "relu") { gradient in
+      [try result.elementwise("pointwise_relu_backward", with: gradient, label: "gradient")]
+    }
+  }
+
+  /// x * sigmoid(1.702 x), the activation of the released CLIP models.
+  ///
+  /// - Returns: A new tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func quickGELU() throws -> Tensor {
+    let input = detached()
+    let result = try elementwise("pointwise_quick_gelu_forward", operations: 20, label: "GELU")
+    return result.differentiable(from: [self], "quickGELU") { gradient in
+      [
+        try input.elementwise(
+          "pointwise_quick_gelu_backward", with: gradient, operations: 25, label: "gradient")
+      ]
+    }
+  }
+
+  /// The logistic function 1 / (1 + exp(-x)).
+  ///
+  /// - Returns: A new tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func sigmoid() throws -> Tensor {
+    let result = try elementwise("pointwise_sigmoid_forward", operations: 20, label: "sigmoid")
+    return result.differentiable(from: [self], "sigmoid") { gradient in
+      [
+        try result.elementwise(
+          "pointwise_sigmoid_backward", with: gradient, operations: 3, label: "gradient")
+      ]
+    }
+  }
+
+  /// Adds the same row to every row.
+  ///
+  /// - Parameter row: `[C]`, as long as the last axis.
+  /// - Returns: A new tensor of this shape.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func addingRow(_ row: Tensor) throws -> Tensor {
+    let (rows, channels) = rowsAndChannels
+    precondition(row.shape == [channels], "row of shape \(row.shape) for \(shape)")
+    let result = try Tensor(uninitialized: shape, on: stream, label: "sum with a row")
+    let blocks = RowBlocks(rows: rows, channels: channels, on: stream)
+    try stream.launchRows(
+      try stream.library.kernel("pointwise_add_row_forward", in: "Pointwise"), rows: blocks.count,
+      [
+        .buffer(buffer), .buffer(row.buffer), .buffer(result.buffer), .int(rows), .int(channels),
+        .int(blocks.size),
+      ], work: Work(operations: Double(count), bytes: 8 * Double(count)))
+    let needsSums = row.needsGradient
+    return result.differentiable(from: [self, row], "add row") {
+      [$0, needsSums ? try $0.sumOverRows() : nil]
+    }
+  }
+
+  /// The gradient of a row that was added to every row.
+  private func sumOverRows() throws -> Tensor {
+    let (rows, channels) = rowsAndChannels
+    let blocks = RowBlocks(
+      rows: rows, channels: channels, atLeast: RowBlocks.smallestSummed, on: stream)
+    let partial = try Tensor(
+      uninitialized: [blocks.count, channels], on: stream, label: "partial sums")
+    try stream.launchRows(
+      try stream.library.kernel("pointwise_add_row_backward", in: "Pointwise"), rows: blocks.count,
+      [.buffer(buffer), .buffer(partial.buffer), .int(rows), .int(channels), .int(blocks.size)],
+      work: Work(operations: Double(count), bytes: 4 * Double(count)))
+    let result = try Tensor(uninitialized: [channels], on: stream, label: "gradient of a row")
+    try stream.launchRows(
+      try stream.library.kernel("pointwise_add_row_backward_fold", in: "Pointwise"),
+      rows: stream.channelSlices(channels),
+      [.buffer(partial.buffer), .buffer(result.buffer), .int(blocks.count), .int(channels)],
+      work: Work(operations: Double(partial.count), bytes: 4 * Double(partial.count)))
+    return result
+  }
+
+  /// Runs a kernel of one or two operands and as many results.
+  private func elementwise(
+    _ kernel: String, with other: Tensor? = nil, operations: Double = 1, label: String
+  ) throws -> Tensor {
+    if let other {
+      precondition(shape == other.shape, "\(label) of shapes \(shape) and \(other.shape)")
+    }
+    let result = try Tensor(uninitialized: shape, on: stream, label: label)
+    let operands = other.map { [self, $0] } ?? [self]
+    try stream.launchElements(
+      try stream.library.kernel(kernel, in: "Pointwise"), count: count,
+      (operands + [result]).map { .buffer($0.buffer) },
+      work: Work(
+        operations: operations * Double(count),
+        bytes: 4 * Double(operands.count + 1) * Double(count)))
+    return result
   }
 }

@@ -16,14 +16,15 @@ extension Tensor {
   ///   - width: Columns of bins.
   ///   - samplingRatio: Samples per bin and axis; 0 takes the extent of a bin in cells, rounded up.
   ///   - aligned: Whether cell centres stand at half-integers.
-  ///   - finestSize: Side of the region that is the smallest to leave level 0, halved.
+  ///   - finestSize: Half the side of the smallest square region that leaves level 0.
   /// - Returns: Features `[R, height, width, F]`.
   /// - Throws: `OpenCLError` when the device fails.
   public static func roiAlign(
     levels: [Tensor], scales: [Float], rois: Tensor, height: Int, width: Int, samplingRatio: Int,
     aligned: Bool = true, finestSize: Float = 56
   ) throws -> Tensor {
-    precondition(!levels.isEmpty && levels.count == scales.count, "roiAlign: a scale for each level")
+    precondition(
+      !levels.isEmpty && levels.count == scales.count, "roiAlign: a scale for each level")
     precondition(rois.rank == 2 && rois.shape[1] == 5, "roiAlign: regions of shape \(rois.shape)")
     for level in levels {
       precondition(
@@ -109,7 +110,7 @@ private struct RoIPooling {
     // A whole region a group when there are many, so that its columns are laid out once.
     let rowsPerGroup = regions >= 8 * stream.device.computeUnits ? min(height, 56) : min(height, 8)
     try stream.queue.launch(
-      try stream.library.kernel(kernel, in: "RoIAlign"),
+      try stream.library.kernel(kernel, in: "RoIAlignCPU"),
       global: [(height + rowsPerGroup - 1) / rowsPerGroup, regions], local: [1, 1],
       buffers + scratch(map.shape, span: spans ? map.shape[2] * channels : 0)
         + [.int(rowsPerGroup), .int(level)] + geometry(map.shape, scale), work: work)
@@ -135,7 +136,7 @@ private struct RoIPooling {
     let wanted = max(1, 8 * stream.device.computeUnits / max(1, slices * shape[0]))
     let rowsPerGroup = max(4, (shape[1] + wanted - 1) / wanted)
     try stream.queue.launch(
-      try stream.library.kernel("roi_align_backward_cpu", in: "RoIAlign"),
+      try stream.library.kernel("roi_align_backward_cpu", in: "RoIAlignCPU"),
       global: [slices, (shape[1] + rowsPerGroup - 1) / rowsPerGroup, shape[0]], local: [1, 1, 1],
       buffers + scratch(shape, span: 0) + [.int(rowsPerGroup)] + sizes, work: work)
     return result

@@ -1,0 +1,56 @@
+# What must happen before the program exists; everything else is a subcommand of `baron`.
+packages := ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libturbojpeg0-dev libpng-dev zlib1g-dev
+testable := -c release -Xswiftc -enable-testing
+# Libraries that go into the distributed binary where the system has their archives.
+archives := turbojpeg png png16 z
+# Their pkg-config names, which would otherwise put the system's folder first on the linker's path.
+linked := OpenCL:OpenCL libturbojpeg:turbojpeg libpng:png16 zlib:z
+
+.PHONY: build setup test lint demo dist clean
+
+build:
+	swift build -c release --product baron
+
+# Installs the system libraries that are missing; says nothing when there are none.
+setup:
+	@command -v swift >/dev/null || { echo "error: no swift on PATH; install Swift 6.2 or later" \
+	  "from https://www.swift.org/install"; exit 1; }
+	@missing=""; for package in $(packages); do \
+	  dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed \
+	    || missing="$$missing $$package"; done; \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if ! command -v apt-get >/dev/null; then \
+	  echo "error: this system has no apt-get; install the equivalents of:$$missing"; exit 1; fi; \
+	if [ "$$(id -u)" = 0 ]; then as_root=""; elif command -v sudo >/dev/null; then as_root=sudo; else \
+	  echo "error: neither root nor sudo; let an administrator run: apt-get install$$missing"; \
+	  exit 1; fi; \
+	echo "installing$$missing"; \
+	$$as_root apt-get -qq update && \
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $$missing >/dev/null
+
+test: setup
+	swift build $(testable) --build-tests --explicit-target-dependency-import-check error
+	BARON_DEVICE=cpu swift test $(testable) --skip-build --disable-xctest
+
+lint:
+	swift format lint --strict --recursive Sources Tests Package.swift
+
+demo: setup build
+	.build/release/baron demo runs/demo
+
+# A binary for machines without Swift, and the list of what they still need.
+dist: setup
+	@rm -rf dist && mkdir -p dist/link
+	@for name in $(archives); do archive=$$(clang -print-file-name=lib$$name.a); \
+	  case $$archive in /*) ln -s $$archive dist/link/;; esac; done
+	@for pair in $(linked); do printf 'Name: %s\nDescription: %s\nVersion: 0\nLibs: -L%s -l%s\n' \
+	  $${pair%:*} $${pair%:*} $(CURDIR)/dist/link $${pair#*:} > dist/link/$${pair%:*}.pc; done
+	swift build -c release --product baron --static-swift-stdlib --pkg-config-path dist/link \
+	  -Xlinker -s
+	@cp .build/release/baron dist/baron && rm -r dist/link
+	@ldd dist/baron | awk '!/linux-vdso/ { print $$1 }' | sort > dist/LIBRARIES.txt
+	@echo "shared libraries that a machine needs (dist/LIBRARIES.txt):" && cat dist/LIBRARIES.txt
+	dist/baron devices
+
+clean:
+	rm -rf .build dist

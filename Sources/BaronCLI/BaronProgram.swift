@@ -1,0 +1,28 @@
+import ArgumentParser
+import Foundation
+
+/// The program: it holds the commands and turns errors into one line and an exit code.
+@main
+struct BaronProgram: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "baron",
+    abstract: "Train, run and score BARON, an open-vocabulary object detector, on OpenCL devices.",
+    discussion: """
+      Exit codes: 0 done, 1 failed, 64 wrong usage. Errors go to standard error.
+      """,
+    subcommands: [DevicesCommand.self, EvaluateCommand.self, BenchCommand.self])
+
+  /// Runs the command that the arguments name.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      // Help and wrong usage are the parser's business; a failed run gets no usage text.
+      guard !(error is ExitCode), exitCode(for: error) == .failure else { exit(withError: error) }
+      let sentence = error is CocoaError ? error.localizedDescription : "\(error)"
+      FileHandle.standardError.write(Data("error: \(sentence)\n".utf8))
+      exit(withError: ExitCode.failure)
+    }
+  }
+}

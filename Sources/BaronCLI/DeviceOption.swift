@@ -1,0 +1,43 @@
+import ArgumentParser
+import Foundation
+import OpenCL
+import Tensors
+
+/// The device that a command computes on.
+struct DeviceOption: ParsableArguments {
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Index, type (gpu, cpu) or part of the name of the OpenCL device.",
+      discussion: "Without it $BARON_DEVICE counts, then the first GPU, then the first device.",
+      valueName: "device"))
+  var device: String?
+
+  /// What the user asked for, and in words where; nil when the choice is ours.
+  var wanted: (text: String, origin: String)? {
+    if let device { return (device, "--device \(device)") }
+    let variable = ProcessInfo.processInfo.environment["BARON_DEVICE"] ?? ""
+    return variable.isEmpty ? nil : (variable, "BARON_DEVICE=\(variable)")
+  }
+
+  /// The device.
+  ///
+  /// - Returns: The wanted device, else the first GPU, else the first device.
+  /// - Throws: `OpenCLError` when there is none or none matches.
+  func choose() throws -> Device { try Device.choose(wanted?.text) }
+
+  /// A context on the device.
+  ///
+  /// - Returns: The context, with the user's cache of compiled programs.
+  /// - Throws: `OpenCLError` when there is no such device or the driver refuses.
+  func makeContext() throws -> Context { try Context(device: try choose()) }
+
+  /// A stream on the device.
+  ///
+  /// - Parameter profiler: Records the times of what runs, or nil.
+  /// - Returns: The stream, in a context of its own.
+  /// - Throws: `OpenCLError` when there is no such device or the driver refuses.
+  func makeStream(profiler: Profiler? = nil) throws -> ComputeStream {
+    try ComputeStream(context: try makeContext(), profiler: profiler)
+  }
+}

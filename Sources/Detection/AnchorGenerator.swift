@@ -1,0 +1,97 @@
+/// Reference boxes on the cells of each pyramid level.
+///
+/// Cells in rows, the anchors of a cell innermost: scale outer, ratio inner.
+/// Source: spec detector 2.3, Anchors.
+public struct AnchorGenerator: Sendable, Equatable {
+  /// Pixels between cells, one a level.
+  public let strides: [Int]
+  /// Sizes of anchors in strides.
+  public let scales: [Float]
+  /// Height over width of anchors.
+  public let ratios: [Float]
+
+  /// Describes the anchors of a pyramid.
+  ///
+  /// - Parameters:
+  ///   - strides: Pixels between cells, one a level.
+  ///   - scales: Sizes of anchors in strides.
+  ///   - ratios: Height over width of anchors.
+  public init(strides: [Int], scales: [Float], ratios: [Float] = [0.5, 1, 2]) {
+    self.strides = strides
+    self.scales = scales
+    self.ratios = ratios
+  }
+
+  /// Anchors of five levels P2 to P6.
+  public static let featurePyramid = AnchorGenerator(strides: [4, 8, 16, 32, 64], scales: [8])
+
+  /// Anchors of a single map at stride 16.
+  public static let singleMap = AnchorGenerator(strides: [16], scales: [2, 4, 8, 16, 32])
+
+  /// Anchors of a cell.
+  public var anchorsPerCell: Int { scales.count * ratios.count }
+
+  /// The anchors of a cell that stands at the origin.
+  ///
+  /// - Parameter level: The level.
+  /// - Returns: Boxes centred at 0, not rounded.
+  public func baseAnchors(level: Int) -> [Box] {
+    let stride = Float(strides[level])
+    return scales.flatMap { scale in
+      ratios.map { ratio in
+        let root = ratio.squareRoot()
+        let (width, height) = (stride * scale * (1 / root), stride * scale * root)
+        return Box(x1: -0.5 * width, y1: -0.5 * height, x2: 0.5 * width, y2: 0.5 * height)
+      }
+    }
+  }
+
+  /// The anchors of a map; the centre of cell (row, column) is (column, row) times the stride.
+  ///
+  /// - Parameters:
+  ///   - level: The level.
+  ///   - height: Rows of the map.
+  ///   - width: Columns of the map.
+  /// - Returns: As many boxes as `height * width * anchorsPerCell`.
+  public func anchors(level: Int, height: Int, width: Int) -> [Box] {
+    let base = baseAnchors(level: level)
+    var result: [Box] = []
+    result.reserveCapacity(height * width * base.count)
+    for row in 0..<height {
+      let y = Float(row * strides[level])
+      for column in 0..<width {
+        let x = Float(column * strides[level])
+        for box in base {
+          result.append(Box(x1: box.x1 + x, y1: box.y1 + y, x2: box.x2 + x, y2: box.y2 + y))
+        }
+      }
+    }
+    return result
+  }
+
+  /// Which anchors of a map belong to cells of an image that is smaller than its batch.
+  ///
+  /// - Parameters:
+  ///   - level: The level.
+  ///   - height: Rows of the map.
+  ///   - width: Columns of the map.
+  ///   - imageHeight: Rows of the image after its own padding.
+  ///   - imageWidth: Columns of the image after its own padding.
+  /// - Returns: One flag an anchor, in the order of `anchors(level:height:width:)`.
+  public func isValid(
+    level: Int, height: Int, width: Int, imageHeight: Int, imageWidth: Int
+  ) -> [Bool] {
+    let stride = strides[level]
+    let rows = min((imageHeight + stride - 1) / stride, height)
+    let columns = min((imageWidth + stride - 1) / stride, width)
+    var result: [Bool] = []
+    result.reserveCapacity(height * width * anchorsPerCell)
+    for row in 0..<height {
+      for column in 0..<width {
+        let valid = row < rows && column < columns
+        result.append(contentsOf: repeatElement(valid, count: anchorsPerCell))
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,53 @@
+import Foundation
+import Tensors
+
+/// Boxes as deltas of reference boxes, on the host; `coding` also drives the device's operators.
+///
+/// Source: spec detector 2.3, Delta codec.
+public struct BoxCoder: Sendable, Equatable {
+  /// Normalisation and the limit of sizes.
+  public let coding: BoxCoding
+
+  /// Creates a coder.
+  ///
+  /// - Parameter coding: Normalisation and the limit of sizes.
+  public init(_ coding: BoxCoding) { self.coding = coding }
+
+  /// Deltas of anchors: not normalised.
+  public static let anchors = BoxCoder(BoxCoding())
+
+  /// Deltas of proposals.
+  public static let proposals = BoxCoder(BoxCoding(deviations: [0.1, 0.1, 0.2, 0.2]))
+
+  /// The normalised delta from a reference box to a target.
+  ///
+  /// - Parameters:
+  ///   - target: Where to go; wider and higher than 0.
+  ///   - reference: Where to start; wider and higher than 0.
+  /// - Returns: dx, dy, dw, dh.
+  public func encoded(_ target: Box, from reference: Box) -> [Float] {
+    let raw = [
+      (0.5 * (target.x1 + target.x2) - 0.5 * (reference.x1 + reference.x2)) / reference.width,
+      (0.5 * (target.y1 + target.y2) - 0.5 * (reference.y1 + reference.y2)) / reference.height,
+      log(target.width / reference.width), log(target.height / reference.height),
+    ]
+    return (0..<4).map { (raw[$0] - coding.means[$0]) / coding.deviations[$0] }
+  }
+
+  /// A reference box moved by a normalised delta.
+  ///
+  /// - Parameters:
+  ///   - delta: dx, dy, dw, dh.
+  ///   - reference: Where to start.
+  /// - Returns: The box, not limited to the image; see ``Box/clipped(width:height:)``.
+  public func decoded(_ delta: [Float], from reference: Box) -> Box {
+    precondition(delta.count == 4, "a box has four deltas")
+    let raw = (0..<4).map { delta[$0] * coding.deviations[$0] + coding.means[$0] }
+    let limit = coding.maximumLogSize
+    let x = 0.5 * (reference.x1 + reference.x2) + raw[0] * reference.width
+    let y = 0.5 * (reference.y1 + reference.y2) + raw[1] * reference.height
+    let halfWidth = 0.5 * reference.width * exp(min(max(raw[2], -limit), limit))
+    let halfHeight = 0.5 * reference.height * exp(min(max(raw[3], -limit), limit))
+    return Box(x1: x - halfWidth, y1: y - halfHeight, x2: x + halfWidth, y2: y + halfHeight)
+  }
+}

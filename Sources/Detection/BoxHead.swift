@@ -1,0 +1,169 @@
+import Layers
+import Tensors
+
+/// Turns pseudo words into one text feature per region; the model behind it is frozen, but
+/// gradients pass through it to the words.
+public protocol PseudoTextEncoder {
+  /// Encodes each row of words as a sentence of its own.
+  ///
+  /// - Parameters:
+  ///   - words: `[R, K, D]`.
+  ///   - keep: Which words of each row stay in the sentence, at least one; nil keeps all.
+  /// - Returns: `[R, D']`, not normalised.
+  /// - Throws: `OpenCLError` when the device fails.
+  func encode(words: Tensor, keep: [[Bool]]?) throws -> Tensor
+}
+
+/// How class logits become scores, and what loss trains them.
+public enum ClassActivation: String, Sendable, CaseIterable {
+  /// Over all classes and the background.
+  case softmax
+  /// Each class alone.
+  case sigmoid
+}
+
+/// What stands in the background's column.
+public enum BackgroundEmbedding: String, Sendable, CaseIterable {
+  /// A trained unit vector.
+  case learned
+  /// The zero vector: logit 0.
+  case zero
+}
+
+/// Everything about the box head; the defaults are those of OV-COCO with a feature pyramid
+/// (columns A and B of spec training 4.1).
+public struct BoxHeadConfiguration: Sendable, Equatable {
+  /// How pooled features become a vector.
+  public var trunk = BoxTrunk.published(norm: .frozen)
+  /// Channels of the pooled features that arrive at the trunk.
+  public var inputWidth = 256
+  /// Side of the pooled features.
+  public var inputSize = 7
+  /// Words per region K.
+  public var words = 6
+  /// Width of a word D: that of the text encoder's token embeddings.
+  public var wordWidth = 512
+  /// Width of a class embedding: that of the text feature.
+  public var embeddingWidth = 512
+  /// Probability that training leaves a word out.
+  public var wordDropout = 0.5
+  /// How logits become scores.
+  public var activation = ClassActivation.softmax
+  /// What stands in the background's column.
+  public var background = BackgroundEmbedding.learned
+  /// Weight of the background in the classification loss.
+  public var backgroundWeight: Float = 1
+  /// Factor of the cosines in training.
+  public var trainingTemperature: Float = 50
+  /// Factor of the cosines at test.
+  public var testTemperature: Float = 50
+  /// Start of the logit bias of sigmoid training; nil has none.
+  public var logitBias: Float?
+  /// Whether a second trunk and projection serve the alignment losses (spec detector 2.8).
+  public var hasAlignmentHead = false
+  /// Share of the better suited head in the combined scores of two heads.
+  public var ensembleFactor: Float = 2 / 3
+
+  /// Creates the configuration of OV-COCO with a feature pyramid.
+  public init() {}
+}
+
+/// Words, class logits and box deltas of pooled regions (spec detector 2.7).
+public struct BoxHead {
+  /// What the head is built from.
+  public let configuration: BoxHeadConfiguration
+  /// Trunk and words of detection.
+  public let main: WordHead
+  /// Trunk and words of the alignment losses; `main` unless there is a second one.
+  public let alignment: WordHead
+  private let regressor: [Linear]
+  private let background: Background
+  private let logitBias: Parameter?
+
+  private enum Background {
+    case learned(Parameter, Parameter)
+    case zero(Parameter)
+  }
+
+  /// Creates the head.
+  ///
+  /// - Parameters:
+  ///   - scope: Where `shared_convs`, `shared_fcs`, `fc_cls`, `fc_reg`, `bg_embedding`, `cls_bias`
+  ///     and `kd` are named.
+  ///   - configuration: Its shape.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(_ scope: ParameterScope, _ configuration: BoxHeadConfiguration) throws {
+    self.configuration = configuration
+    main = try WordHead(scope, configuration, initializer: .normal(standardDeviation: 0.01))
+    let width = main.featureWidth
+    regressor = try [(0, width), (2, 4)].map { index, outputs in
+      try Linear(
+        scope / "fc_reg" / "\(index)", inputs: width, outputs: outputs,
+        initializer: .normal(standardDeviation: 0.001))
+    }
+    let length = configuration.embeddingWidth
+    switch configuration.background {
+    case .learned:
+      let place = scope / "bg_embedding"
+      background = .learned(
+        try place.parameter("weight", [length, 1], .xavierUniform(inputs: 1, outputs: length)),
+        try place.parameter("bias", [length], .zeros))
+    case .zero:
+      background = .zero(
+        try scope.parameter("bg_embedding", [1, length], .zeros, role: .frozen))
+    }
+    logitBias = try configuration.logitBias.map {
+      try scope.parameter("cls_bias", [1], .constant($0))
+    }
+    alignment =
+      configuration.hasAlignmentHead
+      ? try WordHead(scope / "kd", configuration, initializer: nil) : main
+  }
+
+  /// Class-agnostic box deltas.
+  ///
+  /// - Parameter features: The main trunk's output `[R, F]`.
+  /// - Returns: `[R, 4]`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func deltas(_ features: Tensor) throws -> Tensor {
+    try regressor[1](try regressor[0](features).relu())
+  }
+
+  /// Scaled cosines of text features and class embeddings, the background last.
+  ///
+  /// - Parameters:
+  ///   - textFeatures: `[R, D']`.
+  ///   - classEmbeddings: `[C, D']`, unit rows.
+  ///   - training: Chooses the temperature, and adds the logit bias if there is one.
+  /// - Returns: `[R, C + 1]`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func classLogits(
+    _ textFeatures: Tensor, classEmbeddings: Tensor, training: Bool
+  ) throws -> Tensor {
+    let embeddings = try Tensor.concatenated(
+      [classEmbeddings, try backgroundEmbedding()], axis: 0)
+    let logits = try textFeatures.classLogits(
+      embeddings: embeddings,
+      temperature: training ? configuration.trainingTemperature : configuration.testTemperature)
+    guard training, let logitBias else { return logits }
+    return try logits.reshaped([logits.count, 1]).addingRow(logitBias.value)
+      .reshaped(logits.shape)
+  }
+
+  /// The logit bias as it stands, read from the device; 0 when there is none.
+  ///
+  /// - Returns: The bias that training adds to every logit.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func currentLogitBias() throws -> Float {
+    try logitBias?.value.floats().first ?? 0
+  }
+
+  private func backgroundEmbedding() throws -> Tensor {
+    switch background {
+    case .zero(let zero): return zero.value
+    case .learned(let weight, let bias):
+      let row = [1, configuration.embeddingWidth]
+      return try weight.value.reshaped(row).adding(bias.value.reshaped(row)).l2Normalized()
+    }
+  }
+}

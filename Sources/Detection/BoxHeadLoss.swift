@@ -1,0 +1,70 @@
+import Formats
+import Tensors
+
+extension BoxHeadConfiguration {
+  /// Weights of the classes in the classification loss (spec detector 2.7).
+  ///
+  /// - Parameter isBase: For each class whether training has boxes of it.
+  /// - Returns: 1 for base classes, 0 for the others, then the background's weight.
+  public func classWeights(isBase: [Bool]) -> [Float] {
+    isBase.map { $0 ? 1 : 0 } + [backgroundWeight]
+  }
+
+  /// Draws which words of each region stay in its sentence (spec method 1.7).
+  ///
+  /// - Parameters:
+  ///   - regions: Number of regions.
+  ///   - random: Where the choice comes from.
+  /// - Returns: For each region a flag per word; at least one is set, the first if none was drawn.
+  public func keptWords(regions: Int, random: inout CounterRandom) -> [[Bool]] {
+    (0..<regions).map { _ in
+      var kept = (0..<words).map { _ in random.uniform() >= wordDropout }
+      if !kept.contains(true) { kept[0] = true }
+      return kept
+    }
+  }
+}
+
+extension BoxHead {
+  /// The losses on sampled regions (spec detector 2.7).
+  ///
+  /// - Parameters:
+  ///   - logits: `[R, C + 1]`, the background last, images one after the other.
+  ///   - deltas: `[R, 4]`.
+  ///   - samples: The sampled regions of each image.
+  ///   - classWeights: C + 1 weights; see ``BoxHeadConfiguration/classWeights(isBase:)``.
+  /// - Returns: Two scalars: the classification loss, and the absolute error of the positives'
+  ///   deltas over the number of regions.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func losses(
+    logits: Tensor, deltas: Tensor, samples: [RegionTargets], classWeights: [Float]
+  ) throws -> (classification: Tensor, box: Tensor) {
+    let regions = samples.reduce(0) { $0 + $1.boxes.count }
+    precondition(
+      logits.shape == [regions, classWeights.count] && deltas.shape == [regions, 4],
+      "logits \(logits.shape) and deltas \(deltas.shape) for \(regions) regions")
+    var labels: [Int32] = []
+    var positives: [Int32] = []
+    for sample in samples {
+      positives += (0..<sample.positiveCount).map { Int32(labels.count + $0) }
+      labels += sample.labels
+    }
+    let divisor = Float(regions) + RegionProposalNetwork.divisorFloor
+    let classification =
+      switch configuration.activation {
+      case .softmax:
+        try logits.softmaxCrossEntropy(
+          labels: labels, classWeights: classWeights, excludesZeroWeight: true, divisor: divisor)
+      case .sigmoid:
+        try logits.sigmoidCrossEntropy(
+          labels: labels, classWeights: classWeights, divisor: divisor)
+      }
+    // Without positives one row of zeros keeps the loss connected; no gradient flows through it.
+    let chosen = try deltas.gatheredRows(positives.isEmpty ? [-1] : positives)
+    let targets = positives.isEmpty ? [0, 0, 0, 0] : samples.flatMap(\.deltas)
+    let wanted = try Tensor(targets, shape: chosen.shape, on: deltas.stream, label: "targets")
+    return (
+      classification, try chosen.smoothL1(wanted, beta: 0, divisor: Float(max(regions, 1)))
+    )
+  }
+}

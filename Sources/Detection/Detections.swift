@@ -1,0 +1,141 @@
+import Foundation
+
+/// One found object.
+public struct DetectedObject: Sendable, Equatable {
+  /// Where, in pixels of the original image.
+  public var box: Box
+  /// Its class, counted from 0.
+  public var label: Int
+  /// How sure, 0 to 1.
+  public var score: Float
+
+  /// Creates a detection.
+  ///
+  /// - Parameters:
+  ///   - box: Where.
+  ///   - label: Its class.
+  ///   - score: How sure.
+  public init(box: Box, label: Int, score: Float) {
+    self.box = box
+    self.label = label
+    self.score = score
+  }
+}
+
+/// Which (proposal, class) pairs become detections (spec detector 2.9).
+public struct DetectionRule: Sendable, Equatable {
+  /// Scores must be larger.
+  public var scoreThreshold: Float = 0.05
+  /// Most detections of one image.
+  public var limit = 100
+  /// Boxes of one class that overlap a better one by more are dropped.
+  public var overlap: Float = 0.5
+  /// Whether sigmoid scores leave out the logit bias and meet the threshold, as in the reference.
+  public var usesReferenceSigmoid = false
+
+  /// Creates the rule of OV-COCO.
+  public init() {}
+
+  /// Selects the detections of one image.
+  ///
+  /// Every pair whose rank passes the threshold is a candidate; classes do not suppress each other.
+  /// Equal ranks: the lower proposal, then the lower class, comes first. Candidates leave a heap in
+  /// falling order and meet only the boxes kept in their class, so the work ends with the last
+  /// detection kept.
+  ///
+  /// - Parameters:
+  ///   - ranks: `[R, columns]` row by row: what candidates are ordered by.
+  ///   - columns: Length of a row.
+  ///   - classes: How many of the columns are classes; the rest is ignored.
+  ///   - boxes: The R boxes, shared by all classes.
+  ///   - threshold: Ranks must be larger.
+  ///   - score: The reported score of a rank.
+  /// - Returns: At most `limit` detections, best first.
+  public func select(
+    ranks: [Float], columns: Int, classes: Int, boxes: [Box], threshold: Float,
+    score: (Float) -> Float = { $0 }
+  ) -> [DetectedObject] {
+    precondition(ranks.count == boxes.count * columns, "ranks do not match the boxes")
+    var candidates: [CandidateHeap.Candidate] = []
+    for row in boxes.indices {
+      for column in 0..<classes where ranks[row * columns + column] > threshold {
+        candidates.append((ranks[row * columns + column], Int32(row * columns + column)))
+      }
+    }
+    var heap = CandidateHeap(candidates)
+    var kept: [Int: [Box]] = [:]
+    var result: [DetectedObject] = []
+    while result.count < limit, let best = heap.removeBest() {
+      let (row, label) = Int(best.index).quotientAndRemainder(dividingBy: columns)
+      let box = boxes[row]
+      guard !kept[label, default: []].contains(where: { $0.iou(with: box) > overlap }) else {
+        continue
+      }
+      kept[label, default: []].append(box)
+      result.append(DetectedObject(box: box, label: label, score: score(best.rank)))
+    }
+    return result
+  }
+
+  /// Turns class logits into detections.
+  ///
+  /// Sigmoid scores saturate in float32 and would tie, so the logits order the candidates, the
+  /// trained bias enters only the reported score, and no threshold applies; the reference's own
+  /// behaviour is ``usesReferenceSigmoid``.
+  ///
+  /// - Parameters:
+  ///   - logits: `[R, C + 1]` row by row, without bias.
+  ///   - classes: Number of classes C.
+  ///   - logitBias: Added for the reported score.
+  ///   - boxes: The R boxes.
+  /// - Returns: At most `limit` detections, best first.
+  public func selectSigmoid(
+    logits: [Float], classes: Int, logitBias: Float, boxes: [Box]
+  ) -> [DetectedObject] {
+    func sigmoid(_ x: Float) -> Float { 1 / (1 + exp(-x)) }
+    if usesReferenceSigmoid {
+      return select(
+        ranks: logits.map(sigmoid), columns: classes + 1, classes: classes, boxes: boxes,
+        threshold: scoreThreshold)
+    }
+    return select(
+      ranks: logits, columns: classes + 1, classes: classes, boxes: boxes,
+      threshold: -.infinity, score: { sigmoid($0 + logitBias) })
+  }
+}
+
+/// A binary heap of candidates: the highest rank first, equal ranks by rising index.
+private struct CandidateHeap {
+  typealias Candidate = (rank: Float, index: Int32)
+
+  private var items: [Candidate]
+
+  init(_ candidates: [Candidate]) {
+    items = candidates
+    for parent in stride(from: items.count / 2 - 1, through: 0, by: -1) { sink(parent) }
+  }
+
+  mutating func removeBest() -> Candidate? {
+    guard let best = items.first, let last = items.popLast() else { return nil }
+    if !items.isEmpty {
+      items[0] = last
+      sink(0)
+    }
+    return best
+  }
+
+  private static func precedes(_ a: Candidate, _ b: Candidate) -> Bool {
+    a.rank != b.rank ? a.rank > b.rank : a.index < b.index
+  }
+
+  private mutating func sink(_ start: Int) {
+    var parent = start
+    while 2 * parent + 1 < items.count {
+      var child = 2 * parent + 1
+      if child + 1 < items.count, Self.precedes(items[child + 1], items[child]) { child += 1 }
+      guard Self.precedes(items[child], items[parent]) else { return }
+      items.swapAt(child, parent)
+      parent = child
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Layers
+import Tensors
+
+extension FasterRCNN {
+  /// Finds objects (spec detector 2.9).
+  ///
+  /// - Parameters:
+  ///   - images: `[N, H, W, 3]`, normalised and padded.
+  ///   - frames: Each image's own size and scale.
+  ///   - vocabulary: The classes to look for.
+  ///   - textEncoder: Encodes pseudo words.
+  /// - Returns: The detections of each image, best first, in pixels of the original images.
+  /// - Throws: `OpenCLError` when the device fails, or what the text encoder throws.
+  public func detect(
+    _ images: Tensor, frames: [ImageFrame], vocabulary: ClassVocabulary,
+    textEncoder: any PseudoTextEncoder
+  ) throws -> [[DetectedObject]] {
+    precondition(
+      images.rank == 4 && images.shape[0] == frames.count,
+      "images \(images.shape) for \(frames.count) frames")
+    return try images.stream.withoutGradients {
+      let maps = try features(images, training: false)
+      let proposals = try proposals(maps, frames: frames, training: false)
+      let bias =
+        configuration.head.activation == .sigmoid && !configuration.detections.usesReferenceSigmoid
+        ? try head.currentLogitBias() : 0
+      return try frames.indices.map { image in
+        try detect(
+          maps, image: image, frame: frames[image], proposals: proposals[image].boxes,
+          vocabulary: vocabulary, textEncoder: textEncoder, logitBias: bias)
+      }
+    }
+  }
+
+  /// One image at a time, so that the memory for words does not grow with the batch.
+  private func detect(
+    _ maps: [Tensor], image: Int, frame: ImageFrame, proposals: [Box],
+    vocabulary: ClassVocabulary, textEncoder: any PseudoTextEncoder, logitBias: Float
+  ) throws -> [DetectedObject] {
+    guard !proposals.isEmpty, vocabulary.count > 0 else { return [] }
+    let stream = maps[0].stream
+    let regions = try RegionPooling.regions(
+      [[Box]](repeating: [], count: image) + [proposals], on: stream)
+    let pooled = try regionFeatures(maps, regions: regions, training: false)
+    let features = try head.main.features(pooled, training: false)
+    func logits(_ part: WordHead, _ features: Tensor) throws -> Tensor {
+      try head.classLogits(
+        try textEncoder.encode(words: try part.words(features), keep: nil),
+        classEmbeddings: vocabulary.embeddings, training: false)
+    }
+    let decoded = try Tensor(
+      proposals.corners, shape: [proposals.count, 4], on: stream, label: "proposals"
+    ).decodedBoxes(
+      try head.deltas(features), coding: BoxCoder.proposals.coding,
+      imageSize: (Float(frame.width), Float(frame.height)))
+    let main = try logits(head.main, features)
+    let rule = configuration.detections
+    let found: [DetectedObject]
+    switch configuration.head.activation {
+    case .sigmoid:
+      found = rule.selectSigmoid(
+        logits: try main.floats(), classes: vocabulary.count, logitBias: logitBias,
+        boxes: [Box](corners: try decoded.floats()))
+    case .softmax:
+      var scores = try main.softmax().floats()
+      if configuration.head.hasAlignmentHead {
+        let other = try logits(
+          head.alignment, try head.alignment.features(pooled, training: false))
+        scores = EnsembleScores.combined(
+          main: scores, other: try other.softmax().floats(), isBase: vocabulary.isBase + [true],
+          factor: configuration.head.ensembleFactor)
+      }
+      found = rule.select(
+        ranks: scores, columns: vocabulary.count + 1, classes: vocabulary.count,
+        boxes: [Box](corners: try decoded.floats()), threshold: rule.scoreThreshold)
+    }
+    return found.map { $0.scaled(x: 1 / frame.scaleX, y: 1 / frame.scaleY) }
+  }
+}
+
+extension DetectedObject {
+  /// The same detection in another frame.
+  ///
+  /// - Parameters:
+  ///   - x: Factor of horizontal coordinates.
+  ///   - y: Factor of vertical coordinates.
+  /// - Returns: The scaled detection.
+  public func scaled(x: Float, y: Float) -> DetectedObject {
+    var result = self
+    result.box = Box(x1: box.x1 * x, y1: box.y1 * y, x2: box.x2 * x, y2: box.y2 * y)
+    return result
+  }
+}

@@ -1,0 +1,64 @@
+import Tensors
+
+/// Pools boxes from the maps of several images (spec detector 2.6).
+public struct RegionPooling: Sendable, Equatable {
+  /// Stride of each map that boxes are pooled from, finest first.
+  public var strides: [Int]
+  /// Side of a pooled region.
+  public var size: Int
+  /// Samples per bin and axis; 0 adapts them to the box.
+  public var samplingRatio = 0
+  /// Boxes of up to twice this side in pixels use the finest map.
+  public var finestSize: Float = 56
+
+  /// Creates the rule.
+  ///
+  /// - Parameters:
+  ///   - strides: Stride of each map.
+  ///   - size: Side of a pooled region.
+  public init(strides: [Int], size: Int) {
+    self.strides = strides
+    self.size = size
+  }
+
+  /// Pools given regions.
+  ///
+  /// - Parameters:
+  ///   - maps: At least one `[N, H, W, C]` per stride; coarser ones are ignored.
+  ///   - regions: `[R, 5]`: image, x1, y1, x2, y2 in pixels of the batch.
+  /// - Returns: `[R, size, size, C]`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func callAsFunction(_ maps: [Tensor], regions: Tensor) throws -> Tensor {
+    precondition(maps.count >= strides.count, "\(maps.count) maps for \(strides.count) strides")
+    return try Tensor.roiAlign(
+      levels: Array(maps.prefix(strides.count)), scales: strides.map { 1 / Float($0) },
+      rois: regions, height: size, width: size, samplingRatio: samplingRatio,
+      finestSize: finestSize)
+  }
+
+  /// Pools boxes image by image.
+  ///
+  /// - Parameters:
+  ///   - maps: At least one `[N, H, W, C]` per stride; coarser ones are ignored.
+  ///   - boxes: The boxes of each image.
+  /// - Returns: `[R, size, size, C]`, the images one after the other.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func callAsFunction(_ maps: [Tensor], boxes: [[Box]]) throws -> Tensor {
+    precondition(!maps.isEmpty, "there are no maps to pool from")
+    return try callAsFunction(maps, regions: try Self.regions(boxes, on: maps[0].stream))
+  }
+
+  /// The boxes of several images as rows of image number and corners.
+  ///
+  /// - Parameters:
+  ///   - boxes: The boxes of each image.
+  ///   - stream: Where the tensor lives.
+  /// - Returns: `[R, 5]`.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public static func regions(_ boxes: [[Box]], on stream: ComputeStream) throws -> Tensor {
+    let rows = boxes.enumerated().flatMap { image, boxes in
+      boxes.flatMap { [Float(image), $0.x1, $0.y1, $0.x2, $0.y2] }
+    }
+    return try Tensor(rows, shape: [rows.count / 5, 5], on: stream, label: "regions")
+  }
+}

@@ -1,0 +1,219 @@
+import OpenCL
+
+extension Tensor {
+  /// Batch normalisation by the statistics of this batch, over all axes but the last.
+  ///
+  /// The running statistics move in place; of a single row the variance counts as 0, and an empty
+  /// batch leaves them alone.
+  ///
+  /// - Parameters:
+  ///   - weight: `[C]`.
+  ///   - bias: `[C]`.
+  ///   - runningMean: `[C]`; moved towards the batch's mean in place.
+  ///   - runningVariance: `[C]`; moved towards the batch's unbiased variance in place.
+  ///   - momentum: The share of the batch in the running statistics.
+  ///   - epsilon: Added to the variance.
+  ///   - residual: Of this shape; added to the result before `relu`.
+  ///   - relu: Whether max(., 0) follows.
+  /// - Returns: A new tensor of this shape.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func batchNorm(
+    weight: Tensor, bias: Tensor, runningMean: Tensor, runningVariance: Tensor,
+    momentum: Float = 0.1, epsilon: Float = 1e-5, residual: Tensor? = nil, relu: Bool = false
+  ) throws -> Tensor {
+    let (rows, channels) = rowsAndChannels
+    let mean = try Tensor(uninitialized: [channels], on: stream, label: "batch mean")
+    let inverse = try Tensor(uninitialized: [channels], on: stream, label: "inverse deviation")
+    if rows > 0 {
+      let blocks = RowBlocks(
+        rows: rows, channels: channels, atLeast: RowBlocks.smallestSummed, on: stream)
+      let partial = try Tensor(
+        uninitialized: [blocks.count, 2, channels], on: stream, label: "batch norm partial sums")
+      try stream.launchRows(
+        try stream.library.kernel("batch_norm_statistics", in: "BatchNorm"), rows: blocks.count,
+        [
+          .buffer(buffer), .buffer(partial.buffer), .int(rows), .int(channels),
+          .int(blocks.size),
+        ], work: Work(operations: 4 * Double(count), bytes: 4 * Double(count)))
+      try stream.launchRows(
+        try stream.library.kernel("batch_norm_statistics_fold", in: "BatchNorm"),
+        rows: stream.channelSlices(channels),
+        [
+          .buffer(partial.buffer), .buffer(mean.buffer), .buffer(inverse.buffer),
+          .buffer(runningMean.buffer), .buffer(runningVariance.buffer), .int(rows),
+          .int(channels), .int(blocks.size), .float(momentum), .float(epsilon),
+        ], work: Work(operations: 4 * Double(partial.count), bytes: 4 * Double(partial.count)))
+    }
+    return try normalized(
+      BatchNormStatistics(mean: mean, inverse: inverse, ofBatch: true), weight: weight,
+      bias: bias, residual: residual, relu: relu)
+  }
+
+  /// Batch normalisation by fixed running statistics, over all axes but the last.
+  ///
+  /// - Parameters:
+  ///   - weight: `[C]`; gets a gradient only if it needs one, as does `bias`.
+  ///   - bias: `[C]`.
+  ///   - runningMean: `[C]`.
+  ///   - runningVariance: `[C]`.
+  ///   - epsilon: Added to the variance.
+  ///   - residual: Of this shape; added to the result before `relu`.
+  ///   - relu: Whether max(., 0) follows.
+  /// - Returns: A new tensor of this shape.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func frozenBatchNorm(
+    weight: Tensor, bias: Tensor, runningMean: Tensor, runningVariance: Tensor,
+    epsilon: Float = 1e-5, residual: Tensor? = nil, relu: Bool = false
+  ) throws -> Tensor {
+    let (_, channels) = rowsAndChannels
+    let inverse = try Tensor(uninitialized: [channels], on: stream, label: "inverse deviation")
+    try stream.launchRows(
+      try stream.library.kernel("batch_norm_inverse", in: "BatchNorm"),
+      rows: stream.channelSlices(channels),
+      [
+        .buffer(runningVariance.buffer), .buffer(inverse.buffer), .float(epsilon),
+        .int(channels),
+      ], work: Work(operations: 3 * Double(channels), bytes: 8 * Double(channels)))
+    return try normalized(
+      BatchNormStatistics(mean: runningMean.detached(), inverse: inverse, ofBatch: false),
+      weight: weight, bias: bias, residual: residual, relu: relu)
+  }
+
+  private func normalized(
+    _ statistics: BatchNormStatistics, weight: Tensor, bias: Tensor, residual: Tensor?, relu: Bool
+  ) throws -> Tensor {
+    let (rows, channels) = rowsAndChannels
+    for parameter in [weight, bias, statistics.mean, statistics.inverse] {
+      precondition(
+        parameter.shape == [channels], "batch norm of \(shape) by \(parameter.shape)")
+    }
+    if let residual {
+      precondition(residual.shape == shape, "residual \(residual.shape) for \(shape)")
+    }
+    let result = try Tensor(uninitialized: shape, on: stream, label: "batch norm")
+    let blocks = RowBlocks(rows: rows, channels: channels, on: stream)
+    try stream.launchRows(
+      try stream.library.kernel("batch_norm_forward", in: "BatchNorm"), rows: blocks.count,
+      [
+        .buffer(buffer), .buffer(statistics.mean.buffer), .buffer(statistics.inverse.buffer),
+        .buffer(weight.buffer), .buffer(bias.buffer),
+        residual.map { .buffer($0.buffer) } ?? .null, .buffer(result.buffer), .int(rows),
+        .int(channels), .int(blocks.size), .int(relu ? 1 : 0),
+      ],
+      work: Work(
+        operations: 3 * Double(count), bytes: (residual == nil ? 8 : 12) * Double(count)))
+    let needs = BatchNormGradient.Needs(
+      input: needsGradient, weight: weight.needsGradient, bias: bias.needsGradient,
+      residual: residual?.needsGradient ?? false)
+    let step = BatchNormGradient(
+      // Running statistics: the input counts only for the weight's gradient.
+      input: statistics.ofBatch || needs.parameters ? detached() : nil,
+      output: relu ? result : nil, weight: weight.detached(), statistics: statistics,
+      needs: needs)
+    let inputs = [self, weight, bias] + (residual.map { [$0] } ?? [])
+    return result.differentiable(from: inputs, "batchNorm") { gradient in
+      let all = try step.gradients(gradient)
+      return residual == nil ? Array(all.dropLast()) : all
+    }
+  }
+}
+
+/// By what batch normalisation normalises.
+private struct BatchNormStatistics {
+  let mean: Tensor
+  let inverse: Tensor
+  /// Whether they were computed from the input, so that gradients flow through them.
+  let ofBatch: Bool
+}
+
+/// What batch normalisation keeps for its gradients.
+private struct BatchNormGradient {
+  struct Needs {
+    let input: Bool
+    let weight: Bool
+    let bias: Bool
+    let residual: Bool
+    var parameters: Bool { weight || bias }
+  }
+
+  let input: Tensor?
+  let output: Tensor?
+  let weight: Tensor
+  let statistics: BatchNormStatistics
+  let needs: Needs
+
+  /// The gradients of input, weight, bias and residual.
+  func gradients(_ gradient: Tensor) throws -> [Tensor?] {
+    let channels = weight.count
+    var sums: Tensor?
+    if let input, needs.parameters || needs.input {
+      sums = try parameterSums(gradient, input: input)
+    }
+    var (weightGradient, biasGradient): (Tensor?, Tensor?)
+    if needs.parameters, let sums {
+      let halves = try ParameterSums.split(sums, channels: channels)
+      weightGradient = needs.weight ? halves.weight : nil
+      biasGradient = needs.bias ? halves.bias : nil
+    }
+    let (inputGradient, residualGradient) = try inputAndResidual(gradient, sums: sums)
+    return [inputGradient, weightGradient, biasGradient, residualGradient]
+  }
+
+  private func parameterSums(_ gradient: Tensor, input: Tensor) throws -> Tensor {
+    let (rows, channels) = input.rowsAndChannels
+    let stream = input.stream
+    let blocks = RowBlocks(
+      rows: rows, channels: channels, atLeast: RowBlocks.smallestSummed, on: stream)
+    let partial = try Tensor(
+      uninitialized: [blocks.count, 2, channels], on: stream, label: "batch norm partial sums")
+    try stream.launchRows(
+      try stream.library.kernel("batch_norm_backward_weight", in: "BatchNorm"),
+      rows: blocks.count,
+      [
+        .buffer(input.buffer), output.map { .buffer($0.buffer) } ?? .null,
+        .buffer(gradient.buffer), .buffer(statistics.mean.buffer),
+        .buffer(statistics.inverse.buffer), .buffer(partial.buffer), .int(rows), .int(channels),
+        .int(blocks.size), .int(output == nil ? 0 : 1),
+      ],
+      work: Work(
+        operations: 4 * Double(input.count),
+        bytes: (output == nil ? 8 : 12) * Double(input.count)))
+    return try ParameterSums.both(
+      partial, blocks: blocks.count, channels: channels, by: "batch_norm_backward_weight_fold",
+      in: "BatchNorm")
+  }
+
+  private func inputAndResidual(
+    _ gradient: Tensor, sums: Tensor?
+  ) throws -> (input: Tensor?, residual: Tensor?) {
+    let stream = gradient.stream
+    // Without ReLU the residual's gradient is the result's.
+    let sharesResidual = needs.residual && output == nil
+    let residual =
+      needs.residual && !sharesResidual
+      ? try Tensor(uninitialized: gradient.shape, on: stream, label: "residual gradient") : nil
+    let result =
+      needs.input
+      ? try Tensor(uninitialized: gradient.shape, on: stream, label: "batch norm gradient") : nil
+    guard residual != nil || result != nil else {
+      return (nil, sharesResidual ? gradient : nil)
+    }
+    let (rows, channels) = gradient.rowsAndChannels
+    let blocks = RowBlocks(rows: rows, channels: channels, on: stream)
+    let throughStatistics = statistics.ofBatch ? sums : nil
+    let operands = [
+      throughStatistics == nil ? nil : input, output, gradient, statistics.mean,
+      statistics.inverse, weight, throughStatistics, result, residual,
+    ]
+    let traffic = [throughStatistics, output, gradient, result, residual].compactMap { $0 }.count
+    try stream.launchRows(
+      try stream.library.kernel("batch_norm_backward_input", in: "BatchNorm"),
+      rows: blocks.count,
+      operands.map { tensor in tensor.map { .buffer($0.buffer) } ?? .null }
+        + [.int(rows), .int(channels), .int(blocks.size), .int(output == nil ? 0 : 1)],
+      work: Work(
+        operations: 8 * Double(gradient.count),
+        bytes: 4 * Double(traffic) * Double(gradient.count)))
+    return (result, sharesResidual ? gradient : residual)
+  }
+}

@@ -1,0 +1,80 @@
+import OpenCL
+
+/// How a `[rows, channels]` array is cut into blocks of whole rows, one a work-group.
+///
+/// The cut depends on the sizes and the device's family alone, so sums over blocks repeat exactly.
+struct RowBlocks {
+  /// Rows of a block; the last block may have fewer.
+  let size: Int
+  /// Number of blocks.
+  let count: Int
+
+  /// Cuts an array.
+  ///
+  /// - Parameters:
+  ///   - rows: Its rows.
+  ///   - channels: Its columns.
+  ///   - smallest: Least rows of a block, for kernels that write a partial sum per block.
+  ///   - stream: Where the kernel runs.
+  init(rows: Int, channels: Int, atLeast smallest: Int = 1, on stream: ComputeStream) {
+    // Enough work to hide a work-group's start, few enough rows to stay in a CPU's cache.
+    let elements = stream.family == .cpu ? 16384 : 2048
+    size = max(smallest, elements / max(1, channels))
+    count = (rows + size - 1) / size
+  }
+
+  /// Least rows of a block whose partial sums are written.
+  static let smallestSummed = 32
+}
+
+extension ComputeStream {
+  /// Work-groups that cover a row by slices of `CHANNEL_STEP` (`Common/Channels.clh`).
+  func channelSlices(_ channels: Int) -> Int {
+    let step = family == .cpu ? 16 : Self.lanes
+    return (channels + step - 1) / step
+  }
+}
+
+extension Tensor {
+  /// Sizes as rows of channels: the product of all axes but the last, and the last.
+  var rowsAndChannels: (rows: Int, channels: Int) {
+    precondition(rank >= 1, "a scalar has no channels")
+    let channels = shape[rank - 1]
+    return (shape.dropLast().reduce(1, *), channels)
+  }
+}
+
+/// The last step of a normalisation's gradients with respect to weight and bias.
+enum ParameterSums {
+  /// Adds up `partial` `[blocks, 2, channels]` (bias, then weight).
+  static func folded(
+    _ partial: Tensor, blocks: Int, channels: Int, by kernel: String, in file: String
+  ) throws -> (weight: Tensor, bias: Tensor) {
+    let sums = try both(partial, blocks: blocks, channels: channels, by: kernel, in: file)
+    return try split(sums, channels: channels)
+  }
+
+  /// Adds up `partial` to `[2, channels]`.
+  static func both(
+    _ partial: Tensor, blocks: Int, channels: Int, by kernel: String, in file: String
+  ) throws -> Tensor {
+    let stream = partial.stream
+    let sums = try Tensor(uninitialized: [2, channels], on: stream, label: "parameter sums")
+    try stream.launchRows(
+      try stream.library.kernel(kernel, in: file), rows: stream.channelSlices(2 * channels),
+      [.buffer(partial.buffer), .buffer(sums.buffer), .int(blocks), .int(2 * channels)],
+      work: Work(operations: Double(partial.count), bytes: 4 * Double(partial.count)))
+    return sums
+  }
+
+  /// The two halves of `[2, channels]` as tensors of their own.
+  static func split(_ sums: Tensor, channels: Int) throws -> (weight: Tensor, bias: Tensor) {
+    let stream = sums.stream
+    let bias = try Tensor(uninitialized: [channels], on: stream, label: "bias gradient")
+    let weight = try Tensor(uninitialized: [channels], on: stream, label: "weight gradient")
+    try stream.queue.copy(from: sums.buffer, to: bias.buffer, bytes: 4 * channels)
+    try stream.queue.copy(
+      from: sums.buffer, at: 4 * channels, to: weight.buffer, bytes: 4 * channels)
+    return (weight, bias)
+  }
+}

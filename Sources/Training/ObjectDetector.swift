@@ -1,0 +1,144 @@
+import CLIP
+import Checkpoints
+import Datasets
+import Detection
+import Foundation
+import Tensors
+
+/// A trained model with a vocabulary, ready to find objects in photographs.
+public final class ObjectDetector {
+  /// An object in the pixels of the original image.
+  public struct Found: Sendable, Equatable {
+    /// The object's box.
+    public let box: BoundingBox
+    /// Its class as a place in ``vocabulary``.
+    public let label: Int
+    /// How sure the detector is, in 0...1.
+    public let score: Float
+  }
+
+  /// The names that are looked for.
+  public let vocabulary: [String]
+  /// What was loaded.
+  public let report: LoadReportLine
+  private let model: OpenVocabularyModel
+  private let classes: ClassVocabulary
+  private let preparation: BatchPreparation
+  private let longSide: Int
+  private let shortSide: Int
+
+  /// One line about loaded weights.
+  public typealias LoadReportLine = String
+
+  /// Loads a run's newest checkpoint, or a given one.
+  ///
+  /// - Parameters:
+  ///   - path: A run folder or a checkpoint folder inside one.
+  ///   - clipFolder: The CLIP folder; nil takes the run's.
+  ///   - vocabulary: The names to look for.
+  ///   - stream: Where it runs.
+  ///   - warn: Gets one line per damaged checkpoint that was skipped.
+  /// - Throws: `RunFolderError` when there is no run or checkpoint; `CheckpointError` when a file is
+  ///   damaged; `OpenCLError`.
+  public convenience init(
+    run path: String, clipFolder: String? = nil, vocabulary: [String], on stream: ComputeStream,
+    warn: (String) -> Void
+  ) throws {
+    let location = try RunLocation(path, warn: warn)
+    var configuration = location.configuration
+    if let clipFolder { configuration.clip.folder = clipFolder }
+    let model = try OpenVocabularyModel(
+      configuration: configuration, clip: try CLIPWeights(folder: configuration.clip.folder),
+      stream: stream)
+    let weights = "\(location.checkpoint)/\(TrainingState.modelFile)"
+    let report = try model.store.load(from: try openWeights(path: weights)) { name in
+      // The position embedding is of training only.
+      name.hasPrefix("roi_head.baron_kd.") ? nil : name
+    }
+    if let missing = report.missing.first {
+      throw CheckpointError.missingTensor(
+        path: weights, name: missing, remedy: "the checkpoint is of another configuration")
+    }
+    try self.init(
+      model: model, configuration: configuration, vocabulary: vocabulary, report: report.summary)
+  }
+
+  /// Uses a model that is already there, while training for example.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - configuration: The run's configuration.
+  ///   - vocabulary: The names to look for.
+  ///   - report: One line about where the weights came from.
+  /// - Throws: `TokenizerError` for a name that is too long; `OpenCLError`.
+  public init(
+    model: OpenVocabularyModel, configuration: RunConfiguration, vocabulary: [String],
+    report: String = ""
+  ) throws {
+    self.model = model
+    self.vocabulary = vocabulary
+    self.report = report
+    classes = try model.vocabulary(
+      vocabulary, isBase: [Bool](repeating: true, count: vocabulary.count))
+    preparation = configuration.preparation
+    longSide = configuration.data.longSide
+    shortSide = configuration.data.testShortSide
+  }
+
+  /// Finds objects in one image.
+  ///
+  /// - Parameters:
+  ///   - image: The image, upright.
+  ///   - id: The image's id.
+  /// - Returns: Objects, best first.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func detect(_ image: Image, id: Int = 0) throws -> [Found] {
+    let transform = ImageTransform(
+      originalWidth: image.width, originalHeight: image.height, longSide: longSide,
+      shortSide: shortSide, isFlipped: false)
+    let sample = LoadedSample(imageID: id, image: image, transform: transform)
+    let found = try model.detector.detect(
+      try preparation.images([sample], on: model.stream), frames: preparation.frames([sample]),
+      vocabulary: classes, textEncoder: model.regionEncoder)
+    return (found.first ?? []).map { object in
+      Found(
+        box: BoundingBox(
+          x1: object.box.x1, y1: object.box.y1, x2: object.box.x2, y2: object.box.y2
+        ).clipped(width: Float(image.width), height: Float(image.height)),
+        label: object.label, score: object.score)
+    }
+  }
+}
+
+/// The configuration and a checkpoint of a run.
+public struct RunLocation: Sendable {
+  /// The run's configuration.
+  public let configuration: RunConfiguration
+  /// The checkpoint folder.
+  public let checkpoint: String
+
+  /// Finds a run's newest whole checkpoint, or takes the given one.
+  ///
+  /// - Parameters:
+  ///   - path: A run folder or a checkpoint folder inside one.
+  ///   - warn: Gets one line per damaged checkpoint that was skipped.
+  /// - Throws: `RunFolderError` when there is no run or no checkpoint.
+  public init(_ path: String, warn: (String) -> Void) throws {
+    let files = FileManager.default
+    if files.fileExists(atPath: "\(path)/\(TrainingState.modelFile)") {
+      // RUN/checkpoints/iteration-…
+      let run = URL(filePath: path).standardizedFileURL.deletingLastPathComponent()
+        .deletingLastPathComponent().path
+      configuration = try RunFolder.configuration(of: run)
+      checkpoint = path
+      return
+    }
+    let run = files.fileExists(atPath: path) ? path : RunFolder.path(for: path)
+    configuration = try RunFolder.configuration(of: run)
+    guard let latest = CheckpointFolders(path: "\(run)/checkpoints").latest(warn: warn) else {
+      throw RunFolderError.system(
+        path: run, reason: "has no whole checkpoint; train it first with 'baron train'")
+    }
+    checkpoint = latest.path
+  }
+}

@@ -1,0 +1,67 @@
+import Detection
+import TestSupport
+import Testing
+
+extension AnchorGenerator {
+  /// The generator that a fixture's parameters describe.
+  init(_ fixture: Fixture, under key: String? = nil) throws {
+    let parameters = key.flatMap { fixture.params[$0] } ?? fixture.params
+    func numbers(_ key: String) throws -> [Double] {
+      try #require(parameters[key]?.array).compactMap(\.number)
+    }
+    self.init(
+      strides: try numbers("strides").map { Int($0) },
+      scales: try numbers("scales").map { Float($0) },
+      ratios: try numbers("ratios").map { Float($0) })
+  }
+}
+
+@Suite("Anchors")
+struct AnchorGeneratorTests {
+  @Test("sizes of the finest level")
+  func finest() {
+    let generator = AnchorGenerator.featurePyramid
+    let wanted: [Float] = [
+      -22.6274, -11.3137, 22.6274, 11.3137, -16, -16, 16, 16, -11.3137, -22.6274, 11.3137, 22.6274,
+    ]
+    expectClose(generator.baseAnchors(level: 0).corners, wanted, "base anchors")
+    #expect(AnchorGenerator.singleMap.anchorsPerCell == 15)
+    #expect(generator.anchors(level: 4, height: 0, width: 3).isEmpty)
+  }
+
+  @Test("anchors stand on multiples of the stride, rows first")
+  func order() {
+    let generator = AnchorGenerator(strides: [16], scales: [2], ratios: [1])
+    let boxes = generator.anchors(level: 0, height: 2, width: 2)
+    #expect(boxes.map(\.x1) == [-16, 0, -16, 0])
+    #expect(boxes.map(\.y1) == [-16, -16, 0, 0])
+  }
+}
+
+@Suite("Anchors against peers", .enabled(if: Fixture.available, "no peer fixtures"))
+struct AnchorGeneratorFixtureTests {
+  @Test("base anchors, anchors and validity")
+  func anchors() throws {
+    let files = Fixture.files("rpn", prefix: "anchors_")
+    try #require(!files.isEmpty)
+    for file in files {
+      let fixture = try Fixture(file)
+      let generator = try AnchorGenerator(fixture)
+      let sizes = try fixture.integers("map_sizes").map { Int($0) }
+      let image = try fixture.integers("valid_for_hw").map { Int($0) }
+      for level in generator.strides.indices {
+        let (height, width) = (sizes[2 * level], sizes[2 * level + 1])
+        expectClose(
+          generator.baseAnchors(level: level).corners, try fixture.floats("base\(level)"),
+          relative: fixture.relative, absolute: fixture.absolute, "\(file) base \(level)")
+        expectClose(
+          generator.anchors(level: level, height: height, width: width).corners,
+          try fixture.floats("anchors\(level)"), relative: fixture.relative,
+          absolute: fixture.absolute, "\(file) level \(level)")
+        let valid = generator.isValid(
+          level: level, height: height, width: width, imageHeight: image[0], imageWidth: image[1])
+        #expect(try valid == fixture.integers("valid\(level)").map { $0 != 0 })
+      }
+    }
+  }
+}

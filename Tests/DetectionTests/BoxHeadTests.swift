@@ -1,0 +1,135 @@
+import Detection
+import Formats
+import Layers
+import Tensors
+import TestSupport
+import Testing
+
+@Suite(.serialized)
+struct BoxHeadTests {
+  /// The head that a fixture's parameters and tensors describe.
+  private func configuration(_ fixture: Fixture) throws -> BoxHeadConfiguration {
+    var shape = BoxHeadConfiguration()
+    let x = try fixture.shape("x")
+    (shape.inputWidth, shape.inputSize) = (x[1], x[2])
+    shape.words = try fixture.integer("num_words")
+    shape.wordWidth = try fixture.integer("word_dim")
+    shape.embeddingWidth = try fixture.shape("cls_embeddings")[1]
+    shape.trainingTemperature = Float(try fixture.number("cls_temp"))
+    shape.testTemperature = Float(try fixture.number("test_cls_temp"))
+    let convolutions = (0...).prefix { fixture.has("p.shared_convs.\($0).conv.weight") }.count
+    if fixture.has("p.shared_fcs.0.weight") {
+      shape.trunk = .convolutions(
+        count: convolutions, width: try fixture.shape("p.shared_convs.0.conv.weight")[0],
+        hidden: try fixture.shape("p.shared_fcs.0.weight")[0], norm: .frozen)
+    } else {
+      shape.trunk = .averagePool
+    }
+    return shape
+  }
+
+  @Test(.needsFixtures, arguments: Fixture.files("roi", prefix: "baron_head"))
+  func matchesPeers(_ name: String) throws {
+    let fixture = try Fixture(name)
+    let shape = try configuration(fixture)
+    try TestDevice.withStream { stream in
+      let store = ParameterStore(stream: stream, seed: 1)
+      let head = try BoxHead(store.root, shape)
+      let model = ModelFixture(fixture: fixture, store: store)
+      try model.load()
+      let encoder = try TinyTextEncoder(fixture, on: stream)
+      let embeddings = try fixture.tensor("cls_embeddings", on: stream)
+      let x = try fixture.tensor("x", on: stream).trained("x")
+      let features = try head.main.features(x, training: true)
+      let words = try head.main.words(features)
+      try fixture.expect(words, equals: "words")
+      let flags = try fixture.floats("word_mask").map { $0 > 0.5 }
+      let keep = stride(from: 0, to: flags.count, by: shape.words).map {
+        Array(flags[$0..<$0 + shape.words])
+      }
+      let logits = try head.classLogits(
+        try encoder.encode(words: words, keep: keep), classEmbeddings: embeddings, training: true)
+      try fixture.expect(logits, equals: "logits")
+      let deltas = try head.deltas(features)
+      try fixture.expect(deltas, equals: "deltas")
+      try weightedSum([
+        (logits, try fixture.tensor("grad_logits", on: stream)),
+        (deltas, try fixture.tensor("grad_deltas", on: stream)),
+      ]).backward()
+      try fixture.expect(x.gradient, equals: "grad_x")
+      try model.expectGradients()
+
+      try stream.withoutGradients {
+        let features = try head.main.features(x, training: false)
+        let text = try encoder.encode(words: try head.main.words(features), keep: nil)
+        try fixture.expect(
+          try head.classLogits(text, classEmbeddings: embeddings, training: false),
+          equals: "eval_logits")
+        try fixture.expect(try head.deltas(features), equals: "eval_deltas")
+      }
+    }
+  }
+
+  /// A head on pooled features of one channel.
+  private func smallShape() -> BoxHeadConfiguration {
+    var shape = BoxHeadConfiguration()
+    shape.trunk = .averagePool
+    (shape.inputWidth, shape.inputSize) = (3, 2)
+    (shape.words, shape.wordWidth, shape.embeddingWidth) = (2, 4, 4)
+    return shape
+  }
+
+  @Test func zeroBackgroundAndLogitBias() throws {
+    var shape = smallShape()
+    shape.background = .zero
+    shape.activation = .sigmoid
+    shape.logitBias = -20
+    (shape.trainingTemperature, shape.testTemperature) = (25, 50)
+    try TestDevice.withStream { stream in
+      let store = ParameterStore(stream: stream, seed: 1)
+      let head = try BoxHead(store.root, shape)
+      #expect(store["bg_embedding"]?.value.shape == [1, 4])
+      #expect(try head.currentLogitBias() == -20)
+      let text = try Tensor([3, 0, 0, 0, 0, 0, -2, 0] as [Float], shape: [2, 4], on: stream)
+      let classes = try Tensor([1, 0, 0, 0, 0, 0, 1, 0] as [Float], shape: [2, 4], on: stream)
+      let training = try head.classLogits(text, classEmbeddings: classes, training: true)
+      expectClose(try training.floats(), [5, -20, -20, -20, -45, -20] as [Float], "training")
+      let test = try head.classLogits(text, classEmbeddings: classes, training: false)
+      expectClose(try test.floats(), [50, 0, 0, 0, -50, 0] as [Float], "test")
+      try training.sum().backward()
+      #expect(try store["cls_bias"]?.gradient?.floats() == [6])
+    }
+  }
+
+  @Test func alignmentHeadHasItsOwnNames() throws {
+    var shape = smallShape()
+    shape.trunk = .convolutions(count: 1, width: 2, hidden: 3, norm: .batch)
+    shape.hasAlignmentHead = true
+    try TestDevice.withStream { stream in
+      let store = ParameterStore(stream: stream, seed: 1)
+      _ = try BoxHead(store.root, shape)
+      for name in [
+        "shared_convs.0.conv.weight", "shared_convs.0.bn.running_var", "shared_fcs.0.bias",
+        "fc_cls.weight", "fc_reg.0.weight", "fc_reg.2.bias", "bg_embedding.weight",
+        "kd.shared_convs.0.bn.weight", "kd.shared_fcs.0.weight", "kd.fc_cls.bias",
+      ] {
+        #expect(store[name] != nil, "\(name)")
+      }
+      #expect(store["kd.fc_reg.0.weight"] == nil)
+    }
+  }
+
+  @Test func keepsAtLeastOneWord() {
+    var shape = BoxHeadConfiguration()
+    shape.words = 3
+    var random = CounterRandom(seed: 1)
+    let kept = shape.keptWords(regions: 4000, random: &random)
+    #expect(kept.allSatisfy { $0.contains(true) })
+    #expect(kept.contains([true, false, false]) && kept.contains([true, true, true]))
+    let share = Double(kept.joined().filter { $0 }.count) / 12000
+    // Half of them, and the first word of one region in eight that lost all.
+    #expect(abs(share - (0.5 + 1.0 / 24)) < 0.02)
+    shape.wordDropout = 0
+    #expect(shape.keptWords(regions: 2, random: &random).joined().allSatisfy { $0 })
+  }
+}

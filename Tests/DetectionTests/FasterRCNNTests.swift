@@ -1,0 +1,192 @@
+import Detection
+import Formats
+import Layers
+import Tensors
+import TestSupport
+import Testing
+
+/// Encodes a sentence as the mean of its words.
+private struct MeanEncoder: PseudoTextEncoder {
+  func encode(words: Tensor, keep: [[Bool]]?) throws -> Tensor {
+    let (rows, count, width) = (words.shape[0], words.shape[1], words.shape[2])
+    var offsets: [Int32] = [0]
+    var indices: [Int32] = []
+    var weights: [Float] = []
+    for row in 0..<rows {
+      let kept = (0..<count).filter { keep?[row][$0] ?? true }
+      indices += kept.map { Int32(row * count + $0) }
+      weights += kept.map { _ in 1 / Float(kept.count) }
+      offsets.append(Int32(indices.count))
+    }
+    return try words.reshaped([rows * count, width])
+      .combinedRows(offsets: offsets, indices: indices, weights: weights)
+  }
+}
+
+@Suite(.serialized)
+struct FasterRCNNTests {
+  /// A detector of a few thousand parameters.
+  private func tinyPyramid() -> DetectorConfiguration {
+    var detector = DetectorConfiguration.pyramid
+    detector.backbone.stemWidth = 4
+    detector.backbone.stageWidths = [2, 2, 3, 4]
+    detector.backbone.blocks = [1, 1, 1, 1]
+    detector.pyramid?.width = 8
+    detector.proposals.inputWidth = 8
+    detector.proposals.samples = 32
+    detector.proposals.trainingLimits = ProposalLimits(perLevel: 60, total: 40)
+    detector.proposals.testLimits = ProposalLimits(perLevel: 60, total: 30)
+    detector.head.trunk = .convolutions(count: 1, width: 6, hidden: 10, norm: .frozen)
+    detector.head.inputWidth = 8
+    (detector.head.words, detector.head.wordWidth, detector.head.embeddingWidth) = (3, 6, 6)
+    detector.sampling.samples = 24
+    detector.detections.scoreThreshold = 0
+    return detector
+  }
+
+  private func tinySingleMap() -> DetectorConfiguration {
+    var detector = DetectorConfiguration.singleMap
+    detector.backbone.stemWidth = 4
+    detector.backbone.stageWidths = [2, 2, 3, 4]
+    detector.backbone.blocks = [1, 1, 1, 1]
+    detector.proposals.inputWidth = 12
+    detector.proposals.samples = 32
+    detector.proposals.trainingLimits = ProposalLimits(perLevel: 60, total: 40)
+    detector.proposals.testLimits = ProposalLimits(perLevel: 60, total: 30)
+    detector.pooling.size = 4
+    detector.sharedStage?.width = 4
+    detector.sharedStage?.blocks = 1
+    detector.head.inputWidth = 16
+    (detector.head.words, detector.head.wordWidth, detector.head.embeddingWidth) = (2, 6, 6)
+    detector.head.activation = .sigmoid
+    detector.head.background = .zero
+    detector.head.backgroundWeight = 0
+    detector.head.logitBias = -3
+    detector.head.trainingTemperature = 5
+    detector.sampling.samples = 24
+    return detector
+  }
+
+  private func batch(on stream: ComputeStream) throws -> DetectionBatch {
+    DetectionBatch(
+      images: try Tensor(
+        randomFloats(2 * 64 * 96 * 3, seed: 1), shape: [2, 64, 96, 3], on: stream),
+      frames: [
+        ImageFrame(imageID: 7, width: 90, height: 60, scaleX: 2, scaleY: 1.5),
+        ImageFrame(imageID: 9, width: 60, height: 64),
+      ],
+      groundTruth: [
+        TargetBoxes(
+          boxes: [Box(x1: 10, y1: 8, x2: 50, y2: 40), Box(x1: 40, y1: 20, x2: 80, y2: 58)],
+          labels: [0, 2]),
+        TargetBoxes(boxes: [Box(x1: 5, y1: 20, x2: 40, y2: 60)], labels: [0]),
+      ])
+  }
+
+  private func vocabulary(on stream: ComputeStream) throws -> ClassVocabulary {
+    ClassVocabulary(
+      embeddings: try Tensor(randomFloats(4 * 6, seed: 2), shape: [4, 6], on: stream)
+        .l2Normalized(), isBase: [true, false, true, true])
+  }
+
+  private func check(_ shape: DetectorConfiguration, rate: Float) throws {
+    try TestDevice.withStream { stream in
+      let store = ParameterStore(stream: stream, seed: 4)
+      let detector = try FasterRCNN(store.root, shape)
+      let batch = try batch(on: stream)
+      let vocabulary = try vocabulary(on: stream)
+      func losses(_ iteration: Int) throws -> [String: Tensor] {
+        try detector.detectionLosses(
+          batch, vocabulary: vocabulary, textEncoder: MeanEncoder(), seed: 11,
+          iteration: iteration)
+      }
+      var history: [Float] = []
+      for _ in 0..<10 {
+        let parts = try losses(0)
+        #expect(parts.keys.sorted() == ["loss_bbox", "loss_cls", "loss_rpn_bbox", "loss_rpn_cls"])
+        let total = try weightedTotal(parts)
+        history.append(try #require(try total.floats().first))
+        try total.backward()
+        for parameter in store.trained {
+          let gradient = try #require(parameter.gradient, "\(parameter.name) has no gradient")
+          let values = zip(try parameter.value.floats(), try gradient.floats()).map {
+            $0 - rate * $1
+          }
+          try parameter.value.overwrite(with: values)
+          parameter.value.node?.clearGradient()
+        }
+      }
+      #expect(history.allSatisfy { $0.isFinite })
+      #expect(history[9] < 0.97 * history[0], "\(history)")
+
+      try stream.withoutGradients {
+        // Every random choice is a function of seed, iteration and image.
+        let (first, again) = (try losses(5), try losses(5))
+        for (name, tensor) in first {
+          #expect(try tensor.floats() == again[name]?.floats(), "\(name)")
+        }
+      }
+      let found = try detector.detect(
+        batch.images, frames: batch.frames, vocabulary: vocabulary, textEncoder: MeanEncoder())
+      try #require(found.count == 2)
+      for (detections, frame) in zip(found, batch.frames) {
+        #expect(!detections.isEmpty && detections.count <= shape.detections.limit)
+        #expect(detections.map(\.score) == detections.map(\.score).sorted(by: >))
+        for detection in detections {
+          #expect((0..<4).contains(detection.label))
+          #expect(detection.box.x1 >= 0 && detection.box.y1 >= 0)
+          #expect(detection.box.x2 <= Float(frame.width) / frame.scaleX + 1e-3)
+          #expect(detection.box.y2 <= Float(frame.height) / frame.scaleY + 1e-3)
+        }
+      }
+    }
+  }
+
+  private func weightedTotal(_ parts: [String: Tensor]) throws -> Tensor {
+    let tensors = parts.sorted { $0.key < $1.key }.map(\.value)
+    return try tensors.dropFirst().reduce(tensors[0]) { try $0.adding($1) }
+  }
+
+  @Test func pyramidLearns() throws { try check(tinyPyramid(), rate: 0.02) }
+
+  @Test func singleMapLearns() throws { try check(tinySingleMap(), rate: 0.02) }
+
+  @Test func alignmentHeadTakesPartInDetection() throws {
+    var shape = tinyPyramid()
+    shape.head.hasAlignmentHead = true
+    try TestDevice.withStream { stream in
+      let store = ParameterStore(stream: stream, seed: 4)
+      let detector = try FasterRCNN(store.root, shape)
+      let batch = try batch(on: stream)
+      let found = try detector.detect(
+        batch.images, frames: batch.frames, vocabulary: try vocabulary(on: stream),
+        textEncoder: MeanEncoder())
+      #expect(found.contains { !$0.isEmpty })
+    }
+  }
+
+  @Test func namesAreThoseOfTheReference() throws {
+    try TestDevice.withStream { stream in
+      let pyramid = ParameterStore(stream: stream, seed: 1)
+      _ = try FasterRCNN(pyramid.root, tinyPyramid())
+      for name in [
+        "backbone.conv1.weight", "backbone.layer4.0.downsample.1.running_var",
+        "neck.lateral_convs.3.conv.weight", "neck.fpn_convs.0.bn.weight", "rpn_head.rpn_conv.bias",
+        "rpn_head.rpn_cls.0.weight", "rpn_head.rpn_cls.2.bias", "rpn_head.rpn_reg.weight",
+        "roi_head.bbox_head.shared_convs.0.conv.weight", "roi_head.bbox_head.bg_embedding.bias",
+      ] {
+        #expect(pyramid[name] != nil, "\(name)")
+      }
+      let single = ParameterStore(stream: stream, seed: 1)
+      _ = try FasterRCNN(single.root, tinySingleMap())
+      for name in [
+        "rpn_head.rpn_cls.weight", "roi_head.shared_head.layer4.0.downsample.0.weight",
+        "roi_head.bbox_head.bg_embedding", "roi_head.bbox_head.cls_bias",
+      ] {
+        #expect(single[name] != nil, "\(name)")
+      }
+      #expect(single["backbone.layer4.0.conv1.weight"] == nil)
+      #expect(single["neck.lateral_convs.0.conv.weight"] == nil)
+    }
+  }
+}

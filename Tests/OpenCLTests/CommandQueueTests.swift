@@ -1,0 +1,115 @@
+import OpenCL
+import TestSupport
+import Testing
+
+@Suite("Command queue")
+struct CommandQueueTests {
+  static let source = """
+    __kernel void add_one(__global float *y, int rounds) {
+      float value = y[get_global_id(0)];
+      for (int i = 0; i < rounds; i++) value += 1;
+      y[get_global_id(0)] = value;
+    }
+    """
+
+  static func kernel(_ context: Context) throws -> Kernel {
+    try Program(context: context, name: "AddOne", source: source, options: "").kernel("add_one")
+  }
+
+  @Test("Writes, copies with offsets and reads carry the right bytes")
+  func transfers() throws {
+    try exclusively { device in
+      let queue = try CommandQueue(context: Context(device: device), name: "test")
+      let source = try queue.buffer([0, 1, 2, 3, 4, 5])
+      let target = try queue.buffer([9, 9, 9, 9])
+      try queue.copy(from: source, at: 8, to: target, at: 4, bytes: 8)
+      try queue.copy(from: source, to: target, bytes: 0)
+      #expect(try queue.floats(target, count: 4) == [9, 2, 3, 9])
+      #expect(queue.readCount == 1)
+    }
+  }
+
+  @Test("A queue that waits for another sees all that the other was given", arguments: [0, 1])
+  func ordered(first: Int) throws {
+    try exclusively { device in
+      let context = try Context(device: device)
+      let queues = try ["student", "teacher"].map { try CommandQueue(context: context, name: $0) }
+      let (writer, reader) = (queues[first], queues[1 - first])
+      let kernel = try Self.kernel(context)
+      let count = 4096
+      let values = try writer.buffer([Float](repeating: 0, count: count))
+      let target = try reader.allocate(bytes: count * 4, label: "target")
+      for round in 1...5 {
+        for _ in 0..<20 {
+          try writer.launch(
+            kernel, global: [count], local: [64], [.buffer(values), .int(1000)])
+        }
+        try reader.wait(for: writer)
+        try reader.copy(from: values, to: target, bytes: count * 4)
+        let wanted = [Float](repeating: Float(round * 20_000), count: count)
+        #expect(try reader.floats(target, count: count) == wanted)
+      }
+    }
+  }
+
+  @Test("A pending read gives what the buffer held when it was asked for")
+  func pendingRead() throws {
+    try exclusively { device in
+      let context = try Context(device: device)
+      let queue = try CommandQueue(context: context, name: "test")
+      let kernel = try Self.kernel(context)
+      let values = try queue.buffer([Float](repeating: 0, count: 64))
+      var reads: [PendingRead] = []
+      for _ in 0..<3 {
+        try queue.launch(kernel, global: [64], local: [64], [.buffer(values), .int(1)])
+        reads.append(try queue.readLater(values))
+      }
+      for (index, read) in reads.enumerated() {
+        #expect(try read.floats() == [Float](repeating: Float(index + 1), count: 64))
+        #expect(try read.floats().first == Float(index + 1))
+      }
+      #expect(queue.readCount == 3)
+    }
+  }
+
+  @Test("A pending read that nobody waits for does no harm")
+  func abandonedRead() throws {
+    try exclusively { device in
+      let queue = try CommandQueue(context: Context(device: device), name: "test")
+      for _ in 0..<20 {
+        _ = try queue.readLater(try queue.buffer([Float](repeating: 1, count: 10_000)))
+      }
+      try queue.finish()
+    }
+  }
+
+  @Test("A launch that the driver refuses names kernel and sizes")
+  func badLocalSize() throws {
+    try exclusively { device in
+      let context = try Context(device: device)
+      let queue = try CommandQueue(context: context, name: "test")
+      let values = try queue.buffer([0])
+      let local = 2 * device.largestWorkGroup
+      #expect {
+        try queue.launch(
+          try Self.kernel(context), global: [local], local: [local], [.buffer(values), .int(1)])
+      } throws: { error in
+        let text = "\(error)"
+        return text.contains("add_one, global [\(local)], local [\(local)]")
+          && text.contains("CL_INVALID_WORK_")
+      }
+    }
+  }
+
+  @Test("Nothing runs when a global size is 0")
+  func emptyLaunch() throws {
+    try exclusively { device in
+      let context = try Context(device: device)
+      let queue = try CommandQueue(context: context, name: "test")
+      let values = try queue.buffer([3])
+      try queue.launch(
+        try Self.kernel(context), global: [0], local: [1], [.buffer(values), .int(1)])
+      #expect(try queue.floats(values, count: 1) == [3])
+    }
+  }
+}

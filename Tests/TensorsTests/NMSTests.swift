@@ -1,0 +1,112 @@
+import OpenCL
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("Non-maximum suppression")
+struct NMSTests {
+  /// Greedy suppression in float64.
+  private func reference(
+    _ boxes: [Float], _ scores: [Float], _ groups: [Int32]?, _ threshold: Double, _ limit: Int
+  ) -> [Int32] {
+    let order = scores.indices.filter { scores[$0] > -.infinity }.sorted {
+      scores[$0] == scores[$1] ? $0 < $1 : scores[$0] > scores[$1]
+    }
+    var kept: [Int] = []
+    for index in order where kept.count < limit {
+      let box = boxes[4 * index..<4 * index + 4].map { Double($0) }
+      let isFree = kept.allSatisfy { other in
+        if let groups, groups[other] != groups[index] { return true }
+        let best = boxes[4 * other..<4 * other + 4].map { Double($0) }
+        let width = max(0, min(box[2], best[2]) - max(box[0], best[0]))
+        let height = max(0, min(box[3], best[3]) - max(box[1], best[1]))
+        let areas =
+          (box[2] - box[0]) * (box[3] - box[1]) + (best[2] - best[0]) * (best[3] - best[1])
+        return !(width * height / (areas - width * height) > threshold)
+      }
+      if isFree { kept.append(index) }
+    }
+    return kept.map { Int32($0) }
+  }
+
+  private func randomBoxes(_ count: Int, seed: UInt64) -> [Float] {
+    let unit = randomFloats(4 * count, seed: seed, in: 0...1)
+    return (0..<count).flatMap { index -> [Float] in
+      let (x, y) = (80 * unit[4 * index], 60 * unit[4 * index + 1])
+      return [x, y, x + 2 + 40 * unit[4 * index + 2], y + 2 + 40 * unit[4 * index + 3]]
+    }
+  }
+
+  private func check(
+    count: Int, groups groupCount: Int32?, threshold: Float, limit: Int?, on stream: ComputeStream
+  ) throws {
+    let boxes = randomBoxes(count, seed: UInt64(count))
+    var scores = randomFloats(count, seed: UInt64(count + 1)).map { ($0 * 64).rounded() / 64 }
+    for index in stride(from: 3, to: count, by: 17) { scores[index] = -.infinity }
+    for index in stride(from: 5, to: count, by: 29) { scores[index] = .nan }
+    let groups = groupCount.map { total in
+      (0..<count).map { Int32($0 * $0) % total }
+    }
+    let wanted = reference(boxes, scores, groups, Double(threshold), limit ?? count)
+    let result = try Tensor.nonMaximumSuppression(
+      boxes: try Tensor(boxes, shape: [count, 4], on: stream),
+      scores: try Tensor(scores, shape: [count], on: stream),
+      groups: try groups.map { try Tensor($0, shape: [count], on: stream) }, threshold: threshold,
+      limit: limit)
+    let size = min(limit ?? count, count)
+    let title = "\(count) boxes, groups \(groupCount ?? 0), limit \(size)"
+    #expect(try result.count.integers() == [Int32(wanted.count)], "\(title)")
+    let padding = [Int32](repeating: -1, count: size - wanted.count)
+    #expect(try result.indices.integers() == wanted + padding, "\(title)")
+  }
+
+  @Test("agrees with a float64 reference", arguments: TestDevice.families)
+  func reference(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      for count in [0, 1, 15, 16, 17, 31, 32, 33, 64, 65, 97, 331] {
+        try check(count: count, groups: nil, threshold: 0.5, limit: nil, on: stream)
+        try check(count: count, groups: 3, threshold: 0.3, limit: nil, on: stream)
+        try check(count: count, groups: 5, threshold: 0.7, limit: 20, on: stream)
+        try check(count: count, groups: nil, threshold: 0.7, limit: 0, on: stream)
+      }
+      if family != .generic {
+        try check(count: 2500, groups: 5, threshold: 0.7, limit: 1000, on: stream)
+      }
+    }
+  }
+
+  @Test("only a strictly greater IoU suppresses", arguments: TestDevice.families)
+  func strict(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      // IoU of the first two is exactly a half; the third equals the second.
+      let boxes = try Tensor(
+        [0, 0, 4, 2, 0, 0, 4, 4, 0, 0, 4, 4] as [Float], shape: [3, 4], on: stream)
+      let scores = try Tensor([3, 2, 1] as [Float], shape: [3], on: stream)
+      let result = try Tensor.nonMaximumSuppression(boxes: boxes, scores: scores, threshold: 0.5)
+      #expect(try result.indices.integers() == [0, 1, -1])
+    }
+  }
+}
+
+@Suite("Suppression against peers", .enabled(if: Fixture.available, "no peer fixtures"))
+struct NMSFixtureTests {
+  @Test("kept boxes by falling score", arguments: TestDevice.families)
+  func kept(family: DeviceFamily) throws {
+    let files = Fixture.files("nms")
+    try #require(!files.isEmpty)
+    try TestDevice.withStream(family) { stream in
+      for file in files {
+        let fixture = try Fixture(file)
+        let groups =
+          fixture.has("group")
+          ? try Tensor(fixture.integers("group"), shape: fixture.shape("group"), on: stream) : nil
+        let result = try Tensor.nonMaximumSuppression(
+          boxes: try fixture.tensor("boxes", on: stream),
+          scores: try fixture.tensor("scores", on: stream), groups: groups,
+          threshold: Float(try fixture.number("iou_threshold")))
+        let size = Int(try result.count.integers()[0])
+        #expect(try Array(result.indices.integers().prefix(size)) == fixture.integers("keep"))
+      }
+    }
+  }
+}

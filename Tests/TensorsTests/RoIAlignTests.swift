@@ -1,0 +1,266 @@
+import Formats
+import OpenCL
+import Tensors
+import TestSupport
+import Testing
+
+@Suite("RoIAlign")
+struct RoIAlignTests {
+  /// One call on random input.
+  struct Case: Sendable {
+    var sizes: [(height: Int, width: Int)]
+    var images = 2
+    var channels: Int
+    var regions: Int
+    var height = 7
+    var width = 7
+    var ratio = 0
+    var aligned = true
+  }
+
+  static let cases = [
+    Case(sizes: [(1, 1)], images: 1, channels: 1, regions: 1, height: 1, width: 1),
+    Case(sizes: [(9, 11)], channels: 3, regions: 5, height: 5, width: 3, ratio: 2),
+    Case(sizes: [(8, 7)], channels: 15, regions: 4, height: 2, width: 2, aligned: false),
+    Case(sizes: [(12, 10)], channels: 16, regions: 6, height: 3, width: 4),
+    Case(sizes: [(12, 10), (6, 5)], channels: 17, regions: 9, ratio: 3),
+    Case(sizes: [(7, 13)], channels: 5, regions: 0),
+  ]
+  static let largerCases = [
+    Case(sizes: [(24, 32), (12, 16), (6, 8), (3, 4)], channels: 64, regions: 60),
+    Case(
+      sizes: [(21, 33), (11, 17)], images: 3, channels: 145, regions: 9, height: 14, width: 14),
+    Case(sizes: [(60, 71)], channels: 3, regions: 2, height: 224, width: 224, ratio: 2),
+  ]
+
+  @Test("agrees with a float64 reference", arguments: TestDevice.families)
+  func reference(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      let cases = family == .generic ? Self.cases : Self.cases + Self.largerCases
+      for (seed, testCase) in cases.enumerated() {
+        try check(testCase, seed: UInt64(10 * seed), on: stream)
+      }
+    }
+  }
+
+  private func check(_ testCase: Case, seed: UInt64, on stream: ComputeStream) throws {
+    let shapes = testCase.sizes.map {
+      [testCase.images, $0.height, $0.width, testCase.channels]
+    }
+    let maps = shapes.enumerated().map { index, shape in
+      randomFloats(shape.reduce(1, *), seed: seed + UInt64(index))
+    }
+    let scales = testCase.sizes.indices.map { 0.25 / Float(1 << $0) }
+    let extent = 4 * Float(max(testCase.sizes[0].height, testCase.sizes[0].width))
+    let unit = randomFloats(5 * testCase.regions, seed: seed + 5, in: 0...1)
+    // Regions reach beyond the map on all sides; some are empty or turned inside out.
+    var rois: [Float] = []
+    for r in 0..<testCase.regions {
+      let part = unit[5 * r..<5 * r + 5].map { $0 }
+      let (x, y) = ((1.4 * part[0] - 0.2) * extent, (1.4 * part[1] - 0.2) * extent)
+      let (w, h) = ((1.1 * part[2] - 0.1) * extent, (1.1 * part[3] - 0.1) * extent)
+      rois += [Float(r % testCase.images), x, y, x + w, y + h]
+    }
+    let finest = extent / 8
+    let reference = RoIAlignReference(
+      shapes: shapes, scales: scales, rois: rois, height: testCase.height, width: testCase.width,
+      ratio: testCase.ratio, aligned: testCase.aligned, finest: finest)
+    let levels = try zip(maps, shapes).map {
+      try Tensor($0, shape: $1, on: stream).trained("map")
+    }
+    let result = try Tensor.roiAlign(
+      levels: levels, scales: scales,
+      rois: try Tensor(rois, shape: [testCase.regions, 5], on: stream), height: testCase.height,
+      width: testCase.width, samplingRatio: testCase.ratio, aligned: testCase.aligned,
+      finestSize: finest)
+    #expect(
+      result.shape == [testCase.regions, testCase.height, testCase.width, testCase.channels])
+    expectClose(try result.floats(), reference.forward(maps), "\(testCase) forward")
+    let gradient = randomFloats(result.count, seed: seed + 6)
+    try result.backward(from: try Tensor(gradient, shape: result.shape, on: stream))
+    for (index, wanted) in reference.backward(gradient).enumerated() {
+      expectClose(
+        try levels[index].gradient?.floats() ?? [], wanted, "\(testCase) gradient of level \(index)"
+      )
+    }
+  }
+
+  @Test("a region of an image that does not exist gives zeros", arguments: TestDevice.families)
+  func missingImage(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      for channels in [3, 20] {
+        let map = try Tensor(repeating: 1, shape: [1, 4, 4, channels], on: stream).trained("map")
+        let rois: [Float] = [-1, 0, 0, 4, 4, 1, 0, 0, 4, 4]
+        let result = try Tensor.roiAlign(
+          levels: [map], scales: [1], rois: try Tensor(rois, shape: [2, 5], on: stream), height: 2,
+          width: 2, samplingRatio: 2)
+        #expect(try result.floats().allSatisfy { $0 == 0 })
+        try result.backward(from: try Tensor(repeating: 1, shape: result.shape, on: stream))
+        #expect(try map.gradient?.floats().allSatisfy { $0 == 0 } == true)
+      }
+    }
+  }
+
+  @Test("a ramp keeps its values at the centres of bins", arguments: TestDevice.families)
+  func ramp(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      let ramp: [Float] = (0..<64).map { index in Float(10 * (index / 8) + index % 8) }
+      let map = try Tensor(ramp, shape: [1, 8, 8, 1], on: stream)
+      let roi = try Tensor([0, 1, 2, 5, 6] as [Float], shape: [1, 5], on: stream)
+      let result = try Tensor.roiAlign(
+        levels: [map], scales: [1], rois: roi, height: 2, width: 2, samplingRatio: 0)
+      expectClose(try result.floats(), [26.5, 28.5, 46.5, 48.5] as [Float], "inner box")
+      let corner = try Tensor([0, -4, -4, 4, 4] as [Float], shape: [1, 5], on: stream)
+      let outside = try Tensor.roiAlign(
+        levels: [map], scales: [1], rois: corner, height: 2, width: 2, samplingRatio: 2)
+      expectClose(try outside.floats(), [0, 0, 0, 16.5] as [Float], "box over the corner")
+    }
+  }
+}
+
+@Suite("RoIAlign against peers", .enabled(if: Fixture.available, "no peer fixtures"))
+struct RoIAlignFixtureTests {
+  @Test("pooled features and gradients", arguments: TestDevice.families)
+  func pooled(family: DeviceFamily) throws {
+    let files = Fixture.files("roi_align").filter { !$0.contains("fpn_levels") }
+    try #require(!files.isEmpty)
+    try TestDevice.withStream(family) { stream in
+      for file in files {
+        let fixture = try Fixture(file)
+        let isPyramid = fixture.has("x0")
+        let names = isPyramid ? (0..<9).map { "x\($0)" }.filter(fixture.has) : ["x"]
+        let levels = try names.map { try fixture.tensor($0, on: stream).trained($0) }
+        let scales =
+          isPyramid
+          ? (fixture.params["strides"]?.array ?? []).map { 1 / Float($0.number ?? 0) }
+          : [Float(try fixture.number("spatial_scale"))]
+        let shape = try fixture.shape("y")
+        let result = try Tensor.roiAlign(
+          levels: levels, scales: scales, rois: try fixture.tensor("rois", on: stream),
+          height: shape[2], width: shape[3], samplingRatio: try fixture.integer("sampling_ratio"),
+          aligned: fixture.params["aligned"]?.bool ?? true,
+          finestSize: Float(isPyramid ? try fixture.number("finest_scale") : 56))
+        try fixture.expect(result, equals: "y")
+        try result.backward(from: try gradient(fixture, shape, on: stream))
+        for (level, name) in zip(levels, names) {
+          try fixture.expect(level.gradient, equals: "grad_\(name)")
+        }
+      }
+    }
+  }
+
+  private func gradient(
+    _ fixture: Fixture, _ shape: [Int], on stream: ComputeStream
+  ) throws -> Tensor {
+    if fixture.has("grad_y") { return try fixture.tensor("grad_y", on: stream) }
+    let rows = try fixture.floats("grad_y_rows")
+    let columns = try fixture.floats("grad_y_columns")
+    let plane = rows.flatMap { row in columns.map { row * $0 } }
+    let all = (0..<shape[0] * shape[1]).flatMap { _ in plane }
+    let turned = channelsLast(all, shape)
+    return try Tensor(turned.values, shape: turned.shape, on: stream)
+  }
+
+  @Test("pyramid levels", arguments: TestDevice.families)
+  func levels(family: DeviceFamily) throws {
+    let files = Fixture.files("roi_align", prefix: "fpn_levels")
+    try #require(!files.isEmpty)
+    try TestDevice.withStream(family) { stream in
+      for file in files {
+        let fixture = try Fixture(file)
+        let rois = try fixture.floats("rois")
+        let count = rois.count / 5
+        let farthest = rois.map(abs).max() ?? 1
+        let images = Int((0..<count).map { rois[5 * $0] }.max() ?? 0) + 1
+        // Every region lies in the middle of maps that hold their own level.
+        let levels = try (0..<fixture.integer("levels")).map {
+          try Tensor(repeating: Float($0), shape: [images, 4, 4, 1], on: stream)
+        }
+        let result = try Tensor.roiAlign(
+          levels: levels, scales: levels.map { _ in 1 / farthest },
+          rois: try fixture.tensor("rois", on: stream), height: 1, width: 1, samplingRatio: 2,
+          finestSize: Float(try fixture.number("finest_scale")))
+        #expect(try result.floats().map { Int32($0.rounded()) } == fixture.integers("level"))
+      }
+    }
+  }
+}
+
+/// RoIAlign sample by sample in float64.
+private struct RoIAlignReference {
+  let shapes: [[Int]]
+  let scales: [Float]
+  let rois: [Float]
+  let height: Int
+  let width: Int
+  let ratio: Int
+  let aligned: Bool
+  let finest: Float
+
+  func forward(_ maps: [[Float]]) -> [Double] {
+    let channels = shapes[0][3]
+    var result = [Double](repeating: 0, count: rois.count / 5 * height * width * channels)
+    visit { level, source, target, weight in
+      for c in 0..<channels {
+        result[target + c] += weight * Double(maps[level][source + c])
+      }
+    }
+    return result
+  }
+
+  func backward(_ gradient: [Float]) -> [[Double]] {
+    let channels = shapes[0][3]
+    var result = shapes.map { [Double](repeating: 0, count: $0.reduce(1, *)) }
+    visit { level, source, target, weight in
+      for c in 0..<channels {
+        result[level][source + c] += weight * Double(gradient[target + c])
+      }
+    }
+    return result
+  }
+
+  /// Every (level, offset in the map, offset in the result, weight).
+  private func visit(_ body: (Int, Int, Int, Double) -> Void) {
+    for r in 0..<rois.count / 5 {
+      let roi = rois[5 * r..<5 * r + 5].map { Double($0) }
+      let side = ((roi[3] - roi[1]) * (roi[4] - roi[2])).squareRoot()
+      var level = 0
+      while level + 1 < shapes.count, side / Double(finest) + 1e-6 >= Double(2 << level) {
+        level += 1
+      }
+      let (shape, scale) = (shapes[level], Double(scales[level]))
+      let rows = taps(roi[2] * scale, roi[4] * scale, bins: height, size: shape[1])
+      let columns = taps(roi[1] * scale, roi[3] * scale, bins: width, size: shape[2])
+      for i in 0..<height {
+        for j in 0..<width {
+          let target = ((r * height + i) * width + j) * shape[3]
+          for (y, down) in rows[i] {
+            for (x, across) in columns[j] {
+              let source = ((Int(roi[0]) * shape[1] + y) * shape[2] + x) * shape[3]
+              body(level, source, target, down * across)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The cells that each bin of an axis reads and their weights, divided by the samples.
+  private func taps(_ low: Double, _ high: Double, bins: Int, size: Int) -> [[(Int, Double)]] {
+    let start = low - (aligned ? 0.5 : 0)
+    let extent = aligned ? high - low : max(high - low, 1)
+    let bin = extent / Double(bins)
+    let samples = ratio > 0 ? ratio : max(0, Int(bin.rounded(.up)))
+    return (0..<bins).map { index in
+      (0..<samples).flatMap { k -> [(Int, Double)] in
+        var position = start + Double(index) * bin + (Double(k) + 0.5) * bin / Double(samples)
+        guard position >= -1, position <= Double(size) else { return [] }
+        position = min(max(position, 0), Double(size - 1))
+        let cell = min(Int(position), size - 1)
+        let fraction = position - Double(cell)
+        let share = 1 / Double(samples)
+        return [(cell, (1 - fraction) * share), (min(cell + 1, size - 1), fraction * share)]
+      }
+    }
+  }
+}
