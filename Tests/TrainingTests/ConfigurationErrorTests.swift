@@ -178,8 +178,8 @@ struct ConfigurationErrorTests {
     ),
     (
       "model: {rpn: {anchor_strides: [4]}}\n",
-      "x.yaml: line 1, column 31: model.rpn.anchor_strides has 1 values, but a head of kind fpn has "
-        + "5 levels"
+      "x.yaml: line 1, column 31: model.rpn.anchor_strides is [4], but a head of kind fpn has maps "
+        + "of [4, 8, 16, 32, 64]"
     ),
     (
       "model: {rpn: {anchor_sizes: [4]}}\n",
@@ -187,8 +187,13 @@ struct ConfigurationErrorTests {
         + "anchor_strides; give each level one size"
     ),
     (
+      "model: {rpn: {anchor_sizes: [4, 8, 16, 32, 60]}}\n",
+      "x.yaml: line 1, column 29: model.rpn.anchor_sizes is [4.0, 8.0, 16.0, 32.0, 60.0], but sizes "
+        + "must be one multiple of anchor_strides [4, 8, 16, 32, 64]"
+    ),
+    (
       "model: {head: {kind: c4}}\n",
-      "x.yaml: model.rpn.anchor_strides has 5 values, but a head of kind c4 has one map; give [16]"
+      "x.yaml: model.rpn.anchor_strides is [4, 8, 16, 32, 64], but a head of kind c4 has maps of [16]"
     ),
   ])
   func fileErrors(yaml: String, wanted: String) throws {

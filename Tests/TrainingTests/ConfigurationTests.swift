@@ -30,7 +30,7 @@ struct ConfigurationTests {
           backbone: {stem_width: 8, stage_widths: [1, 2, 3, 4], style: caffe}
           rpn:
             detached: false
-            anchor_sizes: [1.5, 2, 3, 4, 5e1]
+            anchor_sizes: [1.5, 3, 6, 12, 2.4e1]
           head:
             feature: "final"
         optimizer:
@@ -47,7 +47,7 @@ struct ConfigurationTests {
     #expect(found.model.backbone.stageWidths == [1, 2, 3, 4])
     #expect(found.model.backbone.style == .caffe)
     #expect(!found.model.rpn.detached)
-    #expect(found.model.rpn.anchorSizes == [1.5, 2, 3, 4, 50])
+    #expect(found.model.rpn.anchorSizes == [1.5, 3, 6, 12, 24])
     #expect(found.model.head.feature == .final)
     #expect(found.optimizer.rate == 1)
     #expect(found.optimizer.milestones.isEmpty)

@@ -3,8 +3,9 @@ extension RunConfiguration {
   private static let textLength = 77
   /// Regions of the largest bag: a proposal and its eight neighbours (spec method 1.4).
   private static let bagSize = 9
-  /// Levels of the feature pyramid, the one that only proposals use included (spec detector 2.2).
-  private static let pyramidLevels = 5
+  /// Pixels between neighbouring cells of the maps that proposals come from (spec detector 2.2).
+  private static let pyramidStrides = [4, 8, 16, 32, 64]
+  private static let singleMapStrides = [16]
 
   /// Checks what no single key can know.
   ///
@@ -36,36 +37,39 @@ extension RunConfiguration {
   }
 
   private func anchorConflicts() -> [(key: String, reason: String)] {
+    let kind = model.head.kind
     let strides = model.rpn.anchorStrides
     let sizes = model.rpn.anchorSizes
-    var found: [(key: String, reason: String)] = []
-    switch model.head.kind {
-    case .fpn:
-      if strides.count != Self.pyramidLevels {
-        found.append(
-          (
-            "model.rpn.anchor_strides",
-            "has \(strides.count) values, but a head of kind fpn has \(Self.pyramidLevels) levels"
-          ))
-      }
-      if sizes.count != strides.count {
-        found.append(
-          (
-            "model.rpn.anchor_sizes",
-            "has \(sizes.count) values, but there are \(strides.count) anchor_strides; "
-              + "give each level one size"
-          ))
-      }
-    case .c4:
-      if strides.count != 1 {
-        found.append(
-          (
-            "model.rpn.anchor_strides",
-            "has \(strides.count) values, but a head of kind c4 has one map; give [16]"
-          ))
-      }
+    let wanted = kind == .fpn ? Self.pyramidStrides : Self.singleMapStrides
+    guard strides == wanted else {
+      return [
+        (
+          "model.rpn.anchor_strides",
+          "is \(strides.yaml), but a head of kind \(kind.rawValue) has maps of \(wanted.yaml)"
+        )
+      ]
     }
-    return found
+    guard kind == .fpn else { return [] }
+    guard sizes.count == strides.count else {
+      return [
+        (
+          "model.rpn.anchor_sizes",
+          "has \(sizes.count) values, but there are \(strides.count) anchor_strides; "
+            + "give each level one size"
+        )
+      ]
+    }
+    // All levels share one set of anchors in units of the stride (spec detector 2.3).
+    let scales = zip(sizes, strides).map { $0 / Double($1) }
+    guard scales.allSatisfy({ $0 == scales[0] }) else {
+      return [
+        (
+          "model.rpn.anchor_sizes",
+          "is \(sizes.yaml), but sizes must be one multiple of anchor_strides \(strides.yaml)"
+        )
+      ]
+    }
+    return []
   }
 
   private func dataConflicts() -> [(key: String, reason: String)] {

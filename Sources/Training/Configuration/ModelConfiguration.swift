@@ -97,11 +97,11 @@ extension RunConfiguration.Model {
     public var batchSize = 256
     /// Largest share of positive ones among them.
     public var positiveFraction = 0.5
-    /// Sides of square anchors in pixels: one for each level of a pyramid, all on the one map of `c4`.
+    /// Sides of square anchors in pixels: one multiple of the strides for a pyramid, any for `c4`.
     public var anchorSizes = [32.0, 64, 128, 256, 512]
     /// Height over width.
     public var anchorRatios = [0.5, 1, 2]
-    /// Pixels between neighbouring cells of each level.
+    /// Pixels between neighbouring cells of each level; the head's kind fixes them.
     public var anchorStrides = [4, 8, 16, 32, 64]
 
     /// Creates the published network.
