@@ -1,0 +1,126 @@
+extension RunConfiguration {
+  /// Tokens that the text encoder of CLIP takes, the start and the end included.
+  private static let textLength = 77
+  /// Regions of the largest bag: a proposal and its eight neighbours (spec method 1.4).
+  private static let bagSize = 9
+  /// Pixels between neighbouring cells of the maps that proposals come from (spec detector 2.2).
+  private static let pyramidStrides = [4, 8, 16, 32, 64]
+  private static let singleMapStrides = [16]
+
+  /// Checks what no single key can know.
+  ///
+  /// - Parameters:
+  ///   - places: Where values were written.
+  ///   - name: What errors call the configuration when a value was written nowhere.
+  /// - Throws: ``ConfigurationError`` of the first pair of values that does not go together.
+  func check(
+    places: [String: ConfigurationPlace], name: String
+  ) throws(ConfigurationError) {
+    for (key, reason) in conflicts() {
+      throw .conflict(place: places[key] ?? ConfigurationPlace(name), key: key, reason: reason)
+    }
+  }
+
+  /// Checks that the paths are there without which training is impossible.
+  ///
+  /// - Throws: ``ConfigurationError`` with the first key that is empty.
+  public func requirePathsForTraining() throws {
+    let needed = [
+      ("clip.folder", clip.folder), ("data.train_annotations", data.trainAnnotations),
+      ("data.train_images", data.trainImages), ("data.class_split", data.classSplit),
+    ]
+    for (key, path) in needed where path.isEmpty { throw ConfigurationError.missing(key: key) }
+  }
+
+  private func conflicts() -> [(key: String, reason: String)] {
+    anchorConflicts() + dataConflicts() + trainingConflicts()
+  }
+
+  private func anchorConflicts() -> [(key: String, reason: String)] {
+    let kind = model.head.kind
+    let strides = model.rpn.anchorStrides
+    let sizes = model.rpn.anchorSizes
+    let wanted = kind == .fpn ? Self.pyramidStrides : Self.singleMapStrides
+    guard strides == wanted else {
+      return [
+        (
+          "model.rpn.anchor_strides",
+          "is \(strides.yaml), but a head of kind \(kind.rawValue) has maps of \(wanted.yaml)"
+        )
+      ]
+    }
+    guard kind == .fpn else { return [] }
+    guard sizes.count == strides.count else {
+      return [
+        (
+          "model.rpn.anchor_sizes",
+          "has \(sizes.count) values, but there are \(strides.count) anchor_strides; "
+            + "give each level one size"
+        )
+      ]
+    }
+    // All levels share one set of anchors in units of the stride (spec detector 2.3).
+    let scales = zip(sizes, strides).map { $0 / Double($1) }
+    guard scales.allSatisfy({ $0 == scales[0] }) else {
+      return [
+        (
+          "model.rpn.anchor_sizes",
+          "is \(sizes.yaml), but sizes must be one multiple of anchor_strides \(strides.yaml)"
+        )
+      ]
+    }
+    return []
+  }
+
+  private func dataConflicts() -> [(key: String, reason: String)] {
+    var found: [(key: String, reason: String)] = []
+    if let largest = data.shortSides.max(), largest > data.longSide {
+      found.append(
+        ("data.short_sides", "has \(largest), which is more than long_side \(data.longSide)"))
+    }
+    if data.testShortSide > data.longSide {
+      found.append(
+        (
+          "data.test_short_side",
+          "is \(data.testShortSide), which is more than long_side \(data.longSide)"
+        ))
+    }
+    if training.evaluateEvery > 0, data.validationAnnotations.isEmpty,
+      !data.trainAnnotations.isEmpty
+    {
+      found.append(
+        (
+          "training.evaluate_every",
+          "is \(training.evaluateEvery), but data.validation_annotations is empty; "
+            + "give them or set evaluate_every to 0"
+        ))
+    }
+    return found
+  }
+
+  private func trainingConflicts() -> [(key: String, reason: String)] {
+    var found: [(key: String, reason: String)] = []
+    let length = Self.bagSize * model.head.words + 2
+    if alignment.kind == .bags, length > Self.textLength {
+      found.append(
+        (
+          "model.head.words",
+          "is \(model.head.words), so a bag of \(Self.bagSize) regions needs \(length) tokens, but "
+            + "the text encoder takes \(Self.textLength); give at most "
+            + "\((Self.textLength - 2) / Self.bagSize) words or alignment.kind regions"
+        ))
+    }
+    if alignment.kind != .none, training.alignmentBatch == 0 {
+      found.append(
+        (
+          "training.alignment_batch",
+          "is 0, but alignment.kind is \(alignment.kind.rawValue); give at least 1 or kind none"
+        ))
+    }
+    let milestones = optimizer.milestones
+    if zip(milestones, milestones.dropFirst()).contains(where: { $0 >= $1 }) {
+      found.append(("optimizer.milestones", "must rise from value to value"))
+    }
+    return found
+  }
+}

@@ -1,0 +1,56 @@
+extension RunConfiguration {
+  /// Images, annotations and how they are prepared (spec training 4.5).
+  public struct Data: Sendable, Equatable {
+    /// The value of ``classSplit`` that stands for the published 48 + 17 classes of COCO.
+    public static let openVocabularyCOCO = "ov_coco"
+
+    /// COCO annotations of the base classes that train the detector.
+    public var trainAnnotations = ""
+    /// The folder of their images.
+    public var trainImages = ""
+    /// COCO annotations of the images that are aligned with the teacher; empty takes
+    /// ``trainAnnotations``.
+    public var alignmentAnnotations = ""
+    /// The folder of their images; empty takes ``trainImages``.
+    public var alignmentImages = ""
+    /// COCO annotations of base and novel classes that measure the detector.
+    public var validationAnnotations = ""
+    /// The folder of their images.
+    public var validationImages = ""
+    /// Which classes are base and which novel: `ov_coco` or a JSON file.
+    public var classSplit = Self.openVocabularyCOCO
+    /// The bound of an image's long side in pixels.
+    public var longSide = 1333
+    /// The bounds of an image's short side in pixels, one drawn for each training image.
+    public var shortSides = [640, 672, 704, 736, 768, 800]
+    /// The bound of an image's short side at test, in pixels.
+    public var testShortSide = 800
+    /// The probability that a training image is flipped from left to right.
+    public var flipProbability = 0.5
+    /// Threads that decode images.
+    public var threads = 2
+    /// Most batches that are ready or in work.
+    public var prefetch = 2
+
+    /// Creates a section without paths.
+    public init() {}
+  }
+}
+
+extension RunConfiguration.Data: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.path("train_annotations", &trainAnnotations)
+    try keys.path("train_images", &trainImages)
+    try keys.path("alignment_annotations", &alignmentAnnotations)
+    try keys.path("alignment_images", &alignmentImages)
+    try keys.path("validation_annotations", &validationAnnotations)
+    try keys.path("validation_images", &validationImages)
+    try keys.path("class_split", &classSplit, except: [Self.openVocabularyCOCO])
+    try keys.field("long_side", &longSide, .whole(1...16384))
+    try keys.field("short_sides", &shortSides, .list(atLeast: 1, .whole(1...16384)))
+    try keys.field("test_short_side", &testShortSide, .whole(1...16384))
+    try keys.field("flip_probability", &flipProbability, .number(0...1))
+    try keys.field("threads", &threads, .whole(1...256))
+    try keys.field("prefetch", &prefetch, .whole(1...256))
+  }
+}

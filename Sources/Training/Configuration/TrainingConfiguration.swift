@@ -1,0 +1,115 @@
+extension RunConfiguration {
+  /// How weights are changed (spec training 4.2).
+  public struct Optimizer: Sendable, Equatable {
+    /// The method.
+    public enum Kind: String, Sendable, CaseIterable, ConfigurationChoice {
+      /// Stochastic gradient descent with momentum.
+      case sgd
+    }
+
+    /// The method.
+    public var kind = Kind.sgd
+    /// The learning rate after warm-up.
+    public var rate = 0.04
+    /// The detection images of a step, over all processes, that ``rate`` is meant for.
+    ///
+    /// Other batches scale it in proportion (spec training 4.6); 0 takes ``rate`` as it is.
+    public var referenceBatch = 32
+    /// Share of the last change that is added to the next.
+    public var momentum = 0.9
+    /// Share of a weight that is added to its gradient.
+    public var weightDecay = 2.5e-5
+    /// Iterations until the full rate.
+    public var warmupIterations = 1000
+    /// Share of the rate at iteration 0.
+    public var warmupFactor = 0.001
+    /// Iterations, counted from 0, from which the rate is multiplied by ``factor``.
+    public var milestones = [60_000, 80_000]
+    /// What the rate is multiplied by at each milestone.
+    public var factor = 0.1
+    /// The bound of gradients.
+    public var gradientLimit = GradientLimit()
+
+    /// Creates the published optimizer.
+    public init() {}
+  }
+
+  /// The bound of gradients.
+  public struct GradientLimit: Sendable, Equatable {
+    /// What is bounded.
+    public enum Kind: String, Sendable, CaseIterable, ConfigurationChoice {
+      /// Nothing.
+      case none
+      /// The length of all gradients together, by scaling them (L2).
+      case norm
+      /// Each value, by clipping it.
+      case value
+    }
+
+    /// What is bounded.
+    public var kind = Kind.none
+    /// The bound; unused with kind `none`.
+    public var limit = 35.0
+
+    /// Creates a limit that bounds nothing.
+    public init() {}
+  }
+
+  /// How long a run is and what it writes.
+  public struct Training: Sendable, Equatable {
+    /// Steps of the run.
+    public var iterations = 90_000
+    /// Images of a step, in one process, that train the detector.
+    public var detectionBatch = 2
+    /// Images of a step, in one process, that are aligned with the teacher.
+    public var alignmentBatch = 2
+    /// What all random choices follow from.
+    public var seed = 0
+    /// Iterations between checkpoints; the last iteration always has one.
+    public var checkpointEvery = 5000
+    /// Checkpoints kept, the newest ones.
+    public var keepCheckpoints = 2
+    /// Iterations between evaluations; 0 for none.
+    public var evaluateEvery = 10_000
+    /// Iterations between log lines.
+    public var logEvery = 50
+
+    /// Creates the published schedule.
+    public init() {}
+  }
+}
+
+extension RunConfiguration.Optimizer: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("kind", &kind)
+    try keys.field("rate", &rate, .positive)
+    try keys.field("reference_batch", &referenceBatch, .atLeast(0))
+    try keys.field("momentum", &momentum, .number(0...1))
+    try keys.field("weight_decay", &weightDecay, .number(0...1))
+    try keys.field("warmup_iterations", &warmupIterations, .atLeast(0))
+    try keys.field("warmup_factor", &warmupFactor, .number(0...1))
+    try keys.field("milestones", &milestones, .list(atLeast: 0, .atLeast(1)))
+    try keys.field("factor", &factor, .number(0...1))
+    try keys.section("gradient_limit", &gradientLimit)
+  }
+}
+
+extension RunConfiguration.GradientLimit: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("kind", &kind)
+    try keys.field("limit", &limit, .positive)
+  }
+}
+
+extension RunConfiguration.Training: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("iterations", &iterations, .atLeast(1))
+    try keys.field("detection_batch", &detectionBatch, .whole(1...4096))
+    try keys.field("alignment_batch", &alignmentBatch, .whole(0...4096))
+    try keys.field("seed", &seed, .atLeast(0))
+    try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))
+    try keys.field("keep_checkpoints", &keepCheckpoints, .atLeast(1))
+    try keys.field("evaluate_every", &evaluateEvery, .atLeast(0))
+    try keys.field("log_every", &logEvery, .atLeast(1))
+  }
+}

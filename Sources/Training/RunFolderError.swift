@@ -1,0 +1,30 @@
+/// Why a run folder cannot be used; the description is one line with path and remedy.
+public enum RunFolderError: Error, CustomStringConvertible, Equatable {
+  /// A new run would overwrite an old one.
+  case exists(path: String)
+  /// There is no run to go on with.
+  case missing(path: String)
+  /// Another process writes into the folder; `holder` says which, empty when unknown.
+  case locked(path: String, holder: String)
+  /// No whole checkpoint is there.
+  case noCheckpoint(path: String)
+  /// The system refuses something.
+  case system(path: String, reason: String)
+
+  /// One line: what, where, remedy.
+  public var description: String {
+    switch self {
+    case .exists(let path):
+      "\(path): this run exists already; go on with it by --resume or choose another name"
+    case .missing(let path):
+      "\(path): there is no run here (no config.yaml); check the name or start without --resume"
+    case .locked(let path, let holder):
+      "\(path): \(holder.isEmpty ? "another process" : holder) is training in this run; "
+        + "wait for it, stop it or choose another name"
+    case .noCheckpoint(let path):
+      "\(path): this run has no whole checkpoint; start a new run with its config.yaml"
+    case .system(let path, let reason):
+      "\(path): \(reason)"
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/// The learning rate of each iteration: linear warm-up, then steps (spec training 4.2).
+public struct Schedule: Sendable, Equatable {
+  /// The rate after warm-up.
+  public let peak: Double
+  /// Iterations of the warm-up; the last of them has the full rate.
+  public let warmupIterations: Int
+  /// Share of the rate at iteration 0.
+  public let warmupFactor: Double
+  /// Iterations, counted from 0, from which the rate is multiplied by ``factor``.
+  public let milestones: [Int]
+  /// What the rate is multiplied by at each milestone.
+  public let factor: Double
+
+  /// Creates a schedule.
+  ///
+  /// - Parameters:
+  ///   - peak: The rate after warm-up.
+  ///   - warmupIterations: Iterations until the full rate; 0 starts with it.
+  ///   - warmupFactor: Share of the rate at iteration 0.
+  ///   - milestones: Iterations from which the rate is multiplied by `factor`.
+  ///   - factor: What the rate is multiplied by at each milestone.
+  public init(
+    peak: Double, warmupIterations: Int, warmupFactor: Double, milestones: [Int],
+    factor: Double = 0.1
+  ) {
+    self.peak = peak
+    self.warmupIterations = warmupIterations
+    self.warmupFactor = warmupFactor
+    self.milestones = milestones
+    self.factor = factor
+  }
+
+  /// Creates the schedule of a run; the rate follows the batch (spec training 4.6).
+  ///
+  /// - Parameters:
+  ///   - optimizer: Rates, warm-up and milestones.
+  ///   - detectionImages: Detection images of a step over all processes.
+  public init(_ optimizer: RunConfiguration.Optimizer, detectionImages: Int) {
+    let reference = optimizer.referenceBatch
+    self.init(
+      peak: reference == 0
+        ? optimizer.rate : optimizer.rate * Double(detectionImages) / Double(reference),
+      warmupIterations: optimizer.warmupIterations, warmupFactor: optimizer.warmupFactor,
+      milestones: optimizer.milestones, factor: optimizer.factor)
+  }
+
+  /// The learning rate of an iteration.
+  ///
+  /// - Parameter iteration: Counted from 0.
+  /// - Returns: The rate that this iteration's step uses.
+  public func rate(at iteration: Int) -> Double {
+    var rate = peak
+    // The last iteration of the warm-up has the full rate already.
+    if iteration < warmupIterations - 1 {
+      let progress = Double(iteration) / Double(warmupIterations - 1)
+      rate *= warmupFactor + (1 - warmupFactor) * progress
+    }
+    for milestone in milestones where iteration >= milestone { rate *= factor }
+    return rate
+  }
+}

@@ -1,0 +1,150 @@
+import Foundation
+import Testing
+
+@testable import Training
+
+@Suite("Configuration")
+struct ConfigurationTests {
+  private func load(
+    _ name: String, _ overrides: [String] = [], environment: [String: String] = [:]
+  ) throws -> RunConfiguration {
+    try RunConfiguration.load(
+      name, overrides: overrides, environment: environment, directory: "/work")
+  }
+
+  private func load(yaml: String, _ overrides: [String] = []) throws -> RunConfiguration {
+    let scratch = try Scratch()
+    return try load(try scratch.write(yaml, "x.yaml"), overrides)
+  }
+
+  @Test func emptyFileHasThePublishedValues() throws {
+    #expect(try load(yaml: "") == RunConfiguration())
+    #expect(try load(yaml: "# nothing\n") == RunConfiguration())
+    #expect(try load(yaml: "model:\n  # all commented out\n") == RunConfiguration())
+  }
+
+  @Test func everyKindOfValueIsRead() throws {
+    let found = try load(
+      yaml: """
+        model:
+          backbone: {stem_width: 8, stage_widths: [1, 2, 3, 4], style: caffe}
+          rpn:
+            detached: false
+            anchor_sizes: [1.5, 3, 6, 12, 2.4e1]
+          head:
+            feature: "final"
+        optimizer:
+          rate: 1
+          milestones: []
+        training:
+          iterations: 1_000
+          evaluate_every: 0
+        data:
+          train_annotations: /a b/${nothing
+          class_split: splits/mine.json
+        """)
+    #expect(found.model.backbone.stemWidth == 8)
+    #expect(found.model.backbone.stageWidths == [1, 2, 3, 4])
+    #expect(found.model.backbone.style == .caffe)
+    #expect(!found.model.rpn.detached)
+    #expect(found.model.rpn.anchorSizes == [1.5, 3, 6, 12, 24])
+    #expect(found.model.head.feature == .final)
+    #expect(found.optimizer.rate == 1)
+    #expect(found.optimizer.milestones.isEmpty)
+    #expect(found.training.iterations == 1000)
+    #expect(found.data.trainAnnotations == "/a b/${nothing")
+    #expect(found.data.alignmentAnnotations == found.data.trainAnnotations)
+    #expect(found.data.classSplit == "/work/splits/mine.json")
+  }
+
+  @Test func publishedPresetHasTheDefaultsApartFromItsPaths() throws {
+    let found = try load("ov-coco-fpn-kd")
+    var wanted = RunConfiguration()
+    wanted.model.start = found.model.start
+    wanted.clip = found.clip
+    wanted.data = found.data
+    #expect(found == wanted)
+    #expect(found.data.shortSides == RunConfiguration.Data().shortSides)
+    #expect(found.clip.folder == "/work/data/clip-vit-base-patch32")
+    try found.requirePathsForTraining()
+  }
+
+  @Test func everyPresetFileIsListedAndLoads() throws {
+    let folder = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../../Sources/Training/Presets").path
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+    #expect(files == RunConfiguration.presetNames.map { "\($0).yaml" })
+    for name in RunConfiguration.presetNames {
+      let found = try load(name, environment: ["BARON_SHARED": "/shared"])
+      try found.requirePathsForTraining()
+      #expect(try !RunConfiguration.presetText(name).isEmpty)
+    }
+  }
+
+  @Test func fileOverBaseAndOverrideOverBoth() throws {
+    let scratch = try Scratch()
+    _ = try scratch.write(
+      "base: demo\nmodel: {neck: {channels: 8}, head: {words: 2}}\noptimizer: {rate: 3}\n",
+      "first.yaml")
+    let path = try scratch.write(
+      "base: first.yaml\nmodel:\n  head:\n    words: 3\n    rois: 7\n", "second.yaml")
+    let found = try load(path, ["model.head.rois=9", "model.head={fc_width: 11, norm: batch}"])
+    var wanted = try load("demo")
+    wanted.model.neck.channels = 8
+    wanted.optimizer.rate = 3
+    wanted.model.head.words = 3
+    wanted.model.head.rois = 9
+    wanted.model.head.fcWidth = 11
+    wanted.model.head.norm = .batch
+    #expect(found == wanted)
+  }
+
+  @Test func laterOverrideWins() throws {
+    let found = try load(
+      "demo", ["training.seed=1", "training.seed=2", "data.short_sides=[32, 64]"])
+    #expect(found.training.seed == 2)
+    #expect(found.data.shortSides == [32, 64])
+  }
+
+  @Test func overriddenPathNeedsNoVariable() throws {
+    let keys = [
+      "train_annotations", "train_images", "alignment_annotations", "alignment_images",
+      "validation_annotations", "validation_images",
+    ]
+    let found = try load("coco-mini", ["clip.folder=here"] + keys.map { "data.\($0)=/\($0)" })
+    #expect(found.clip.folder == "/work/here")
+    #expect(found.data.trainImages == "/train_images")
+  }
+
+  @Test func variablesAreReplaced() throws {
+    let found = try RunConfiguration.load(
+      "demo", overrides: ["clip.folder=${A}/x/${B}${A}"], environment: ["A": "/a", "B": "b"],
+      directory: "/work")
+    #expect(found.clip.folder == "/a/x/b/a")
+  }
+
+  @Test func yamlReadsBackEqual() throws {
+    var configurations = try RunConfiguration.presetNames.map {
+      try load($0, environment: ["BARON_SHARED": "/shared"])
+    }
+    var odd = RunConfiguration()
+    odd.model.start = "/a \"quoted\" \\ ü: # {x} \u{1F600}\tfile"
+    odd.optimizer.rate = 0.1 + 0.2
+    odd.optimizer.weightDecay = .leastNonzeroMagnitude
+    odd.optimizer.milestones = []
+    odd.optimizer.gradientLimit.kind = .value
+    odd.training.seed = .max
+    configurations.append(odd)
+    for configuration in configurations {
+      #expect(try load(yaml: configuration.yaml()) == configuration)
+    }
+  }
+
+  @Test func yamlStandsAlone() throws {
+    let text = try load("demo").yaml()
+    #expect(
+      text.hasPrefix("model:\n  backbone:\n    stem_width: 16\n    stage_widths: [16, 32, 64"))
+    #expect(text.contains("\n  folder: \"/work/runs/demo/clip\"\n"))
+    #expect(!text.contains("base:"))
+  }
+}

@@ -1,0 +1,117 @@
+import Formats
+import Foundation
+import Testing
+
+@testable import Training
+
+@Suite("Metric log")
+struct MetricLogTests {
+  /// A record whose timings differ from run to run, as real ones do.
+  private func record(_ iteration: Int, run: Int = 0) -> MetricRecord {
+    MetricRecord(
+      iteration: iteration, losses: ["loss_bag": 1 / Double(iteration + 1), "loss_cls": 0.1],
+      measures: ["bags": Double(7 * iteration)], learningRate: 1e-5, gradientNorm: 0.1 + 0.2,
+      imagesPerSecond: 3.5 + Double(run), dataWaitShare: 0.25, memoryPeak: 1 << 33 + run,
+      seconds: 0.5 + Double(run))
+  }
+
+  @Test func recordsReadBackEqual() throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.folder)/metrics.jsonl"
+    let log = try MetricLog(path: path, startingAt: 0)
+    for iteration in 0..<3 { try log.append(record(iteration)) }
+    #expect(try MetricLog.records(in: path) == (0..<3).map { record($0) })
+  }
+
+  @Test func oneLineOfJSON() throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.folder)/metrics.jsonl"
+    var odd = record(0)
+    odd.losses = ["loss_bag": .nan]
+    try MetricLog(path: path, startingAt: 0).append(odd)
+    #expect(
+      try String(contentsOfFile: path, encoding: .utf8) == """
+        {"data_wait_share":0.25,"gradient_norm":0.30000000000000004,"images_per_second":3.5,\
+        "iteration":0,"learning_rate":1e-05,"losses":{"loss_bag":null},"measures":{"bags":0},\
+        "memory_peak_bytes":8589934592,"seconds":0.5}
+
+        """)
+    #expect(try MetricLog.records(in: path)[0].losses["loss_bag"]?.isNaN == true)
+  }
+
+  @Test func resumedFileIsThatOfAnUninterruptedRun() throws {
+    let scratch = try Scratch()
+    let whole = "\(scratch.folder)/whole.jsonl"
+    let broken = "\(scratch.folder)/broken.jsonl"
+    let first = try MetricLog(path: whole, startingAt: 0)
+    for iteration in 0..<8 { try first.append(record(iteration)) }
+    do {
+      let log = try MetricLog(path: broken, startingAt: 0)
+      for iteration in 0..<6 { try log.append(record(iteration)) }
+    }
+    // A crash in the middle of a line, after a checkpoint of four iterations.
+    let handle = try #require(FileHandle(forWritingAtPath: broken))
+    try handle.seekToEnd()
+    try handle.write(contentsOf: Data("{\"iteration\":6,\"los".utf8))
+    try handle.close()
+    #expect(try MetricLog.records(in: broken).count == 6)
+
+    let resumed = try MetricLog(path: broken, startingAt: 4)
+    #expect(try MetricLog.records(in: broken) == (0..<4).map { record($0) })
+    for iteration in 4..<8 { try resumed.append(record(iteration, run: 1)) }
+    let wanted = try MetricLog.records(in: whole)
+    let found = try MetricLog.records(in: broken)
+    #expect(found != wanted)
+    #expect(found.map(\.withoutTimings) == wanted.map(\.withoutTimings))
+  }
+
+  @Test func newRunStartsEmpty() throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.folder)/metrics.jsonl"
+    try MetricLog(path: path, startingAt: 0).append(record(0))
+    _ = try MetricLog(path: path, startingAt: 0)
+    #expect(try MetricLog.records(in: path).isEmpty)
+  }
+
+  @Test func meansOfFirstAndLast() throws {
+    var records = (0..<4).map { record($0) }
+    records[3].losses["loss_bag"] = .nan
+    records[2].losses["loss_rare"] = 5
+    #expect(MetricLog.meanLosses(records.prefix(2)) == ["loss_bag": 0.75, "loss_cls": 0.1])
+    let last = MetricLog.meanLosses(records.suffix(2))
+    #expect(last == ["loss_bag": 1.0 / 3, "loss_cls": 0.1, "loss_rare": 5])
+    #expect(MetricLog.meanLosses([MetricRecord]()).isEmpty)
+    #expect(records[0].totalLoss == 1.1)
+  }
+
+  @Test(arguments: [
+    ("{\"iteration\":0,\n", "m.jsonl: line 1: "),
+    ("[]\n", "m.jsonl: line 1: iteration is missing or not a whole number"),
+    ("{\"iteration\":0}\n", "m.jsonl: line 1: losses is missing or no object"),
+    (
+      "{\"iteration\":0,\"losses\":{\"a\":\"b\"}}\n",
+      "m.jsonl: line 1: losses.a is missing or not a number"
+    ),
+    (
+      "{\"iteration\":0,\"losses\":{},\"measures\":{}}\n",
+      "m.jsonl: line 1: learning_rate is missing or not a number"
+    ),
+  ])
+  func malformedLines(text: String, wanted: String) throws {
+    let scratch = try Scratch()
+    let path = try scratch.write(text, "m.jsonl")
+    let error = #expect(throws: FormatError.self) { try MetricLog.records(in: path) }
+    let found = "\(try #require(error))".replacingOccurrences(of: scratch.folder + "/", with: "")
+    #expect(found.hasPrefix(wanted))
+    #expect(!found.contains("\n"))
+    #expect(throws: FormatError.self) { try MetricLog(path: path, startingAt: 1) }
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+  }
+
+  @Test func missingFolder() throws {
+    let scratch = try Scratch()
+    #expect(throws: FormatError.self) {
+      try MetricLog(path: "\(scratch.folder)/none/metrics.jsonl", startingAt: 0)
+    }
+  }
+}

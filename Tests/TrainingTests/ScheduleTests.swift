@@ -1,0 +1,61 @@
+import TestSupport
+import Testing
+
+@testable import Training
+
+@Suite("Schedule")
+struct ScheduleTests {
+  @Test(.enabled(if: Fixture.available, "needs the fixture set"))
+  func ratesAreThoseOfThePeer() throws {
+    let fixture = try Fixture("optim/lr_schedule.safetensors")
+    var checked = 0
+    // Each set of parameters has its rates, at listed iterations or else at all of them.
+    for (name, params) in fixture.params.object ?? [:] {
+      let schedule = Schedule(
+        peak: try #require(params["lr"]?.number),
+        warmupIterations: try #require(params["warm"]?.integer),
+        warmupFactor: try #require(params["start"]?.number),
+        milestones: try #require(params["miles"]?.array).compactMap(\.integer))
+      let key = fixture.has("\(name)_lr") ? "\(name)_lr" : "lr_\(name)"
+      let wanted = try fixture.floats(key)
+      let iterations =
+        fixture.has("\(name)_iterations")
+        ? try fixture.integers("\(name)_iterations").map(Int.init) : Array(wanted.indices)
+      expectClose(
+        iterations.map { schedule.rate(at: $0) }, wanted, relative: fixture.relative,
+        absolute: fixture.absolute, name)
+      checked += 1
+    }
+    #expect(checked > 0)
+  }
+
+  @Test func publishedRates() {
+    let schedule = Schedule(RunConfiguration.Optimizer(), detectionImages: 32)
+    let wanted = [
+      (0, 4.0e-5), (500, 0.02004), (998, 0.03996), (999, 0.04), (59_999, 0.04), (60_000, 0.004),
+      (80_000, 0.0004), (89_999, 0.0004),
+    ]
+    for (iteration, rate) in wanted {
+      #expect(abs(schedule.rate(at: iteration) - rate) < 1e-3 * rate)
+    }
+  }
+
+  @Test func rateFollowsTheBatch() {
+    var optimizer = RunConfiguration.Optimizer()
+    #expect(Schedule(optimizer, detectionImages: 8).peak == 0.01)
+    optimizer.referenceBatch = 0
+    #expect(Schedule(optimizer, detectionImages: 8).peak == 0.04)
+  }
+
+  @Test(arguments: [0, 1]) func withoutWarmupTheFirstRateIsFull(iterations: Int) {
+    let schedule = Schedule(
+      peak: 2, warmupIterations: iterations, warmupFactor: 0.5, milestones: [], factor: 0.5)
+    #expect(schedule.rate(at: 0) == 2)
+  }
+
+  @Test func milestonesMayLieInTheWarmup() {
+    let schedule = Schedule(
+      peak: 1, warmupIterations: 5, warmupFactor: 0, milestones: [2, 4], factor: 0.5)
+    #expect((0..<6).map { schedule.rate(at: $0) } == [0, 0.25, 0.25, 0.375, 0.25, 0.25])
+  }
+}
