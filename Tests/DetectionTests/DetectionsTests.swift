@@ -26,7 +26,7 @@ struct DetectionsTests {
         imageSize: (Float(size[1]), Float(size[0])))
       // The peer's decoded boxes are in the frame of its results.
       func inResultFrame(_ box: Box) -> Box {
-        let detection = Detection(box: box, label: 0, score: 0)
+        let detection = DetectedObject(box: box, label: 0, score: 0)
         return rescales
           ? detection.scaled(x: Float(1 / scale[0]), y: Float(1 / scale[1])).box : box
       }
