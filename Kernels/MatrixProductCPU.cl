@@ -305,7 +305,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
       for (int j = 0; j < count; j += NR)
         for (int r = 0; r < packed_rows; r += MR)
           multiply_tile(packed + LEFT_TILE(r), panels + j / NR * PANEL, steps, target + j, g,
-                        m1 + r, columns, min(MR, packed_rows - r), count - j, !adds && k0 == k_first,
+                        m1 + r, columns, min(MR, packed_rows - r), count - j,
+                        !adds && k0 == k_first,
                         bias ? bias + j : 0);
     }
     k0 += KC;
