@@ -105,7 +105,7 @@ struct MatrixProductTests {
   @Test("blocks fit into local memory, whatever its size", arguments: [32, 48, 64, 128, 256, 2048])
   func localMemory(kibibytes: Int) {
     for columns in [16, 48, 64] {
-      let tile = RegisterTile.best(columns: columns)
+      let tile = RegisterTile.best(rows: 112, columns: columns)
       let (depth, most) = tile.block(localMemoryInBytes: kibibytes << 10)
       #expect(RegisterTile.packedRows % tile.rows == 0)
       #expect(most % tile.columns == 0 && most > 0 && depth % 16 == 0)
