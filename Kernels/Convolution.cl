@@ -5,8 +5,8 @@
 //          the input below it, w the 3x3 weight of one pair of channels, * element by element and
 //          summed over the input channels: for each of the 36 elements a matrix product. The
 //          gradient of w is G^T (sum over tiles of (A y A^T) * (B^T x B)) G, y that of the output.
-// Layout:  u [36][O][I], v [36][tile][C], m [36][tile][C], planes `plane` elements apart; x, y NHWC;
-//          w OHWI. Tiles count row by row through the blocks of all images; a launch handles
+// Layout:  u [36][O][I], v [36][tile][C], m [36][tile][C], planes `plane` elements apart; x, y are
+//          NHWC, w OHWI. Tiles count row by row through the blocks of all images; a launch handles
 //          tiles first..<first + get_global_size(1).
 // Launch:  get_global_id(1) is the tile (the output channel for weights); the items of dimension 0
 //          share its channels, WIDTH at a time. One item on a CPU, a work-group on a GPU.

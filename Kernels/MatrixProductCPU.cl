@@ -265,7 +265,9 @@ inline void multiply_tile(__local const float *restrict a, __local const float *
       __global float *to = target + target_row(g, m + r, pitch);
       int c = 0;
       for (; c + LANE_COUNT <= columns; c += LANE_COUNT) {
-        float16 before = !first ? vload16(0, to + c) : bias ? vload16(0, bias + c) : (float16)(0.0f);
+        float16 before = first ? (float16)(0.0f) : vload16(0, to + c);
+        if (first && bias)
+          before = vload16(0, bias + c);
         vstore16(vload16(0, scratch + r * NR + c) + before, 0, to + c);
       }
       for (; c < columns; c++) {
@@ -305,8 +307,8 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
       for (int j = 0; j < count; j += NR)
         for (int r = 0; r < packed_rows; r += MR)
           multiply_tile(packed + LEFT_TILE(r), panels + j / NR * PANEL, steps, target + j, g,
-                        m1 + r, columns, min(MR, packed_rows - r), count - j, !adds && k0 == k_first,
-                        bias ? bias + j : 0);
+                        m1 + r, columns, min(MR, packed_rows - r), count - j,
+                        !adds && k0 == k_first, bias ? bias + j : 0);
     }
     k0 += KC;
   } while (k0 < k_end);

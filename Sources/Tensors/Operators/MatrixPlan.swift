@@ -33,7 +33,7 @@ struct MatrixPlan {
     kernel = "matrix_product_forward_cpu"
     file = "MatrixProductCPU"
     local = [1, 1, 1]
-    let tile = RegisterTile.best(columns: launch.columns)
+    let tile = RegisterTile.best(rows: launch.rows, columns: launch.columns)
     let (depthStep, mostColumns) = tile.block(localMemoryInBytes: device.localMemoryInBytes)
     parameters = [
       "MR": tile.rows, "NV": tile.vectors, "KC": depthStep, "NC": mostColumns,
@@ -81,17 +81,17 @@ struct RegisterTile {
   /// Rows of the left operand that are packed at a time, a multiple of every tile's rows.
   static let packedRows = 112
 
-  /// The tile that computes the fewest columns in vain; wide ones first.
-  static func best(columns: Int) -> RegisterTile {
+  /// The tile that computes the fewest elements in vain.
+  static func best(rows: Int, columns: Int) -> RegisterTile {
     let tiles = [
       RegisterTile(rows: 14, vectors: 2), RegisterTile(rows: 8, vectors: 3),
       RegisterTile(rows: 16, vectors: 1),
     ]
-    func computed(_ tile: RegisterTile) -> Int {
-      columns.dividedUp(by: tile.columns) * tile.columns
-    }
     // A single vector a row is bound by its loads, so it must save a third of the work.
-    func cost(_ tile: RegisterTile) -> Int { computed(tile) * (tile.vectors == 1 ? 3 : 2) }
+    func cost(_ tile: RegisterTile) -> Int {
+      rows.dividedUp(by: tile.rows) * tile.rows * columns.dividedUp(by: tile.columns)
+        * tile.columns * (tile.vectors == 1 ? 3 : 2)
+    }
     return tiles.dropFirst().reduce(tiles[0]) { cost($1) < cost($0) ? $1 : $0 }
   }
 
