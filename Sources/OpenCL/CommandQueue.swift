@@ -202,6 +202,10 @@ public final class CommandQueue {
         handle, buffer.handle, cl_bool(CL_FALSE), 0, buffer.bytes, read.memory.baseAddress, 0,
         nil, &event), "enqueueing", "read of \(buffer.bytes) bytes from \(buffer.label)")
     read.event = event
+    if let profiler, let event {
+      clRetainEvent(event)
+      profiler.add(event, name: "read", queue: name, work: Work(bytes: Double(buffer.bytes)))
+    }
     try check(clFlush(handle), "clFlush", name)
     return read
   }

@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 
 /// Compiled programs on disk, keyed by device, driver, compiler options and source.
 ///
