@@ -24,8 +24,10 @@ public enum CropMask {
     return cells
   }
 
-  /// The additive attention mask of several crops: 0 where both positions are covered or equal,
-  /// else minus infinity. The class position, first, is always covered.
+  /// The additive attention mask of several crops.
+  ///
+  /// It is 0 where both positions are covered or equal, else minus infinity. The class position,
+  /// first, is always covered.
   ///
   /// - Parameters:
   ///   - crops: Per crop, its boxes in units of the crop.

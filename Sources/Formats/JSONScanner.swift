@@ -83,11 +83,9 @@ public struct JSONScanner {
   @inline(__always) private mutating func peekByte() -> UInt8? {
     while position < bytes.count {
       let byte = bytes[position]
-      if byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
-        position += 1
-      } else {
-        return byte
-      }
+      let isSpace = byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
+      guard isSpace else { return byte }
+      position += 1
     }
     return nil
   }
@@ -320,8 +318,11 @@ public struct JSONScanner {
       let value = Double(mantissa) / Self.powersOfTen[fraction]
       return negative ? -value : value
     }
-    let text = String(decoding: UnsafeRawBufferPointer(rebasing: bytes[start..<position]), as: UTF8.self)
-    guard let value = Double(text), value.isFinite else { throw error("the number \(text) overflows") }
+    let digitsRead = UnsafeRawBufferPointer(rebasing: bytes[start..<position])
+    let text = String(decoding: digitsRead, as: UTF8.self)
+    guard let value = Double(text), value.isFinite else {
+      throw error("the number \(text) overflows")
+    }
     return value
   }
 

@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 
 /// How a parameter starts; random values are a pure function of (seed, parameter name).
 public enum Initializer: Sendable, Equatable {
@@ -43,7 +43,8 @@ public enum Initializer: Sendable, Equatable {
     case .constant(let value): [Float](repeating: value, count: count)
     case .normal(let deviation): normal(deviation)
     case .uniform(let bound): uniform(bound)
-    case .xavierUniform(let inputs, let outputs): uniform((6 / Float(inputs + outputs)).squareRoot())
+    case .xavierUniform(let inputs, let outputs):
+      uniform((6 / Float(inputs + outputs)).squareRoot())
     case .kaimingNormal(let fan): normal((2 / Float(fan)).squareRoot())
     case .torchDefault(let inputs): uniform(1 / Float(inputs).squareRoot())
     }

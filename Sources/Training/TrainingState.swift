@@ -1,8 +1,8 @@
 import Baron
 import Checkpoints
 import Detection
-import Foundation
 import Formats
+import Foundation
 import Layers
 import Tensors
 
@@ -95,10 +95,12 @@ public struct TrainingState {
       iteration >= 0
     else {
       throw FormatError(
-        indexPath, "is not a training state of this version; start a new run or take another "
+        indexPath,
+        "is not a training state of this version; start a new run or take another "
           + "checkpoint")
     }
-    let report = try step.model.store.load(from: try openWeights(path: "\(folder)/\(Self.modelFile)"))
+    let report = try step.model.store.load(
+      from: try openWeights(path: "\(folder)/\(Self.modelFile)"))
     if let missing = report.missing.first {
       throw CheckpointError.missingTensor(
         path: report.path, name: missing,
@@ -127,8 +129,7 @@ public struct TrainingState {
   private static func restoreQueues(
     of distillation: BagDistillation, from state: any WeightSource, on stream: ComputeStream
   ) throws {
-    for (name, path) in queues {
-      guard state.shape(of: "queue.\(name).rows") != nil else { continue }
+    for (name, path) in queues where state.shape(of: "queue.\(name).rows") != nil {
       let stored = try state.tensor(named: "queue.\(name).rows")
       let images = try state.tensor(named: "queue.\(name).images").integers()
       guard stored.shape.count == 2, stored.shape[0] == images.count else {

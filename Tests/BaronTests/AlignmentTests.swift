@@ -22,7 +22,8 @@ private func storedQueue(
     features += cells.dropLast()
     images.append(Int32(id))
   }
-  let rows = images.isEmpty
+  let rows =
+    images.isEmpty
     ? nil : try Tensor(features, shape: [images.count, shape[1] - 1], on: stream)
   return (rows, images)
 }

@@ -101,11 +101,13 @@ struct EndToEndAlignmentTests {
   }
 
   /// The gradient of the position embedding, from the sum of both losses of the last step.
-  @Test("gradients of the position embedding", arguments: Fixture.files("baron", prefix: "end_to_end_"))
+  @Test(
+    "gradients of the position embedding", arguments: Fixture.files("baron", prefix: "end_to_end_"))
   func positionGradients(name: String) throws {
     let fixture = try Fixture(name)
     let last = "step\(try fixture.integer("steps") - 1)"
-    try #require(fixture.names.contains { $0.hasPrefix("\(last).grad_pe.") } || name.contains("attn"))
+    try #require(
+      fixture.names.contains { $0.hasPrefix("\(last).grad_pe.") } || name.contains("attn"))
     guard fixture.names.contains(where: { $0.hasPrefix("\(last).grad_pe.") }) else { return }
     try TestDevice.withStream { stream in
       let weights = try Self.weights(fixture)

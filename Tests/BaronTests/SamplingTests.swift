@@ -88,8 +88,8 @@ struct SamplingFixtureTests {
     expectClose(
       coordinates(spans.compactMap { $0 }), try fixture.floats("spanned_boxes"), "\(name) spans")
     // The drawn bags of the peer obey the rule that ours follows.
-    for (index, proposal) in groupBox.enumerated() where index == 0 || groupBox[index - 1] != proposal
-    {
+    for (index, proposal) in groupBox.enumerated()
+    where index == 0 || groupBox[index - 1] != proposal {
       let probabilities = sampling.cellProbabilities(sides: sides[Int(proposal)])
       var random = CounterRandom(seed: 1, UInt64(proposal))
       let ours = sampling.groups(probabilities: probabilities, using: &random)

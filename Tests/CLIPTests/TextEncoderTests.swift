@@ -70,7 +70,8 @@ struct TextEncoderTests {
     }
   }
 
-  @Test("masked pseudo words, one region a sentence", arguments: ["masked", "endk_early", "endk_last"])
+  @Test(
+    "masked pseudo words, one region a sentence", arguments: ["masked", "endk_early", "endk_last"])
   func masked(kind: String) throws {
     let fixture = try Fixture("clip/pseudo_text_\(kind).safetensors")
     try withEncoder(fixture) { encoder, stream in

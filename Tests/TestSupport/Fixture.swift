@@ -1,5 +1,5 @@
-import Foundation
 import Formats
+import Foundation
 import Testing
 
 /// One file of peer numbers: named tensors and the parameters they were computed with.
@@ -33,7 +33,8 @@ public struct Fixture: Sendable {
   ///   - prefix: What the name starts with.
   /// - Returns: Paths for ``init(_:)``; empty when the set is not there.
   public static func files(_ directory: String, prefix: String = "") -> [String] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(directory)")) ?? []
+    let names =
+      (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(directory)")) ?? []
     return names.filter { $0.hasPrefix(prefix) && $0.hasSuffix(".safetensors") }.sorted()
       .map { "\(directory)/\($0)" }
   }

@@ -48,7 +48,7 @@ extension Fixture {
   /// - Parameters:
   ///   - key: Its name.
   ///   - stream: Where it goes.
-  ///   - channelsLast: Whether a rank-4 tensor is turned from NCHW (OIHW) to NHWC (OHWI).
+  ///   - turned: Whether a rank-4 tensor is turned from NCHW (OIHW) to NHWC (OHWI).
   /// - Returns: The tensor, a constant.
   /// - Throws: `FormatError` or `OpenCLError`.
   public func tensor(
@@ -65,7 +65,7 @@ extension Fixture {
   /// - Parameters:
   ///   - tensor: What we computed, rank-4 tensors as NHWC (OHWI); nil fails.
   ///   - key: The stored tensor's name.
-  ///   - channelsLast: Whether a rank-4 tensor is turned to NCHW (OIHW) before comparing.
+  ///   - turned: Whether a rank-4 tensor is turned to NCHW (OIHW) before comparing.
   ///   - label: More about the case, for the message.
   ///   - location: Where the check stands.
   /// - Throws: `FormatError` or `OpenCLError`.
