@@ -14,8 +14,6 @@ public struct DistillationSettings: Sendable, Equatable {
   public var sampling = NeighbourhoodSampling()
   /// Weights, temperatures and queues.
   public var alignment = AlignmentSettings()
-  /// Probability that a word of an occurrence is dropped.
-  public var wordDropout = 0.5
   /// Whether the teacher sees only patches inside the bag's boxes.
   public var masksCrops = false
   /// Most occurrences of one image, which bounds the memory as the network grows surer.
@@ -206,9 +204,8 @@ public final class BagDistillation {
       var random = CounterRandom(
         seed: seed, CounterRandom.key("bag words"), UInt64(iteration),
         UInt64(bitPattern: Int64(frame.imageID)))
-      return WordDropout.masks(
-        regions: owners.count { $0 == image }, words: words.shape[1],
-        rate: settings.wordDropout, using: &random)
+      return detector.configuration.head.keptWords(
+        regions: owners.count { $0 == image }, random: &random)
     }
     return try StudentEmbeddings(words: words, keep: keep, lengths: bags.lengths, encoder: text)
   }

@@ -110,7 +110,6 @@ extension RunConfiguration {
       regionWeight: Float(alignment.regionWeight),
       regionTemperature: Float(alignment.regionTemperature),
       bagQueueLength: alignment.bagQueueLength, regionQueueLength: alignment.regionQueueLength)
-    settings.wordDropout = model.head.wordDropout
     settings.masksCrops = alignment.cropMask
     settings.occurrenceLimit = alignment.occurrenceLimit == 0 ? .max : alignment.occurrenceLimit
     if alignment.cache.enabled {
