@@ -12,6 +12,7 @@ struct BaronProgram: ParsableCommand {
       """,
     subcommands: [
       DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, BenchCommand.self,
+      ProfileCommand.self,
     ])
 
   /// Runs the command that the arguments name.

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Foundation
-import OpenCL
-import Tensors
 
 /// `baron bench`: how fast the operators are on a device.
 struct BenchCommand: ParsableCommand {
@@ -31,8 +29,7 @@ struct BenchCommand: ParsableCommand {
   @Option(help: "Also append the lines to this file.")
   var json: String?
 
-  @Option(help: "Device: an index, gpu, cpu or a part of a name.")
-  var device: String?
+  @OptionGroup var device: DeviceOption
 
   @Option(help: "Lines of another program; prints a table of both sides at the end.")
   var compare: String?
@@ -51,15 +48,11 @@ struct BenchCommand: ParsableCommand {
       patterns: patterns, samples: samples, warmup: warmup, sampleSeconds: sampleSeconds,
       path: json)
     if list {
-      for item in BenchCase.all
-      where patterns.contains(where: { fnmatch($0, item.name, 0) == 0 }) {
-        print(item.name)
-      }
+      for item in BenchCase.matching(patterns) { print(item.name) }
       return
     }
     let peer = try compare.map { try BenchComparison(contentsOf: $0) }
-    let stream = try ComputeStream(context: try Context(device: try Device.choose(device)))
-    let results = try runBench(settings, on: stream)
+    let results = try runBench(settings, on: try device.makeStream())
     if let peer { print(peer.table(of: results)) }
   }
 

@@ -114,6 +114,10 @@ static const unsigned char roialigngeometry_clh[] = {
 #embed "../../Kernels/RoIAlignGeometry.clh" suffix(, 0)
 };
 
+static const unsigned char roof_cl[] = {
+#embed "../../Kernels/Roof.cl" suffix(, 0)
+};
+
 static const unsigned char similarity_cl[] = {
 #embed "../../Kernels/Similarity.cl" suffix(, 0)
 };
@@ -157,6 +161,7 @@ static const CKernelFile files[] = {
     ENTRY("RoIAlign.cl", roialign_cl),
     ENTRY("RoIAlignCPU.cl", roialigncpu_cl),
     ENTRY("RoIAlignGeometry.clh", roialigngeometry_clh),
+    ENTRY("Roof.cl", roof_cl),
     ENTRY("Similarity.cl", similarity_cl),
     ENTRY("Softmax.cl", softmax_cl),
     ENTRY("TopK.cl", topk_cl),

@@ -16,6 +16,26 @@ public final class Profiler {
     public let end: UInt64
     /// Arithmetic and traffic.
     public let work: Work
+
+    /// Puts a record together.
+    ///
+    /// - Parameters:
+    ///   - name: The kernel's name, or the transfer's kind.
+    ///   - queue: The queue that ran it.
+    ///   - phase: The phase in which the host enqueued it.
+    ///   - start: Start in nanoseconds of the device's clock.
+    ///   - end: End in nanoseconds of the device's clock.
+    ///   - work: Arithmetic and traffic.
+    public init(
+      name: String, queue: String, phase: String, start: UInt64, end: UInt64, work: Work
+    ) {
+      self.name = name
+      self.queue = queue
+      self.phase = phase
+      self.start = start
+      self.end = end
+      self.work = work
+    }
   }
 
   /// A stretch of host time.
@@ -26,6 +46,18 @@ public final class Profiler {
     public let start: UInt64
     /// End in nanoseconds of the host's monotonic clock.
     public let end: UInt64
+
+    /// Puts a span together.
+    ///
+    /// - Parameters:
+    ///   - name: What the host did.
+    ///   - start: Start in nanoseconds of the host's monotonic clock.
+    ///   - end: End in nanoseconds of the host's monotonic clock.
+    public init(name: String, start: UInt64, end: UInt64) {
+      self.name = name
+      self.start = start
+      self.end = end
+    }
   }
 
   private struct Pending {

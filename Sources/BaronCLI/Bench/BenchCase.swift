@@ -1,3 +1,4 @@
+import Foundation
 import OpenCL
 import Tensors
 
@@ -11,11 +12,36 @@ struct BenchCase {
   let bytes: Double?
   /// Sizes, for the report.
   let shape: [(String, [Int])]
+  /// What differs from the yardstick's case of this name, or nil.
+  var note: String?
   /// Makes the operands; what it returns enqueues one call.
   let prepare: (ComputeStream) throws -> () throws -> Void
 
   /// All cases, in the order in which they run.
-  static var all: [BenchCase] { matrixCases + convolutionCases }
+  static var all: [BenchCase] {
+    matrixCases + convolutionCases + attentionCases + rowCases + detectionCases + contrastCases
+      + encoderCases + detectorCases + ownCases + roofCases
+  }
+
+  /// The cases whose names match one of some shell patterns.
+  static func matching(_ patterns: [String]) -> [BenchCase] {
+    all.filter { item in patterns.contains { fnmatch($0, item.name, 0) == 0 } }
+  }
+}
+
+/// Runs a differentiable computation and its backward pass anew at each call.
+///
+/// - Parameters:
+///   - leaves: The tensors that collect gradients.
+///   - body: Gives a scalar.
+/// - Returns: One call.
+func forwardAndBackward(
+  _ leaves: [Tensor], _ body: @escaping () throws -> Tensor
+) -> () throws -> Void {
+  {
+    for leaf in leaves { leaf.node?.clearGradient() }
+    try body().backward()
+  }
 }
 
 /// Operands that look random and are the same in every run.
@@ -31,5 +57,28 @@ struct BenchValues {
       return (Float(state >> 40) / Float(1 << 24) - 0.5) * width
     }
     return try Tensor(values, shape: shape, on: stream, label: "bench operand")
+  }
+
+  /// A number in a range.
+  mutating func number(in range: ClosedRange<Float>) -> Float {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return range.lowerBound
+      + (range.upperBound - range.lowerBound) * Float(state >> 40) / Float(1 << 24)
+  }
+
+  /// Whole numbers below a limit.
+  mutating func integers(_ count: Int, below limit: Int) -> [Int32] {
+    (0..<count).map { _ in min(Int32(limit - 1), Int32(number(in: 0...Float(limit)))) }
+  }
+
+  /// Corners of boxes inside an image.
+  mutating func boxes(
+    _ count: Int, sides: ClosedRange<Float>, width: Float, height: Float
+  ) -> [[Float]] {
+    (0..<count).map { _ in
+      let size = (width: number(in: sides), height: number(in: sides))
+      let (x, y) = (number(in: 0...width - size.width), number(in: 0...height - size.height))
+      return [x, y, x + size.width, y + size.height]
+    }
   }
 }

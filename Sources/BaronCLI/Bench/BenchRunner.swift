@@ -36,8 +36,7 @@ struct BenchSettings {
 /// - Throws: `OpenCLError`, or an error of the file system.
 func runBench(_ settings: BenchSettings, on stream: ComputeStream) throws -> [BenchResult] {
   var results: [BenchResult] = []
-  for item in BenchCase.all
-  where settings.patterns.contains(where: { fnmatch($0, item.name, 0) == 0 }) {
+  for item in BenchCase.matching(settings.patterns) {
     let result = try measure(item, settings, on: stream)
     let line = describe(result, of: item, settings, on: stream).text()
     print(line)
@@ -114,6 +113,7 @@ private func describe(
         }
       ) { $1 }),
   ]
+  if let note = item.note { fields["note"] = .string(note) }
   if let gflop = item.gflop { fields["gflop_per_s"] = .number(gflop / result.medianSeconds) }
   if let bytes = item.bytes {
     fields["gbyte_per_s"] = .number(1e-9 * bytes / result.medianSeconds)

@@ -34,17 +34,9 @@ extension Tensor {
     }
     precondition(height > 0 && width > 0 && samplingRatio >= 0, "roiAlign: no bins or samples")
     let (stream, regions, channels) = (rois.stream, rois.shape[0], levels[0].shape[3])
-    let place = try Tensor(
-      uninitialized: [regions, 2], on: stream, elementType: .int32, label: "RoI levels")
-    try stream.launchElements(
-      try stream.library.kernel("roi_align_place", in: "RoIAlign"), count: regions,
-      [
-        .buffer(rois.buffer), .buffer(place.buffer), .int(levels.count),
-        .int(levels[0].shape[0]), .float(finestSize),
-      ], work: Work(operations: 10 * Double(regions), bytes: 28 * Double(regions)))
-    let pooling = RoIPooling(
-      rois: rois.detached(), place: place, height: height, width: width,
-      samplingRatio: samplingRatio, aligned: aligned)
+    let pooling = try RoIPooling(
+      rois: rois, levels: levels.count, images: levels[0].shape[0], finestSize: finestSize,
+      height: height, width: width, samplingRatio: samplingRatio, aligned: aligned)
     let result = try Tensor(
       uninitialized: [regions, height, width, channels], on: stream, label: "RoI features")
     for (index, level) in levels.enumerated() {
@@ -58,6 +50,29 @@ extension Tensor {
       }
     }
   }
+
+  /// The gradient of RoIAlign's only map, from that of its features, which this tensor holds:
+  /// `[R, height, width, F]`.
+  ///
+  /// - Parameters:
+  ///   - rois: Regions `[R, 5]`: image index, x1, y1, x2, y2.
+  ///   - map: The map's shape `[N, H, W, F]`.
+  ///   - scale: Cells per unit of the regions.
+  ///   - samplingRatio: Samples per bin and axis; 0 takes the extent of a bin in cells, rounded up.
+  ///   - aligned: Whether cell centres stand at half-integers.
+  /// - Returns: The gradient `[N, H, W, F]`.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func roiAlignInputGradient(
+    rois: Tensor, map: [Int], scale: Float, samplingRatio: Int, aligned: Bool = true
+  ) throws -> Tensor {
+    precondition(
+      rank == 4 && map.count == 4 && shape[0] == rois.shape[0] && shape[3] == map[3],
+      "roiAlign: gradient of shape \(shape) for a map of shape \(map)")
+    return try RoIPooling(
+      rois: rois, levels: 1, images: map[0], finestSize: 56, height: shape[1], width: shape[2],
+      samplingRatio: samplingRatio, aligned: aligned
+    ).backward(self, scale: scale, level: 0, shape: map)
+  }
 }
 
 /// What the passes of RoIAlign share.
@@ -68,6 +83,27 @@ private struct RoIPooling {
   let width: Int
   let samplingRatio: Int
   let aligned: Bool
+
+  /// Chooses each region's level on the device.
+  init(
+    rois: Tensor, levels: Int, images: Int, finestSize: Float, height: Int, width: Int,
+    samplingRatio: Int, aligned: Bool
+  ) throws {
+    let (stream, regions) = (rois.stream, rois.shape[0])
+    self.rois = rois.detached()
+    self.height = height
+    self.width = width
+    self.samplingRatio = samplingRatio
+    self.aligned = aligned
+    place = try Tensor(
+      uninitialized: [regions, 2], on: stream, elementType: .int32, label: "RoI levels")
+    try stream.launchElements(
+      try stream.library.kernel("roi_align_place", in: "RoIAlign"), count: regions,
+      [
+        .buffer(rois.buffer), .buffer(place.buffer), .int(levels), .int(images),
+        .float(finestSize),
+      ], work: Work(operations: 10 * Double(regions), bytes: 28 * Double(regions)))
+  }
 
   /// Channels of one work-group in `roi_align_backward_cpu`; equals `SLICE` there.
   static let slice = 64

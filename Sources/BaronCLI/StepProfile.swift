@@ -1,0 +1,91 @@
+import Foundation
+import OpenCL
+import Reporting
+import Tensors
+import Training
+
+/// What was measured of some training steps.
+struct StepProfile {
+  /// Bytes that a queue's pool had in use at most.
+  struct Memory {
+    let queue: String
+    let peak, reserved: Int
+    let byLabel: [String: Int]
+  }
+
+  let device: Device
+  let steps: Int
+  /// From the end of the warm-up to the end of the last step, on the device too.
+  let wallSeconds: Double
+  let records: [Profiler.Record]
+  let hostSpans: [Profiler.HostSpan]
+  let clockOffset: Int64
+  /// Host reads by queue, over all steps.
+  let reads: [(queue: String, count: Int)]
+  let memory: [Memory]
+
+  /// Trains in a temporary folder and stops before anything is saved.
+  ///
+  /// - Parameters:
+  ///   - configuration: A configuration of more iterations than are run.
+  ///   - context: The device.
+  ///   - warmup: Steps before the measurement.
+  ///   - steps: Measured steps.
+  /// - Returns: The measurement.
+  /// - Throws: What training throws.
+  static func measure(
+    _ configuration: RunConfiguration, on context: Context, warmup: Int, steps: Int
+  ) throws -> StepProfile {
+    let folder = FileManager.default.temporaryDirectory.appending(
+      path: "baron-profile-\(UUID().uuidString)"
+    ).path
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let run = try RunFolder.create(at: folder, configuration: configuration)
+    let profiler = Profiler()
+    let trainer = try Trainer(
+      configuration: configuration, run: run, context: context, profiler: profiler
+    ) { event in
+      if case .warning(let text) = event {
+        FileHandle.standardError.write(Data("warning: \(text)\n".utf8))
+      }
+    }
+    let queues = [trainer.step.student.queue, trainer.step.teacher.queue]
+    var begin = ContinuousClock.now
+    var readsBefore = [0, 0]
+    func start() throws {
+      for queue in queues {
+        try queue.finish()
+        queue.pool.resetPeaks()
+      }
+      try profiler.reset()
+      readsBefore = queues.map(\.readCount)
+      begin = .now
+    }
+    var result: StepProfile?
+    if warmup == 0 { try start() }
+    do {
+      try trainer.train(afterStep: { iteration in
+        if iteration + 1 == warmup { try start() }
+        guard iteration + 1 == warmup + steps else { return }
+        for queue in queues { try queue.finish() }
+        let seconds = (ContinuousClock.now - begin) / .seconds(1)
+        try profiler.resolve()
+        result = StepProfile(
+          device: context.device, steps: steps, wallSeconds: seconds, records: profiler.records,
+          hostSpans: profiler.hostSpans, clockOffset: profiler.clockOffset,
+          reads: zip(queues, readsBefore).map { ($0.name, $0.readCount - $1) },
+          memory: queues.map {
+            Memory(
+              queue: $0.name, peak: $0.pool.total.peak, reserved: $0.pool.reserved,
+              byLabel: $0.pool.byLabel.mapValues(\.peak))
+          })
+        throw Done()
+      })
+    } catch is Done {}
+    guard let result else { throw TrainingError.interrupted(iteration: 0, run: folder) }
+    return result
+  }
+
+  /// Ends a training run whose measurement is complete.
+  private struct Done: Error {}
+}
