@@ -189,7 +189,8 @@ public final class Trainer {
     // Steps overlap; what counts is the time from one step's losses to the next one's.
     let seconds = Self.now() - max(started, lastSettled)
     lastSettled = Self.now()
-    let images = configuration.training.detectionBatch
+    let images =
+      configuration.training.detectionBatch
       + (self.step.distillation == nil ? 0 : configuration.training.alignmentBatch)
     let record = MetricRecord(
       iteration: step.iteration, losses: losses, measures: step.counts.mapValues(Double.init),

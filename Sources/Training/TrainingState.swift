@@ -1,8 +1,8 @@
 import Baron
 import Checkpoints
 import Detection
-import Foundation
 import Formats
+import Foundation
 import Layers
 import Tensors
 
@@ -98,7 +98,8 @@ public struct TrainingState {
       iteration >= 0
     else {
       throw FormatError(
-        indexPath, "is not a training state of this version; start a new run or take another "
+        indexPath,
+        "is not a training state of this version; start a new run or take another "
           + "checkpoint")
     }
     let report = try step.model.store.load(
@@ -122,7 +123,8 @@ public struct TrainingState {
       func count(_ value: JSONValue?, _ field: String) throws -> Int {
         guard let count = value?.integer, count >= 0 else {
           throw FormatError(
-            indexPath, "\(field) is missing or not a count; the run's configuration has changed "
+            indexPath,
+            "\(field) is missing or not a count; the run's configuration has changed "
               + "or the file is damaged: take another checkpoint")
         }
         return count

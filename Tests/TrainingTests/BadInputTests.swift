@@ -77,7 +77,8 @@ struct BadInputTests {
     let boxes: [[Double]] = [
       [10, 10, 30, 30], [200, 200, 10, 10], [5, 5, 0, 20], [5, 5, 0.5, 20], [90, 90, 30, 30],
     ]
-    let data = try TrainingData(try world(annotations: file(boxes)).configuration)
+    let world = try self.world(annotations: file(boxes))
+    let data = try TrainingData(world.configuration)
     #expect(data.streams[0].indices == [0])
     #expect(data.streams[1].indices == [0, 1])
     #expect(data.streams[0].images[0].objects.map(\.id) == [1, 5])

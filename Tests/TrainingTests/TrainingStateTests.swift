@@ -66,7 +66,8 @@ struct TrainingStateTests {
     return [
       Damage(index, ["state.json"]) { try FileManager.default.removeItem(atPath: $0) },
       Damage(index, ["state.json", "line"], cut),
-      Damage(index, ["not a training state of this version"], text("\"format\": 1", "\"format\": 2")),
+      Damage(
+        index, ["not a training state of this version"], text("\"format\": 1", "\"format\": 2")),
       Damage(index, ["not a training state"], text("\"iteration\": 2", "\"iteration\": -2")),
       Damage(index, ["queue_rows.student_bags", "missing"], text("student_bags", "students")),
       Damage(index, ["cache_calls"], text("cache_calls", "cache_call")),
@@ -81,9 +82,11 @@ struct TrainingStateTests {
       Damage(state, [queue, "there is no tensor"], replacing(queue) { _ in nil }),
       Damage(state, [queue, "has shape"], replacing(queue, with: shortened)),
       Damage(state, [queue, "not a finite number"], replacing(queue, with: withNaN)),
-      Damage(state, [queue, "F32", "I32"], replacing(queue) {
-        HostTensor(shape: $0.shape, integers: [Int32](repeating: 0, count: $0.count))
-      }),
+      Damage(
+        state, [queue, "F32", "I32"],
+        replacing(queue) {
+          HostTensor(shape: $0.shape, integers: [Int32](repeating: 0, count: $0.count))
+        }),
       Damage(
         state, ["queue.teacher_bags.images"], replacing("queue.teacher_bags.images") { _ in nil }),
       Damage(state, ["cache.rows"], replacing("cache.rows", with: shortened)),

@@ -144,13 +144,14 @@ struct TrainingStepTests {
         live.append(queues.reduce(0) { $0 + $1.pool.total.live })
         reserved.append(queues.reduce(0) { $0 + $1.pool.reserved })
       }
-      print("reads \(reads), live \(live), reserved \(reserved) peak \(queues.reduce(0) { $0 + $1.pool.total.peak })")
       #expect(Set(reads).count == 1, "round trips per step: \(reads)")
-      // Queues are full by then; what is left is parameters, momentum and queues.
+      // Queues are full by then; what is left is parameters, momentum and queues. A buffer may be
+      // of a somewhat larger class from one step to the next.
       let settled = live.suffix(8)
-      #expect(Set(settled).count == 1, "bytes in use after a step: \(live)")
-      let peak = queues.reduce(0) { $0 + $1.pool.total.peak }
-      #expect(reserved.last ?? 0 <= 2 * peak, "reserved \(reserved), peak \(peak)")
+      let (least, most) = (settled.min() ?? 0, settled.max() ?? 0)
+      #expect(Double(most) <= 1.01 * Double(least), "bytes in use after a step: \(live)")
+      let early = Double(reserved[7])
+      #expect(Double(reserved[23]) <= 1.25 * early, "bytes reserved: \(reserved)")
     }
   }
 }
