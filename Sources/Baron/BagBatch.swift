@@ -48,14 +48,19 @@ public struct BagBatch: Sendable {
   ///   - width: The image's unpadded width.
   ///   - height: The image's unpadded height.
   ///   - sampling: How to sample.
-  ///   - occurrenceLimit: Proposals that would take the image beyond it are left out.
+  ///   - occurrenceLimit: At least 1; proposals that would take the image beyond it are left out,
+  ///     but the first keeps the orders that fit, so that no image is without a bag.
   ///   - random: Where randomness comes from.
   public mutating func append(
     proposals: [Box], image: Int, width: Float, height: Float, sampling: NeighbourhoodSampling,
     occurrenceLimit: Int = .max, using random: inout some RandomNumberGenerator
   ) {
+    precondition(occurrenceLimit >= 1, "an image keeps at least one region")
     let before = occurrenceCount
     for proposal in proposals {
+      func box(_ cell: Int) -> Box {
+        sampling.cellBox(cell, of: proposal, width: width, height: height)
+      }
       let sides = sampling.sideProbabilities(proposal, width: width, height: height)
       let groups = sampling.groups(
         probabilities: sampling.cellProbabilities(sides: sides), using: &random)
@@ -64,11 +69,29 @@ public struct BagBatch: Sendable {
           of: $0.count, limit: sampling.permutationLimit, using: &random)
       }
       let added = zip(groups, orders).reduce(0) { $0 + $1.0.count * $1.1.count }
-      guard occurrenceCount - before + added <= occurrenceLimit else { return }
-      append(groups, orders, of: proposal, image: image) {
-        sampling.cellBox($0, of: proposal, width: width, height: height)
+      guard occurrenceCount - before + added <= occurrenceLimit else {
+        guard occurrenceCount == before else { return }
+        let (groups, orders) = Self.fitting(groups, orders, limit: occurrenceLimit)
+        return append(groups, orders, of: proposal, image: image, box: box)
       }
+      append(groups, orders, of: proposal, image: image, box: box)
     }
+  }
+
+  /// The orders that fit into a number of occurrences, or else the proposal alone.
+  private static func fitting(
+    _ groups: [[Int]], _ orders: [[[Int]]], limit: Int
+  ) -> (groups: [[Int]], orders: [[[Int]]]) {
+    var left = limit
+    var fitting: (groups: [[Int]], orders: [[[Int]]]) = ([], [])
+    for (cells, orders) in zip(groups, orders) {
+      let count = min(orders.count, left / cells.count)
+      guard count > 0 else { continue }
+      left -= count * cells.count
+      fitting.groups.append(cells)
+      fitting.orders.append(Array(orders.prefix(count)))
+    }
+    return fitting.groups.isEmpty ? ([[NeighbourhoodSampling.centre]], [[[0]]]) : fitting
   }
 
   private mutating func append(

@@ -8,11 +8,11 @@ struct BaronProgram: ParsableCommand {
     commandName: "baron",
     abstract: "Train, run and score BARON, an open-vocabulary object detector, on OpenCL devices.",
     discussion: """
-      Exit codes: 0 done, 1 failed, 64 wrong usage. Errors go to standard error.
+      Exit codes: 0 done, 1 failed, 64 wrong usage, 130 interrupted after saving. Errors go to standard error.
       """,
     subcommands: [
-      DevicesCommand.self, TrainCommand.self, EvaluateCommand.self, BenchCommand.self,
-      ProfileCommand.self,
+      DevicesCommand.self, DemoCommand.self, ConfigCommand.self, TrainCommand.self,
+      EvaluateCommand.self, DetectCommand.self, ProfileCommand.self, BenchCommand.self,
     ])
 
   /// Runs the command that the arguments name.

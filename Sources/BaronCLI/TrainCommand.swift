@@ -55,9 +55,14 @@ struct TrainCommand: ParsableCommand {
       print(configuration.yaml(), terminator: "")
       return
     }
+    // The device is looked at before a folder is made.
+    let context = try device.makeContext()
+    let run =
+      try resume.map { try RunFolder.resume(at: RunFolder.path(for: $0)) }
+      ?? RunFolder.create(
+        at: folder ?? Self.defaultFolder(config ?? ""), configuration: configuration)
     try TrainingSession(
-      configuration: configuration, resume: resume.map(RunFolder.path(for:)),
-      folder: folder ?? Self.defaultFolder(config ?? ""), device: device
+      configuration: configuration, context: context, run: run, resumes: resume != nil
     ).train()
   }
 

@@ -9,48 +9,56 @@ import Training
 /// Trains in the terminal: progress line, notes, Ctrl-C.
 struct TrainingSession {
   let configuration: RunConfiguration
-  let resume: String?
-  let folder: String
-  let device: DeviceOption
+  let context: Context
+  let run: RunFolder
+  /// Whether the run goes on from its newest checkpoint.
+  let resumes: Bool
+  /// The command that goes on with an interrupted run, when it is not `baron train --resume`.
+  var continuation: String?
   var profiler: Profiler?
 
   /// Set by the signal handler, asked before each step.
   private static let stops = Atomic(false)
 
+  /// Makes Ctrl-C stop at the next step instead of at once.
+  static func catchSignals() {
+    signal(SIGINT) { _ in TrainingSession.stops.store(true, ordering: .relaxed) }
+    signal(SIGTERM) { _ in TrainingSession.stops.store(true, ordering: .relaxed) }
+  }
+
   /// Trains and reports; exits with 130 when interrupted.
   ///
   /// - Parameter afterStep: Runs after each step.
-  /// - Returns: The run's folder.
   /// - Throws: What training throws.
-  @discardableResult
-  func train(afterStep: (Int) throws -> Void = { _ in }) throws -> RunFolder {
-    // The device and the data are looked at before a folder is made.
-    let context = try device.makeContext()
-    let run =
-      try resume.map(RunFolder.resume(at:))
-      ?? RunFolder.create(at: folder, configuration: configuration)
-    let first = resume.flatMap { _ in run.checkpoints.latest { _ in }?.iteration } ?? 0
+  func train(afterStep: (Int) throws -> Void = { _ in }) throws {
+    let first = resumes ? run.checkpoints.latest { _ in }?.iteration ?? 0 : 0
     let line = ProgressLine(
       label: "train", total: configuration.training.iterations, start: first,
       interval: .steps(configuration.training.logEvery))
     line.note("device: \(context.device.name); run: \(run.path)")
+    let trainer: Trainer
     do {
-      let trainer = try Trainer(
+      trainer = try Trainer(
         configuration: configuration, run: run, context: context, profiler: profiler,
-        resumes: resume != nil
+        resumes: resumes
       ) { Self.show($0, on: line) }
-      signal(SIGINT) { _ in TrainingSession.stops.store(true, ordering: .relaxed) }
-      signal(SIGTERM) { _ in TrainingSession.stops.store(true, ordering: .relaxed) }
+    } catch {
+      // Wrong data or weights: the name is free again for the corrected start.
+      if !resumes { try? FileManager.default.removeItem(atPath: run.path) }
+      throw error
+    }
+    Self.catchSignals()
+    do {
       try trainer.train(
         shouldStop: { Self.stops.load(ordering: .relaxed) }, afterStep: afterStep)
     } catch let error as TrainingError {
       line.finish()
-      guard case .interrupted = error else { throw error }
-      FileHandle.standardError.write(Data("\(error)\n".utf8))
+      guard case .interrupted(let iteration, _) = error else { throw error }
+      let text = continuation.map { "stopped after \(iteration) iterations; '\($0)' goes on" }
+      FileHandle.standardError.write(Data("\(text ?? "\(error)")\n".utf8))
       throw ExitCode(130)
     }
     line.finish()
-    return run
   }
 
   private static func show(_ event: Trainer.Event, on line: ProgressLine) {

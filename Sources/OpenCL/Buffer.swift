@@ -86,11 +86,10 @@ public final class BufferPool {
   func allocate(bytes: Int, label: String, queue: CommandQueue) throws -> Buffer {
     let limit = context.device.largestBufferInBytes
     // Rounding up must not push a buffer that fits over the device's limit.
-    let sizeClass = max(bytes, min(Self.sizeClass(of: bytes), limit))
+    var sizeClass = max(bytes, min(Self.sizeClass(of: bytes), limit))
     let handle: cl_mem
-    if let reused = free[sizeClass]?.popLast() {
-      handle = reused
-      cached -= sizeClass
+    if let reused = reuse(atLeast: sizeClass) {
+      (handle, sizeClass) = reused
     } else {
       let failure = OpenCLError.allocation(
         label: label, bytes: bytes, limit: limit, live: total.live)
@@ -103,6 +102,20 @@ public final class BufferPool {
       handle: handle, bytes: bytes, sizeClass: sizeClass, label: label, pool: self)
     if context.poisonsBuffers { try queue.fill(buffer, pattern: UInt32.max, bytes: sizeClass) }
     return buffer
+  }
+
+  /// Takes an unused buffer of a class, or of one that is at most half as large again: images of
+  /// many sizes would otherwise leave unused buffers of every class behind.
+  private func reuse(atLeast sizeClass: Int) -> (handle: cl_mem, sizeClass: Int)? {
+    var candidate = sizeClass
+    while candidate <= sizeClass + sizeClass / 2 {
+      if let handle = free[candidate]?.popLast() {
+        cached -= candidate
+        return (handle, candidate)
+      }
+      candidate = Self.sizeClass(of: candidate + 1)
+    }
+    return nil
   }
 
   private func create(

@@ -6,6 +6,22 @@ import Layers
 import Tensors
 
 extension RunConfiguration {
+  /// Checks that the words of a sentence fit into this CLIP model's context (spec method 1.18).
+  ///
+  /// - Parameter clip: Sizes of the CLIP model.
+  /// - Throws: `CheckpointError` that says how many positions are missing.
+  func check(clip: CLIPConfiguration) throws {
+    let words = model.head.words
+    // Regions that are aligned alone are sampled as bags too: only the loss of bags has no weight.
+    let needed = alignment.kind == .none ? words + 2 : BagDistillation.longestSentence(words: words)
+    guard needed <= clip.contextLength else {
+      throw CheckpointError.configuration(
+        path: self.clip.folder, field: "max_position_embeddings",
+        reason: "the text encoder takes \(clip.contextLength) positions, but model.head.words "
+          + "\(words) needs \(needed); give fewer words or another CLIP model")
+    }
+  }
+
   /// The state of the end token that classification compares (spec detector 2.7).
   ///
   /// - Parameter clip: Sizes of the CLIP model.

@@ -21,6 +21,8 @@ public final class ObjectDetector {
   public let vocabulary: [String]
   /// What was loaded.
   public let report: LoadReportLine
+  /// The least score of the run's own detections, as validation counts them.
+  public let scoreThreshold: Float
   private let model: OpenVocabularyModel
   private let classes: ClassVocabulary
   private let preparation: BatchPreparation
@@ -47,6 +49,9 @@ public final class ObjectDetector {
     let location = try RunLocation(path, warn: warn)
     var configuration = location.configuration
     if let clipFolder { configuration.clip.folder = clipFolder }
+    // Callers may ask for less than the run's threshold; the rest is taken away afterwards.
+    let threshold = configuration.model.head.scoreThreshold
+    configuration.model.head.scoreThreshold = 0
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: try CLIPWeights(folder: configuration.clip.folder),
       stream: stream)
@@ -59,6 +64,7 @@ public final class ObjectDetector {
       throw CheckpointError.missingTensor(
         path: weights, name: missing, remedy: "the checkpoint is of another configuration")
     }
+    configuration.model.head.scoreThreshold = threshold
     try self.init(
       model: model, configuration: configuration, vocabulary: vocabulary, report: report.summary)
   }
@@ -78,6 +84,7 @@ public final class ObjectDetector {
     self.model = model
     self.vocabulary = vocabulary
     self.report = report
+    scoreThreshold = Float(configuration.model.head.scoreThreshold)
     classes = try model.vocabulary(
       vocabulary, isBase: [Bool](repeating: true, count: vocabulary.count))
     preparation = configuration.preparation
@@ -90,9 +97,11 @@ public final class ObjectDetector {
   /// - Parameters:
   ///   - image: The image, upright.
   ///   - id: The image's id.
+  ///   - threshold: Objects score more than this; nil takes ``scoreThreshold``. Less than that counts
+  ///     only for a detector loaded from a run: a model in training has its threshold built in.
   /// - Returns: Objects, best first.
   /// - Throws: `OpenCLError` when the device fails.
-  public func detect(_ image: Image, id: Int = 0) throws -> [Found] {
+  public func detect(_ image: Image, id: Int = 0, above threshold: Float? = nil) throws -> [Found] {
     let transform = ImageTransform(
       originalWidth: image.width, originalHeight: image.height, longSide: longSide,
       shortSide: shortSide, isFlipped: false)
@@ -100,7 +109,8 @@ public final class ObjectDetector {
     let found = try model.detector.detect(
       try preparation.images([sample], on: model.stream), frames: preparation.frames([sample]),
       vocabulary: classes, textEncoder: model.regionEncoder)
-    return (found.first ?? []).map { object in
+    let least = threshold ?? scoreThreshold
+    return (found.first ?? []).filter { $0.score > least }.map { object in
       Found(
         box: BoundingBox(
           x1: object.box.x1, y1: object.box.y1, x2: object.box.x2, y2: object.box.y2
@@ -117,6 +127,9 @@ public struct RunLocation: Sendable {
   /// The checkpoint folder.
   public let checkpoint: String
 
+  /// The run's folder.
+  public let run: String
+
   /// Finds a run's newest whole checkpoint, or takes the given one.
   ///
   /// - Parameters:
@@ -127,17 +140,36 @@ public struct RunLocation: Sendable {
     let files = FileManager.default
     if files.fileExists(atPath: "\(path)/\(TrainingState.modelFile)") {
       // RUN/checkpoints/iteration-…
-      let run = URL(filePath: path).standardizedFileURL.deletingLastPathComponent()
+      run =
+        URL(filePath: path).standardizedFileURL.deletingLastPathComponent()
         .deletingLastPathComponent().path
       configuration = try RunFolder.configuration(of: run)
       checkpoint = path
       return
     }
-    let run = files.fileExists(atPath: path) ? path : RunFolder.path(for: path)
+    run = files.fileExists(atPath: path) ? path : RunFolder.path(for: path)
     configuration = try RunFolder.configuration(of: run)
     guard let latest = CheckpointFolders(path: "\(run)/checkpoints").latest(warn: warn) else {
       throw RunFolderError.noCheckpoint(path: run)
     }
     checkpoint = latest.path
+  }
+
+  /// How many iterations the checkpoint has seen.
+  ///
+  /// - Returns: The number, or nil when the checkpoint's folder was renamed.
+  public var iteration: Int? {
+    URL(filePath: checkpoint).lastPathComponent.split(separator: "-").last.flatMap { Int($0) }
+  }
+
+  /// The names of the classes of the run's validation set, or of its training set without one.
+  ///
+  /// - Returns: The names in the order of their ids.
+  /// - Throws: `DatasetError` when the file is gone or malformed.
+  public func classNames() throws -> [String] {
+    let data = configuration.data
+    let path =
+      data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations
+    return try COCOAnnotations(path: path).categories.map(\.name)
   }
 }

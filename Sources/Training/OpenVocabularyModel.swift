@@ -1,6 +1,7 @@
 import Baron
 import CLIP
 import Checkpoints
+import Datasets
 import Detection
 import Layers
 import Tensors
@@ -32,6 +33,7 @@ public final class OpenVocabularyModel {
     configuration: RunConfiguration, clip: CLIPWeights, stream: ComputeStream
   ) throws {
     self.stream = stream
+    try configuration.check(clip: clip.configuration)
     let seed = UInt64(configuration.training.seed)
     textEncoder = try TextEncoder(clip, store: ParameterStore(stream: stream, seed: seed))
     tokenizer = try Tokenizer(folder: configuration.clip.folder)
@@ -54,8 +56,13 @@ public final class OpenVocabularyModel {
   ///   - names: Class names.
   ///   - isBase: For each class whether training has boxes of it.
   /// - Returns: The vocabulary.
-  /// - Throws: `TokenizerError` for a name that is too long; `OpenCLError`.
+  /// - Throws: `DatasetError` when there is no name; `TokenizerError` for a name that is too long;
+  ///   `OpenCLError`.
   public func vocabulary(_ names: [String], isBase: [Bool]) throws -> ClassVocabulary {
+    guard !names.isEmpty else {
+      throw DatasetError.record(
+        file: "vocabulary", place: "", field: "", reason: "is empty; give at least one class name")
+    }
     let embeddings = try stream.withoutGradients {
       try ClassEmbeddings.encode(
         names, tokenizer: tokenizer, encoder: textEncoder, output: regionEncoder.output)

@@ -47,8 +47,10 @@ public struct TrainingState {
       "format": .number(Double(format)), "iteration": .number(Double(iteration)),
     ]
     if let distillation = step.distillation {
+      var rowCounts: [String: JSONValue] = [:]
       for (name, path) in queues {
         let queue = distillation.alignment.queues[keyPath: path]
+        rowCounts[name] = .number(Double(queue.images.count))
         guard let rows = queue.rows else { continue }
         tensors.append(
           ("queue.\(name).rows", HostTensor(shape: rows.shape, floats: try rows.floats())))
@@ -58,6 +60,7 @@ public struct TrainingState {
             HostTensor(shape: [queue.images.count], integers: queue.images)
           ))
       }
+      index["queue_rows"] = .object(rowCounts)
       if let cache = distillation.cache {
         index["cache_calls"] = .number(Double(cache.callCount))
         tensors += table(of: cache)
@@ -114,40 +117,82 @@ public struct TrainingState {
           path: state.path, name: "momentum.\(name)",
           reason: "has shape \(stored.shape), the model needs \(value.shape)")
       }
-      try value.overwrite(with: try stored.floats())
+      try value.overwrite(with: try Self.finite(stored, in: state))
     }
     if let distillation = step.distillation {
-      try Self.restoreQueues(of: distillation, from: state, on: step.student)
+      func count(_ value: JSONValue?, _ field: String) throws -> Int {
+        guard let count = value?.integer, count >= 0 else {
+          throw FormatError(
+            indexPath,
+            "\(field) is missing or not a count; the run's configuration has changed "
+              + "or the file is damaged: take another checkpoint")
+        }
+        return count
+      }
+      for (name, path) in Self.queues {
+        let rows = try count(index["queue_rows"]?[name], "queue_rows.\(name)")
+        distillation.alignment.queues[keyPath: path] = try Self.queue(
+          name, rows: rows, width: step.model.textEncoder.configuration.embeddingWidth,
+          replacing: distillation.alignment.queues[keyPath: path], from: state, on: step.student)
+      }
       if distillation.cache != nil {
         try Self.restoreCache(
-          of: distillation, from: state, calls: index["cache_calls"]?.integer ?? 0)
+          of: distillation, from: state, calls: try count(index["cache_calls"], "cache_calls"))
       }
     }
     self.iteration = iteration
   }
 
-  private static func restoreQueues(
-    of distillation: BagDistillation, from state: any WeightSource, on stream: ComputeStream
-  ) throws {
-    for (name, path) in queues where state.shape(of: "queue.\(name).rows") != nil {
-      let stored = try state.tensor(named: "queue.\(name).rows")
-      let images = try state.tensor(named: "queue.\(name).images").integers()
-      guard stored.shape.count == 2, stored.shape[0] == images.count else {
-        throw CheckpointError.tensor(
-          path: state.path, name: "queue.\(name).rows",
-          reason: "has shape \(stored.shape) for \(images.count) images")
-      }
-      let rows = try Tensor(
-        try stored.floats(), shape: stored.shape, on: stream, label: "queue")
-      distillation.alignment.queues[keyPath: path].restore(
-        rows: rows, images: images.map { Int32(truncatingIfNeeded: $0) })
+  /// A tensor's values, all of which must be finite: a NaN would spread through the whole run.
+  private static func finite(
+    _ tensor: HostTensor, in state: any WeightSource
+  ) throws -> [Float] {
+    guard tensor.type.isFloatingPoint else {
+      throw CheckpointError.tensor(
+        path: state.path, name: tensor.name,
+        reason: "holds \(tensor.type.rawValue) where floating-point numbers are needed")
     }
+    let values = try tensor.floats()
+    guard values.allSatisfy(\.isFinite) else {
+      throw CheckpointError.tensor(
+        path: state.path, name: tensor.name,
+        reason: "holds a value that is not a finite number; take another checkpoint")
+    }
+    return values
+  }
+
+  /// A stored queue; it must fit the configuration's capacity.
+  private static func queue(
+    _ name: String, rows count: Int, width: Int, replacing old: EmbeddingQueue,
+    from state: any WeightSource, on stream: ComputeStream
+  ) throws -> EmbeddingQueue {
+    var queue = EmbeddingQueue(capacity: old.capacity)
+    guard count > 0 else { return queue }
+    let key = "queue.\(name).rows"
+    let stored = try state.tensor(named: key)
+    let images = try state.tensor(named: "queue.\(name).images").integers()
+    guard stored.shape == [count, width], images.count == count else {
+      throw CheckpointError.tensor(
+        path: state.path, name: key,
+        reason: "has shape \(stored.shape) for \(images.count) image ids where \(count) rows are "
+          + "listed and embeddings have \(width) numbers; take another checkpoint")
+    }
+    guard count <= queue.capacity else {
+      throw CheckpointError.tensor(
+        path: state.path, name: key,
+        reason: "has \(count) rows, the configuration allows \(queue.capacity); resume with the "
+          + "config.yaml of the run")
+    }
+    let rows = try Tensor(
+      try finite(stored, in: state), shape: stored.shape, on: stream, label: "queue")
+    queue.restore(rows: rows, images: images.map { Int32(truncatingIfNeeded: $0) })
+    return queue
   }
 
   private static func restoreCache(
     of distillation: BagDistillation, from state: any WeightSource, calls: Int
   ) throws {
-    let rows = try state.tensor(named: "cache.rows").floats()
+    let rows = try finite(try state.tensor(named: "cache.rows"), in: state)
     let images = try state.tensor(named: "cache.images").integers()
     guard rows.count == 5 * images.count else {
       throw CheckpointError.tensor(

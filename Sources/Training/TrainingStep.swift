@@ -151,8 +151,9 @@ public final class TrainingStep {
     case .none: norm = try Optimizers.clip(gradients: gradients, toNorm: .infinity)
     case .norm(let limit): norm = try Optimizers.clip(gradients: gradients, toNorm: limit)
     case .value(let limit):
-      try Optimizers.clip(gradients: gradients, toValue: limit)
+      // First the norm: a limited gradient no longer tells that it was infinite.
       norm = try Optimizers.clip(gradients: gradients, toNorm: .infinity)
+      try Optimizers.clip(gradients: gradients, toValue: limit)
     }
     for (parameter, gradient) in reached {
       guard let momentum = momentum[parameter.name] else { continue }

@@ -41,4 +41,19 @@ public enum TestDevice {
       try body(stream)
     }
   }
+
+  /// Runs `body` with a context of its own, for code that makes its own streams; other tests wait
+  /// meanwhile.
+  ///
+  /// - Parameters:
+  ///   - poisoned: Whether new buffers are full of NaN.
+  ///   - body: The test.
+  /// - Throws: What `body` throws, or `OpenCLError` without a device.
+  public static func withContext(
+    poisoned: Bool = true, _ body: (Context) throws -> Void
+  ) throws {
+    try shared.withLock { _ in
+      try body(try Context(device: try Device.choose(wanted), poisonsBuffers: poisoned))
+    }
+  }
 }

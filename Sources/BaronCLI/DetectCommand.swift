@@ -1,0 +1,97 @@
+import ArgumentParser
+import Datasets
+import Foundation
+import Tensors
+import Training
+
+/// `baron detect`: finds objects by name in photographs.
+struct DetectCommand: ParsableCommand {
+  static let usualThreshold: Float = 0.3
+
+  static let configuration = CommandConfiguration(
+    commandName: "detect", abstract: "Find objects by their names in images.",
+    discussion: """
+      Example: baron detect photos/ --checkpoint runs/first --vocabulary "cat, traffic cone"
+
+      The output folder gets every image with its boxes drawn, detections.json (COCO results) and \
+      images.json (the ids of images and names). detections.json holds all detections above the \
+      run's own threshold, as evaluation needs them; pictures and --json show those from \
+      --score-threshold on. Files that cannot be read are left out and listed at the end.
+      """)
+
+  @Argument(help: ArgumentHelp("Files, folders or patterns.", valueName: "images"))
+  var inputs: [String]
+
+  @Option(help: ArgumentHelp("A run, or one of its checkpoints.", valueName: "run"))
+  var checkpoint: String
+
+  @Option(
+    help: ArgumentHelp(
+      "Names to look for, comma-separated; without any the run's classes.", valueName: "names"))
+  var vocabulary: String?
+
+  @Option(help: ArgumentHelp("A text file with one name on each line.", valueName: "file"))
+  var vocabularyFile: String?
+
+  @Option(help: ArgumentHelp("The CLIP folder; default: the run's.", valueName: "folder"))
+  var clip: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where pictures and results go; default: runs/detect, then runs/detect-2 and so on.",
+      valueName: "folder"))
+  var output: String?
+
+  @Flag(help: "Write into an output folder that holds files already.")
+  var overwrite = false
+
+  @Option(help: "Least score of the objects that are shown, from 0 to 1.")
+  var scoreThreshold = usualThreshold
+
+  @Option(help: "Most objects of an image, best first.")
+  var limit = 100
+
+  @Flag(help: "Print one JSON object a line for each image instead of text.")
+  var json = false
+
+  @OptionGroup var device: DeviceOption
+
+  func validate() throws {
+    guard (0...1).contains(scoreThreshold) else {
+      throw ValidationError("--score-threshold \(scoreThreshold): take a number from 0 to 1.")
+    }
+    guard limit > 0 else { throw ValidationError("--limit \(limit): take at least 1.") }
+    guard vocabulary == nil || vocabularyFile == nil else {
+      throw ValidationError("give --vocabulary or --vocabulary-file, not both.")
+    }
+  }
+
+  func run() throws {
+    let names = try chosenNames()
+    let files = try ImageFiles.expand(inputs)
+    let stream = try device.makeStream()
+    // In the order of the alphabet: the order in which names are given must not move a last bit.
+    let detector = try ObjectDetector(
+      run: checkpoint, clipFolder: clip, vocabulary: names.sorted(), on: stream, warn: Self.warn)
+    let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
+    try DetectionSession(
+      detector: detector, names: names, files: files, folder: folder,
+      scoreThreshold: scoreThreshold, limit: limit, printsJSON: json
+    ).run()
+  }
+
+  private func chosenNames() throws -> [String] {
+    if let vocabulary { return try VocabularyNames.parse(vocabulary, source: "--vocabulary") }
+    if let vocabularyFile { return try VocabularyNames.read(vocabularyFile) }
+    let location = try RunLocation(checkpoint, warn: Self.warn)
+    do {
+      return try location.classNames()
+    } catch let error as DatasetError {
+      throw DetectError.noVocabulary(reason: "\(error)")
+    }
+  }
+
+  static func warn(_ line: String) {
+    FileHandle.standardError.write(Data("warning: \(line)\n".utf8))
+  }
+}

@@ -1,0 +1,41 @@
+/// Why detection cannot start or found no image; the description is one line with the remedy.
+enum DetectError: Error, CustomStringConvertible {
+  case noVocabulary(reason: String)
+  case emptyName(source: String, place: Int)
+  case sameName(source: String, first: String, second: String)
+  case noNames(source: String)
+  case unreadableFile(path: String)
+  case noImages(input: String)
+  case occupied(folder: String)
+  case folder(String)
+  case overInput(path: String)
+  case nothingReadable(count: Int)
+
+  var description: String {
+    switch self {
+    case .noVocabulary(let reason):
+      "no vocabulary: the run's own class names cannot be read (\(reason)); give --vocabulary "
+        + "or --vocabulary-file"
+    case .emptyName(let source, let place):
+      "\(source): name \(place) is empty; remove the extra comma or write a name"
+    case .sameName(let source, let first, let second):
+      first == second
+        ? "\(source): \"\(first)\" is given twice; give each name once"
+        : "\(source): \"\(first)\" and \"\(second)\" mean the same to the text encoder; give one"
+    case .noNames(let source):
+      "\(source): holds no names; write one or more"
+    case .unreadableFile(let path):
+      "\(path): cannot be read as text; give a UTF-8 file with one name on each line"
+    case .noImages(let input):
+      "\(input): no image file is there; give a JPEG or PNG file, a folder with some or a pattern"
+    case .occupied(let folder):
+      "\(folder): holds files already; choose another --output or give --overwrite"
+    case .folder(let path):
+      "\(path): the folder cannot be made; choose a writable place"
+    case .overInput(let path):
+      "\(path): is one of the images to read; choose another --output"
+    case .nothingReadable(let count):
+      count == 1 ? "the image cannot be read" : "none of the \(count) images can be read"
+    }
+  }
+}

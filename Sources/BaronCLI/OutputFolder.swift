@@ -1,0 +1,60 @@
+import Foundation
+
+/// The folder that detections go to.
+struct OutputFolder {
+  private static let usual = "runs/detect"
+
+  let path: String
+  private var used: Set<String> = []
+
+  private init(path: String) { self.path = path }
+
+  /// Chooses and makes the folder.
+  ///
+  /// - Parameters:
+  ///   - wanted: The user's folder; nil takes the first of `runs/detect`, `runs/detect-2`, … that is
+  ///     not there.
+  ///   - inputs: The images that will be read, which nothing may replace.
+  ///   - overwrite: Whether the folder may hold files.
+  /// - Returns: The folder.
+  /// - Throws: `DetectError` when files are in the way or the folder cannot be made.
+  static func make(_ wanted: String?, inputs: [String], overwrite: Bool) throws -> OutputFolder {
+    let files = FileManager.default
+    var path = wanted ?? usual
+    if wanted == nil, !overwrite {
+      var number = 1
+      while files.fileExists(atPath: path) {
+        number += 1
+        path = "\(usual)-\(number)"
+      }
+    }
+    let content = (try? files.contentsOfDirectory(atPath: path)) ?? []
+    guard content.isEmpty || overwrite else { throw DetectError.occupied(folder: path) }
+    let target = URL(filePath: path).resolvingSymlinksInPath().path
+    for input in inputs {
+      let place = URL(filePath: input).deletingLastPathComponent().resolvingSymlinksInPath().path
+      guard place != target else { throw DetectError.overInput(path: input) }
+    }
+    guard
+      (try? files.createDirectory(atPath: path, withIntermediateDirectories: true)) != nil
+    else { throw DetectError.folder(path) }
+    return OutputFolder(path: path)
+  }
+
+  /// A name for the picture of an image, given to no other.
+  ///
+  /// - Parameter image: The image's path.
+  /// - Returns: A path in the folder that ends in `.jpg` or `.png`.
+  mutating func picture(of image: String) -> String {
+    let file = URL(filePath: image)
+    let stem = file.deletingPathExtension().lastPathComponent
+    let suffix = ["jpg", "jpeg"].contains(file.pathExtension.lowercased()) ? "jpg" : "png"
+    var name = "\(stem).\(suffix)"
+    var number = 1
+    while !used.insert(name).inserted {
+      number += 1
+      name = "\(stem)-\(number).\(suffix)"
+    }
+    return "\(path)/\(name)"
+  }
+}

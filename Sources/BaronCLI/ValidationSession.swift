@@ -1,0 +1,41 @@
+import Evaluation
+import Foundation
+import OpenCL
+import Reporting
+import Tensors
+import Training
+
+/// Runs a checkpoint on the validation set of its run, in the terminal.
+struct ValidationSession {
+  /// A run or one of its checkpoints.
+  let checkpoint: String
+  /// A CLIP folder other than the run's.
+  let clip: String?
+
+  /// Detects and scores; the detections go into the run's folder.
+  ///
+  /// - Parameter context: The device.
+  /// - Returns: The scores, and where the detections are.
+  /// - Throws: What the run's files or the device throw.
+  @discardableResult
+  func run(context: Context) throws -> (summary: EvaluationSummary, detections: String) {
+    let location = try RunLocation(checkpoint, warn: DetectCommand.warn)
+    let validation = try ValidationRun(location.configuration)
+    let detector = try ObjectDetector(
+      run: location.checkpoint, clipFolder: clip, vocabulary: validation.vocabulary,
+      on: try ComputeStream(context: context), warn: DetectCommand.warn)
+    let folder = "\(location.run)/detections"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let name =
+      location.iteration.map { "iteration-\($0)" }
+      ?? URL(filePath: location.checkpoint).lastPathComponent
+    let path = "\(folder)/\(name).json"
+    let line = ProgressLine(label: "evaluate", total: validation.imageCount)
+    line.note("device: \(context.device.name); checkpoint: \(location.checkpoint)")
+    let summary = try validation.run(
+      detector, writingTo: path, progress: { line.update(step: $0) },
+      warn: { line.note("warning: \($0)") })
+    line.finish()
+    return (summary, path)
+  }
+}

@@ -1,0 +1,174 @@
+import Baron
+import CLIP
+import Checkpoints
+import Detection
+import Formats
+import Foundation
+import Layers
+import OpenCL
+import Tensors
+import TestSupport
+import Testing
+
+@Suite(
+  "Distillation of bags",
+  .enabled(
+    if: FileManager.default.fileExists(atPath: Fixture.folder + "/clip_tiny/hf/config.json"),
+    "clip_tiny/hf is missing from the fixtures: set BARON_FIXTURES"))
+struct BagDistillationTests {
+  /// A narrow student and the tiny teacher with two random images of 96x64 pixels.
+  private struct World {
+    let detector: FasterRCNN
+    let distillation: BagDistillation
+    let store: ParameterStore
+    let batch: DistillationBatch
+  }
+
+  private func withWorld(
+    groundTruth: [[Box]] = [[Box(x1: 10, y1: 8, x2: 50, y2: 44)], []],
+    _ change: (inout DistillationSettings) -> Void = { _ in }, _ body: (World) throws -> Void
+  ) throws {
+    try TestDevice.withContext { context in
+      let student = try ComputeStream(context: context)
+      let teacher = try ComputeStream(
+        context: context, name: "teacher", library: student.library)
+      let clip = try CLIPWeights(folder: Fixture.folder + "/clip_tiny/hf")
+      var configuration = DetectorConfiguration.pyramid
+      configuration.backbone.stemWidth = 8
+      configuration.backbone.stageWidths = [4, 4, 8, 8]
+      configuration.backbone.blocks = [1, 1, 1, 1]
+      configuration.backbone.norm = .batch
+      configuration.pyramid = .init(width: 16, norm: .batch)
+      configuration.proposals.inputWidth = 16
+      configuration.proposals.trainingLimits = ProposalLimits(perLevel: 40, total: 30)
+      configuration.head.inputWidth = 16
+      configuration.head.trunk = .convolutions(count: 1, width: 16, hidden: 24, norm: nil)
+      configuration.head.words = 2
+      configuration.head.wordWidth = clip.configuration.text.width
+      configuration.head.embeddingWidth = clip.configuration.text.width
+      let store = ParameterStore(stream: student, seed: 5)
+      let detector = try FasterRCNN(store.root, configuration)
+      var settings = DistillationSettings()
+      settings.filter.objectness = 0.3
+      settings.filter.topCount = 6
+      change(&settings)
+      let text = ParameterStore(stream: student, seed: 0)
+      let image = ParameterStore(stream: teacher, seed: 0)
+      let distillation = try BagDistillation(
+        store.root / "kd", settings: settings, words: 2, text: try TextEncoder(clip, store: text),
+        teacher: try ImageEncoder(clip, store: image))
+      #expect(text.trained.isEmpty && image.trained.isEmpty, "CLIP is frozen")
+      let pixels = randomFloats(2 * 64 * 96 * 3, seed: 3, in: -2...2)
+      let batch = DistillationBatch(
+        images: try Tensor(pixels, shape: [2, 64, 96, 3], on: student),
+        teacherImages: try Tensor(pixels, shape: [2, 64, 96, 3], on: teacher),
+        frames: [7, 9].map {
+          ImageFrame(imageID: $0, width: 96, height: 64, scaleX: 1, scaleY: 1)
+        }, isFlipped: [false, true], groundTruth: groundTruth)
+      try body(
+        World(detector: detector, distillation: distillation, store: store, batch: batch))
+    }
+  }
+
+  private func losses(_ world: World, iteration: Int = 0) throws -> [String: Float] {
+    let result = try world.distillation.losses(
+      world.batch, detector: world.detector, seed: 1, iteration: iteration)
+    return try result.losses.mapValues { try $0.floats()[0] }
+  }
+
+  @Test("counts agree and the queues take what the step gave")
+  func counts() throws {
+    try withWorld { world in
+      let result = try world.distillation.losses(
+        world.batch, detector: world.detector, seed: 1, iteration: 0)
+      for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
+      func count(_ key: String) throws -> Int { try #require(result.counts[key], "\(key)") }
+      #expect(try count("proposals") >= 2)
+      #expect(try count("bags") >= count("proposals"))
+      #expect(try count("sequences") >= count("bags"))
+      #expect(try count("regions") >= count("sequences"))
+      let (bags, crops) = (try count("bags"), try count("crops"))
+      #expect((1...bags).contains(crops))
+      let queues = world.distillation.alignment.queues
+      #expect(try queues.studentBags.images.count == count("sequences"))
+      #expect(queues.teacherBags.images == queues.studentBags.images)
+      #expect(try queues.teacherRegions.images.count == count("regions"))
+      #expect(Set(queues.teacherBags.images) == [7, 9])
+      #expect(try count("bag_queue") == count("sequences"))
+    }
+  }
+
+  @Test("a step depends on seed, iteration and images alone")
+  func determinism() throws {
+    var first: [String: Float] = [:]
+    var again: [String: Float] = [:]
+    var next: [String: Float] = [:]
+    try withWorld { first = try losses($0, iteration: 4) }
+    try withWorld { again = try losses($0, iteration: 4) }
+    try withWorld { next = try losses($0, iteration: 5) }
+    #expect(again == first && next != first)
+  }
+
+  @Test("images without boxes or sure proposals still have a bag")
+  func nothingFound() throws {
+    try withWorld(groundTruth: [[], []], { $0.filter.objectness = 1 }) { world in
+      let result = try world.distillation.losses(
+        world.batch, detector: world.detector, seed: 1, iteration: 0)
+      #expect(result.counts["proposals"] == 2)
+      for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
+    }
+  }
+
+  @Test("a cap of any size leaves a bag for each image", arguments: [1, 3, 7])
+  func cap(limit: Int) throws {
+    try withWorld({ $0.occurrenceLimit = limit }) { world in
+      let result = try world.distillation.losses(
+        world.batch, detector: world.detector, seed: 1, iteration: 0)
+      let regions = try #require(result.counts["regions"])
+      #expect((2...2 * limit).contains(regions))
+      #expect(result.counts["proposals"] == 2 || limit > 1)
+      for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
+    }
+  }
+
+  @Test("a loss without weight is zero and gives no gradient")
+  func regionsAlone() throws {
+    try withWorld({ $0.alignment.bagWeight = 0 }) { world in
+      let result = try world.distillation.losses(
+        world.batch, detector: world.detector, seed: 1, iteration: 0)
+      let bag = try #require(result.losses["loss_bag"])
+      #expect(try bag.floats() == [0])
+      try bag.backward()
+      for parameter in world.store.trained {
+        let values = try parameter.gradient?.floats() ?? []
+        #expect(values.allSatisfy { $0 == 0 }, "\(parameter.name)")
+      }
+      #expect(try #require(result.losses["loss_single"]).floats()[0] > 0)
+    }
+  }
+
+  @Test("the cache passes boxes on from its first call")
+  func cache() throws {
+    try withWorld({
+      $0.cache = BoxCache(capacity: 5, firstCall: 3, objectness: 0.3, overlap: 0.1)
+    }) { world in
+      _ = try losses(world)
+      #expect(world.distillation.cache?.entries.isEmpty == true)
+      #expect(world.distillation.cache?.callCount == 2)
+      _ = try losses(world, iteration: 1)
+      let entries = try #require(world.distillation.cache?.entries)
+      #expect(Set(entries.keys) == [7, 9])
+      #expect(entries.values.allSatisfy { (1...5).contains($0.count) })
+    }
+  }
+
+  @Test("masked crops see their boxes only")
+  func masks() throws {
+    var plain: [String: Float] = [:]
+    try withWorld { plain = try losses($0) }
+    try withWorld({ $0.masksCrops = true }) { world in
+      let masked = try losses(world)
+      #expect(masked.values.allSatisfy(\.isFinite) && masked != plain)
+    }
+  }
+}

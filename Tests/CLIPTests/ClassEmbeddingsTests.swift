@@ -1,0 +1,94 @@
+import CLIP
+import Checkpoints
+import Foundation
+import Layers
+import Tensors
+import TestSupport
+import Testing
+
+@Suite(
+  "Class embeddings",
+  .enabled(
+    if: FileManager.default.fileExists(atPath: Fixture.folder + "/clip_tiny/hf/config.json"),
+    "clip_tiny/hf is missing from the fixtures: set BARON_FIXTURES"))
+struct ClassEmbeddingsTests {
+  private static let folder = Fixture.folder + "/clip_tiny/hf"
+  private static let names = ["traffic light", "orange", "cat", "stop_sign", "umbrella"]
+
+  private func withEncoder(_ body: (TextEncoder, Tokenizer) throws -> Void) throws {
+    try TestDevice.withStream { stream in
+      let store = ParameterStore(stream: stream, seed: 0)
+      let encoder = try TextEncoder(try CLIPWeights(folder: Self.folder), store: store)
+      #expect(store.trained.isEmpty, "CLIP is frozen")
+      try body(encoder, try Tokenizer(folder: Self.folder))
+    }
+  }
+
+  private func unit(_ values: [Double]) -> [Double] {
+    let length = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    return values.map { $0 / length }
+  }
+
+  @Test("the unit mean of sentences that are encoded one by one", arguments: [true, false])
+  func ensemble(isFinal: Bool) throws {
+    try withEncoder { encoder, tokenizer in
+      let output: TextEncoder.Output =
+        isFinal ? .final : .block(encoder.configuration.text.layers)
+      let width =
+        isFinal ? encoder.configuration.embeddingWidth : encoder.configuration.text.width
+      let names = Array(Self.names.prefix(2))
+      let embeddings = try ClassEmbeddings.encode(
+        names, tokenizer: tokenizer, encoder: encoder, output: output)
+      #expect(embeddings.shape == [names.count, width])
+      let wanted = try names.flatMap { name in
+        var sum = [Double](repeating: 0, count: width)
+        for text in PromptTemplates.texts(for: name) {
+          let ids = try tokenizer.encode(
+            [text], contextLength: encoder.configuration.contextLength, overflow: .reject)
+          let feature = try encoder.encode(ids: ids, output: output).sentences.floats()
+          for (index, value) in unit(feature.map(Double.init)).enumerated() { sum[index] += value }
+        }
+        return unit(sum)
+      }
+      expectClose(
+        try embeddings.floats(), wanted, relative: 1e-4, absolute: 1e-5, "final: \(isFinal)")
+    }
+  }
+
+  @Test("a class does not depend on the others, across the limits of a chunk too")
+  func order() throws {
+    try withEncoder { encoder, tokenizer in
+      func rows(_ names: [String]) throws -> [String: [Float]] {
+        let embeddings = try ClassEmbeddings.encode(
+          names, tokenizer: tokenizer, encoder: encoder, output: .final)
+        let (values, width) = (try embeddings.floats(), embeddings.shape[1])
+        return Dictionary(
+          uniqueKeysWithValues: names.enumerated().map {
+            ($1, Array(values[$0 * width..<($0 + 1) * width]))
+          })
+      }
+      let forward = try rows(Self.names)
+      let backward = try rows(Self.names.reversed())
+      for name in Self.names {
+        let wanted = try #require(forward[name])
+        expectClose(try #require(backward[name]), wanted, relative: 1e-4, absolute: 1e-5, name)
+      }
+      let alone = try rows(["cat"])
+      expectClose(
+        try #require(alone["cat"]), try #require(forward["cat"]), relative: 1e-4, absolute: 1e-5,
+        "alone")
+    }
+  }
+
+  @Test("a name without room in the context is refused")
+  func tooLong() throws {
+    try withEncoder { encoder, tokenizer in
+      let name = [String](repeating: "harp", count: encoder.configuration.contextLength)
+        .joined(separator: " ")
+      #expect(throws: TokenizerError.self) {
+        try ClassEmbeddings.encode(
+          [name], tokenizer: tokenizer, encoder: encoder, output: .final)
+      }
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Datasets
+import Foundation
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Training
+
+@Suite("Object detector", .enabled(if: TrainingWorld.available, "\(TrainingWorld.missing)"))
+struct ObjectDetectorTests {
+  @Test func aRunFindsTheSameAsTheModelItWasSavedFrom() throws {
+    var world = try TrainingWorld(images: 4)
+    world.configuration.training.iterations = 2
+    world.configuration.model.head.scoreThreshold = 0
+    let image = try ImageDecoder.decode(path: world.path("1.png"))
+    // A vocabulary of other names than those of training.
+    let vocabulary = ["red apple", "bear", "violin"]
+    var wanted: [ObjectDetector.Found] = []
+    try TestDevice.withContext { context in
+      let trainer = try world.trainer("run", on: context)
+      try trainer.train()
+      wanted = try ObjectDetector(
+        model: trainer.step.model, configuration: world.configuration, vocabulary: vocabulary
+      ).detect(image)
+    }
+    #expect(!wanted.isEmpty && wanted.count <= world.configuration.model.head.detectionsPerImage)
+    #expect(zip(wanted, wanted.dropFirst()).allSatisfy { $0.score >= $1.score })
+    for found in wanted {
+      #expect(vocabulary.indices.contains(found.label) && (0...1).contains(found.score))
+      #expect(found.box.x1 >= 0 && found.box.x2 <= Float(image.width))
+      #expect(found.box.y1 >= 0 && found.box.y2 <= Float(image.height))
+    }
+    try TestDevice.withContext { context in
+      let stream = try ComputeStream(context: context)
+      for path in [world.path("run"), world.checkpoint("run", 2)] {
+        let detector = try ObjectDetector(
+          run: path, vocabulary: vocabulary, on: stream, warn: { Issue.record("\($0)") })
+        #expect(detector.report.contains("0 missing"))
+        #expect(try detector.detect(image) == wanted)
+      }
+      // A picture of one pixel's height has no room for anything, but is no error.
+      let thin = Image(width: 50, height: 1)
+      _ = try ObjectDetector(
+        run: world.path("run"), vocabulary: ["bear"], on: stream, warn: { _ in }
+      ).detect(thin)
+    }
+  }
+
+  @Test func whatCannotBeLoadedIsNamed() throws {
+    var world = try TrainingWorld(images: 2)
+    world.configuration.training.iterations = 1
+    try TestDevice.withContext(poisoned: false) { context in
+      let stream = try ComputeStream(context: context)
+      func message(_ path: String, _ vocabulary: [String] = ["bear"]) -> String {
+        do {
+          _ = try ObjectDetector(run: path, vocabulary: vocabulary, on: stream, warn: { _ in })
+          return "accepted"
+        } catch {
+          return line(of: error)
+        }
+      }
+      #expect(message(world.path("nowhere")).contains(world.path("nowhere")))
+      do { _ = try world.trainer("run", on: context) }
+      #expect(message(world.path("run")).contains("checkpoint"))
+      do {
+        try world.trainer("trained", on: context).train()
+      }
+      #expect(message(world.path("trained")) == "accepted")
+      #expect(message(world.path("trained"), []).contains("give at least one class name"))
+      let long = [String](repeating: "word", count: 200).joined(separator: " ")
+      #expect(message(world.path("trained"), [long]).contains("word"))
+      let weights = world.checkpoint("trained", 1) + "/model.safetensors"
+      try Data("{}".utf8).write(to: URL(filePath: weights))
+      // The folder no longer fits its list of files.
+      #expect(message(world.path("trained")).contains("checkpoint"))
+      #expect(message(world.checkpoint("trained", 1)).contains(weights))
+    }
+  }
+}
