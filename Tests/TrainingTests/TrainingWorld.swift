@@ -24,6 +24,7 @@ struct TrainingWorld {
   /// - Parameters:
   ///   - images: How many pictures.
   ///   - sizes: Their sizes in turn.
+  /// - Throws: `DatasetError` when the folder cannot be written.
   init(images: Int = 8, sizes: [(Int, Int)] = [(96, 96), (80, 112), (128, 72)]) throws {
     scratch = try Scratch()
     let colors = [
