@@ -144,6 +144,14 @@ extension RunConfiguration {
         isBGR: model.input.order == .bgr), paddingUnit: model.input.pad)
   }
 
+  /// How gradients change parameters.
+  var updateRule: TrainingStep.UpdateRule {
+    switch optimizer.kind {
+    case .sgd: .sgd(momentum: Float(optimizer.momentum))
+    case .adamw: .adamW(Float(optimizer.momentum), 0.999)
+    }
+  }
+
   /// How gradients are kept small.
   var clipping: TrainingStep.Clipping {
     switch optimizer.gradientLimit.kind {

@@ -121,7 +121,7 @@ public final class Trainer {
       model: model, distillation: distillation, teacher: teacher,
       vocabulary: try model.vocabulary(data.classNames, isBase: data.isBase),
       preparation: configuration.preparation, clipping: configuration.clipping,
-      momentumFactor: Float(configuration.optimizer.momentum),
+      rule: configuration.updateRule,
       weightDecay: Float(configuration.optimizer.weightDecay),
       seed: UInt64(configuration.training.seed))
   }

@@ -27,6 +27,12 @@ public struct TrainingState {
     ]
   }
 
+  /// The optimizer's tensors by the names that they get in a file.
+  private static func moments(of step: TrainingStep) -> [(name: String, value: Tensor)] {
+    step.momentum.map { ("momentum.\($0.key)", $0.value) }
+      + step.secondMoment.map { ("second_moment.\($0.key)", $0.value) }
+  }
+
   /// Writes a checkpoint into a folder.
   ///
   /// - Parameters:
@@ -39,9 +45,8 @@ public struct TrainingState {
       tensors: try step.model.store.state(), metadata: ["format": "pt"],
       to: "\(folder)/\(modelFile)")
     var tensors: [(name: String, tensor: HostTensor)] = []
-    for (name, value) in step.momentum {
-      tensors.append(
-        ("momentum.\(name)", HostTensor(shape: value.shape, floats: try value.floats())))
+    for (name, value) in moments(of: step) {
+      tensors.append((name, HostTensor(shape: value.shape, floats: try value.floats())))
     }
     var index: [String: JSONValue] = [
       "format": .number(Double(format)), "iteration": .number(Double(iteration)),
@@ -110,11 +115,11 @@ public struct TrainingState {
         remedy: "the run's configuration has changed; resume with the config.yaml of the run")
     }
     let state = try openWeights(path: "\(folder)/\(Self.stateFile)")
-    for (name, value) in step.momentum {
-      let stored = try state.tensor(named: "momentum.\(name)")
+    for (name, value) in Self.moments(of: step) {
+      let stored = try state.tensor(named: name)
       guard stored.shape == value.shape else {
         throw CheckpointError.tensor(
-          path: state.path, name: "momentum.\(name)",
+          path: state.path, name: name,
           reason: "has shape \(stored.shape), the model needs \(value.shape)")
       }
       try value.overwrite(with: try Self.finite(stored, in: state))

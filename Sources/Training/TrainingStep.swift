@@ -50,6 +50,14 @@ public final class TrainingStep {
     case value(Float)
   }
 
+  /// How gradients change parameters.
+  public enum UpdateRule: Sendable, Equatable {
+    /// Stochastic gradient descent; the factor of the momentum.
+    case sgd(momentum: Float)
+    /// Adam with decoupled weight decay; how much of the first and second moment stays.
+    case adamW(Float, Float)
+  }
+
   /// The student's stream.
   public let student: ComputeStream
   /// The teacher's stream.
@@ -58,12 +66,14 @@ public final class TrainingStep {
   public let model: OpenVocabularyModel
   /// The method, or nil for the baseline without distillation.
   public let distillation: BagDistillation?
-  /// Momentum by parameter name; part of a checkpoint.
+  /// Momentum (AdamW: first moment) by parameter name; part of a checkpoint.
   public let momentum: [String: Tensor]
+  /// AdamW's second moment by parameter name; part of a checkpoint.
+  public let secondMoment: [String: Tensor]
   private let preparation: BatchPreparation
   private let vocabulary: ClassVocabulary
   private let clipping: Clipping
-  private let momentumFactor: Float
+  private let rule: UpdateRule
   private let weightDecay: Float
   private let seed: UInt64
 
@@ -76,14 +86,14 @@ public final class TrainingStep {
   ///   - vocabulary: The classes of training.
   ///   - preparation: How images reach the device.
   ///   - clipping: How gradients are kept small.
-  ///   - momentumFactor: Factor of the momentum.
+  ///   - rule: How gradients change parameters.
   ///   - weightDecay: Added to the gradient, times the parameter.
   ///   - seed: The run's seed.
   /// - Throws: `OpenCLError` when memory runs out.
   public init(
     model: OpenVocabularyModel, distillation: BagDistillation?, teacher: ComputeStream,
     vocabulary: ClassVocabulary, preparation: BatchPreparation, clipping: Clipping,
-    momentumFactor: Float, weightDecay: Float, seed: UInt64
+    rule: UpdateRule, weightDecay: Float, seed: UInt64
   ) throws {
     student = model.stream
     self.teacher = teacher
@@ -92,15 +102,23 @@ public final class TrainingStep {
     self.vocabulary = vocabulary
     self.preparation = preparation
     self.clipping = clipping
-    self.momentumFactor = momentumFactor
+    self.rule = rule
     self.weightDecay = weightDecay
     self.seed = seed
-    var momentum: [String: Tensor] = [:]
-    for parameter in model.store.trained {
-      momentum[parameter.name] = try Tensor(
-        repeating: 0, shape: parameter.value.shape, on: model.stream, label: "momentum")
+    func zeros(_ label: String) throws -> [String: Tensor] {
+      var tensors: [String: Tensor] = [:]
+      for parameter in model.store.trained {
+        tensors[parameter.name] = try Tensor(
+          repeating: 0, shape: parameter.value.shape, on: model.stream, label: label)
+      }
+      return tensors
     }
-    self.momentum = momentum
+    momentum = try zeros("momentum")
+    if case .adamW = rule {
+      secondMoment = try zeros("second moment")
+    } else {
+      secondMoment = [:]
+    }
   }
 
   /// Runs one step.
@@ -132,7 +150,7 @@ public final class TrainingStep {
     let ordered = losses.sorted { $0.key < $1.key }.map(\.value)
     let total = try ordered.dropFirst().reduce(ordered[0]) { try $0.adding($1) }
     try student.phase("backward") { try total.backward() }
-    let norm = try student.phase("optimizer") { try update(trained, learningRate: learningRate) }
+    let norm = try student.phase("optimizer") { try update(trained, iteration: batch.iteration, learningRate: learningRate) }
     losses["loss"] = total
     losses["gradient_norm"] = norm
     let pending = try Pending(
@@ -141,7 +159,9 @@ public final class TrainingStep {
     return pending
   }
 
-  private func update(_ trained: [Parameter], learningRate: Float) throws -> Tensor {
+  private func update(
+    _ trained: [Parameter], iteration: Int, learningRate: Float
+  ) throws -> Tensor {
     let reached = trained.compactMap { parameter in
       parameter.gradient.map { (parameter: parameter, gradient: $0) }
     }
@@ -156,11 +176,26 @@ public final class TrainingStep {
       try Optimizers.clip(gradients: gradients, toValue: limit)
     }
     for (parameter, gradient) in reached {
-      guard let momentum = momentum[parameter.name] else { continue }
-      try Optimizers.sgd(
-        parameter: parameter.value, gradient: gradient, momentum: momentum, rate: learningRate,
-        momentumFactor: momentumFactor, weightDecay: weightDecay)
+      try change(parameter, gradient, iteration: iteration, learningRate: learningRate)
     }
     return norm
+  }
+
+  private func change(
+    _ parameter: Parameter, _ gradient: Tensor, iteration: Int, learningRate: Float
+  ) throws {
+    guard let momentum = momentum[parameter.name] else { return }
+    switch rule {
+    case .sgd(let factor):
+      try Optimizers.sgd(
+        parameter: parameter.value, gradient: gradient, momentum: momentum, rate: learningRate,
+        momentumFactor: factor, weightDecay: weightDecay)
+    case .adamW(let first, let second):
+      guard let squares = secondMoment[parameter.name] else { return }
+      try Optimizers.adamW(
+        parameter: parameter.value, gradient: gradient, firstMoment: momentum,
+        secondMoment: squares, step: iteration + 1, rate: learningRate, betas: (first, second),
+        weightDecay: weightDecay)
+    }
   }
 }

@@ -5,6 +5,8 @@ extension RunConfiguration {
     public enum Kind: String, Sendable, CaseIterable, ConfigurationChoice {
       /// Stochastic gradient descent with momentum.
       case sgd
+      /// Adam with decoupled weight decay.
+      case adamw
     }
 
     /// The method.
@@ -15,7 +17,8 @@ extension RunConfiguration {
     ///
     /// Other batches scale it in proportion (spec training 4.6); 0 takes ``rate`` as it is.
     public var referenceBatch = 32
-    /// Share of the last change that is added to the next.
+    /// Share of the last change that is added to the next; of AdamW the first factor, the second
+    /// is 0.999.
     public var momentum = 0.9
     /// Share of a weight that is added to its gradient.
     public var weightDecay = 2.5e-5
