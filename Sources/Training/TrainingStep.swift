@@ -150,7 +150,9 @@ public final class TrainingStep {
     let ordered = losses.sorted { $0.key < $1.key }.map(\.value)
     let total = try ordered.dropFirst().reduce(ordered[0]) { try $0.adding($1) }
     try student.phase("backward") { try total.backward() }
-    let norm = try student.phase("optimizer") { try update(trained, iteration: batch.iteration, learningRate: learningRate) }
+    let norm = try student.phase("optimizer") {
+      try update(trained, iteration: batch.iteration, learningRate: learningRate)
+    }
     losses["loss"] = total
     losses["gradient_norm"] = norm
     let pending = try Pending(
