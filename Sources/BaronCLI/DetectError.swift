@@ -9,7 +9,7 @@ enum DetectError: Error, CustomStringConvertible {
   case occupied(folder: String)
   case folder(String)
   case overInput(path: String)
-  case nothingReadable(count: Int)
+  case nothingReadable(count: Int, first: String)
 
   var description: String {
     switch self {
@@ -34,8 +34,8 @@ enum DetectError: Error, CustomStringConvertible {
       "\(path): the folder cannot be made; choose a writable place"
     case .overInput(let path):
       "\(path): is one of the images to read; choose another --output"
-    case .nothingReadable(let count):
-      count == 1 ? "the image cannot be read" : "none of the \(count) images can be read"
+    case .nothingReadable(let count, let first):
+      count == 1 ? first : "none of the \(count) images can be read; the first: \(first)"
     }
   }
 }

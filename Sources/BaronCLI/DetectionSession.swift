@@ -25,6 +25,7 @@ struct DetectionSession {
     var folder = folder
     var images: [JSONValue] = []
     var unreadable: [String] = []
+    var firstReason: String?
     try DetectionResultsWriter.write(to: "\(folder.path)/detections.json") { writer in
       for (index, file) in files.enumerated() {
         defer { line.update(step: index + 1) }
@@ -32,7 +33,9 @@ struct DetectionSession {
         do {
           image = try ImageDecoder.decode(path: file)
         } catch let error as DatasetError {
-          line.note("warning: \(error)")
+          firstReason = firstReason ?? "\(error)"
+          // A lone file's reason is the error of the whole command.
+          if files.count > 1 { line.note("warning: \(error)") }
           unreadable.append(file)
           continue
         }
@@ -66,7 +69,10 @@ struct DetectionSession {
     for file in unreadable.prefix(files.count > 1 ? unreadable.count : 0) {
       FileHandle.standardError.write(Data("not read: \(file)\n".utf8))
     }
-    guard !images.isEmpty else { throw DetectError.nothingReadable(count: files.count) }
+    guard !images.isEmpty else {
+      throw DetectError.nothingReadable(
+        count: files.count, first: firstReason ?? "")
+    }
     if !printsJSON {
       print(
         "\(images.count) of \(files.count) images; pictures and detections.json in \(folder.path)")

@@ -1,0 +1,99 @@
+import Formats
+import Foundation
+import TestSupport
+
+/// Runs the built program as a user does.
+struct BaronProcess {
+  /// What a finished run left.
+  struct Result {
+    let status: Int32
+    let output: String
+    let errors: String
+
+    /// Lines of standard error that start with a word.
+    func lines(_ start: String) -> [String] {
+      errors.split(separator: "\n").map(String.init).filter { $0.hasPrefix(start) }
+    }
+  }
+
+  /// The program beside the test bundle, or nil when it was not built.
+  static let path: String? = {
+    let bundle = URL(filePath: CommandLine.arguments.first ?? "").deletingLastPathComponent().path
+    let places = [bundle, Bundle.main.bundlePath, Bundle.main.bundlePath + "/.."]
+    return places.map { $0 + "/baron" }.first(where: FileManager.default.isExecutableFile(atPath:))
+  }()
+
+  static let available = path != nil && Fixture.available && Fixture.dataAvailable
+  static let missing = "the program, the fixtures or the test data are missing: set BARON_SHARED"
+
+  private let process = Process()
+  private let scratch: Scratch
+
+  /// Starts the program on the CPU.
+  init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    scratch = try Scratch()
+    process.executableURL = URL(filePath: Self.path ?? "")
+    process.arguments = arguments
+    var variables = ProcessInfo.processInfo.environment
+    variables["BARON_DEVICE"] = "cpu"
+    variables["BARON_SHARED"] = Fixture.sharedFolder
+    process.environment = variables.merging(environment) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    // Files, not pipes: a full pipe would stop the program.
+    for name in ["out", "err"] {
+      FileManager.default.createFile(atPath: "\(scratch.folder)/\(name)", contents: nil)
+    }
+    process.standardOutput = FileHandle(forWritingAtPath: "\(scratch.folder)/out")
+    process.standardError = FileHandle(forWritingAtPath: "\(scratch.folder)/err")
+    try process.run()
+  }
+
+  /// Sends a signal.
+  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
+  /// Waits until a condition holds or the program ends, at most half a minute.
+  func wait(until condition: () -> Bool) {
+    let deadline = Date(timeIntervalSinceNow: 30)
+    while process.isRunning, !condition(), Date() < deadline { usleep(5000) }
+  }
+
+  /// Waits for the end.
+  func finish() throws -> Result {
+    process.waitUntilExit()
+    func text(_ name: String) throws -> String {
+      String(
+        decoding: try Data(contentsOf: URL(filePath: "\(scratch.folder)/\(name)")), as: UTF8.self)
+    }
+    return Result(
+      status: process.terminationStatus, output: try text("out"), errors: try text("err"))
+  }
+
+  /// Runs the program to its end.
+  static func run(
+    _ arguments: String..., environment: [String: String] = [:]
+  ) throws -> Result {
+    try BaronProcess(arguments, environment: environment).finish()
+  }
+}
+
+/// A folder of the test's own that goes when the last holder does.
+final class Scratch {
+  let folder: String
+
+  init() throws {
+    folder = FileManager.default.temporaryDirectory.path + "/baron-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: folder) }
+}
+
+/// The lines of a metrics file without what depends on the clock.
+func metrics(_ run: String) throws -> [JSONValue] {
+  let text = try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
+  return try text.split(separator: "\n").map { line in
+    let record = try JSONValue(parsing: String(line), source: "metrics.jsonl").object ?? [:]
+    let timed = ["images_per_second", "data_wait_share", "seconds", "memory_peak_bytes"]
+    return .object(record.filter { !timed.contains($0.key) })
+  }
+}

@@ -1,0 +1,186 @@
+import Datasets
+import Formats
+import Foundation
+import TestSupport
+import Testing
+
+/// The main job on real photographs, shortened: train, evaluate, detect.
+@Suite(
+  "The main job", .serialized,
+  .enabled(if: BaronProcess.available, Comment(rawValue: BaronProcess.missing)))
+struct MainJobTests {
+  static let iterations = 6
+
+  /// Trains with the preset `coco-mini`, shortened; more settings win.
+  static func train(into folder: String, _ settings: String...) throws -> BaronProcess {
+    var arguments = ["train", "coco-mini", "--run", folder]
+    for setting in [
+      "training.iterations=\(iterations)", "training.checkpoint_every=2",
+      "training.evaluate_every=0", "training.log_every=1", "model.head.score_threshold=0",
+    ] + settings {
+      arguments += ["--set", setting]
+    }
+    return try BaronProcess(arguments)
+  }
+
+  private static func bytes(_ run: String, _ file: String) throws -> Data {
+    try Data(
+      contentsOf: URL(filePath: "\(run)/checkpoints/iteration-00000\(iterations)/\(file)"))
+  }
+
+  @Test("train, evaluate and detect on photographs")
+  func wholePath() throws {
+    let scratch = try Scratch()
+    let run = scratch.folder + "/run"
+    let trained = try Self.train(into: run).finish()
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(trained.lines("warning:").isEmpty, "\(trained.errors)")
+    let records = try metrics(run)
+    #expect(records.count == Self.iterations)
+    for record in records {
+      let losses = try #require(record["losses"]?.object)
+      #expect(
+        Set(losses.keys) == [
+          "loss_bag", "loss_single", "loss_cls", "loss_bbox", "loss_rpn_cls", "loss_rpn_bbox",
+        ])
+      #expect(losses.values.allSatisfy { $0.number?.isFinite ?? false })
+    }
+    try evaluate(run)
+    try detect(run, into: scratch.folder)
+  }
+
+  private func evaluate(_ run: String) throws {
+    let scored = try BaronProcess.run("evaluate", "--checkpoint", run)
+    #expect(scored.status == 0, "\(scored.errors)")
+    for word in ["base", "novel", "AP50"] { #expect(scored.output.contains(word)) }
+    let folder = "\(run)/detections"
+    let file = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
+    let alone = try BaronProcess.run(
+      "evaluate", "--annotations",
+      "\(Fixture.sharedFolder)/data/coco-mini/annotations/instances_val_base_novel.json",
+      "--detections", "\(folder)/\(file)", "--json")
+    #expect(alone.status == 0, "\(alone.errors)")
+    let json = try JSONValue(parsing: alone.output, source: "evaluate --json")
+    #expect(json.text().contains("novel"))
+  }
+
+  private func detect(_ run: String, into folder: String) throws {
+    let photo = "\(Fixture.sharedFolder)/data/images/bus.jpg"
+    let original = try ImageDecoder.decode(path: photo)
+    var results: [[String]] = []
+    for (index, names) in ["bus, person, traffic cone", "traffic cone,bus,person"].enumerated() {
+      let output = "\(folder)/detect-\(index)"
+      let found = try BaronProcess.run(
+        "detect", photo, "--checkpoint", run, "--vocabulary", names, "--score-threshold", "0",
+        "--output", output)
+      #expect(found.status == 0, "\(found.errors)")
+      let picture = try ImageDecoder.decode(path: "\(output)/bus.jpg")
+      #expect((picture.width, picture.height) == (original.width, original.height))
+      #expect(picture.bytes != original.bytes)
+      let categories = try JSONValue(contentsOf: "\(output)/images.json")["categories"]?.array
+      let name = Dictionary(
+        (categories ?? []).map { ($0["id"]?.integer ?? 0, $0["name"]?.string ?? "") }
+      ) { first, _ in first }
+      let rows = try #require(try JSONValue(contentsOf: "\(output)/detections.json").array)
+      #expect(!rows.isEmpty)
+      for row in rows {
+        let box = (row["bbox"]?.array ?? []).compactMap(\.number)
+        try #require(box.count == 4)
+        #expect(box[0] >= 0 && box[0] + box[2] <= Double(original.width) + 1e-3)
+        #expect(box[1] >= 0 && box[1] + box[3] <= Double(original.height) + 1e-3)
+      }
+      // The order of the names must not matter.
+      results.append(
+        rows.map { row in
+          "\(name[row["category_id"]?.integer ?? 0] ?? "") \(row["bbox"]?.text() ?? "") "
+            + "\(row["score"]?.text() ?? "")"
+        }.sorted())
+    }
+    #expect(results[0] == results[1])
+  }
+
+  @Test("stopped by Ctrl-C or killed, a resumed run ends bit for bit the same")
+  func interruption() throws {
+    let scratch = try Scratch()
+    let straight = scratch.folder + "/straight"
+    #expect(try Self.train(into: straight).finish().status == 0)
+    for (name, number) in [("interrupted", SIGINT), ("killed", SIGKILL)] {
+      let run = "\(scratch.folder)/\(name)"
+      let process = try Self.train(into: run)
+      process.wait { FileManager.default.fileExists(atPath: "\(run)/checkpoints/iteration-000002") }
+      process.signal(number)
+      let stopped = try process.finish()
+      if number == SIGINT, stopped.status != 0 {
+        #expect(stopped.status == 130)
+        #expect(stopped.errors.contains("baron train --resume \(run)"))
+      }
+      let resumed = try BaronProcess.run("train", "--resume", run)
+      #expect(resumed.status == 0, "\(resumed.errors)")
+      for file in ["model.safetensors", "state.safetensors", "state.json"] {
+        #expect(try Self.bytes(run, file) == Self.bytes(straight, file), "\(name) \(file)")
+      }
+      #expect(try metrics(run) == metrics(straight), "\(name)")
+    }
+  }
+
+  @Test("images that cannot be read cost a line each, not the run")
+  func badImages() throws {
+    let scratch = try Scratch()
+    let hard = "\(Fixture.sharedFolder)/data/images-hard"
+    let images = "\(scratch.folder)/images"
+    try FileManager.default.copyItem(atPath: hard, toPath: images)
+    let good = "\(Fixture.sharedFolder)/data/coco-mini/images/val2017"
+    for file in try FileManager.default.contentsOfDirectory(atPath: good).sorted().prefix(4) {
+      try FileManager.default.copyItem(atPath: "\(good)/\(file)", toPath: "\(images)/\(file)")
+    }
+    var records: [JSONValue] = []
+    var annotations: [JSONValue] = []
+    var unreadable: Set<String> = []
+    for name in try FileManager.default.contentsOfDirectory(atPath: images).sorted()
+    where name != "manifest.tsv" {
+      let size = (try? ImageDecoder.decode(path: "\(images)/\(name)")).map { ($0.width, $0.height) }
+      if size == nil { unreadable.insert(name) }
+      let (width, height) = size ?? (64, 64)
+      records.append([
+        "id": .number(Double(records.count + 1)), "file_name": .string(name),
+        "width": .number(Double(width)), "height": .number(Double(height)),
+      ])
+      guard width >= 32, height >= 32 else { continue }
+      annotations.append([
+        "id": .number(Double(annotations.count + 1)), "image_id": .number(Double(records.count)),
+        "category_id": 1, "bbox": [4, 4, 24, 20], "area": 480, "iscrowd": 0,
+      ])
+    }
+    let document: JSONValue = [
+      "images": .array(records), "annotations": .array(annotations),
+      "categories": [["id": 1, "name": "person"]],
+    ]
+    let file = "\(scratch.folder)/instances.json"
+    try Data(document.text().utf8).write(to: URL(filePath: file))
+    let split = "\(scratch.folder)/classes.json"
+    try Data(#"{"base": ["person"], "novel": []}"#.utf8).write(to: URL(filePath: split))
+    let result = try Self.train(
+      into: scratch.folder + "/run", "training.iterations=8", "data.train_annotations=\(file)",
+      "data.train_images=\(images)", "data.alignment_annotations=\(file)",
+      "data.alignment_images=\(images)", "data.class_split=\(split)"
+    ).finish()
+    #expect(result.status == 0, "\(result.errors)")
+    let warnings = result.lines("warning:")
+    #expect(!warnings.isEmpty)
+    for warning in warnings {
+      #expect(unreadable.contains { warning.contains($0) }, "\(warning)")
+    }
+    #expect(Set(warnings).count == warnings.count)
+
+    let found = try BaronProcess.run(
+      "detect", hard, "--checkpoint", scratch.folder + "/run", "--vocabulary", "person",
+      "--output", scratch.folder + "/found")
+    #expect(found.status == 0, "\(found.errors)")
+    let listed = found.lines("warning:")
+    for name in unreadable {
+      #expect(listed.count { $0.contains(name) } <= 1, "\(name)")
+    }
+    let supported = unreadable.filter { $0.hasSuffix(".jpg") || $0.hasSuffix(".png") }
+    #expect(supported.allSatisfy { name in listed.contains { $0.contains(name) } })
+  }
+}

@@ -1,0 +1,124 @@
+import Formats
+import Foundation
+import TestSupport
+import Testing
+
+/// Wrong input gets one clear line and an exit status, and nothing is lost.
+@Suite(
+  "Wrong input and the small commands", .serialized,
+  .enabled(if: BaronProcess.available, Comment(rawValue: BaronProcess.missing)))
+struct WrongInputTests {
+  /// Fails with status 1 and one line that names the words.
+  private func expectError(
+    _ result: BaronProcess.Result, _ words: String..., location: SourceLocation = #_sourceLocation
+  ) {
+    #expect(result.status == 1, "\(result.errors)", sourceLocation: location)
+    let lines = result.lines("error:")
+    #expect(lines.count == 1, "\(result.errors)", sourceLocation: location)
+    for word in words {
+      #expect(
+        lines.first?.contains(word) ?? false, "'\(word)' is not in \(result.errors)",
+        sourceLocation: location)
+    }
+  }
+
+  @Test("configuration, devices and folders")
+  func configuration() throws {
+    let scratch = try Scratch()
+    let run = scratch.folder + "/run"
+    func train(_ setting: String) throws -> BaronProcess.Result {
+      try BaronProcess.run("train", "coco-mini", "--run", run, "--set", setting)
+    }
+    expectError(try train("training.iteration=3"), "training", "iterations")
+    expectError(try train("optimizer.rate=fast"), "optimizer.rate")
+    expectError(try train("clip.folder=/nowhere"), "/nowhere")
+    expectError(try train("data.train_annotations=/nowhere.json"), "/nowhere.json")
+    expectError(try BaronProcess.run("train", "coco-minnie"), "coco-mini")
+    expectError(
+      try BaronProcess.run("train", "coco-mini", "--run", run, "--device", "warp drive"),
+      "warp drive")
+    expectError(try BaronProcess.run("train", "--resume", scratch.folder), scratch.folder)
+    try FileManager.default.createDirectory(
+      atPath: scratch.folder + "/taken", withIntermediateDirectories: true)
+    expectError(
+      try BaronProcess.run("train", "coco-mini", "--run", scratch.folder + "/taken"), "taken")
+    for wrong in [["fly"], ["train"], ["detect", "x.jpg"], ["evaluate", "--nonsense"]] {
+      #expect(try BaronProcess(wrong).finish().status == 64, "\(wrong)")
+    }
+  }
+
+  @Test("annotations and checkpoints")
+  func files() throws {
+    let scratch = try Scratch()
+    let source = "\(Fixture.sharedFolder)/data/coco-eval/instances_val2014_gt.json"
+    let text = try Data(contentsOf: URL(filePath: source))
+    let cut = scratch.folder + "/cut.json"
+    try text.prefix(text.count / 2).write(to: URL(filePath: cut))
+    expectError(
+      try BaronProcess.run("evaluate", "--annotations", cut, "--detections", source), "cut.json")
+
+    let run = scratch.folder + "/run"
+    #expect(try MainJobTests.train(into: run, "training.iterations=2").finish().status == 0)
+    let photo = "\(Fixture.sharedFolder)/data/images/bus.jpg"
+    expectError(
+      try BaronProcess.run("detect", photo, "--checkpoint", run, "--vocabulary", " , "),
+      "--vocabulary")
+    expectError(
+      try BaronProcess.run(
+        "detect", "/nowhere.jpg", "--checkpoint", run, "--vocabulary", "bus"), "nowhere.jpg")
+    let model = "\(run)/checkpoints/iteration-000002/model.safetensors"
+    let bytes = try Data(contentsOf: URL(filePath: model))
+    try bytes.prefix(bytes.count - 100).write(to: URL(filePath: model))
+    expectError(
+      try BaronProcess.run(
+        "detect", photo, "--checkpoint", "\(run)/checkpoints/iteration-000002", "--vocabulary",
+        "bus", "--output", scratch.folder + "/out"), "model.safetensors")
+  }
+
+  @Test("devices, config and profile")
+  func smallCommands() throws {
+    let scratch = try Scratch()
+    let devices = try BaronProcess.run("devices", "--json")
+    #expect(devices.status == 0)
+    _ = try JSONValue(parsing: devices.output, source: "devices --json")
+
+    let shown = try BaronProcess.run("config", "show", "coco-mini")
+    #expect(shown.status == 0, "\(shown.errors)")
+    let file = scratch.folder + "/mine.yaml"
+    try Data(shown.output.utf8).write(to: URL(filePath: file))
+    #expect(try BaronProcess.run("config", "show", file).output == shown.output)
+
+    let trace = scratch.folder + "/trace.json"
+    let profile = try BaronProcess.run(
+      "profile", "coco-mini", "--steps", "1", "--warmup", "1", "--trace", trace)
+    #expect(profile.status == 0, "\(profile.errors)")
+    #expect(profile.output.contains("matrix_product"))
+    let events = try #require(try JSONValue(contentsOf: trace).array)
+    let names = Set(events.compactMap { $0["name"]?.string })
+    #expect(names.contains("roi_align_forward_cpu"))
+    let tracks = Set(
+      events.filter { $0["name"]?.string == "thread_name" }
+        .compactMap { $0["args"]?["name"]?.string })
+    #expect(
+      tracks.contains { $0.contains("student") } && tracks.contains { $0.contains("teacher") })
+  }
+
+  @Test("a demo in small, which is never overwritten unasked")
+  func demo() throws {
+    let scratch = try Scratch()
+    let folder = scratch.folder + "/demo"
+    let settings = [
+      "--set", "training.iterations=3", "--set", "training.checkpoint_every=3", "--set",
+      "training.evaluate_every=3", "--pictures", "2",
+    ]
+    let first = try BaronProcess(["demo", folder] + settings).finish()
+    #expect(first.status == 0, "\(first.errors)")
+    #expect(first.output.contains("base AP50"))
+    for name in ["detections.json", "metrics.jsonl", "config.yaml", "world", "clip"] {
+      #expect(FileManager.default.fileExists(atPath: "\(folder)/\(name)"), "\(name)")
+    }
+    let pictures = try FileManager.default.contentsOfDirectory(atPath: folder + "/pictures")
+    #expect(pictures.count == 2 && pictures.allSatisfy { $0.hasSuffix(".png") })
+    expectError(try BaronProcess(["demo", folder] + settings).finish(), folder)
+  }
+}
