@@ -103,6 +103,26 @@ struct WrongInputTests {
       tracks.contains { $0.contains("student") } && tracks.contains { $0.contains("teacher") })
   }
 
+  @Test("the self-test passes here and notices a wrong kernel")
+  func selftest() throws {
+    let good = try BaronProcess.run("selftest", "--json")
+    #expect(good.status == 0, "\(good.errors)")
+    let checks = try JSONValue(parsing: good.output, source: "selftest")["checks"]?.array ?? []
+    #expect(checks.count > 50 && checks.allSatisfy { $0["ok"]?.bool == true })
+
+    let scratch = try Scratch()
+    let kernels = scratch.folder + "/Kernels"
+    try FileManager.default.copyItem(atPath: "Kernels", toPath: kernels)
+    let file = "\(kernels)/Pointwise.cl"
+    let text = try String(contentsOfFile: file, encoding: .utf8)
+    let broken = text.replacing("a[i] + b[i]", with: "a[i] - b[i]")
+    try #require(broken != text)
+    try broken.write(toFile: file, atomically: true, encoding: .utf8)
+    let bad = try BaronProcess.run("selftest", environment: ["BARON_KERNELS": kernels])
+    expectError(bad, "checks failed")
+    #expect(bad.output.contains("FAILED"))
+  }
+
   @Test("a demo in small, which is never overwritten unasked")
   func demo() throws {
     let scratch = try Scratch()
