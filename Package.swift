@@ -95,10 +95,12 @@ let package = Package(
     .testTarget(
       name: "ReportingTests",
       dependencies: [
-        "Reporting", "DemoWorld", "Datasets", "Evaluation", "Formats", "TestSupport",
+        "Reporting", "DemoWorld", "Datasets", "Evaluation", "Formats", "OpenCL", "Tensors",
+        "TestSupport",
       ]),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["Formats", "Datasets", "TestSupport"]),
+      name: "EndToEndTests",
+      dependencies: ["BaronCLI", "Formats", "Datasets", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x
