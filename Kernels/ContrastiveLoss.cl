@@ -43,9 +43,7 @@ inline float block_max(__global const float *restrict row, __global const int *r
   float16 bests = -INFINITY;
   for (; c + 16 <= columns; c += 16)
     bests = fmax(bests, score16(row, ids, id, kept, temperature, c));
-  float8 half_bests = fmax(bests.lo, bests.hi);
-  float4 quarter = fmax(half_bests.lo, half_bests.hi);
-  best = fmax(fmax(quarter.x, quarter.y), fmax(quarter.z, quarter.w));
+  best = max_of_lanes(bests);
 #endif
   for (; c < columns; c += LANES)
     best = fmax(best, score(row, ids, id, kept, temperature, c));
@@ -61,9 +59,7 @@ inline float block_exp_sum(__global const float *restrict row, __global const in
   float16 sums = 0.0f;
   for (; c + 16 <= columns; c += 16)
     sums += exp(score16(row, ids, id, kept, temperature, c) - shift);
-  float8 half_sums = sums.lo + sums.hi;
-  float4 quarter = half_sums.lo + half_sums.hi;
-  sum = (quarter.x + quarter.y) + (quarter.z + quarter.w);
+  sum = sum_of_lanes(sums);
 #endif
   for (; c < columns; c += LANES)
     sum += exp(score(row, ids, id, kept, temperature, c) - shift);

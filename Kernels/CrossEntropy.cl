@@ -25,18 +25,6 @@
 #define BLOCK 4096
 #endif
 
-inline float sum_of_lanes(float16 v) {
-  float8 half_sums = v.lo + v.hi;
-  float4 quarter_sums = half_sums.lo + half_sums.hi;
-  return (quarter_sums.x + quarter_sums.y) + (quarter_sums.z + quarter_sums.w);
-}
-
-inline float max_of_lanes(float16 v) {
-  float8 half_maxima = fmax(v.lo, v.hi);
-  float4 quarter_maxima = fmax(half_maxima.lo, half_maxima.hi);
-  return fmax(fmax(quarter_maxima.x, quarter_maxima.y), fmax(quarter_maxima.z, quarter_maxima.w));
-}
-
 // This work-item's part of the maximum of x + b; b may be null.
 inline float row_max(__global const float *restrict x, __global const float *restrict b,
                      int columns) {

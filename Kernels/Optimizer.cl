@@ -23,12 +23,6 @@
 #define BLOCK 16384
 #endif
 
-inline float sum_of_lanes(float16 v) {
-  float8 half_sums = v.lo + v.hi;
-  float4 quarter_sums = half_sums.lo + half_sums.hi;
-  return (quarter_sums.x + quarter_sums.y) + (quarter_sums.z + quarter_sums.w);
-}
-
 __kernel void optimizer_sgd_update(__global float *restrict p, __global const float *restrict g,
                                    __global float *restrict m, float rate, float momentum,
                                    float decay, int count) {

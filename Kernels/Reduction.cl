@@ -24,9 +24,7 @@ ROW_KERNEL void reduction_sum_forward(__global const float *restrict x, __global
   int i = first;
   for (; i + 16 <= end; i += 16)
     sums += vload16(0, x + i);
-  float8 eight = sums.lo + sums.hi;
-  float4 four = eight.lo + eight.hi;
-  float sum = four.x + four.y + four.z + four.w;
+  float sum = sum_of_lanes(sums);
   for (; i < end; i++)
     sum += x[i];
 #else

@@ -19,9 +19,7 @@ inline float row_dot(__global const float *restrict a, __global const float *res
   float16 sums = 0.0f;
   for (; c + 16 <= columns; c += 16)
     sums = fma(vload16(0, a + c), vload16(0, b + c), sums);
-  float8 half_sums = sums.lo + sums.hi;
-  float4 quarter_sums = half_sums.lo + half_sums.hi;
-  sum = (quarter_sums.x + quarter_sums.y) + (quarter_sums.z + quarter_sums.w);
+  sum = sum_of_lanes(sums);
 #endif
   for (; c < columns; c += LANES)
     sum = fma(a[c], b[c], sum);
