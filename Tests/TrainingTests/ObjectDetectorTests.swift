@@ -46,6 +46,37 @@ struct ObjectDetectorTests {
     }
   }
 
+  /// Two pictures of one colour that are resized to the same input: boxes must differ by the
+  /// pictures' scale alone, along both axes.
+  @Test(arguments: [(144, 48), (48, 144)])
+  func boxesOfLongPicturesComeBackInTheirOwnPixels(width: Int, height: Int) throws {
+    var world = try TrainingWorld(images: 2)
+    world.configuration.training.iterations = 1
+    world.configuration.model.head.scoreThreshold = 0
+    try TestDevice.withContext { context in
+      let trainer = try world.trainer("run", on: context)
+      let detector = try ObjectDetector(
+        model: trainer.step.model, configuration: world.configuration, vocabulary: ["bear"])
+      func grey(_ scale: Int) throws -> [ObjectDetector.Found] {
+        try detector.detect(
+          Image(width: scale * width, height: scale * height, filledWith: Color(90, 90, 90)))
+      }
+      let (small, large) = (try grey(1), try grey(2))
+      #expect(!small.isEmpty && small.count == large.count)
+      for (one, two) in zip(small, large) {
+        #expect(one.label == two.label && one.score == two.score)
+        for (a, b) in [
+          (one.box.x1, two.box.x1), (one.box.y1, two.box.y1), (one.box.x2, two.box.x2),
+          (one.box.y2, two.box.y2),
+        ] {
+          #expect(abs(2 * a - b) < 1e-2)
+        }
+      }
+      #expect(small.contains { $0.box.x2 > 0.8 * Float(width) })
+      #expect(small.contains { $0.box.y2 > 0.8 * Float(height) })
+    }
+  }
+
   @Test func whatCannotBeLoadedIsNamed() throws {
     var world = try TrainingWorld(images: 2)
     world.configuration.training.iterations = 1
