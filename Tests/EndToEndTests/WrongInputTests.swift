@@ -1,70 +1,144 @@
+import Formats
 import Foundation
+import TestSupport
 import Testing
 
-extension ProgramTests {
-  @Suite("Wrong input", .serialized)
-  struct WrongInputTests {
-    /// Checks the exit code and the one line that names what is wrong.
-    private func fails(
-      _ arguments: [String], in scratch: Scratch, device: String = "cpu", naming parts: [String],
-      location: SourceLocation = #_sourceLocation
-    ) throws {
-      let outcome = try Program.run(arguments, in: scratch, device: device)
-      #expect(outcome.status == 1, "\(outcome.errors)", sourceLocation: location)
-      let lines = outcome.lines("error:")
-      #expect(lines.count == 1, "\(outcome.errors)", sourceLocation: location)
-      #expect(outcome.errors.hasSuffix("\(lines.last ?? "")\n"), sourceLocation: location)
-      for part in parts {
-        #expect(
-          lines.first?.contains(part) == true, "\(part): \(outcome.errors)",
-          sourceLocation: location)
-      }
+/// Wrong input gets one clear line and an exit status, and nothing is lost.
+@Suite(
+  "Wrong input and the small commands", .serialized,
+  .enabled(if: BaronProcess.available, Comment(rawValue: BaronProcess.missing)))
+struct WrongInputTests {
+  /// Fails with status 1 and one line that names the words.
+  private func expectError(
+    _ result: BaronProcess.Result, _ words: String..., location: SourceLocation = #_sourceLocation
+  ) {
+    #expect(result.status == 1, "\(result.errors)", sourceLocation: location)
+    let lines = result.lines("error:")
+    #expect(lines.count == 1, "\(result.errors)", sourceLocation: location)
+    for word in words {
+      #expect(
+        lines.first?.contains(word) ?? false, "'\(word)' is not in \(result.errors)",
+        sourceLocation: location)
     }
+  }
 
-    @Test func ofTraining() throws {
-      let scratch = try Scratch()
-      try fails(
-        Program.training("run", ["training.iteratons=3"]), in: scratch,
-        naming: ["iteratons", "iterations"])
-      try fails(
-        Program.training("run", ["clip.folder=nowhere"]), in: scratch, naming: ["nowhere"])
-      #expect(!scratch.has("run"), "the name stays free")
-      try fails(
-        Program.training("run"), in: scratch, device: "no such device", naming: ["no such device"])
-      try FileManager.default.createDirectory(
-        atPath: scratch.path("run"), withIntermediateDirectories: true)
-      try fails(Program.training("run"), in: scratch, naming: ["run", "--resume"])
-      try fails(["train", "--resume", "./run"], in: scratch, naming: ["./run", "config.yaml"])
+  @Test("configuration, devices and folders")
+  func configuration() throws {
+    let scratch = try Scratch()
+    let run = scratch.folder + "/run"
+    func train(_ setting: String) throws -> BaronProcess.Result {
+      try BaronProcess.run("train", "coco-mini", "--run", run, "--set", setting)
     }
+    expectError(try train("training.iteration=3"), "training", "iterations")
+    expectError(try train("optimizer.rate=fast"), "optimizer.rate")
+    expectError(try train("clip.folder=/nowhere"), "/nowhere")
+    expectError(try train("data.train_annotations=/nowhere.json"), "/nowhere.json")
+    expectError(try BaronProcess.run("train", "coco-minnie"), "coco-mini")
+    expectError(
+      try BaronProcess.run("train", "coco-mini", "--run", run, "--device", "warp drive"),
+      "warp drive")
+    expectError(try BaronProcess.run("train", "--resume", scratch.folder), scratch.folder)
+    try FileManager.default.createDirectory(
+      atPath: scratch.folder + "/taken", withIntermediateDirectories: true)
+    expectError(
+      try BaronProcess.run("train", "coco-mini", "--run", scratch.folder + "/taken"), "taken")
+    for wrong in [["fly"], ["train"], ["detect", "x.jpg"], ["evaluate", "--nonsense"]] {
+      #expect(try BaronProcess(wrong).finish().status == 64, "\(wrong)")
+    }
+  }
 
-    @Test func ofRunsAndFiles() throws {
-      let scratch = try Scratch()
-      let trained = try Program.run(
-        Program.training("run", ["training.iterations=1"]), in: scratch)
-      try #require(trained.status == 0, "\(trained.errors)")
-      let photograph = Program.data + "/images/bus.jpg"
-      try fails(
-        ["detect", photograph, "--checkpoint", "./run", "--vocabulary", " "], in: scratch,
-        naming: ["--vocabulary"])
-      let weights = "run/checkpoints/iteration-000001/model.safetensors"
-      try scratch.bytes(weights).prefix(1000).write(to: URL(filePath: scratch.path(weights)))
-      try fails(
-        ["detect", photograph, "--checkpoint", "./run", "--vocabulary", "bus"], in: scratch,
-        naming: ["run"])
-      let annotations = Program.data + "/coco-mini/annotations/instances_val_base_novel.json"
-      let text = try String(contentsOfFile: annotations, encoding: .utf8)
-      _ = try scratch.write(String(text.prefix(text.count / 2)), "cut.json")
-      _ = try scratch.write("[]", "none.json")
-      try fails(
-        ["evaluate", "--annotations", "cut.json", "--detections", "none.json"], in: scratch,
-        naming: ["cut.json"])
-    }
+  @Test("annotations and checkpoints")
+  func files() throws {
+    let scratch = try Scratch()
+    let source = "\(Fixture.sharedFolder)/data/coco-eval/instances_val2014_gt.json"
+    let text = try Data(contentsOf: URL(filePath: source))
+    let cut = scratch.folder + "/cut.json"
+    try text.prefix(text.count / 2).write(to: URL(filePath: cut))
+    expectError(
+      try BaronProcess.run("evaluate", "--annotations", cut, "--detections", source), "cut.json")
 
-    @Test(arguments: [["fly"], ["detect"], ["train"], ["evaluate"], ["train", "--set"]])
-    func ofUsage(_ arguments: [String]) throws {
-      let outcome = try Program.run(arguments, in: try Scratch())
-      #expect(outcome.status == 64, "\(outcome.errors)")
-      #expect(outcome.errors.lowercased().hasPrefix("error:"), "\(outcome.errors)")
+    let run = scratch.folder + "/run"
+    #expect(try MainJobTests.train(into: run, "training.iterations=2").finish().status == 0)
+    let photo = "\(Fixture.sharedFolder)/data/images/bus.jpg"
+    expectError(
+      try BaronProcess.run("detect", photo, "--checkpoint", run, "--vocabulary", " , "),
+      "--vocabulary")
+    expectError(
+      try BaronProcess.run(
+        "detect", "/nowhere.jpg", "--checkpoint", run, "--vocabulary", "bus"), "nowhere.jpg")
+    let model = "\(run)/checkpoints/iteration-000002/model.safetensors"
+    let bytes = try Data(contentsOf: URL(filePath: model))
+    try bytes.prefix(bytes.count - 100).write(to: URL(filePath: model))
+    expectError(
+      try BaronProcess.run(
+        "detect", photo, "--checkpoint", "\(run)/checkpoints/iteration-000002", "--vocabulary",
+        "bus", "--output", scratch.folder + "/out"), "model.safetensors")
+  }
+
+  @Test("devices, config and profile")
+  func smallCommands() throws {
+    let scratch = try Scratch()
+    let devices = try BaronProcess.run("devices", "--json")
+    #expect(devices.status == 0)
+    _ = try JSONValue(parsing: devices.output, source: "devices --json")
+
+    let shown = try BaronProcess.run("config", "show", "coco-mini")
+    #expect(shown.status == 0, "\(shown.errors)")
+    let file = scratch.folder + "/mine.yaml"
+    try Data(shown.output.utf8).write(to: URL(filePath: file))
+    #expect(try BaronProcess.run("config", "show", file).output == shown.output)
+
+    let trace = scratch.folder + "/trace.json"
+    let profile = try BaronProcess.run(
+      "profile", "coco-mini", "--steps", "1", "--warmup", "1", "--trace", trace)
+    #expect(profile.status == 0, "\(profile.errors)")
+    #expect(profile.output.contains("matrix_product"))
+    let events = try #require(try JSONValue(contentsOf: trace).array)
+    let names = Set(events.compactMap { $0["name"]?.string })
+    #expect(names.contains("roi_align_forward_cpu"))
+    let tracks = Set(
+      events.filter { $0["name"]?.string == "thread_name" }
+        .compactMap { $0["args"]?["name"]?.string })
+    #expect(
+      tracks.contains { $0.contains("student") } && tracks.contains { $0.contains("teacher") })
+  }
+
+  @Test("the self-test passes here and notices a wrong kernel")
+  func selftest() throws {
+    let good = try BaronProcess.run("selftest", "--json")
+    #expect(good.status == 0, "\(good.errors)")
+    let checks = try JSONValue(parsing: good.output, source: "selftest")["checks"]?.array ?? []
+    #expect(checks.count > 50 && checks.allSatisfy { $0["ok"]?.bool == true })
+
+    let scratch = try Scratch()
+    let kernels = scratch.folder + "/Kernels"
+    try FileManager.default.copyItem(atPath: "Kernels", toPath: kernels)
+    let file = "\(kernels)/Pointwise.cl"
+    let text = try String(contentsOfFile: file, encoding: .utf8)
+    let broken = text.replacing("a[i] + b[i]", with: "a[i] - b[i]")
+    try #require(broken != text)
+    try broken.write(toFile: file, atomically: true, encoding: .utf8)
+    let bad = try BaronProcess.run("selftest", environment: ["BARON_KERNELS": kernels])
+    expectError(bad, "checks failed")
+    #expect(bad.output.contains("FAILED"))
+  }
+
+  @Test("a demo in small, which is never overwritten unasked")
+  func demo() throws {
+    let scratch = try Scratch()
+    let folder = scratch.folder + "/demo"
+    let settings = [
+      "--set", "training.iterations=3", "--set", "training.checkpoint_every=3", "--set",
+      "training.evaluate_every=3", "--pictures", "2",
+    ]
+    let first = try BaronProcess(["demo", folder] + settings).finish()
+    #expect(first.status == 0, "\(first.errors)")
+    #expect(first.output.contains("base AP50"))
+    for name in ["detections.json", "metrics.jsonl", "config.yaml", "world", "clip"] {
+      #expect(FileManager.default.fileExists(atPath: "\(folder)/\(name)"), "\(name)")
     }
+    let pictures = try FileManager.default.contentsOfDirectory(atPath: folder + "/pictures")
+    #expect(pictures.count == 2 && pictures.allSatisfy { $0.hasSuffix(".png") })
+    expectError(try BaronProcess(["demo", folder] + settings).finish(), folder)
   }
 }
