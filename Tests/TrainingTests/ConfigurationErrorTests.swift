@@ -9,7 +9,7 @@ struct ConfigurationErrorTests {
     _ name: String, _ overrides: [String] = [], environment: [String: String] = [:]
   ) throws -> RunConfiguration {
     try RunConfiguration.load(
-      name, overrides: overrides, environment: environment, directory: "/work")
+      name, overrides: overrides, environment: environment, directory: "/elsewhere")
   }
 
   /// The one-line message of loading a YAML text, the file called `x.yaml`.

@@ -9,7 +9,7 @@ struct ConfigurationTests {
     _ name: String, _ overrides: [String] = [], environment: [String: String] = [:]
   ) throws -> RunConfiguration {
     try RunConfiguration.load(
-      name, overrides: overrides, environment: environment, directory: "/work")
+      name, overrides: overrides, environment: environment, directory: "/elsewhere")
   }
 
   private func load(yaml: String, _ overrides: [String] = []) throws -> RunConfiguration {
@@ -54,7 +54,7 @@ struct ConfigurationTests {
     #expect(found.training.iterations == 1000)
     #expect(found.data.trainAnnotations == "/a b/${nothing")
     #expect(found.data.alignmentAnnotations == found.data.trainAnnotations)
-    #expect(found.data.classSplit == "/work/splits/mine.json")
+    #expect(found.data.classSplit == "/elsewhere/splits/mine.json")
   }
 
   @Test func publishedPresetHasTheDefaultsApartFromItsPaths() throws {
@@ -65,7 +65,7 @@ struct ConfigurationTests {
     wanted.data = found.data
     #expect(found == wanted)
     #expect(found.data.shortSides == RunConfiguration.Data().shortSides)
-    #expect(found.clip.folder == "/work/data/clip-vit-base-patch32")
+    #expect(found.clip.folder == "/elsewhere/data/clip-vit-base-patch32")
     try found.requirePathsForTraining()
   }
 
@@ -112,14 +112,14 @@ struct ConfigurationTests {
       "validation_annotations", "validation_images",
     ]
     let found = try load("coco-mini", ["clip.folder=here"] + keys.map { "data.\($0)=/\($0)" })
-    #expect(found.clip.folder == "/work/here")
+    #expect(found.clip.folder == "/elsewhere/here")
     #expect(found.data.trainImages == "/train_images")
   }
 
   @Test func variablesAreReplaced() throws {
     let found = try RunConfiguration.load(
       "demo", overrides: ["clip.folder=${A}/x/${B}${A}"], environment: ["A": "/a", "B": "b"],
-      directory: "/work")
+      directory: "/elsewhere")
     #expect(found.clip.folder == "/a/x/b/a")
   }
 
@@ -144,7 +144,7 @@ struct ConfigurationTests {
     let text = try load("demo").yaml()
     #expect(
       text.hasPrefix("model:\n  backbone:\n    stem_width: 16\n    stage_widths: [16, 32, 64"))
-    #expect(text.contains("\n  folder: \"/work/runs/demo/clip\"\n"))
+    #expect(text.contains("\n  folder: \"/elsewhere/runs/demo/clip\"\n"))
     #expect(!text.contains("base:"))
   }
 }
