@@ -1,6 +1,7 @@
 import Datasets
 import Formats
 import Foundation
+import Synchronization
 
 /// A small invented world of shapes as an ordinary COCO data set.
 public enum DemoWorld {
@@ -14,9 +15,25 @@ public enum DemoWorld {
       source: "the demo world")
   }
 
+  /// What a written world holds.
+  public struct Summary: Sendable, Equatable {
+    /// The number of pictures.
+    public let images: Int
+    /// The number of boxes of base classes.
+    public let baseBoxes: Int
+    /// The number of boxes of novel classes.
+    public let novelBoxes: Int
+    /// The number of captions of whole pictures.
+    public let captions: Int
+    /// The number of captions of parts of pictures.
+    public let regionCaptions: Int
+  }
+
   /// Writes scenes as files: `images/000000.png` …, and in `annotations` the files
   /// `instances.json` (all boxes), `instances_base.json`, `instances_novel.json` (all images and
-  /// classes, the boxes of one part), `captions.json` and `classes.json` (base and novel names).
+  /// classes, the boxes of one part), `captions.json` (whole pictures), `region_captions.json`
+  /// (captions with the `bbox` that each describes; only with regions) and, as the last,
+  /// `classes.json` (base and novel names).
   ///
   /// The same arguments give the same bytes.
   ///
@@ -25,10 +42,13 @@ public enum DemoWorld {
   ///   - images: The number of scenes.
   ///   - seed: The seed of the world; other scenes need another seed.
   ///   - pixels: The width and height of each picture.
+  ///   - regionsPerImage: The number of captioned parts of each picture.
+  /// - Returns: What was written.
   /// - Throws: ``DatasetError`` or ``FormatError`` when the folder or a file cannot be written.
+  @discardableResult
   public static func write(
-    to folder: String, images: Int, seed: UInt64, pixels: Int = 96
-  ) throws {
+    to folder: String, images: Int, seed: UInt64, pixels: Int = 96, regionsPerImage: Int = 16
+  ) throws -> Summary {
     for part in ["images", "annotations"] {
       do {
         try FileManager.default.createDirectory(
@@ -38,9 +58,7 @@ public enum DemoWorld {
       }
     }
     let scenes = (0..<images).map { Scene(seed: seed, index: $0) }
-    for scene in scenes {
-      try scene.render(pixels: pixels).writePNG("\(folder)/images/\(fileName(of: scene.index))")
-    }
+    try paint(scenes, pixels: pixels, into: "\(folder)/images")
     let tables: [(String, [Glyph])] = [
       ("instances", Glyph.allCases), ("instances_base", Glyph.base),
       ("instances_novel", Glyph.novel),
@@ -49,7 +67,31 @@ public enum DemoWorld {
       try write(instances(of: scenes, keeping: glyphs, pixels: pixels), name, folder)
     }
     try write(captions(of: scenes, pixels: pixels), "captions", folder)
+    if regionsPerImage > 0 {
+      let captions = regionCaptions(of: scenes, perImage: regionsPerImage, pixels: pixels)
+      try write(captions, "region_captions", folder)
+    }
     try write(classes(), "classes", folder)
+    let glyphs = scenes.flatMap(\.objects).map(\.glyph)
+    let novel = glyphs.count { Glyph.novel.contains($0) }
+    return Summary(
+      images: images, baseBoxes: glyphs.count - novel, novelBoxes: novel, captions: images,
+      regionCaptions: images * regionsPerImage)
+  }
+
+  /// Writes the pictures on all cores; after an error the rest is left out.
+  private static func paint(_ scenes: [Scene], pixels: Int, into folder: String) throws {
+    let failure = Mutex<(any Error)?>(nil)
+    DispatchQueue.concurrentPerform(iterations: scenes.count) { position in
+      guard failure.withLock({ $0 == nil }) else { return }
+      let scene = scenes[position]
+      do {
+        try scene.render(pixels: pixels).writePNG("\(folder)/\(fileName(of: scene.index))")
+      } catch {
+        failure.withLock { $0 = $0 ?? error }
+      }
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
   }
 
   private static func write(_ value: JSONValue, _ name: String, _ folder: String) throws {
@@ -80,7 +122,6 @@ public enum DemoWorld {
     of scenes: [Scene], keeping glyphs: [Glyph], pixels: Int
   ) -> JSONValue {
     let kept = Set(glyphs)
-    let scale = Double(pixels) / Scene.side
     var annotations: [JSONValue] = []
     var number = 0.0
     for scene in scenes {
@@ -88,14 +129,11 @@ public enum DemoWorld {
         // Ids count all objects, so that a box has the same id in every file.
         number += 1
         guard kept.contains(object.glyph) else { continue }
-        let box = object.box
-        let numbers = [box.x1, box.y1, box.width, box.height].map {
-          (Double($0) * scale * 100).rounded() / 100
-        }
+        let box = object.bounds(pixels: pixels)
         annotations.append([
           "id": .number(number), "image_id": .number(Double(scene.index + 1)),
           "category_id": .number(id(of: object.glyph)),
-          "bbox": .array(numbers.map { .number($0) }), "area": .number(numbers[2] * numbers[3]),
+          "bbox": .array(box.numbers.map { .number($0) }), "area": .number(box.width * box.height),
           "iscrowd": 0,
         ])
       }
@@ -117,6 +155,23 @@ public enum DemoWorld {
           return ["id": id, "image_id": id, "caption": .string(text)]
         }),
     ]
+  }
+
+  /// The captions of parts of the pictures, each with the part as its `bbox`.
+  private static func regionCaptions(
+    of scenes: [Scene], perImage count: Int, pixels: Int
+  ) -> JSONValue {
+    var annotations: [JSONValue] = []
+    for scene in scenes {
+      for region in scene.regions(count, pixels: pixels) {
+        annotations.append([
+          "id": .number(Double(annotations.count + 1)),
+          "image_id": .number(Double(scene.index + 1)), "caption": .string(region.caption),
+          "bbox": .array(region.window.numbers.map { .number($0) }),
+        ])
+      }
+    }
+    return ["images": records(of: scenes, pixels: pixels), "annotations": .array(annotations)]
   }
 
   private static func classes() -> JSONValue {
