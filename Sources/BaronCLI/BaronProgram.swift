@@ -12,8 +12,8 @@ struct BaronProgram: ParsableCommand {
       """,
     subcommands: [
       DevicesCommand.self, DemoCommand.self, ConfigCommand.self, TrainCommand.self,
-      EvaluateCommand.self, DetectCommand.self, SelftestCommand.self, ProfileCommand.self,
-      BenchCommand.self,
+      EvaluateCommand.self, DetectCommand.self, WorldCommand.self, SelftestCommand.self,
+      ProfileCommand.self, BenchCommand.self,
     ])
 
   /// Runs the command that the arguments name.

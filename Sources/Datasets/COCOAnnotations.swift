@@ -113,14 +113,10 @@ public struct COCOAnnotations: Sendable {
   ///   annotation of an unknown image, a file without images, or an unknown name.
   public init(path: String, keeping names: [String]? = nil) throws {
     let reader = try COCOReader(path: path)
-    guard !reader.images.isEmpty else {
-      throw DatasetError.record(
-        file: path, place: "", field: "images",
-        reason: "is empty; check that this is the right file")
-    }
-    try Self.requireUnique(reader.images.lazy.map(\.id), "images", path)
-    try Self.requireUnique(reader.annotations.lazy.map(\.id), "annotations", path)
-    try Self.requireUnique(reader.categories.lazy.map(\.id), "categories", path)
+    guard !reader.images.isEmpty else { throw DatasetError.noImages(in: path) }
+    try COCOReader.requireUnique(reader.images.lazy.map(\.id), "images", path)
+    try COCOReader.requireUnique(reader.annotations.lazy.map(\.id), "annotations", path)
+    try COCOReader.requireUnique(reader.categories.lazy.map(\.id), "categories", path)
 
     let categories = reader.categories.sorted { $0.id < $1.id }.map {
       Category(id: $0.id, name: $0.name, frequency: $0.frequency)
@@ -175,19 +171,6 @@ public struct COCOAnnotations: Sendable {
     self.categories = categories
     self.images = images
     self.report = report
-  }
-
-  private static func requireUnique(
-    _ ids: some Sequence<Int>, _ section: String, _ path: String
-  ) throws {
-    var seen: [Int: Int] = [:]
-    for (index, id) in ids.enumerated() {
-      if let first = seen.updateValue(index, forKey: id) {
-        throw DatasetError.record(
-          file: path, place: "\(section)[\(index)] (id \(id))", field: "id",
-          reason: "is already the id of \(section)[\(first)]; ids must be unique")
-      }
-    }
   }
 
   /// Why a box cannot train, or nil; emptiness first, so that its message is the helpful one.

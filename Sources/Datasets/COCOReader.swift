@@ -32,45 +32,22 @@ struct COCOReader {
   private(set) var categories: [CategoryEntry] = []
 
   init(path: String) throws {
-    var cursor = RecordCursor(file: path)
-    do {
-      var scanner = JSONScanner(try MappedFile(path: path))
-      try read(&scanner, &cursor)
-    } catch let error as FormatError {
-      throw cursor.error(error)
-    }
-  }
-
-  private mutating func read(_ scanner: inout JSONScanner, _ cursor: inout RecordCursor) throws {
-    var seen: Set<String> = []
-    try scanner.beginObject()
-    while let key = try scanner.nextKey() {
-      cursor.enter(section: key)
-      guard ["images", "annotations", "categories"].contains(key) else {
-        try scanner.skipValue()
-        continue
-      }
-      guard seen.insert(key).inserted else { throw cursor.error("the list stands twice") }
-      try scanner.beginArray()
-      while try scanner.nextElement() {
-        switch key {
-        case "images": images.append(try Self.image(&scanner, &cursor))
-        case "annotations": annotations.append(try Self.annotation(&scanner, &cursor))
-        default: categories.append(try Self.category(&scanner, &cursor))
-        }
-        cursor.advance()
+    let lists = ["images", "annotations", "categories"]
+    let seen = try RecordCursor.readLists(lists, of: path) { list, scanner, cursor in
+      switch list {
+      case "images": images.append(try Self.image(&scanner, &cursor))
+      case "annotations": annotations.append(try Self.annotation(&scanner, &cursor))
+      default: categories.append(try Self.category(&scanner, &cursor))
       }
     }
-    cursor.enter(section: "")
-    try scanner.end()
-    for key in ["images", "annotations", "categories"] where !seen.contains(key) {
+    for key in lists where !seen.contains(key) {
       throw DatasetError.record(
-        file: cursor.file, place: "", field: key,
+        file: path, place: "", field: key,
         reason: "is missing; a COCO detection file has images, annotations and categories")
     }
   }
 
-  private static func image(
+  static func image(
     _ scanner: inout JSONScanner, _ cursor: inout RecordCursor
   ) throws -> ImageEntry {
     var entry = ImageEntry()
@@ -114,28 +91,48 @@ struct COCOReader {
         entry.isCrowd =
           try scanner.peek() == .bool ? try scanner.bool() : try scanner.integer() != 0
       case "bbox":
-        var count = 0
-        var values = (0.0, 0.0, 0.0, 0.0)
-        try scanner.beginArray()
-        while try scanner.nextElement() {
-          let value = try scanner.number()
-          switch count {
-          case 0: values.0 = value
-          case 1: values.1 = value
-          case 2: values.2 = value
-          default: values.3 = value
-          }
-          count += 1
-        }
-        guard count == 4 else {
-          throw cursor.error("has \(count) numbers; it must be [x, y, width, height]", field: key)
-        }
-        (entry.x, entry.y, entry.width, entry.height) = values
+        (entry.x, entry.y, entry.width, entry.height) = try box(&scanner, cursor, field: key)
       default: return false
       }
       return true
     }
     return entry
+  }
+
+  /// Reads [x, y, width, height]; the scanner only gives finite numbers.
+  static func box(
+    _ scanner: inout JSONScanner, _ cursor: RecordCursor, field: String
+  ) throws -> (x: Double, y: Double, width: Double, height: Double) {
+    var count = 0
+    var values = (x: 0.0, y: 0.0, width: 0.0, height: 0.0)
+    try scanner.beginArray()
+    while try scanner.nextElement() {
+      let value = try scanner.number()
+      switch count {
+      case 0: values.x = value
+      case 1: values.y = value
+      case 2: values.width = value
+      default: values.height = value
+      }
+      count += 1
+    }
+    guard count == 4 else {
+      throw cursor.error("has \(count) numbers; it must be [x, y, width, height]", field: field)
+    }
+    return values
+  }
+
+  static func requireUnique(
+    _ ids: some Sequence<Int>, _ section: String, _ path: String
+  ) throws {
+    var seen: [Int: Int] = [:]
+    for (index, id) in ids.enumerated() {
+      if let first = seen.updateValue(index, forKey: id) {
+        throw DatasetError.record(
+          file: path, place: "\(section)[\(index)] (id \(id))", field: "id",
+          reason: "is already the id of \(section)[\(first)]; ids must be unique")
+      }
+    }
   }
 
   private static func category(
@@ -164,6 +161,39 @@ struct RecordCursor {
   private var field = ""
 
   init(file: String) { self.file = file }
+
+  /// Reads the records of the named lists of a file in file order and skips everything else.
+  ///
+  /// `body` reads one record; the answer says which of the lists the file has.
+  static func readLists(
+    _ names: [String], of path: String,
+    _ body: (String, inout JSONScanner, inout RecordCursor) throws -> Void
+  ) throws -> Set<String> {
+    var cursor = RecordCursor(file: path)
+    do {
+      var seen: Set<String> = []
+      var scanner = JSONScanner(try MappedFile(path: path))
+      try scanner.beginObject()
+      while let key = try scanner.nextKey() {
+        cursor.enter(section: key)
+        guard names.contains(key) else {
+          try scanner.skipValue()
+          continue
+        }
+        guard seen.insert(key).inserted else { throw cursor.error("the list stands twice") }
+        try scanner.beginArray()
+        while try scanner.nextElement() {
+          try body(key, &scanner, &cursor)
+          cursor.advance()
+        }
+      }
+      cursor.enter(section: "")
+      try scanner.end()
+      return seen
+    } catch let error as FormatError {
+      throw cursor.error(error)
+    }
+  }
 
   mutating func enter(section: String) {
     self.section = section
@@ -216,5 +246,12 @@ struct RecordCursor {
     let places = [place, error.place].filter { !$0.isEmpty }
     return .record(
       file: file, place: places.joined(separator: ", "), field: field, reason: error.reason)
+  }
+}
+
+extension DatasetError {
+  static func noImages(in file: String) -> DatasetError {
+    .record(
+      file: file, place: "", field: "images", reason: "is empty; check that this is the right file")
   }
 }

@@ -18,33 +18,11 @@ public struct Captions: Sendable, Equatable {
   /// - Parameter path: The file's path.
   /// - Throws: ``DatasetError`` for a missing, truncated or malformed file or one without captions.
   public init(path: String) throws {
-    var cursor = RecordCursor(file: path)
     var table: [Int: [String]] = [:]
-    do {
-      var scanner = JSONScanner(try MappedFile(path: path))
-      try scanner.beginObject()
-      while let section = try scanner.nextKey() {
-        cursor.enter(section: section)
-        guard section == "annotations" || section == "images" else {
-          try scanner.skipValue()
-          continue
-        }
-        try scanner.beginArray()
-        while try scanner.nextElement() {
-          try Self.record(of: section, &scanner, &cursor, into: &table)
-          cursor.advance()
-        }
-      }
-      cursor.enter(section: "")
-      try scanner.end()
-    } catch let error as FormatError {
-      throw cursor.error(error)
+    _ = try RecordCursor.readLists(["annotations", "images"], of: path) { list, scanner, cursor in
+      try Self.record(of: list, &scanner, &cursor, into: &table)
     }
-    guard !table.isEmpty else {
-      throw DatasetError.record(
-        file: path, place: "", field: "caption",
-        reason: "no record has one; check that this is a caption file")
-    }
+    guard !table.isEmpty else { throw DatasetError.noCaptions(in: path) }
     byImage = table
   }
 
@@ -83,5 +61,13 @@ public struct Captions: Sendable, Equatable {
         let text = captions.joined(separator: " ").lowercased()
         return names.contains { text.contains($0) }
       })
+  }
+}
+
+extension DatasetError {
+  static func noCaptions(in file: String) -> DatasetError {
+    .record(
+      file: file, place: "", field: "caption",
+      reason: "no record has one; check that this is a caption file")
   }
 }

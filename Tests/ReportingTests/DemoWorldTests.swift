@@ -75,7 +75,7 @@ import Testing
       try DemoWorld.write(to: "\(root)/\(name)", images: 6, seed: 5, pixels: 96)
     }
     let names = try FileManager.default.subpathsOfDirectory(atPath: "\(root)/one").sorted()
-    #expect(names.count == 6 + 5 + 2)
+    #expect(names.count == 6 + 6 + 2)
     for name in names where name.contains(".") {
       let files = try ["one", "two"].map {
         try Data(contentsOf: URL(fileURLWithPath: "\(root)/\($0)/\(name)"))

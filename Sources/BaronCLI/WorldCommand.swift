@@ -1,0 +1,84 @@
+import ArgumentParser
+import DemoWorld
+import Foundation
+
+/// `baron world`: a drawn data set of any size.
+struct WorldCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "world",
+    abstract: "Draw a small world of shapes as a COCO data set with captions.",
+    discussion: """
+      Writes images/ and annotations/: boxes of all, of base and of novel classes, captions of whole \
+      pictures, captions of parts of pictures, and the split of the classes. The same arguments give \
+      the same files; sets for training and validation need different seeds.
+      """)
+
+  @Argument(help: "The folder, new or empty.")
+  var folder: String
+
+  @Option(help: "The number of pictures.")
+  var images: Int
+
+  @Option(help: "The seed; other pictures need another.")
+  var seed: UInt64
+
+  @Option(help: "The width and height of each picture in pixels, 32 to 1024.")
+  var pixels = 96
+
+  @Option(help: "The number of captioned parts of each picture.")
+  var regions = 16
+
+  func validate() throws {
+    guard images >= 1 else { throw ValidationError("--images \(images): take at least 1.") }
+    guard (32...1024).contains(pixels) else {
+      throw ValidationError("--pixels \(pixels): take 32 to 1024.")
+    }
+    guard regions >= 0 else { throw ValidationError("--regions \(regions): take at least 0.") }
+  }
+
+  func run() throws {
+    let files = FileManager.default
+    // A file, or a folder that cannot be listed, is in the way too.
+    if files.fileExists(atPath: folder) {
+      guard let content = try? files.contentsOfDirectory(atPath: folder), content.isEmpty else {
+        throw WorldError.occupied(folder)
+      }
+    }
+    let summary = try DemoWorld.write(
+      to: folder, images: images, seed: seed, pixels: pixels, regionsPerImage: regions)
+    print(text(summary))
+  }
+
+  private func text(_ summary: DemoWorld.Summary) -> String {
+    let boxes = summary.baseBoxes + summary.novelBoxes
+    let annotations = "\(folder)/annotations"
+    var lines = [
+      "\(folder)/images: \(summary.images) PNG files of \(pixels)x\(pixels) pixels",
+      "\(annotations)/instances.json: \(boxes) boxes of \(Glyph.allCases.count) classes",
+      "\(annotations)/instances_base.json: \(summary.baseBoxes) boxes of \(Glyph.base.count) "
+        + "base classes",
+      "\(annotations)/instances_novel.json: \(summary.novelBoxes) boxes of \(Glyph.novel.count) "
+        + "novel classes",
+      "\(annotations)/captions.json: \(summary.captions) captions of whole pictures",
+    ]
+    if summary.regionCaptions > 0 {
+      lines.append(
+        "\(annotations)/region_captions.json: \(summary.regionCaptions) captions of parts of "
+          + "pictures")
+    }
+    lines.append("\(annotations)/classes.json: base and novel names")
+    return lines.joined(separator: "\n")
+  }
+}
+
+/// Why no world can be written; the description is one line with the remedy.
+enum WorldError: Error, CustomStringConvertible {
+  case occupied(String)
+
+  var description: String {
+    switch self {
+    case .occupied(let path):
+      "\(path): is there already and is not an empty folder; name another folder"
+    }
+  }
+}
