@@ -25,6 +25,23 @@ __kernel void pointwise_scale_forward(__global const float *restrict x, __global
   FOR_EACH_ELEMENT(i, count) y[i] = scale * x[i];
 }
 
+// y = exp(min(exponent[0], limit)) * x
+__kernel void pointwise_scale_exponential_forward(__global const float *restrict x,
+                                                  __global const float *restrict exponent,
+                                                  __global float *restrict y, float limit,
+                                                  int count) {
+  float scale = exp(fmin(exponent[0], limit));
+  FOR_EACH_ELEMENT(i, count) y[i] = scale * x[i];
+}
+
+// gexponent[0] = product[0] where exponent[0] < limit, else 0; product is the sum of y * gy.
+__kernel void pointwise_scale_exponential_backward(__global const float *restrict product,
+                                                   __global const float *restrict exponent,
+                                                   __global float *restrict gexponent, float limit,
+                                                   int count) {
+  FOR_EACH_ELEMENT(i, count) gexponent[i] = exponent[i] < limit ? product[i] : 0;
+}
+
 // y = a - b
 __kernel void pointwise_subtract_forward(__global const float *restrict a,
                                          __global const float *restrict b,

@@ -146,6 +146,29 @@ struct PointwiseTests {
     }
   }
 
+  /// Exponents below and above the limit of ln 100, where the result no longer grows.
+  @Test(
+    "scaling by an exponential, forward and backward", arguments: TestDevice.families,
+    [Float(-2), 2.66, 4.7])
+  func exponentialScale(family: DeviceFamily, exponent: Float) throws {
+    try TestDevice.withStream(family) { stream in
+      let scale = exp(min(Double(exponent), log(100)))
+      for count in Self.sizes {
+        let x = try Operand([count], seed: 9, on: stream)
+        let power = try Tensor([exponent], shape: [], on: stream).trained("exponent")
+        let result = try x.tensor.scaled(byExponentialOf: power)
+        expectClose(try result.floats(), x.values.map { scale * $0 }, "\(count) elements")
+        let gradient = try backward(result, seed: 10)
+        expectClose(
+          try x.tensor.gradient?.floats() ?? [], gradient.map { scale * $0 }, "gradient, \(count)")
+        let slope = zip(x.values, gradient).reduce(0) { $0 + scale * $1.0 * $1.1 }
+        expectClose(
+          try power.gradient?.floats() ?? [], [exponent < Float(log(100.0)) ? slope : 0],
+          "exponent, \(count)")
+      }
+    }
+  }
+
   @Test("an empty tensor stays empty")
   func empty() throws {
     try TestDevice.withStream { stream in

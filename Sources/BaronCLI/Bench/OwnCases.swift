@@ -56,6 +56,13 @@ extension BenchCase {
         let leaf = x.trained("deltas")
         return forwardAndBackward([leaf]) { try leaf.smoothL1(target, beta: 1, divisor: 512) }
       },
+      elementwise("ours/scale_exponential_1600x512", [1600, 512], passes: 4) { x, values in
+        let exponent = try Tensor([2.66], shape: [], on: x.stream).trained("exponent")
+        let leaf = x.trained("features")
+        return forwardAndBackward([leaf, exponent]) {
+          try leaf.scaled(byExponentialOf: exponent).sum()
+        }
+      },
       contrast, positions, imageInput,
     ]
   }

@@ -133,6 +133,10 @@ enum LayerChecks {
       pointwise("QuickGELU", { try $0.quickGELU() }) { $0 * HostMath.sigmoid(1.702 * $0) },
       pointwise("sigmoid", { try $0.sigmoid() }, HostMath.sigmoid),
       OperatorCheck(
+        name: "scale by an exponential", shapes: [shape, []],
+        device: { try $0[0].scaled(byExponentialOf: $0[1]) },
+        host: { x in x[0].map { exp(x[1][0]) * $0 } }),
+      OperatorCheck(
         name: "sum and product", shapes: [shape, shape],
         device: { try $0[0].multiplied(by: $0[1]).adding($0[0]).subtracting($0[1]) },
         host: { x in zip(x[0], x[1]).map { $0 * $1 + $0 - $1 } }),

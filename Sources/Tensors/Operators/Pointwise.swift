@@ -1,3 +1,4 @@
+import Foundation
 import OpenCL
 
 extension Tensor {
@@ -23,6 +24,49 @@ extension Tensor {
       [.buffer(buffer), .buffer(result.buffer), .float(scale)],
       work: Work(operations: Double(count), bytes: 8 * Double(count)))
     return result.differentiable(from: [self], "scale") { [try $0.scaled(by: scale)] }
+  }
+
+  /// Every element times e to the power of a trained scalar: CLIP's learned temperature.
+  ///
+  /// - Parameters:
+  ///   - exponent: A scalar; gradients flow to it while it is below the limit.
+  ///   - limit: The largest exponent; CLIP's own is ln 100.
+  /// - Returns: A new tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func scaled(
+    byExponentialOf exponent: Tensor, limit: Float = Float(log(100.0))
+  ) throws -> Tensor {
+    precondition(exponent.count == 1, "exponent of shape \(exponent.shape); it must be a scalar")
+    func scaling(_ x: Tensor, by exponent: Tensor) throws -> Tensor {
+      let result = try Tensor(uninitialized: x.shape, on: x.stream, label: "scaled")
+      try x.stream.launchElements(
+        try x.stream.library.kernel("pointwise_scale_exponential_forward", in: "Pointwise"),
+        count: x.count,
+        [.buffer(x.buffer), .buffer(exponent.buffer), .buffer(result.buffer), .float(limit)],
+        work: Work(operations: Double(x.count), bytes: 8 * Double(x.count)))
+      return result
+    }
+    let constant = exponent.detached()
+    let result = try scaling(self, by: constant)
+    let (needsInput, needsExponent) = (needsGradient, exponent.needsGradient)
+    return result.differentiable(from: [self, exponent], "scaleExponential") { gradient in
+      var slope: Tensor?
+      if needsExponent {
+        // The derivative with respect to the exponent is the result itself.
+        let product = try result.multiplied(by: gradient).sum()
+        let output = try Tensor(
+          uninitialized: constant.shape, on: constant.stream, label: "gradient")
+        try constant.stream.launchElements(
+          try constant.stream.library.kernel(
+            "pointwise_scale_exponential_backward", in: "Pointwise"), count: 1,
+          [
+            .buffer(product.buffer), .buffer(constant.buffer), .buffer(output.buffer),
+            .float(limit),
+          ], work: Work(operations: 1, bytes: 12))
+        slope = output
+      }
+      return [needsInput ? try scaling(gradient, by: constant) : nil, slope]
+    }
   }
 
   /// The element-wise difference.
