@@ -89,8 +89,8 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "Baron", "CLIP", "Detection", "Datasets", "Evaluation", "Layers", "Tensors",
-        "Checkpoints", "OpenCL", "Formats", "TestSupport",
+        "Training", "DemoWorld", "Baron", "CLIP", "Detection", "Datasets", "Evaluation", "Layers",
+        "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
       ]),
     .testTarget(
       name: "ReportingTests",

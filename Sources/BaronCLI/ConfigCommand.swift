@@ -13,15 +13,14 @@ struct ConfigCommand: ParsableCommand {
       abstract: "List the presets with the first sentence of each.")
 
     func run() throws {
-      let names = RunConfiguration.presetNames
-      let width = names.map(\.count).max() ?? 0
-      for name in names {
-        let comment = try RunConfiguration.presetText(name).split(separator: "\n")
+      let width = Preset.all.map(\.name.count).max() ?? 0
+      for preset in Preset.all {
+        let comment = preset.text.split(separator: "\n")
           .prefix { $0.hasPrefix("#") }.map { $0.dropFirst().trimmingPrefix(" ") }
           .joined(separator: " ")
         let sentence = comment.split(separator: ". ").first.map(String.init) ?? ""
-        let gap = String(repeating: " ", count: width - name.count + 2)
-        print(name + gap + sentence)
+        let gap = String(repeating: " ", count: width - preset.name.count + 2)
+        print(preset.name + gap + sentence)
       }
     }
   }
@@ -43,18 +42,35 @@ struct ConfigCommand: ParsableCommand {
     @Flag(help: "Print a preset's own text with its comments instead.")
     var source = false
 
+    @Option(
+      help: ArgumentHelp(
+        "What a file is for; a preset knows it.",
+        valueName: Preset.Kind.allCases.map(\.rawValue).joined(separator: "|")))
+    var kind: String?
+
     func validate() throws {
       guard !source || overrides.isEmpty else {
         throw ValidationError("--source prints the text as it is: leave out --set")
+      }
+      guard kind.map({ Preset.Kind(rawValue: $0) != nil }) ?? true else {
+        throw ValidationError(
+          "--kind takes \(Preset.Kind.allCases.map(\.rawValue).joined(separator: ", "))")
       }
     }
 
     func run() throws {
       if source {
-        print(try RunConfiguration.presetText(config), terminator: "")
-      } else {
-        print(try RunConfiguration.load(config, overrides: overrides).yaml(), terminator: "")
+        print(try Preset.named(config).text, terminator: "")
+        return
       }
+      let preset = Preset.all.first { $0.name == config }
+      let text =
+        switch preset?.kind ?? kind.flatMap(Preset.Kind.init(rawValue:)) ?? .train {
+        case .train: try RunConfiguration.load(config, overrides: overrides).yaml()
+        case .clip: try CLIPTrainingConfiguration.load(config, overrides: overrides).yaml()
+        case .demo: try DemoConfiguration.load(config, overrides: overrides).yaml()
+        }
+      print(text, terminator: "")
     }
   }
 }

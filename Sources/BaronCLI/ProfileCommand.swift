@@ -19,7 +19,7 @@ struct ProfileCommand: ParsableCommand {
       the same run; it may pass 100 where operands lie in a cache.
       """)
 
-  @Argument(help: "A preset or a YAML file.")
+  @Argument(help: "A preset, also one of clip-train, or a YAML file.")
   var config = "coco-mini"
 
   @Option(help: "Steps that are measured.")
@@ -50,14 +50,18 @@ struct ProfileCommand: ParsableCommand {
   }
 
   func run() throws {
-    var configuration = try RunConfiguration.load(config, overrides: overrides)
-    configuration.training.iterations = warmup + steps + 1
-    configuration.training.checkpointEvery = warmup + steps + 1
-    configuration.training.evaluateEvery = 0
     let context = try device.makeContext()
     let roof = try Roof.measure(on: context)
-    let profile = try StepProfile.measure(
-      configuration, on: context, warmup: warmup, steps: steps)
+    let profile: StepProfile
+    if Preset.names(of: .clip).contains(config) {
+      profile = try StepProfile.measure(
+        CLIPTrainingConfiguration.load(config, overrides: overrides), on: context, warmup: warmup,
+        steps: steps)
+    } else {
+      profile = try StepProfile.measure(
+        RunConfiguration.load(config, overrides: overrides), on: context, warmup: warmup,
+        steps: steps)
+    }
     print(profile.text(roof: roof, byPhase: byPhase, style: .detect(descriptor: 1)), terminator: "")
     if let trace {
       try ProfileTrace.write(

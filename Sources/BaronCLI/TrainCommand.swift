@@ -10,7 +10,7 @@ struct TrainCommand: ParsableCommand {
     discussion: """
       Example: baron train coco-mini --run runs/first --set training.iterations=20
 
-      Presets: \(RunConfiguration.presetNames.joined(separator: ", ")). Ctrl-C saves a checkpoint \
+      Presets: \(Preset.names(of: .train).joined(separator: ", ")). Ctrl-C saves a checkpoint \
       and exits with 130; --resume goes on from the newest checkpoint, bit for bit.
       """)
 
@@ -36,10 +36,16 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
+    try Self.validate(
+      config: config, resume: resume, hasOthers: !overrides.isEmpty || folder != nil)
+  }
+
+  /// Checks what every command that trains asks of its options.
+  static func validate(config: String?, resume: String?, hasOthers: Bool) throws {
     guard (config == nil) != (resume == nil) else {
       throw ValidationError("give either a configuration or --resume FOLDER")
     }
-    guard resume == nil || (overrides.isEmpty && folder == nil) else {
+    guard resume == nil || !hasOthers else {
       throw ValidationError("a resumed run keeps its configuration: leave out --set and --run")
     }
   }
@@ -60,13 +66,14 @@ struct TrainCommand: ParsableCommand {
     let run =
       try resume.map { try RunFolder.resume(at: RunFolder.path(for: $0)) }
       ?? RunFolder.create(
-        at: folder ?? Self.defaultFolder(config ?? ""), configuration: configuration)
+        at: folder ?? Self.defaultFolder(config ?? ""), yaml: configuration.yaml())
     try TrainingSession(
       configuration: configuration, context: context, run: run, resumes: resume != nil
     ).train()
   }
 
-  private static func defaultFolder(_ config: String) -> String {
+  /// The run's folder when none is named.
+  static func defaultFolder(_ config: String) -> String {
     "runs/" + URL(filePath: config).deletingPathExtension().lastPathComponent
   }
 }

@@ -20,10 +20,47 @@ struct TrainingSession {
   /// Set by the signal handler, asked before each step.
   private static let stops = Atomic(false)
 
-  /// Makes Ctrl-C stop at the next step instead of at once.
-  static func catchSignals() {
-    signal(SIGINT) { _ in TrainingSession.stops.store(true, ordering: .relaxed) }
-    signal(SIGTERM) { _ in TrainingSession.stops.store(true, ordering: .relaxed) }
+  /// Makes Ctrl-C stop at the next step instead of at once; a second one stops at once.
+  private static func catchSignals() {
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { number in
+        TrainingSession.stops.store(true, ordering: .relaxed)
+        signal(number, SIG_DFL)
+      }
+    }
+  }
+
+  /// Exits with 130 when a signal has asked to stop, between two parts of a longer job.
+  ///
+  /// - Parameter continuation: The command that goes on with the job.
+  /// - Throws: `ExitCode`.
+  static func stopIfAsked(continuation: String) throws {
+    guard stops.load(ordering: .relaxed) else { return }
+    FileHandle.standardError.write(Data("stopped; '\(continuation)' goes on\n".utf8))
+    throw ExitCode(130)
+  }
+
+  /// Runs a training that Ctrl-C stops at its next step; exits with 130 when that happened.
+  ///
+  /// - Parameters:
+  ///   - line: The progress line, finished in any case.
+  ///   - continuation: The command that goes on with the run; nil for that of the error.
+  ///   - body: Trains; gets what says whether to stop.
+  /// - Throws: What `body` throws.
+  static func withSignals(
+    on line: ProgressLine, continuation: String?, _ body: (() -> Bool) throws -> Void
+  ) throws {
+    catchSignals()
+    defer { line.finish() }
+    do {
+      try body { stops.load(ordering: .relaxed) }
+    } catch let error as TrainingError {
+      guard case .interrupted(let iteration, _) = error else { throw error }
+      line.finish()
+      let text = continuation.map { "stopped after \(iteration) iterations; '\($0)' goes on" }
+      FileHandle.standardError.write(Data("\(text ?? "\(error)")\n".utf8))
+      throw ExitCode(130)
+    }
   }
 
   /// Trains and reports; exits with 130 when interrupted.
@@ -37,28 +74,31 @@ struct TrainingSession {
       interval: .steps(configuration.training.logEvery))
     line.note("device: \(context.device.name); run: \(run.path)")
     let trainer: Trainer
+    var validation: ProgressLine?
     do {
       trainer = try Trainer(
         configuration: configuration, run: run, context: context, profiler: profiler,
         resumes: resumes
-      ) { Self.show($0, on: line) }
+      ) { event in
+        guard case .validating(let done, let total) = event else {
+          return Self.show(event, on: line)
+        }
+        // A line of its own, below the finished one of the training.
+        line.finish()
+        validation = validation ?? ProgressLine(label: "evaluate", total: total)
+        validation?.update(step: done)
+        guard done == total else { return }
+        validation?.finish()
+        validation = nil
+      }
     } catch {
       // Wrong data or weights: the name is free again for the corrected start.
       if !resumes { try? FileManager.default.removeItem(atPath: run.path) }
       throw error
     }
-    Self.catchSignals()
-    do {
-      try trainer.train(
-        shouldStop: { Self.stops.load(ordering: .relaxed) }, afterStep: afterStep)
-    } catch let error as TrainingError {
-      line.finish()
-      guard case .interrupted(let iteration, _) = error else { throw error }
-      let text = continuation.map { "stopped after \(iteration) iterations; '\($0)' goes on" }
-      FileHandle.standardError.write(Data("\(text ?? "\(error)")\n".utf8))
-      throw ExitCode(130)
+    try Self.withSignals(on: line, continuation: continuation) { shouldStop in
+      try trainer.train(shouldStop: shouldStop, afterStep: afterStep)
     }
-    line.finish()
   }
 
   private static func show(_ event: Trainer.Event, on line: ProgressLine) {
@@ -75,8 +115,7 @@ struct TrainingSession {
           losses: [(name: "loss", value: record.totalLoss)] + losses,
           imagesPerSecond: record.imagesPerSecond, dataWaitShare: record.dataWaitShare))
     case .checkpoint(let path): line.note("checkpoint: \(path)")
-    case .validating(let done, let total):
-      if done == total { line.note("validated \(total) images") }
+    case .validating: break
     case .validated(let summary, _):
       line.note(EvaluationTable.text(summary, style: .plain))
     }

@@ -2,7 +2,8 @@ import Checkpoints
 import Layers
 import Tensors
 
-/// CLIP's vision transformer with frozen weights (spec clip 3.1, 3.3).
+/// CLIP's vision transformer (spec clip 3.1, 3.3); its weights are frozen except where CLIP itself is
+/// trained.
 public struct ImageEncoder {
   /// Features of a batch of crops.
   public struct Features {
@@ -37,10 +38,13 @@ public struct ImageEncoder {
   /// - Parameters:
   ///   - scope: Where the OpenAI names of the image tower (`visual.…` below the root) are placed.
   ///   - configuration: Sizes of the model.
+  ///   - isFrozen: Whether the weights never change.
   /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, configuration: CLIPConfiguration) throws {
+  public init(
+    _ scope: ParameterScope, configuration: CLIPConfiguration, isFrozen: Bool = true
+  ) throws {
     self.configuration = configuration
-    let scope = scope.frozen()
+    let scope = scope.frozen(isFrozen)
     let tower = configuration.vision
     let start = Initializer.normal(standardDeviation: 1 / Float(tower.width).squareRoot())
     let positions = configuration.gridSize * configuration.gridSize + 1
@@ -70,9 +74,6 @@ public struct ImageEncoder {
     let states = try transformer.states(
       try embedded(crops), through: transformer.blocks.count, causal: false, mask: mask)
     let count = crops.shape[0]
-    let classRows = (0..<count).map { Int32($0 * length) }
-    let images = try states[states.count - 1]
-      .reshaped([count * length, configuration.vision.width]).gatheredRows(classRows)
     let positions = (0..<count).flatMap { image in
       (1..<length).map { Int32(image * length + $0) }
     }
@@ -80,9 +81,28 @@ public struct ImageEncoder {
     let block = transformer.blocks[transformer.blocks.count - 1]
     let patches = try block.tokenVariant(states[0], positions: positions, references: references)
     return Features(
-      images: try projected(images),
+      images: try classFeatures(states[states.count - 1]),
       patches: try projected(patches)
         .reshaped([count, grid, grid, configuration.embeddingWidth]))
+  }
+
+  /// Encodes crops without features of patches.
+  ///
+  /// - Parameter crops: As for ``encode(_:mask:)``.
+  /// - Returns: `[N, E]`, projected, not normalised.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func imageFeatures(_ crops: Tensor) throws -> Tensor {
+    let states = try transformer.states(
+      try embedded(crops), through: transformer.blocks.count, causal: false)
+    return try classFeatures(states[states.count - 1])
+  }
+
+  /// The projected class tokens of `[N, L, W]`.
+  private func classFeatures(_ state: Tensor) throws -> Tensor {
+    let (count, length) = (state.shape[0], state.shape[1])
+    return try projected(
+      try state.reshaped([count * length, configuration.vision.width])
+        .gatheredRows((0..<count).map { Int32($0 * length) }))
   }
 
   /// Patches with the class token in front, positions added, normed: `[N, L, W]`.

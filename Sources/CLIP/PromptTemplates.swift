@@ -17,6 +17,20 @@ public enum PromptTemplates {
     }
   }
 
+  /// The sentences of a class by templates of one's own.
+  ///
+  /// - Parameters:
+  ///   - className: The name as the data set writes it.
+  ///   - templates: Sentences with `{name}` and `{article}`; empty for the published 63.
+  /// - Returns: One sentence a template.
+  public static func texts(for className: String, templates: [String]) -> [String] {
+    guard !templates.isEmpty else { return texts(for: className) }
+    return templates.map {
+      $0.replacing("{name}", with: normalised(className))
+        .replacing("{article}", with: article(for: className))
+    }
+  }
+
   /// The name as a sentence uses it: lower-case words, "or" for a slash, no dots at the end.
   ///
   /// - Parameter className: The name as the data set writes it.

@@ -2,8 +2,8 @@ import Checkpoints
 import Layers
 import Tensors
 
-/// CLIP's text transformer with frozen weights; gradients flow through it to its input
-/// (spec clip 3.2, 3.3).
+/// CLIP's text transformer (spec clip 3.2, 3.3); its weights are frozen except where CLIP itself is
+/// trained, and gradients flow through it to its input.
 public struct TextEncoder {
   /// Which state of the end token is the sentence's feature.
   public enum Output: Sendable, Equatable {
@@ -34,10 +34,13 @@ public struct TextEncoder {
   /// - Parameters:
   ///   - scope: Where the OpenAI names of the text tower are placed.
   ///   - configuration: Sizes of the model.
+  ///   - isFrozen: Whether the weights never change.
   /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, configuration: CLIPConfiguration) throws {
+  public init(
+    _ scope: ParameterScope, configuration: CLIPConfiguration, isFrozen: Bool = true
+  ) throws {
     self.configuration = configuration
-    let scope = scope.frozen()
+    let scope = scope.frozen(isFrozen)
     let width = configuration.text.width
     tokenEmbedding = try (scope / "token_embedding").parameter(
       "weight", [configuration.vocabularySize, width], .normal(standardDeviation: 0.02))

@@ -19,18 +19,21 @@ struct TransformerBlock {
     width = tower.width
     heads = tower.heads
     firstNorm = try LayerNorm(scope / "ln_1", width: width, epsilon: epsilon)
+    // Start values of the released CLIP: what is added to the residual shrinks with the depth.
+    let usual = Initializer.normal(standardDeviation: 1 / Float(width).squareRoot())
+    let added = Initializer.normal(
+      standardDeviation: 1 / Float(2 * width * tower.layers).squareRoot())
     let attention = scope / "attn"
-    let start = Initializer.torchDefault(inputs: width)
-    inputWeight = try attention.parameter("in_proj_weight", [3 * width, width], start)
+    inputWeight = try attention.parameter("in_proj_weight", [3 * width, width], usual)
     inputBias = try attention.parameter("in_proj_bias", [3 * width], .zeros)
-    output = try Linear(attention / "out_proj", inputs: width, outputs: width, initializer: start)
+    output = try Linear(attention / "out_proj", inputs: width, outputs: width, initializer: added)
     secondNorm = try LayerNorm(scope / "ln_2", width: width, epsilon: epsilon)
     let mlp = scope / "mlp"
     widening = try Linear(
-      mlp / "c_fc", inputs: width, outputs: tower.mlpWidth, initializer: start)
+      mlp / "c_fc", inputs: width, outputs: tower.mlpWidth,
+      initializer: .normal(standardDeviation: 1 / Float(2 * width).squareRoot()))
     narrowing = try Linear(
-      mlp / "c_proj", inputs: tower.mlpWidth, outputs: width,
-      initializer: .torchDefault(inputs: tower.mlpWidth))
+      mlp / "c_proj", inputs: tower.mlpWidth, outputs: width, initializer: added)
   }
 
   /// `[S, L, W]` to the same shape.

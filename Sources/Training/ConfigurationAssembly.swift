@@ -143,23 +143,6 @@ extension RunConfiguration {
         means: model.input.mean.map { Float($0) }, deviations: model.input.std.map { Float($0) },
         isBGR: model.input.order == .bgr), paddingUnit: model.input.pad)
   }
-
-  /// How gradients change parameters.
-  var updateRule: TrainingStep.UpdateRule {
-    switch optimizer.kind {
-    case .sgd: .sgd(momentum: Float(optimizer.momentum))
-    case .adamw: .adamW(Float(optimizer.momentum), 0.999)
-    }
-  }
-
-  /// How gradients are kept small.
-  var clipping: TrainingStep.Clipping {
-    switch optimizer.gradientLimit.kind {
-    case .none: .none
-    case .norm: .norm(Float(optimizer.gradientLimit.limit))
-    case .value: .value(Float(optimizer.gradientLimit.limit))
-    }
-  }
 }
 
 extension RunConfiguration.Model.Norm {

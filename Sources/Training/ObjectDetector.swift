@@ -55,7 +55,7 @@ public final class ObjectDetector {
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: try CLIPWeights(folder: configuration.clip.folder),
       stream: stream)
-    let weights = "\(location.checkpoint)/\(TrainingState.modelFile)"
+    let weights = "\(location.checkpoint)/\(ModelState.modelFile)"
     let report = try model.store.load(from: try openWeights(path: weights)) { name in
       // The position embedding is of training only.
       name.hasPrefix("roi_head.baron_kd.") ? nil : name
@@ -138,7 +138,7 @@ public struct RunLocation: Sendable {
   /// - Throws: `RunFolderError` when there is no run or no checkpoint.
   public init(_ path: String, warn: (String) -> Void) throws {
     let files = FileManager.default
-    if files.fileExists(atPath: "\(path)/\(TrainingState.modelFile)") {
+    if files.fileExists(atPath: "\(path)/\(ModelState.modelFile)") {
       // RUN/checkpoints/iteration-…
       run =
         URL(filePath: path).standardizedFileURL.deletingLastPathComponent()

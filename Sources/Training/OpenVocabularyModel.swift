@@ -20,6 +20,7 @@ public final class OpenVocabularyModel {
   public let regionEncoder: RegionTextEncoder
   /// The text encoder's tokenizer.
   public let tokenizer: Tokenizer
+  private let templates: [String]
 
   /// Creates a model with start values and a CLIP folder's text encoder.
   ///
@@ -33,6 +34,7 @@ public final class OpenVocabularyModel {
     configuration: RunConfiguration, clip: CLIPWeights, stream: ComputeStream
   ) throws {
     self.stream = stream
+    templates = configuration.clip.templates
     try configuration.check(clip: clip.configuration)
     let seed = UInt64(configuration.training.seed)
     textEncoder = try TextEncoder(clip, store: ParameterStore(stream: stream, seed: seed))
@@ -65,7 +67,8 @@ public final class OpenVocabularyModel {
     }
     let embeddings = try stream.withoutGradients {
       try ClassEmbeddings.encode(
-        names, tokenizer: tokenizer, encoder: textEncoder, output: regionEncoder.output)
+        names, tokenizer: tokenizer, encoder: textEncoder, output: regionEncoder.output,
+        templates: { PromptTemplates.texts(for: $0, templates: templates) })
     }
     return ClassVocabulary(embeddings: embeddings, isBase: isBase)
   }

@@ -39,13 +39,11 @@ public final class RunFolder {
   ///
   /// - Parameters:
   ///   - path: The folder, which must not exist; folders above it are made.
-  ///   - configuration: What `config.yaml` will hold.
+  ///   - yaml: What `config.yaml` will hold: a resolved configuration.
   /// - Returns: The folder, locked.
   /// - Throws: ``RunFolderError`` when the run exists or the disk refuses; `FormatError` when
   ///   `config.yaml` cannot be written.
-  public static func create(
-    at path: String, configuration: RunConfiguration
-  ) throws -> RunFolder {
+  public static func create(at path: String, yaml: String) throws -> RunFolder {
     let parent = URL(filePath: path).deletingLastPathComponent().path
     try makeFolder(parent)
     // Without intermediate folders the call fails when the folder is there: nothing can slip between.
@@ -57,7 +55,7 @@ public final class RunFolder {
     let run = RunFolder(path: path, lock: try takeLock(in: path))
     try makeFolder(run.checkpoints.path)
     try makeFolder(run.detectionsPath)
-    try AtomicFile.write(Foundation.Data(configuration.yaml().utf8), to: run.configurationPath)
+    try AtomicFile.write(Foundation.Data(yaml.utf8), to: run.configurationPath)
     return run
   }
 

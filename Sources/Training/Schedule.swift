@@ -1,4 +1,6 @@
-/// The learning rate of each iteration: linear warm-up, then steps (spec training 4.2).
+import Foundation
+
+/// The learning rate of each iteration: linear warm-up, then steps (spec training 4.2) or a cosine.
 public struct Schedule: Sendable, Equatable {
   /// The rate after warm-up.
   public let peak: Double
@@ -10,6 +12,8 @@ public struct Schedule: Sendable, Equatable {
   public let milestones: [Int]
   /// What the rate is multiplied by at each milestone.
   public let factor: Double
+  /// Iterations of the run, over which the rate falls along half a cosine; nil for steps.
+  public let cosineIterations: Int?
 
   /// Creates a schedule.
   ///
@@ -19,15 +23,17 @@ public struct Schedule: Sendable, Equatable {
   ///   - warmupFactor: Share of the rate at iteration 0.
   ///   - milestones: Iterations from which the rate is multiplied by `factor`.
   ///   - factor: What the rate is multiplied by at each milestone.
+  ///   - cosineIterations: Iterations of the run for a cosine; nil for steps.
   public init(
-    peak: Double, warmupIterations: Int, warmupFactor: Double, milestones: [Int],
-    factor: Double = 0.1
+    peak: Double, warmupIterations: Int, warmupFactor: Double, milestones: [Int] = [],
+    factor: Double = 0.1, cosineIterations: Int? = nil
   ) {
     self.peak = peak
     self.warmupIterations = warmupIterations
     self.warmupFactor = warmupFactor
     self.milestones = milestones
     self.factor = factor
+    self.cosineIterations = cosineIterations
   }
 
   /// Creates the schedule of a run; the rate follows the batch (spec training 4.6).
@@ -35,13 +41,15 @@ public struct Schedule: Sendable, Equatable {
   /// - Parameters:
   ///   - optimizer: Rates, warm-up and milestones.
   ///   - detectionImages: Detection images of a step over all processes.
-  public init(_ optimizer: RunConfiguration.Optimizer, detectionImages: Int) {
+  ///   - iterations: Iterations of the run.
+  public init(_ optimizer: RunConfiguration.Optimizer, detectionImages: Int, iterations: Int) {
     let reference = optimizer.referenceBatch
     self.init(
       peak: reference == 0
         ? optimizer.rate : optimizer.rate * Double(detectionImages) / Double(reference),
       warmupIterations: optimizer.warmupIterations, warmupFactor: optimizer.warmupFactor,
-      milestones: optimizer.milestones, factor: optimizer.factor)
+      milestones: optimizer.decay == .steps ? optimizer.milestones : [], factor: optimizer.factor,
+      cosineIterations: optimizer.decay == .cosine ? iterations : nil)
   }
 
   /// The learning rate of an iteration.
@@ -54,6 +62,11 @@ public struct Schedule: Sendable, Equatable {
     if iteration < warmupIterations - 1 {
       let progress = Double(iteration) / Double(warmupIterations - 1)
       rate *= warmupFactor + (1 - warmupFactor) * progress
+    }
+    if let cosineIterations, iteration >= warmupIterations {
+      let fall = Double(max(1, cosineIterations - warmupIterations))
+      let progress = min(1, Double(iteration - warmupIterations) / fall)
+      rate *= (1 + cos(.pi * progress)) / 2
     }
     for milestone in milestones where iteration >= milestone { rate *= factor }
     return rate

@@ -57,7 +57,7 @@ public final class Trainer {
   private let onEvent: (Event) -> Void
   private let firstIteration: Int
   private var lastSettled = 0.0
-  private var pending: (step: TrainingStep.Pending, started: Double, waited: Double)?
+  private var pending: (step: PendingLosses, started: Double, waited: Double)?
 
   /// Prepares a run, from the start or from the run's newest checkpoint.
   ///
@@ -81,7 +81,8 @@ public final class Trainer {
     for line in data.summary { onEvent(.note(line)) }
     for line in data.warnings { onEvent(.warning(line)) }
     schedule = Schedule(
-      configuration.optimizer, detectionImages: configuration.training.detectionBatch)
+      configuration.optimizer, detectionImages: configuration.training.detectionBatch,
+      iterations: configuration.training.iterations)
     step = try Self.step(configuration, data: data, context: context, profiler: profiler)
     var first = 0
     if resumes {
@@ -117,12 +118,11 @@ public final class Trainer {
           store: ParameterStore(
             stream: teacher, seed: UInt64(configuration.training.seed))))
     }
-    return try TrainingStep(
+    return TrainingStep(
       model: model, distillation: distillation, teacher: teacher,
       vocabulary: try model.vocabulary(data.classNames, isBase: data.isBase),
-      preparation: configuration.preparation, clipping: configuration.clipping,
-      rule: configuration.updateRule,
-      weightDecay: Float(configuration.optimizer.weightDecay),
+      preparation: configuration.preparation,
+      update: try ParameterUpdate(model.store, configuration.optimizer),
       seed: UInt64(configuration.training.seed))
   }
 

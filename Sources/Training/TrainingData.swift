@@ -24,7 +24,7 @@ public struct TrainingData: Sendable {
   public init(_ configuration: RunConfiguration) throws {
     try configuration.requirePathsForTraining()
     let data = configuration.data
-    let split = try Self.split(data)
+    let split = try Self.split(classSplit: data.classSplit)
     let train = try COCOAnnotations(path: data.trainAnnotations, keeping: split.base)
     let base = Set(try split.baseLabels(in: train.categories))
     classNames = train.categories.map(\.name)
@@ -67,11 +67,11 @@ public struct TrainingData: Sendable {
 
   /// The base and novel classes that a configuration names.
   ///
-  /// - Parameter data: The configuration's data section.
-  /// - Returns: The built-in OV-COCO split or that of a file.
+  /// - Parameter classSplit: `ov_coco` or a file's path.
+  /// - Returns: The built-in OV-COCO split or that of the file.
   /// - Throws: `DatasetError` when the file is malformed.
-  public static func split(_ data: RunConfiguration.Data) throws -> OpenVocabularySplit {
-    data.classSplit == RunConfiguration.Data.openVocabularyCOCO
-      ? .openVocabularyCOCO : try OpenVocabularySplit(path: data.classSplit)
+  public static func split(classSplit: String) throws -> OpenVocabularySplit {
+    classSplit == RunConfiguration.Data.openVocabularyCOCO
+      ? .openVocabularyCOCO : try OpenVocabularySplit(path: classSplit)
   }
 }

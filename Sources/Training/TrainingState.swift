@@ -12,25 +12,12 @@ public struct TrainingState {
   /// The next step.
   public let iteration: Int
 
-  /// File names inside a checkpoint folder.
-  public static let modelFile = "model.safetensors"
-  static let stateFile = "state.safetensors"
-  static let indexFile = "state.json"
-
-  private static let format = 1
-
   /// The queues by the name that their tensors get.
   private static var queues: [(String, WritableKeyPath<BagAlignment.Queues, EmbeddingQueue>)] {
     [
       ("student_bags", \.studentBags), ("teacher_bags", \.teacherBags),
       ("student_regions", \.studentRegions), ("teacher_regions", \.teacherRegions),
     ]
-  }
-
-  /// The optimizer's tensors by the names that they get in a file.
-  private static func moments(of step: TrainingStep) -> [(name: String, value: Tensor)] {
-    step.momentum.map { ("momentum.\($0.key)", $0.value) }
-      + step.secondMoment.map { ("second_moment.\($0.key)", $0.value) }
   }
 
   /// Writes a checkpoint into a folder.
@@ -41,16 +28,8 @@ public struct TrainingState {
   ///   - iteration: The next step.
   /// - Throws: `CheckpointError` or `FormatError` when the disk is full; `OpenCLError`.
   public static func save(to folder: String, step: TrainingStep, iteration: Int) throws {
-    try SafeTensors.write(
-      tensors: try step.model.store.state(), metadata: ["format": "pt"],
-      to: "\(folder)/\(modelFile)")
     var tensors: [(name: String, tensor: HostTensor)] = []
-    for (name, value) in moments(of: step) {
-      tensors.append((name, HostTensor(shape: value.shape, floats: try value.floats())))
-    }
-    var index: [String: JSONValue] = [
-      "format": .number(Double(format)), "iteration": .number(Double(iteration)),
-    ]
+    var fields: [String: JSONValue] = [:]
     if let distillation = step.distillation {
       var rowCounts: [String: JSONValue] = [:]
       for (name, path) in queues {
@@ -65,15 +44,15 @@ public struct TrainingState {
             HostTensor(shape: [queue.images.count], integers: queue.images)
           ))
       }
-      index["queue_rows"] = .object(rowCounts)
+      fields["queue_rows"] = .object(rowCounts)
       if let cache = distillation.cache {
-        index["cache_calls"] = .number(Double(cache.callCount))
+        fields["cache_calls"] = .number(Double(cache.callCount))
         tensors += table(of: cache)
       }
     }
-    try SafeTensors.write(tensors: tensors, to: "\(folder)/\(stateFile)")
-    try AtomicFile.write(
-      Data(JSONValue.object(index).text(pretty: true).utf8), to: "\(folder)/\(indexFile)")
+    try ModelState.save(
+      to: folder, store: step.model.store, update: step.update, iteration: iteration,
+      tensors: tensors, fields: fields)
   }
 
   /// The cache as rows of corners and score, with the image of each row.
@@ -97,38 +76,14 @@ public struct TrainingState {
   /// - Throws: `CheckpointError` or `FormatError` naming the file when it is damaged or of another
   ///   configuration; `OpenCLError`.
   public init(restoring folder: String, into step: TrainingStep) throws {
-    let indexPath = "\(folder)/\(Self.indexFile)"
-    let index = try JSONValue(contentsOf: indexPath)
-    guard index["format"]?.integer == Self.format, let iteration = index["iteration"]?.integer,
-      iteration >= 0
-    else {
-      throw FormatError(
-        indexPath,
-        "is not a training state of this version; start a new run or take another "
-          + "checkpoint")
-    }
-    let report = try step.model.store.load(
-      from: try openWeights(path: "\(folder)/\(Self.modelFile)"))
-    if let missing = report.missing.first {
-      throw CheckpointError.missingTensor(
-        path: report.path, name: missing,
-        remedy: "the run's configuration has changed; resume with the config.yaml of the run")
-    }
-    let state = try openWeights(path: "\(folder)/\(Self.stateFile)")
-    for (name, value) in Self.moments(of: step) {
-      let stored = try state.tensor(named: name)
-      guard stored.shape == value.shape else {
-        throw CheckpointError.tensor(
-          path: state.path, name: name,
-          reason: "has shape \(stored.shape), the model needs \(value.shape)")
-      }
-      try value.overwrite(with: try Self.finite(stored, in: state))
-    }
+    let restored = try ModelState.restore(
+      folder, store: step.model.store, update: step.update)
+    let (index, state) = (restored.index, restored.state)
     if let distillation = step.distillation {
       func count(_ value: JSONValue?, _ field: String) throws -> Int {
         guard let count = value?.integer, count >= 0 else {
           throw FormatError(
-            indexPath,
+            restored.indexPath,
             "\(field) is missing or not a count; the run's configuration has changed "
               + "or the file is damaged: take another checkpoint")
         }
@@ -145,25 +100,7 @@ public struct TrainingState {
           of: distillation, from: state, calls: try count(index["cache_calls"], "cache_calls"))
       }
     }
-    self.iteration = iteration
-  }
-
-  /// A tensor's values, all of which must be finite: a NaN would spread through the whole run.
-  private static func finite(
-    _ tensor: HostTensor, in state: any WeightSource
-  ) throws -> [Float] {
-    guard tensor.type.isFloatingPoint else {
-      throw CheckpointError.tensor(
-        path: state.path, name: tensor.name,
-        reason: "holds \(tensor.type.rawValue) where floating-point numbers are needed")
-    }
-    let values = try tensor.floats()
-    guard values.allSatisfy(\.isFinite) else {
-      throw CheckpointError.tensor(
-        path: state.path, name: tensor.name,
-        reason: "holds a value that is not a finite number; take another checkpoint")
-    }
-    return values
+    iteration = restored.iteration
   }
 
   /// A stored queue; it must fit the configuration's capacity.
@@ -189,7 +126,7 @@ public struct TrainingState {
           + "config.yaml of the run")
     }
     let rows = try Tensor(
-      try finite(stored, in: state), shape: stored.shape, on: stream, label: "queue")
+      try ModelState.finite(stored, in: state), shape: stored.shape, on: stream, label: "queue")
     queue.restore(rows: rows, images: images.map { Int32(truncatingIfNeeded: $0) })
     return queue
   }
@@ -197,7 +134,7 @@ public struct TrainingState {
   private static func restoreCache(
     of distillation: BagDistillation, from state: any WeightSource, calls: Int
   ) throws {
-    let rows = try finite(try state.tensor(named: "cache.rows"), in: state)
+    let rows = try ModelState.finite(try state.tensor(named: "cache.rows"), in: state)
     let images = try state.tensor(named: "cache.images").integers()
     guard rows.count == 5 * images.count else {
       throw CheckpointError.tensor(

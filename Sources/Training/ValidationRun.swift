@@ -55,7 +55,7 @@ public struct ValidationRun: Sendable {
         progress(index + 1)
       }
     }
-    let split = try TrainingData.split(configuration.data)
+    let split = try TrainingData.split(classSplit: configuration.data.classSplit)
     return try evaluate(
       annotations: configuration.data.validationAnnotations, detections: path,
       split: .names(base: split.base, novel: split.novel))

@@ -35,7 +35,7 @@ struct ConfigurationErrorTests {
     ),
     (
       "clip:\n  qqqqqqqqqqqq: 3\n",
-      "x.yaml: line 2, column 3: clip has no key \"qqqqqqqqqqqq\". Its keys: folder"
+      "x.yaml: line 2, column 3: clip has no key \"qqqqqqqqqqqq\". Its keys: folder, templates"
     ),
     (
       "[1, 2]: 3\n",
@@ -130,9 +130,10 @@ struct ConfigurationErrorTests {
       "x.yaml: line 2, column 1: this is not YAML: but found another document"
     ),
     (
-      "base: demp\n",
-      "x.yaml: line 1, column 7: there is no preset or file \"demp\"; did you mean \"demo\"? "
-        + "Presets: coco-mini, demo, ov-coco-fpn-kd"
+      "base: demo-bag\n",
+      "x.yaml: line 1, column 7: there is no preset or file \"demo-bag\"; did you mean \"demo-bags\"? "
+        + "Presets: coco-mini, demo-bags, demo-individual, demo-none, demo-region-crops, "
+        + "demo-student, ov-coco-fpn-kd"
     ),
     (
       "base: x.yaml\n",
@@ -140,9 +141,9 @@ struct ConfigurationErrorTests {
         + "file"
     ),
     (
-      "base: [demo]\n",
+      "base: [demo-none]\n",
       "x.yaml: line 1, column 7: base must be the name of a preset or the path of a file, "
-        + "but is [demo]"
+        + "but is [demo-none]"
     ),
     (
       "clip: {folder: \"${BARON_NOWHERE}/x\"}\n",
@@ -231,8 +232,8 @@ struct ConfigurationErrorTests {
       "--set data.short_sides=[3: this is not YAML: did not find expected ',' or ']'"
     ),
     (
-      "base=demo",
-      "--set base=demo: the configuration has no key \"base\". "
+      "base=demo-none",
+      "--set base=demo-none: the configuration has no key \"base\". "
         + "Its keys: model, clip, data, alignment, optimizer, training"
     ),
     (
@@ -258,7 +259,7 @@ struct ConfigurationErrorTests {
   @Test func errorInAPresetNamesItsLine() throws {
     let error = #expect(throws: ConfigurationError.self) { try load("coco-mini") }
     let text = "\(try #require(error))"
-    let lines = try RunConfiguration.presetText("coco-mini").split(
+    let lines = try Preset.named("coco-mini").text.split(
       separator: "\n", omittingEmptySubsequences: false)
     let row = try #require(lines.firstIndex { $0.contains("clip_tiny") })
     #expect(
@@ -281,7 +282,7 @@ struct ConfigurationErrorTests {
   }
 
   @Test func trainingNeedsPaths() throws {
-    var configuration = try load("demo")
+    var configuration = try load("demo-student")
     configuration.data.trainImages = ""
     let error = #expect(throws: ConfigurationError.self) {
       try configuration.requirePathsForTraining()

@@ -73,23 +73,38 @@ struct ConfigurationTests {
     let folder = URL(filePath: #filePath).deletingLastPathComponent()
       .appending(path: "../../Sources/Training/Presets").path
     let files = try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-    #expect(files == RunConfiguration.presetNames.map { "\($0).yaml" })
-    for name in RunConfiguration.presetNames {
-      let found = try load(name, environment: ["BARON_SHARED": "/shared"])
-      try found.requirePathsForTraining()
-      #expect(try !RunConfiguration.presetText(name).isEmpty)
+    #expect(files == Preset.all.map { "\($0.name).yaml" })
+    let environment = ["BARON_SHARED": "/shared"]
+    for preset in Preset.all {
+      #expect(!preset.text.isEmpty && preset.text.hasPrefix("# "))
+      switch preset.kind {
+      case .train: try load(preset.name, environment: environment).requirePathsForTraining()
+      case .clip:
+        try CLIPTrainingConfiguration.load(
+          preset.name, overrides: [], environment: environment, directory: "/elsewhere"
+        ).requirePaths()
+      case .demo:
+        let demo = try DemoConfiguration.load(
+          preset.name, overrides: [], environment: environment, directory: "/elsewhere")
+        for config in demo.students.configs + demo.students.extraConfigs {
+          _ = try load(config, demo.students.overrides)
+        }
+        _ = try CLIPTrainingConfiguration.load(
+          demo.teacher.config, overrides: demo.teacher.overrides, environment: environment,
+          directory: "/elsewhere")
+      }
     }
   }
 
   @Test func fileOverBaseAndOverrideOverBoth() throws {
     let scratch = try Scratch()
     _ = try scratch.write(
-      "base: demo\nmodel: {neck: {channels: 8}, head: {words: 2}}\noptimizer: {rate: 3}\n",
+      "base: demo-student\nmodel: {neck: {channels: 8}, head: {words: 2}}\noptimizer: {rate: 3}\n",
       "first.yaml")
     let path = try scratch.write(
       "base: first.yaml\nmodel:\n  head:\n    words: 3\n    rois: 7\n", "second.yaml")
     let found = try load(path, ["model.head.rois=9", "model.head={fc_width: 11, norm: batch}"])
-    var wanted = try load("demo")
+    var wanted = try load("demo-student")
     wanted.model.neck.channels = 8
     wanted.optimizer.rate = 3
     wanted.model.head.words = 3
@@ -101,7 +116,7 @@ struct ConfigurationTests {
 
   @Test func laterOverrideWins() throws {
     let found = try load(
-      "demo", ["training.seed=1", "training.seed=2", "data.short_sides=[32, 64]"])
+      "demo-student", ["training.seed=1", "training.seed=2", "data.short_sides=[32, 64]"])
     #expect(found.training.seed == 2)
     #expect(found.data.shortSides == [32, 64])
   }
@@ -118,13 +133,14 @@ struct ConfigurationTests {
 
   @Test func variablesAreReplaced() throws {
     let found = try RunConfiguration.load(
-      "demo", overrides: ["clip.folder=${A}/x/${B}${A}"], environment: ["A": "/a", "B": "b"],
+      "demo-student", overrides: ["clip.folder=${A}/x/${B}${A}"],
+      environment: ["A": "/a", "B": "b"],
       directory: "/elsewhere")
     #expect(found.clip.folder == "/a/x/b/a")
   }
 
   @Test func yamlReadsBackEqual() throws {
-    var configurations = try RunConfiguration.presetNames.map {
+    var configurations = try Preset.names(of: .train).map {
       try load($0, environment: ["BARON_SHARED": "/shared"])
     }
     var odd = RunConfiguration()
@@ -141,10 +157,67 @@ struct ConfigurationTests {
   }
 
   @Test func yamlStandsAlone() throws {
-    let text = try load("demo").yaml()
+    let text = try load("demo-student").yaml()
     #expect(
       text.hasPrefix("model:\n  backbone:\n    stem_width: 16\n    stage_widths: [16, 32, 64"))
-    #expect(text.contains("\n  folder: \"/elsewhere/runs/demo/clip\"\n"))
+    #expect(text.contains("\n  folder: \"/elsewhere/runs/demo/teacher/clip\"\n"))
     #expect(!text.contains("base:"))
+  }
+
+  @Test func demoDefaultsAreThoseOfItsPreset() throws {
+    let found = try DemoConfiguration.load(
+      "demo", overrides: [], environment: [:], directory: "/elsewhere")
+    #expect(found == DemoConfiguration())
+    let scratch = try Scratch()
+    #expect(try DemoConfiguration.load(try scratch.write(found.yaml(), "demo.yaml")) == found)
+  }
+
+  @Test func demoDetectorsDifferInTheirAlignmentOnly() throws {
+    let student = try load("demo-student")
+    for name in ["demo-none", "demo-individual", "demo-bags", "demo-region-crops"] {
+      var found = try load(name)
+      #expect((found.alignment == student.alignment) == (name == "demo-bags"))
+      found.alignment = student.alignment
+      #expect(found == student)
+    }
+  }
+
+  @Test func clipTrainingReadsBackEqual() throws {
+    let scratch = try Scratch()
+    let found = try CLIPTrainingConfiguration.load(
+      "demo-teacher", overrides: ["training.seed=5"], environment: [:], directory: "/elsewhere")
+    #expect(found.training.seed == 5)
+    #expect(found.data.trainImages == "/elsewhere/runs/demo/world/train/images")
+    let path = try scratch.write(found.yaml(), "teacher.yaml")
+    #expect(try CLIPTrainingConfiguration.load(path) == found)
+  }
+
+  @Test(arguments: [
+    (
+      "model.vision={width: 96, heads: 5}",
+      "--set model.vision={width: 96, heads: 5}: model.vision.heads is 5, which does not divide "
+        + "width 96"
+    ),
+    (
+      "model.patch_size=7",
+      "--set model.patch_size=7: model.patch_size is 7, which does not divide 48"
+    ),
+    (
+      "data.class_split=",
+      "--set data.class_split=: data.class_split is empty, but there are validation_annotations; "
+        + "give a split"
+    ),
+    (
+      "data.templates=[a photo]",
+      "--set data.templates=[a photo]: data.templates must be a list of sentences, each with "
+        + "{name} in the place of the class name, but is [a photo]"
+    ),
+  ])
+  func clipTrainingConflicts(override: String, wanted: String) throws {
+    let error = #expect(throws: ConfigurationError.self) {
+      try CLIPTrainingConfiguration.load(
+        "demo-teacher", overrides: [override], environment: [:], directory: "/elsewhere")
+    }
+    #expect("\(try #require(error))" == wanted)
   }
 }

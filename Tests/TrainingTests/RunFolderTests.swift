@@ -15,7 +15,7 @@ struct RunFolderTests {
   }
 
   private func run(in scratch: Scratch) throws -> RunFolder {
-    try RunFolder.create(at: "\(scratch.folder)/runs/a", configuration: RunConfiguration())
+    try RunFolder.create(at: "\(scratch.folder)/runs/a", yaml: RunConfiguration().yaml())
   }
 
   private func write(_ iteration: Int, in run: RunFolder) throws {
@@ -45,7 +45,7 @@ struct RunFolderTests {
     let scratch = try Scratch()
     var configuration = RunConfiguration()
     configuration.training.seed = 42
-    let run = try RunFolder.create(at: "\(scratch.folder)/runs/a", configuration: configuration)
+    let run = try RunFolder.create(at: "\(scratch.folder)/runs/a", yaml: configuration.yaml())
     #expect(try files(run.path) == ["checkpoints", "config.yaml", "detections", "lock"])
     #expect(try RunFolder.configuration(of: run.path) == configuration)
     #expect(try text(run.configurationPath) == configuration.yaml())
@@ -54,12 +54,12 @@ struct RunFolderTests {
   @Test func existingRunIsNeverOverwritten() throws {
     let scratch = try Scratch()
     let path = "\(scratch.folder)/runs/a"
-    do { _ = try RunFolder.create(at: path, configuration: RunConfiguration()) }
+    do { _ = try RunFolder.create(at: path, yaml: RunConfiguration().yaml()) }
     let before = try text("\(path)/config.yaml")
     var other = RunConfiguration()
     other.training.seed = 1
     let error = #expect(throws: RunFolderError.self) {
-      try RunFolder.create(at: path, configuration: other)
+      try RunFolder.create(at: path, yaml: other.yaml())
     }
     #expect(
       "\(try #require(error))" == "\(path): this run exists already; go on with it by --resume or "
@@ -102,7 +102,7 @@ struct RunFolderTests {
     #expect(
       throws: RunFolderError.system(
         path: file, reason: "the folder cannot be made; choose a writable place")
-    ) { try RunFolder.create(at: "\(file)/a", configuration: RunConfiguration()) }
+    ) { try RunFolder.create(at: "\(file)/a", yaml: RunConfiguration().yaml()) }
   }
 
   @Test func newestCheckpointIsFound() throws {

@@ -30,7 +30,7 @@ struct ScheduleTests {
   }
 
   @Test func publishedRates() {
-    let schedule = Schedule(RunConfiguration.Optimizer(), detectionImages: 32)
+    let schedule = Schedule(RunConfiguration.Optimizer(), detectionImages: 32, iterations: 90_000)
     let wanted = [
       (0, 4.0e-5), (500, 0.02004), (998, 0.03996), (999, 0.04), (59_999, 0.04), (60_000, 0.004),
       (80_000, 0.0004), (89_999, 0.0004),
@@ -42,9 +42,9 @@ struct ScheduleTests {
 
   @Test func rateFollowsTheBatch() {
     var optimizer = RunConfiguration.Optimizer()
-    #expect(Schedule(optimizer, detectionImages: 8).peak == 0.01)
+    #expect(Schedule(optimizer, detectionImages: 8, iterations: 90_000).peak == 0.01)
     optimizer.referenceBatch = 0
-    #expect(Schedule(optimizer, detectionImages: 8).peak == 0.04)
+    #expect(Schedule(optimizer, detectionImages: 8, iterations: 90_000).peak == 0.04)
   }
 
   @Test(arguments: [0, 1]) func withoutWarmupTheFirstRateIsFull(iterations: Int) {
@@ -57,5 +57,25 @@ struct ScheduleTests {
     let schedule = Schedule(
       peak: 1, warmupIterations: 5, warmupFactor: 0, milestones: [2, 4], factor: 0.5)
     #expect((0..<6).map { schedule.rate(at: $0) } == [0, 0.25, 0.25, 0.375, 0.25, 0.25])
+  }
+
+  @Test func cosineFallsToZero() {
+    let schedule = Schedule(
+      peak: 2, warmupIterations: 11, warmupFactor: 0.1, cosineIterations: 111)
+    let wanted = [
+      (0, 0.2), (5, 1.1), (10, 2), (11, 2), (36, 1 + 0.5.squareRoot()), (61, 1),
+      (86, 1 - 0.5.squareRoot()), (111, 0), (200, 0),
+    ]
+    for (iteration, rate) in wanted {
+      #expect(abs(schedule.rate(at: iteration) - rate) < 1e-12, "iteration \(iteration)")
+    }
+  }
+
+  @Test func configurationChoosesTheCosine() {
+    var optimizer = RunConfiguration.Optimizer()
+    optimizer.decay = .cosine
+    let schedule = Schedule(optimizer, detectionImages: 32, iterations: 90_000)
+    #expect(schedule.milestones.isEmpty)
+    #expect(schedule.rate(at: 45_500) < 0.0201 && schedule.rate(at: 45_500) > 0.0199)
   }
 }

@@ -57,10 +57,10 @@ struct TrainingStepTests {
         overflow: .reject)
       let before = try step.model.textEncoder.encode(ids: text).sentences.floats()
       for batch in try batches(world, 8) { _ = try step.run(batch, learningRate: 0.01).scalars() }
-      for (name, momentum) in step.momentum {
+      for (name, momentum) in step.update.momentum {
         #expect(try momentum.floats().contains { $0 != 0 }, "\(name) got no gradient")
       }
-      #expect(Set(step.momentum.keys) == Set(step.model.store.trained.map(\.name)))
+      #expect(Set(step.update.momentum.keys) == Set(step.model.store.trained.map(\.name)))
       // The text encoder that gradients pass through is as it was.
       #expect(try step.model.textEncoder.encode(ids: text).sentences.floats() == before)
     }

@@ -138,7 +138,7 @@ struct TrainingWorld {
     let folder =
       resumes
       ? try RunFolder.resume(at: path(run))
-      : try RunFolder.create(at: path(run), configuration: configuration)
+      : try RunFolder.create(at: path(run), yaml: configuration.yaml())
     return try Trainer(
       configuration: configuration, run: folder, context: context, resumes: resumes,
       onEvent: onEvent)

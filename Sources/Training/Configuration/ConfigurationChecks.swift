@@ -7,20 +7,6 @@ extension RunConfiguration {
   private static let pyramidStrides = [4, 8, 16, 32, 64]
   private static let singleMapStrides = [16]
 
-  /// Checks what no single key can know.
-  ///
-  /// - Parameters:
-  ///   - places: Where values were written.
-  ///   - name: What errors call the configuration when a value was written nowhere.
-  /// - Throws: ``ConfigurationError`` of the first pair of values that does not go together.
-  func check(
-    places: [String: ConfigurationPlace], name: String
-  ) throws(ConfigurationError) {
-    for (key, reason) in conflicts() {
-      throw .conflict(place: places[key] ?? ConfigurationPlace(name), key: key, reason: reason)
-    }
-  }
-
   /// Checks that the paths are there without which training is impossible.
   ///
   /// - Throws: ``ConfigurationError`` with the first key that is empty.
@@ -32,7 +18,7 @@ extension RunConfiguration {
     for (key, path) in needed where path.isEmpty { throw ConfigurationError.missing(key: key) }
   }
 
-  private func conflicts() -> [(key: String, reason: String)] {
+  func conflicts() -> [(key: String, reason: String)] {
     anchorConflicts() + dataConflicts() + trainingConflicts()
   }
 

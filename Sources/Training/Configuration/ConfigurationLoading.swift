@@ -1,76 +1,57 @@
 import Foundation
 
-extension RunConfiguration {
-  /// The names of the configurations that ship inside the program, sorted.
-  public static var presetNames: [String] { presets.map(\.name) }
+/// A whole configuration, as a preset or a file gives it.
+protocol ConfigurationRoot: ConfigurationSection {
+  /// The values of a file that gives none.
+  init()
+  /// Which presets are of this kind.
+  static var kind: Preset.Kind { get }
+  /// Fills in values that follow from others.
+  mutating func complete()
+  /// What no single key can know: keys with the reason why their values do not go together.
+  func conflicts() -> [(key: String, reason: String)]
+}
 
-  /// The YAML text of a preset, with its comments.
-  ///
-  /// - Parameter name: One of ``presetNames``.
-  /// - Returns: The text.
-  /// - Throws: ``ConfigurationError`` when there is no such preset.
-  public static func presetText(_ name: String) throws -> String {
-    guard let preset = presets.first(where: { $0.name == name }) else {
-      throw ConfigurationError.unknownName(place: nil, name: name, presets: presetNames)
-    }
-    return String(decoding: preset.bytes, as: UTF8.self)
-  }
-
-  private static var presets: [(name: String, bytes: [UInt8])] {
-    [
-      ("coco-mini", PackageResources.coco_mini_yaml),
-      ("demo", PackageResources.demo_yaml),
-      ("ov-coco-fpn-kd", PackageResources.ov_coco_fpn_kd_yaml),
-    ]
-  }
-
-  /// Loads a preset or a file, with overrides.
-  ///
-  /// A file may name in `base` the preset or file, relative to itself, that it starts from; of two
-  /// values the file's own counts, and an override before both. Keys that nobody gives have the
-  /// published values. Paths are then made absolute from the current directory, and `${NAME}` in
-  /// them is replaced by the environment's value.
-  ///
-  /// - Parameters:
-  ///   - nameOrPath: One of ``presetNames`` or a file's path.
-  ///   - overrides: Texts `section.key=value`, the value in YAML; of equal keys the last counts.
-  /// - Returns: The checked configuration.
-  /// - Throws: ``ConfigurationError`` with the place of the first thing that is wrong.
-  public static func load(
-    _ nameOrPath: String, overrides: [String] = []
-  ) throws -> RunConfiguration {
-    try load(
-      nameOrPath, overrides: overrides, environment: ProcessInfo.processInfo.environment,
-      directory: FileManager.default.currentDirectoryPath)
-  }
-
+extension ConfigurationRoot {
   /// Loads with the surroundings as parameters.
   static func load(
     _ nameOrPath: String, overrides: [String], environment: [String: String], directory: String
-  ) throws(ConfigurationError) -> RunConfiguration {
-    var loading = ConfigurationLoading()
+  ) throws(ConfigurationError) -> Self {
+    var loading = ConfigurationLoading<Self>()
     try loading.apply(nameOrPath, chain: [])
     for override in overrides { try loading.apply(override: override) }
     var configuration = loading.configuration
     var resolver = PathResolver(
       environment: environment, directory: directory, places: loading.places)
     try configuration.visit(&resolver)
-    configuration.completePaths()
-    try configuration.check(places: loading.places, name: nameOrPath)
+    configuration.complete()
+    for (key, reason) in configuration.conflicts() {
+      throw .conflict(
+        place: loading.places[key] ?? ConfigurationPlace(nameOrPath), key: key, reason: reason)
+    }
     return configuration
   }
 
-  /// Alignment images without a path of their own are the training images.
-  private mutating func completePaths() {
-    if data.alignmentAnnotations.isEmpty { data.alignmentAnnotations = data.trainAnnotations }
-    if data.alignmentImages.isEmpty { data.alignmentImages = data.trainImages }
+  /// Loads with the surroundings of the process.
+  static func loaded(_ nameOrPath: String, overrides: [String]) throws -> Self {
+    try load(
+      nameOrPath, overrides: overrides, environment: ProcessInfo.processInfo.environment,
+      directory: FileManager.default.currentDirectoryPath)
+  }
+
+  /// Every key written out.
+  func text() -> String {
+    var copy = self
+    var writer = ConfigurationWriter()
+    copy.visit(&writer)
+    return writer.text
   }
 }
 
 /// A configuration that texts are laid over, one after the other.
-private struct ConfigurationLoading {
+private struct ConfigurationLoading<Root: ConfigurationRoot> {
   /// The values so far.
-  var configuration = RunConfiguration()
+  var configuration = Root()
   /// Where each of them was written.
   var places: [String: ConfigurationPlace] = [:]
 
@@ -89,7 +70,7 @@ private struct ConfigurationLoading {
       if chain.contains(path) || chain.contains("preset \(path)") {
         throw .circularBase(place: place, name: base)
       }
-      let presets = RunConfiguration.presetNames
+      let presets = Self.presets
       guard presets.contains(path) || FileManager.default.fileExists(atPath: path) else {
         throw .unknownName(place: place, name: base, presets: presets)
       }
@@ -114,8 +95,10 @@ private struct ConfigurationLoading {
     places.merge(reader.places) { $1 }
   }
 
+  private static var presets: [String] { Preset.names(of: Root.kind) }
+
   private static func base(_ base: String, of nameOrPath: String) -> String {
-    if RunConfiguration.presetNames.contains(base) || base.hasPrefix("/") { return base }
+    if presets.contains(base) || base.hasPrefix("/") { return base }
     let folder = (nameOrPath as NSString).deletingLastPathComponent
     return folder.isEmpty ? base : "\(folder)/\(base)"
   }
@@ -123,11 +106,11 @@ private struct ConfigurationLoading {
   private static func read(
     _ nameOrPath: String
   ) throws(ConfigurationError) -> (ConfigurationSource, String) {
-    if let text = try? RunConfiguration.presetText(nameOrPath) {
+    if let text = Preset.all.first(where: { $0.kind == Root.kind && $0.name == nameOrPath })?.text {
       return (ConfigurationSource(name: "preset \(nameOrPath)", hasLines: true), text)
     }
     guard FileManager.default.fileExists(atPath: nameOrPath) else {
-      throw .unknownName(place: nil, name: nameOrPath, presets: RunConfiguration.presetNames)
+      throw .unknownName(place: nil, name: nameOrPath, presets: presets)
     }
     guard let content = FileManager.default.contents(atPath: nameOrPath) else {
       throw .unreadable(path: nameOrPath, reason: "cannot be read; give a YAML file")

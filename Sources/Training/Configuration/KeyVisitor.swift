@@ -100,3 +100,12 @@ extension ValueRule {
     }
   }
 }
+
+extension ValueRule where Value == [String] {
+  /// Sentences that each have a place for a class name.
+  static var templates: Self {
+    Self("a list of sentences, each with {name} in the place of the class name") {
+      $0.allSatisfy { $0.contains("{name}") }
+    }
+  }
+}

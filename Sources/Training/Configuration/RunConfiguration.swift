@@ -24,6 +24,9 @@ public struct RunConfiguration: Sendable, Equatable {
     /// A folder in the layout of Hugging Face: `config.json`, `model.safetensors`, `vocab.json` and
     /// `merges.txt`.
     public var folder = ""
+    /// Sentences whose mean embedding stands for a class, with `{name}` and `{article}` in the
+    /// places of the name and of "a" or "an"; empty for the 63 published ones (spec clip 3.9).
+    public var templates: [String] = []
 
     /// Creates a section without folder.
     public init() {}
@@ -39,22 +42,46 @@ extension RunConfiguration: ConfigurationSection {
     try keys.section("optimizer", &optimizer)
     try keys.section("training", &training)
   }
+}
+
+extension RunConfiguration: ConfigurationRoot {
+  static var kind: Preset.Kind { .train }
+
+  /// Loads a preset or a file, with overrides.
+  ///
+  /// A file may name in `base` the preset or file, relative to itself, that it starts from; of two
+  /// values the file's own counts, and an override before both. Keys that nobody gives have the
+  /// published values. Paths are then made absolute from the current directory, and `${NAME}` in
+  /// them is replaced by the environment's value.
+  ///
+  /// - Parameters:
+  ///   - nameOrPath: A preset's name or a file's path.
+  ///   - overrides: Texts `section.key=value`, the value in YAML; of equal keys the last counts.
+  /// - Returns: The checked configuration.
+  /// - Throws: ``ConfigurationError`` with the place of the first thing that is wrong.
+  public static func load(
+    _ nameOrPath: String, overrides: [String] = []
+  ) throws -> RunConfiguration {
+    try loaded(nameOrPath, overrides: overrides)
+  }
+
+  /// Alignment images without a path of their own are the training images.
+  mutating func complete() {
+    if data.alignmentAnnotations.isEmpty { data.alignmentAnnotations = data.trainAnnotations }
+    if data.alignmentImages.isEmpty { data.alignmentImages = data.trainImages }
+  }
 
   /// The whole configuration as YAML, every key written out.
   ///
   /// Loading the text gives an equal configuration, whatever the current directory and environment.
   ///
   /// - Returns: The text, with a line end.
-  public func yaml() -> String {
-    var copy = self
-    var writer = ConfigurationWriter()
-    copy.visit(&writer)
-    return writer.text
-  }
+  public func yaml() -> String { text() }
 }
 
 extension RunConfiguration.CLIP: ConfigurationSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("folder", &folder)
+    try keys.field("templates", &templates, .templates)
   }
 }

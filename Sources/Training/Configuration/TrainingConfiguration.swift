@@ -9,6 +9,14 @@ extension RunConfiguration {
       case adamw
     }
 
+    /// How the rate falls after warm-up.
+    public enum Decay: String, Sendable, CaseIterable, ConfigurationChoice {
+      /// By ``factor`` at each of the ``milestones``.
+      case steps
+      /// Along half a cosine, to 0 after the last iteration.
+      case cosine
+    }
+
     /// The method.
     public var kind = Kind.sgd
     /// The learning rate after warm-up.
@@ -17,15 +25,18 @@ extension RunConfiguration {
     ///
     /// Other batches scale it in proportion (spec training 4.6); 0 takes ``rate`` as it is.
     public var referenceBatch = 32
-    /// Share of the last change that is added to the next; of AdamW the first factor, the second
-    /// is 0.999.
+    /// Share of the last change that is added to the next; of AdamW the first factor.
     public var momentum = 0.9
+    /// AdamW's second factor: how much of the mean square of gradients stays.
+    public var secondMomentum = 0.999
     /// Share of a weight that is added to its gradient.
     public var weightDecay = 2.5e-5
     /// Iterations until the full rate.
     public var warmupIterations = 1000
     /// Share of the rate at iteration 0.
     public var warmupFactor = 0.001
+    /// How the rate falls after warm-up.
+    public var decay = Decay.steps
     /// Iterations, counted from 0, from which the rate is multiplied by ``factor``.
     public var milestones = [60_000, 80_000]
     /// What the rate is multiplied by at each milestone.
@@ -88,9 +99,11 @@ extension RunConfiguration.Optimizer: ConfigurationSection {
     try keys.field("rate", &rate, .positive)
     try keys.field("reference_batch", &referenceBatch, .atLeast(0))
     try keys.field("momentum", &momentum, .number(0...1))
+    try keys.field("second_momentum", &secondMomentum, .number(0...1))
     try keys.field("weight_decay", &weightDecay, .number(0...1))
     try keys.field("warmup_iterations", &warmupIterations, .atLeast(0))
     try keys.field("warmup_factor", &warmupFactor, .number(0...1))
+    try keys.field("decay", &decay)
     try keys.field("milestones", &milestones, .list(atLeast: 0, .atLeast(1)))
     try keys.field("factor", &factor, .number(0...1))
     try keys.section("gradient_limit", &gradientLimit)

@@ -1,0 +1,120 @@
+import CLIP
+import Checkpoints
+import Datasets
+import Formats
+import Layers
+import Tensors
+
+/// How well a CLIP model names objects that are cut out by their boxes.
+public struct ZeroShotScore: Sendable, Equatable {
+  /// Objects of base classes.
+  public let baseCount: Int
+  /// The share of them that got their own name, in 0...1.
+  public let base: Double
+  /// Objects of novel classes.
+  public let novelCount: Int
+  /// The share of them that got their own name, in 0...1.
+  public let novel: Double
+  /// Names to choose from.
+  public let classCount: Int
+
+  /// The score for programs.
+  public var json: JSONValue {
+    [
+      "base_accuracy": .number(base), "base_objects": .number(Double(baseCount)),
+      "novel_accuracy": .number(novel), "novel_objects": .number(Double(novelCount)),
+      "classes": .number(Double(classCount)),
+    ]
+  }
+
+  /// Reads what ``json`` wrote; nil when a number is missing.
+  ///
+  /// - Parameter json: The object.
+  public init?(_ json: JSONValue) {
+    guard let base = json["base_accuracy"]?.number, let novel = json["novel_accuracy"]?.number,
+      let baseCount = json["base_objects"]?.integer,
+      let novelCount = json["novel_objects"]?.integer, let classCount = json["classes"]?.integer
+    else { return nil }
+    self.init(
+      baseCount: baseCount, base: base, novelCount: novelCount, novel: novel,
+      classCount: classCount)
+  }
+
+  private init(baseCount: Int, base: Double, novelCount: Int, novel: Double, classCount: Int) {
+    self.baseCount = baseCount
+    self.base = base
+    self.novelCount = novelCount
+    self.novel = novel
+    self.classCount = classCount
+  }
+
+  /// One line.
+  public var summary: String {
+    func percent(_ share: Double, _ count: Int) -> String {
+      let tenths = Int((share * 1000).rounded())
+      return "\(tenths / 10).\(tenths % 10) % of \(count)"
+    }
+    return "named without a box head: \(percent(base, baseCount)) objects of base classes, "
+      + "\(percent(novel, novelCount)) of novel classes (\(classCount) names to choose from)"
+  }
+
+  /// Scores the model of a Hugging Face folder, read by the ordinary loader.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder.
+  ///   - data: Annotations, images, split and templates.
+  ///   - stream: Where it runs.
+  /// - Throws: `CheckpointError`, `DatasetError` or `FormatError` when a file does not fit;
+  ///   `OpenCLError`.
+  public init(
+    folder: String, data: CLIPTrainingConfiguration.Data, on stream: ComputeStream
+  ) throws {
+    let weights = try CLIPWeights(folder: folder)
+    let annotations = try COCOAnnotations(path: data.validationAnnotations)
+    let names = annotations.categories.map(\.name)
+    let split = try TrainingData.split(classSplit: data.classSplit)
+    let base = Set(try split.baseLabels(in: annotations.categories))
+    let text = try TextEncoder(weights, store: ParameterStore(stream: stream, seed: 0))
+    let image = try ImageEncoder(weights, store: ParameterStore(stream: stream, seed: 0))
+    let tokenizer = try Tokenizer(folder: folder)
+    var right = [0, 0]
+    var counts = [0, 0]
+    try stream.withoutGradients {
+      let classes = try ClassEmbeddings.encode(
+        names, tokenizer: tokenizer, encoder: text, output: .final,
+        templates: { PromptTemplates.texts(for: $0, templates: data.templates) })
+      for start in stride(from: 0, to: annotations.images.count, by: Self.imagesAtATime) {
+        let end = min(start + Self.imagesAtATime, annotations.images.count)
+        var crops: [(image: Image, box: BoundingBox)] = []
+        var labels: [Int] = []
+        for record in annotations.images[start..<end] where !record.objects.isEmpty {
+          let picture = try ImageDecoder.decode(path: "\(data.validationImages)/\(record.fileName)")
+          for object in record.objects {
+            crops.append((picture, object.box))
+            labels.append(object.label)
+          }
+        }
+        guard !crops.isEmpty else { continue }
+        let features = try image.imageFeatures(
+          try CLIPCrops.cut(
+            crops, longSide: data.longSide, size: weights.configuration.imageSize, on: stream)
+        ).l2Normalized()
+        let cosines = try features.matrixProduct(classes, transposeRight: true).floats()
+        for (row, label) in labels.enumerated() {
+          let scores = cosines[row * names.count..<(row + 1) * names.count]
+          let best = scores.indices.max { scores[$0] < scores[$1] } ?? 0
+          let part = base.contains(label) ? 0 : 1
+          counts[part] += 1
+          if best - scores.startIndex == label { right[part] += 1 }
+        }
+      }
+    }
+    self.init(
+      baseCount: counts[0], base: Double(right[0]) / Double(max(1, counts[0])),
+      novelCount: counts[1], novel: Double(right[1]) / Double(max(1, counts[1])),
+      classCount: names.count)
+  }
+
+  /// Bounds the memory of the crops.
+  private static let imagesAtATime = 32
+}

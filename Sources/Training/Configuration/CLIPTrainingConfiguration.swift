@@ -1,0 +1,220 @@
+import Checkpoints
+
+/// Everything that decides what `baron clip-train` does, apart from the device it runs on.
+///
+/// In YAML every key is the property's name in lower_snake_case.
+public struct CLIPTrainingConfiguration: Sendable, Equatable {
+  /// The sizes of the model; the tokenizer is made of the captions.
+  public var model = Model()
+  /// Image-caption pairs, and boxes to score the model on.
+  public var data = Data()
+  /// How weights are changed.
+  public var optimizer = RunConfiguration.Optimizer()
+  /// How long the run is and what it writes.
+  public var training = Training()
+
+  /// Creates a configuration without paths.
+  public init() {}
+
+  /// The sizes of one encoder.
+  public struct Tower: Sendable, Equatable {
+    /// The length of a token's vector.
+    public var width: Int
+    /// Residual attention blocks.
+    public var layers: Int
+    /// Attention heads; they divide the width.
+    public var heads: Int
+
+    /// Creates the sizes of an encoder.
+    ///
+    /// - Parameters:
+    ///   - width: The length of a token's vector.
+    ///   - layers: Residual attention blocks.
+    ///   - heads: Attention heads.
+    public init(width: Int, layers: Int, heads: Int) {
+      self.width = width
+      self.layers = layers
+      self.heads = heads
+    }
+  }
+
+  /// The sizes of the model; those of the released ViT-B/32 by default.
+  public struct Model: Sendable, Equatable {
+    /// The side of the square input of the image encoder in pixels.
+    public var imageSize = 224
+    /// The side of a patch in pixels; it divides the input's side.
+    public var patchSize = 32
+    /// The length of the vectors that both encoders end with.
+    public var embeddingWidth = 512
+    /// The most tokens a text may have, start and end included.
+    public var contextLength = 77
+    /// The image encoder.
+    public var vision = Tower(width: 768, layers: 12, heads: 12)
+    /// The text encoder.
+    public var text = Tower(width: 512, layers: 12, heads: 8)
+
+    /// Creates the sizes of ViT-B/32.
+    public init() {}
+  }
+
+  /// Pairs to learn from and boxes to be scored on.
+  public struct Data: Sendable, Equatable {
+    /// A COCO caption file; an annotation with `bbox` describes that part of its image only.
+    public var trainCaptions = ""
+    /// The folder of its images.
+    public var trainImages = ""
+    /// A COCO detection file whose boxes are classified by name; empty for no score.
+    public var validationAnnotations = ""
+    /// The folder of its images.
+    public var validationImages = ""
+    /// `ov_coco` or a file with the names of base and novel classes, to score them apart.
+    public var classSplit = ""
+    /// Sentences that stand for a class, as in `clip.templates` of a detector's configuration.
+    public var templates: [String] = []
+    /// Whether captions with the same words, in any order, are no negatives of each other.
+    public var masksEqualCaptions = true
+    /// Words in more than this share of the captions ("a", "photo") do not tell them apart.
+    public var commonWordShare = 0.2
+    /// Images are shrunk or enlarged to at most this long side, in pixels, before they are cropped.
+    public var longSide = 640
+
+    /// Creates a section without paths.
+    public init() {}
+  }
+
+  /// How long a run is and what it writes.
+  public struct Training: Sendable, Equatable {
+    /// Steps of the run.
+    public var iterations = 10_000
+    /// Pairs of a step, each from another image.
+    public var batch = 256
+    /// What all random choices follow from.
+    public var seed = 0
+    /// Iterations between checkpoints; the last iteration always has one.
+    public var checkpointEvery = 1000
+    /// Checkpoints kept, the newest ones.
+    public var keepCheckpoints = 1
+    /// Iterations between log lines.
+    public var logEvery = 50
+
+    /// Creates the section.
+    public init() {}
+  }
+}
+
+extension CLIPTrainingConfiguration: ConfigurationRoot {
+  static var kind: Preset.Kind { .clip }
+
+  /// Loads a preset or a file, with overrides, as `RunConfiguration.load(_:overrides:)` does.
+  ///
+  /// - Parameters:
+  ///   - nameOrPath: A preset's name or a file's path.
+  ///   - overrides: Texts `section.key=value`.
+  /// - Returns: The checked configuration.
+  /// - Throws: ``ConfigurationError`` with the place of the first thing that is wrong.
+  public static func load(
+    _ nameOrPath: String, overrides: [String] = []
+  ) throws -> CLIPTrainingConfiguration {
+    try loaded(nameOrPath, overrides: overrides)
+  }
+
+  /// The whole configuration as YAML, every key written out.
+  ///
+  /// - Returns: The text, with a line end.
+  public func yaml() -> String { text() }
+
+  mutating func complete() {}
+
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.section("model", &model)
+    try keys.section("data", &data)
+    try keys.section("optimizer", &optimizer)
+    try keys.section("training", &training)
+  }
+
+  func conflicts() -> [(key: String, reason: String)] {
+    var found: [(key: String, reason: String)] = []
+    for (name, tower) in [("vision", model.vision), ("text", model.text)]
+    where tower.width % tower.heads != 0 {
+      found.append(
+        (
+          "model.\(name).heads",
+          "is \(tower.heads), which does not divide width \(tower.width)"
+        ))
+    }
+    if model.imageSize % model.patchSize != 0 {
+      found.append(
+        ("model.patch_size", "is \(model.patchSize), which does not divide \(model.imageSize)"))
+    }
+    if !data.validationAnnotations.isEmpty, data.classSplit.isEmpty {
+      found.append(
+        ("data.class_split", "is empty, but there are validation_annotations; give a split"))
+    }
+    return found
+  }
+
+  /// Checks that the paths are there without which training is impossible.
+  func requirePaths() throws {
+    for (key, path) in [
+      ("data.train_captions", data.trainCaptions), ("data.train_images", data.trainImages),
+    ] where path.isEmpty {
+      throw ConfigurationError.missing(key: key)
+    }
+  }
+
+  /// The sizes of the model for a vocabulary of so many tokens.
+  func sizes(vocabulary: Int) -> CLIPConfiguration {
+    func tower(_ tower: Tower) -> CLIPConfiguration.Tower {
+      .init(
+        width: tower.width, layers: tower.layers, heads: tower.heads, mlpWidth: 4 * tower.width)
+    }
+    return CLIPConfiguration(
+      text: tower(model.text), vision: tower(model.vision), vocabularySize: vocabulary,
+      contextLength: model.contextLength, imageSize: model.imageSize, patchSize: model.patchSize,
+      embeddingWidth: model.embeddingWidth)
+  }
+}
+
+extension CLIPTrainingConfiguration.Tower: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("width", &width, .whole(1...16384))
+    try keys.field("layers", &layers, .whole(1...100))
+    try keys.field("heads", &heads, .whole(1...256))
+  }
+}
+
+extension CLIPTrainingConfiguration.Model: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("image_size", &imageSize, .whole(1...2048))
+    try keys.field("patch_size", &patchSize, .whole(1...256))
+    try keys.field("embedding_width", &embeddingWidth, .whole(1...16384))
+    try keys.field("context_length", &contextLength, .whole(4...1024))
+    try keys.section("vision", &vision)
+    try keys.section("text", &text)
+  }
+}
+
+extension CLIPTrainingConfiguration.Data: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.path("train_captions", &trainCaptions)
+    try keys.path("train_images", &trainImages)
+    try keys.path("validation_annotations", &validationAnnotations)
+    try keys.path("validation_images", &validationImages)
+    try keys.path("class_split", &classSplit, except: [RunConfiguration.Data.openVocabularyCOCO])
+    try keys.field("templates", &templates, .templates)
+    try keys.field("masks_equal_captions", &masksEqualCaptions)
+    try keys.field("common_word_share", &commonWordShare, .number(0...1))
+    try keys.field("long_side", &longSide, .whole(1...16384))
+  }
+}
+
+extension CLIPTrainingConfiguration.Training: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("iterations", &iterations, .atLeast(1))
+    try keys.field("batch", &batch, .whole(2...65536))
+    try keys.field("seed", &seed, .atLeast(0))
+    try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))
+    try keys.field("keep_checkpoints", &keepCheckpoints, .atLeast(1))
+    try keys.field("log_every", &logEvery, .atLeast(1))
+  }
+}

@@ -1,0 +1,145 @@
+/// What `baron demo` does.
+///
+/// In YAML every key is the property's name in lower_snake_case.
+public struct DemoConfiguration: Sendable, Equatable {
+  /// What the training scenes, the teacher and the detectors follow from.
+  public var seed = 0
+  /// The scenes.
+  public var world = World()
+  /// The CLIP model that teaches.
+  public var teacher = Teacher()
+  /// The detectors that are compared.
+  public var students = Students()
+  /// What the report shows.
+  public var report = Report()
+
+  /// Creates the demonstration's own values.
+  public init() {}
+
+  /// The scenes.
+  public struct World: Sendable, Equatable {
+    /// Which scenes the detectors are scored on.
+    public enum Part: String, Sendable, CaseIterable, ConfigurationChoice {
+      /// Scenes that no setting was chosen on.
+      case test
+      /// Scenes to choose settings on.
+      case validation
+    }
+
+    /// Scenes to learn from.
+    public var trainingImages = 3000
+    /// Scenes to be scored on.
+    public var evaluationImages = 250
+    /// Which scenes the detectors are scored on.
+    public var evaluation = Part.test
+    /// Captioned parts of each training scene.
+    public var regionsPerImage = 16
+
+    /// Creates the demonstration's own world.
+    public init() {}
+  }
+
+  /// The CLIP model that teaches.
+  public struct Teacher: Sendable, Equatable {
+    /// A preset or a file, as `baron clip-train` takes it.
+    public var config = "demo-teacher"
+    /// Texts `section.key=value` over it.
+    public var overrides: [String] = []
+
+    /// Creates the demonstration's own teacher.
+    public init() {}
+  }
+
+  /// The detectors that are compared.
+  public struct Students: Sendable, Equatable {
+    /// Presets or files, as `baron train` takes them, in the order of training.
+    public var configs = ["demo-none", "demo-individual", "demo-bags"]
+    /// More of them, trained only when all are asked for.
+    public var extraConfigs = ["demo-region-crops"]
+    /// Texts `section.key=value` over all of them.
+    public var overrides: [String] = []
+
+    /// Creates the demonstration's own detectors.
+    public init() {}
+  }
+
+  /// What the report shows.
+  public struct Report: Sendable, Equatable {
+    /// Scenes in the gallery.
+    public var pictures = 8
+    /// Training steps whose kernels are measured; 0 for none.
+    public var profileSteps = 3
+
+    /// Creates the demonstration's own report.
+    public init() {}
+  }
+}
+
+extension DemoConfiguration: ConfigurationRoot {
+  static var kind: Preset.Kind { .demo }
+
+  /// Loads a preset or a file, with overrides, as `RunConfiguration.load(_:overrides:)` does.
+  ///
+  /// - Parameters:
+  ///   - nameOrPath: A preset's name or a file's path.
+  ///   - overrides: Texts `section.key=value`.
+  /// - Returns: The checked configuration.
+  /// - Throws: ``ConfigurationError`` with the place of the first thing that is wrong.
+  public static func load(
+    _ nameOrPath: String, overrides: [String] = []
+  ) throws -> DemoConfiguration {
+    try loaded(nameOrPath, overrides: overrides)
+  }
+
+  /// The whole configuration as YAML, every key written out.
+  ///
+  /// - Returns: The text, with a line end.
+  public func yaml() -> String { text() }
+
+  mutating func complete() {}
+
+  func conflicts() -> [(key: String, reason: String)] {
+    Set(students.configs).count == students.configs.count
+      ? [] : [("students.configs", "names a configuration twice; give each once")]
+  }
+
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("seed", &seed, .whole(0...1_000_000))
+    try keys.section("world", &world)
+    try keys.section("teacher", &teacher)
+    try keys.section("students", &students)
+    try keys.section("report", &report)
+  }
+}
+
+extension DemoConfiguration.World: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("training_images", &trainingImages, .atLeast(1))
+    try keys.field("evaluation_images", &evaluationImages, .atLeast(1))
+    try keys.field("evaluation", &evaluation)
+    try keys.field("regions_per_image", &regionsPerImage, .atLeast(1))
+  }
+}
+
+extension DemoConfiguration.Teacher: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("config", &config)
+    try keys.field("overrides", &overrides)
+  }
+}
+
+extension DemoConfiguration.Students: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field(
+      "configs", &configs, ValueRule("a list of at least one configuration") { !$0.isEmpty })
+    try keys.field("extra_configs", &extraConfigs)
+    try keys.field("overrides", &overrides)
+  }
+}
+
+extension DemoConfiguration.Report: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("pictures", &pictures, .whole(0...100))
+    try keys.field("profile_steps", &profileSteps, .whole(0...100))
+  }
+}

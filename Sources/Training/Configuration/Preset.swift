@@ -1,0 +1,59 @@
+/// A configuration that ships inside the program.
+public struct Preset: Sendable {
+  /// What a configuration is for.
+  public enum Kind: String, Sendable, CaseIterable {
+    /// `baron train`: ``RunConfiguration``.
+    case train
+    /// `baron clip-train`: ``CLIPTrainingConfiguration``.
+    case clip
+    /// `baron demo`: ``DemoConfiguration``.
+    case demo
+  }
+
+  /// The name.
+  public let name: String
+  /// What it is for.
+  public let kind: Kind
+  /// The YAML text with its comments.
+  public let text: String
+
+  private init(_ name: String, _ kind: Kind, _ bytes: [UInt8]) {
+    self.name = name
+    self.kind = kind
+    text = String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// All presets, sorted by their files' names.
+  public static let all = [
+    Preset("coco-mini", .train, PackageResources.coco_mini_yaml),
+    Preset("demo-bags", .train, PackageResources.demo_bags_yaml),
+    Preset("demo-individual", .train, PackageResources.demo_individual_yaml),
+    Preset("demo-none", .train, PackageResources.demo_none_yaml),
+    Preset("demo-quick", .demo, PackageResources.demo_quick_yaml),
+    Preset("demo-region-crops", .train, PackageResources.demo_region_crops_yaml),
+    Preset("demo-student", .train, PackageResources.demo_student_yaml),
+    Preset("demo-teacher", .clip, PackageResources.demo_teacher_yaml),
+    Preset("demo", .demo, PackageResources.demo_yaml),
+    Preset("ov-coco-fpn-kd", .train, PackageResources.ov_coco_fpn_kd_yaml),
+  ]
+
+  /// The names of the presets of one kind.
+  ///
+  /// - Parameter kind: The kind.
+  /// - Returns: The names, sorted.
+  public static func names(of kind: Kind) -> [String] {
+    all.filter { $0.kind == kind }.map(\.name)
+  }
+
+  /// A preset by its name.
+  ///
+  /// - Parameter name: One of the names of ``all``.
+  /// - Returns: The preset.
+  /// - Throws: ``ConfigurationError`` when there is none.
+  public static func named(_ name: String) throws -> Preset {
+    guard let preset = all.first(where: { $0.name == name }) else {
+      throw ConfigurationError.unknownName(place: nil, name: name, presets: all.map(\.name))
+    }
+    return preset
+  }
+}
