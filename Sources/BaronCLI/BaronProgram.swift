@@ -8,11 +8,13 @@ struct BaronProgram: ParsableCommand {
     commandName: "baron",
     abstract: "Train, run and score BARON, an open-vocabulary object detector, on OpenCL devices.",
     discussion: """
-      Exit codes: 0 done, 1 failed, 64 wrong usage, 130 interrupted after saving. Errors go to standard error.
+      Exit codes: 0 done, 1 failed, 64 wrong usage, 130 interrupted after saving. Errors go to \
+      standard error.
       """,
     subcommands: [
-      DevicesCommand.self, DemoCommand.self, ConfigCommand.self, TrainCommand.self,
-      EvaluateCommand.self, DetectCommand.self, WorldCommand.self, SelftestCommand.self,
+      DevicesCommand.self, DemoCommand.self, WorldCommand.self, ConfigCommand.self,
+      TrainCommand.self,
+      CLIPTrainCommand.self, EvaluateCommand.self, DetectCommand.self, SelftestCommand.self,
       ProfileCommand.self, BenchCommand.self,
     ])
 

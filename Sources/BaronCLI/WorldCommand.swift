@@ -1,6 +1,7 @@
 import ArgumentParser
 import DemoWorld
 import Foundation
+import Reporting
 
 /// `baron world`: a drawn data set of any size.
 struct WorldCommand: ParsableCommand {
@@ -44,8 +45,11 @@ struct WorldCommand: ParsableCommand {
         throw WorldError.occupied(folder)
       }
     }
+    let line = ProgressLine(label: "world", total: images)
     let summary = try DemoWorld.write(
-      to: folder, images: images, seed: seed, pixels: pixels, regionsPerImage: regions)
+      to: folder, images: images, seed: seed, pixels: pixels, regionsPerImage: regions
+    ) { line.update(step: $0) }
+    line.finish()
     print(text(summary))
   }
 

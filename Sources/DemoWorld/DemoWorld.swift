@@ -43,11 +43,13 @@ public enum DemoWorld {
   ///   - seed: The seed of the world; other scenes need another seed.
   ///   - pixels: The width and height of each picture.
   ///   - regionsPerImage: The number of captioned parts of each picture.
+  ///   - progress: Gets the number of pictures that are painted.
   /// - Returns: What was written.
   /// - Throws: ``DatasetError`` or ``FormatError`` when the folder or a file cannot be written.
   @discardableResult
   public static func write(
-    to folder: String, images: Int, seed: UInt64, pixels: Int = 96, regionsPerImage: Int = 16
+    to folder: String, images: Int, seed: UInt64, pixels: Int = 96, regionsPerImage: Int = 16,
+    progress: (Int) -> Void = { _ in }
   ) throws -> Summary {
     for part in ["images", "annotations"] {
       do {
@@ -58,7 +60,11 @@ public enum DemoWorld {
       }
     }
     let scenes = (0..<images).map { Scene(seed: seed, index: $0) }
-    try paint(scenes, pixels: pixels, into: "\(folder)/images")
+    for start in stride(from: 0, to: images, by: paintedAtATime) {
+      let end = min(start + paintedAtATime, images)
+      try paint(scenes[start..<end], pixels: pixels, into: "\(folder)/images")
+      progress(end)
+    }
     let tables: [(String, [Glyph])] = [
       ("instances", Glyph.allCases), ("instances_base", Glyph.base),
       ("instances_novel", Glyph.novel),
@@ -79,12 +85,15 @@ public enum DemoWorld {
       regionCaptions: images * regionsPerImage)
   }
 
+  /// Enough to keep all cores busy, few enough to show progress.
+  private static let paintedAtATime = 200
+
   /// Writes the pictures on all cores; after an error the rest is left out.
-  private static func paint(_ scenes: [Scene], pixels: Int, into folder: String) throws {
+  private static func paint(_ scenes: ArraySlice<Scene>, pixels: Int, into folder: String) throws {
     let failure = Mutex<(any Error)?>(nil)
     DispatchQueue.concurrentPerform(iterations: scenes.count) { position in
       guard failure.withLock({ $0 == nil }) else { return }
-      let scene = scenes[position]
+      let scene = scenes[scenes.startIndex + position]
       do {
         try scene.render(pixels: pixels).writePNG("\(folder)/\(fileName(of: scene.index))")
       } catch {

@@ -45,7 +45,9 @@ enum HTMLStyle {
     .chart { overflow-x: auto; }
     .chart svg { display: block; width: 100%; height: auto; }
     .gallery {
-      display: grid; gap: 1rem; margin: 0 0 1.6rem;
+      --wide: min(94vw, 80rem);
+      display: grid; gap: 1rem; width: var(--wide);
+      margin: 0 0 1.6rem calc(50% - var(--wide) / 2);
       grid-template-columns: repeat(var(--columns), minmax(0, 1fr));
     }
     .gallery figure { margin: 0; }
@@ -68,6 +70,7 @@ enum HTMLStyle {
       h2, h3, h4, h5, h6 { break-after: avoid; }
       figure, tr, pre { break-inside: avoid; }
       .scroll, .chart, pre { overflow: visible; }
+      .gallery { --wide: 100%; }
       .chart svg { min-width: 0 !important; }
       pre { white-space: pre-wrap; }
       /* What is closed on the screen is complete on paper. */

@@ -65,25 +65,40 @@ public enum KernelTable {
   /// - Returns: Lines, each with a line end.
   public static func text(_ uses: [KernelUse], roof: Roof, style: TerminalStyle) -> String {
     let hasPhases = uses.contains { $0.phase != nil }
-    var table = TerminalTable(
-      (hasPhases ? [.text("phase")] : []) + [
-        .text("kernel"), .number("calls"), .number("total ms"), .number("mean us"),
-        .number("share %"), .number("GFLOP/s"), .number("GB/s"), .number("roof %"),
-      ])
+    var table = TerminalTable((hasPhases ? [.text("phase")] : []) + columns)
+    for (use, cells) in zip(uses, rows(uses, roof: roof)) {
+      table.add(hasPhases ? [use.phase ?? ""] + cells : cells)
+    }
+    return table.text(style: style)
+  }
+
+  /// The columns of ``rows(_:roof:)``.
+  public static var columns: [TerminalTable.Column] {
+    [
+      .text("kernel"), .number("calls"), .number("total ms"), .number("mean us"),
+      .number("share %"), .number("GFLOP/s"), .number("GB/s"), .number("roof %"),
+    ]
+  }
+
+  /// The cells of the table.
+  ///
+  /// - Parameters:
+  ///   - uses: The kernels, in order.
+  ///   - roof: What the device reaches at most.
+  /// - Returns: One row per kernel.
+  public static func rows(_ uses: [KernelUse], roof: Roof) -> [[String]] {
     let total = uses.reduce(0) { $0 + $1.seconds }
-    for use in uses {
+    return uses.map { use in
       func rate(_ amount: Double) -> String {
         amount > 0 && use.seconds > 0 ? String(format: "%.1f", 1e-9 * amount / use.seconds) : "-"
       }
-      let cells = [
+      return [
         use.name, "\(use.calls)", String(format: "%.3f", 1e3 * use.seconds),
         String(format: "%.1f", 1e6 * use.seconds / Double(use.calls)),
         String(format: "%.1f", total > 0 ? 100 * use.seconds / total : 0), rate(use.operations),
         rate(use.bytes), use.share(of: roof).map { String(format: "%.0f", 100 * $0) } ?? "-",
       ]
-      table.add(hasPhases ? [use.phase ?? ""] + cells : cells)
     }
-    return table.text(style: style)
   }
 
   /// The same numbers for programs.

@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import TestSupport
+import Testing
 
 /// Runs the built program as a user does.
 struct BaronProcess {
@@ -95,5 +96,19 @@ func metrics(_ run: String) throws -> [JSONValue] {
     let record = try JSONValue(parsing: String(line), source: "metrics.jsonl").object ?? [:]
     let timed = ["images_per_second", "data_wait_share", "seconds", "memory_peak_bytes"]
     return .object(record.filter { !timed.contains($0.key) })
+  }
+}
+
+/// Fails with status 1 and one line that names the words.
+func expectError(
+  _ result: BaronProcess.Result, _ words: String..., location: SourceLocation = #_sourceLocation
+) {
+  #expect(result.status == 1, "\(result.errors)", sourceLocation: location)
+  let lines = result.lines("error:")
+  #expect(lines.count == 1, "\(result.errors)", sourceLocation: location)
+  for word in words {
+    #expect(
+      lines.first?.contains(word) ?? false, "'\(word)' is not in \(result.errors)",
+      sourceLocation: location)
   }
 }

@@ -8,20 +8,6 @@ import Testing
   "Wrong input and the small commands", .serialized,
   .enabled(if: BaronProcess.available, Comment(rawValue: BaronProcess.missing)))
 struct WrongInputTests {
-  /// Fails with status 1 and one line that names the words.
-  private func expectError(
-    _ result: BaronProcess.Result, _ words: String..., location: SourceLocation = #_sourceLocation
-  ) {
-    #expect(result.status == 1, "\(result.errors)", sourceLocation: location)
-    let lines = result.lines("error:")
-    #expect(lines.count == 1, "\(result.errors)", sourceLocation: location)
-    for word in words {
-      #expect(
-        lines.first?.contains(word) ?? false, "'\(word)' is not in \(result.errors)",
-        sourceLocation: location)
-    }
-  }
-
   @Test("configuration, devices and folders")
   func configuration() throws {
     let scratch = try Scratch()
@@ -121,24 +107,5 @@ struct WrongInputTests {
     let bad = try BaronProcess.run("selftest", environment: ["BARON_KERNELS": kernels])
     expectError(bad, "checks failed")
     #expect(bad.output.contains("FAILED"))
-  }
-
-  @Test("a demo in small, which is never overwritten unasked")
-  func demo() throws {
-    let scratch = try Scratch()
-    let folder = scratch.folder + "/demo"
-    let settings = [
-      "--set", "training.iterations=3", "--set", "training.checkpoint_every=3", "--set",
-      "training.evaluate_every=3", "--pictures", "2",
-    ]
-    let first = try BaronProcess(["demo", folder] + settings).finish()
-    #expect(first.status == 0, "\(first.errors)")
-    #expect(first.output.contains("base AP50"))
-    for name in ["detections.json", "metrics.jsonl", "config.yaml", "world", "clip"] {
-      #expect(FileManager.default.fileExists(atPath: "\(folder)/\(name)"), "\(name)")
-    }
-    let pictures = try FileManager.default.contentsOfDirectory(atPath: folder + "/pictures")
-    #expect(pictures.count == 2 && pictures.allSatisfy { $0.hasSuffix(".png") })
-    expectError(try BaronProcess(["demo", folder] + settings).finish(), folder)
   }
 }

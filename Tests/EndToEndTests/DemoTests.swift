@@ -1,0 +1,123 @@
+import Formats
+import Foundation
+import FoundationXML
+import TestSupport
+import Testing
+
+/// The demonstration, shortened to a few steps of each part.
+@Suite(
+  "The demonstration", .serialized,
+  .enabled(if: BaronProcess.path != nil, "the program was not built"))
+struct DemoTests {
+  private static let names = ["none", "individual", "bags", "region-crops"]
+
+  private static func arguments(_ folder: String) -> [String] {
+    let students =
+      "[training.iterations=4, training.checkpoint_every=2, training.log_every=1, "
+      + "training.detection_batch=2, training.alignment_batch=2]"
+    let teacher =
+      "[training.iterations=4, training.checkpoint_every=2, training.batch=8, training.log_every=1]"
+    return [
+      "demo", folder, "--seed", "5", "--set", "world.training_images=24", "--set",
+      "world.evaluation_images=6", "--set", "world.regions_per_image=2", "--set",
+      "report.pictures=2", "--set", "report.profile_steps=1", "--set",
+      "students.overrides=\(students)", "--set", "teacher.overrides=\(teacher)",
+    ]
+  }
+
+  private static func bytes(_ folder: String, _ file: String) throws -> Data {
+    try Data(contentsOf: URL(filePath: "\(folder)/\(file)"))
+  }
+
+  @Test("trains, compares and reports; goes on where it was")
+  func whole() throws {
+    let scratch = try Scratch()
+    let folder = scratch.folder + "/demo"
+    let first = try BaronProcess(Self.arguments(folder)).finish()
+    #expect(first.status == 0, "\(first.errors)")
+    // A plan with times comes first.
+    let plan = try #require(first.errors.range(of: "about"))
+    let start = try #require(first.errors.range(of: "device:"))
+    #expect(plan.lowerBound < start.lowerBound)
+    for name in Self.names.prefix(3) { #expect(first.output.contains("\n\(name) ")) }
+    #expect(first.output.contains("novel AP50"))
+
+    let result = try JSONValue(contentsOf: "\(folder)/result.json")
+    #expect(result["seed"]?.integer == 5)
+    let variants = try #require(result["variants"]?.array)
+    #expect(variants.map { $0["name"]?.string } == Self.names.prefix(3).map { $0 })
+    for variant in variants {
+      for key in ["base_ap50", "novel_ap50"] {
+        #expect((0...100).contains(try #require(variant[key]?.number)))
+      }
+      #expect(try #require(variant["seconds"]?.number) > 0)
+      #expect(variant["classes"]?.object?.count == 24)
+    }
+    let report = try String(contentsOfFile: "\(folder)/report.html", encoding: .utf8)
+    #expect(XMLParser(data: Data(report.utf8)).parse(), "the report is not well-formed")
+    for part in ["<svg", "data:image/png;base64,", "matrix_product", "region", "seed 5"] {
+      #expect(report.contains(part), "\(part)")
+    }
+    // Pictures are text too, in which any three letters may stand.
+    let words = report.replacing(/base64,[^"]*/, with: "")
+    #expect(!words.contains("NaN") && !words.contains("nan"))
+
+    // Nothing is left to do but what was not asked for before.
+    let again = try BaronProcess(["demo", folder, "--all-variants"]).finish()
+    #expect(again.status == 0, "\(again.errors)")
+    #expect(again.errors.contains("going on with the demo"))
+    let more = try #require(try JSONValue(contentsOf: "\(folder)/result.json")["variants"]?.array)
+    #expect(more.map { $0["name"]?.string } == Self.names.map { $0 })
+    for (old, new) in zip(variants, more) { #expect(old == new) }
+    let third = try BaronProcess(["demo", folder, "--all-variants"]).finish()
+    #expect(third.status == 0, "\(third.errors)")
+    #expect(third.output == again.output)
+  }
+
+  @Test("stopped by Ctrl-C in either training, it ends bit for bit the same")
+  func interruption() throws {
+    let scratch = try Scratch()
+    let straight = scratch.folder + "/straight"
+    #expect(try BaronProcess(Self.arguments(straight)).finish().status == 0)
+    let folder = scratch.folder + "/stopped"
+    for checkpoint in ["teacher", "students/none", "students/bags"] {
+      let process = try BaronProcess(Self.arguments(folder))
+      process.wait {
+        FileManager.default.fileExists(
+          atPath: "\(folder)/\(checkpoint)/checkpoints/iteration-000002")
+      }
+      process.signal(SIGINT)
+      let stopped = try process.finish()
+      // A step may have been the last one already.
+      if stopped.status != 0 {
+        #expect(stopped.status == 130, "\(stopped.errors)")
+        #expect(stopped.errors.contains("'baron demo \(folder)' goes on"))
+      }
+    }
+    let last = try BaronProcess(Self.arguments(folder)).finish()
+    #expect(last.status == 0, "\(last.errors)")
+    for file in [
+      "teacher/clip/model.safetensors",
+      "students/none/checkpoints/iteration-000004/model.safetensors",
+      "students/individual/checkpoints/iteration-000004/model.safetensors",
+      "students/bags/checkpoints/iteration-000004/state.safetensors",
+    ] {
+      #expect(try Self.bytes(folder, file) == Self.bytes(straight, file), "\(file)")
+    }
+  }
+
+  @Test("folders that hold something else are left alone")
+  func occupied() throws {
+    let scratch = try Scratch()
+    try "mine".write(toFile: scratch.folder + "/notes.txt", atomically: true, encoding: .utf8)
+    for extra in [[], ["--overwrite"]] {
+      expectError(
+        try BaronProcess(Self.arguments(scratch.folder) + extra).finish(), scratch.folder)
+    }
+    #expect(FileManager.default.fileExists(atPath: scratch.folder + "/notes.txt"))
+    let wrong = try BaronProcess(["demo", scratch.folder + "/new", "--set", "world.images=3"])
+      .finish()
+    expectError(wrong, "world has no key \"images\"")
+    #expect(!FileManager.default.fileExists(atPath: scratch.folder + "/new"))
+  }
+}
