@@ -13,6 +13,7 @@
 // Source:  see Attention.cl.
 
 #include "Common/Channels.clh"
+#include "Common/Transpose.clh"
 
 #if DEVICE_IS_CPU
 
@@ -56,12 +57,16 @@ static void copy_rows(__global const float *from, int stride, __local float *to,
 // to[c, j] = from[j * stride + c], 0 from `length` to `pitch`
 static void copy_transposed(__global const float *from, int stride, __local float *to, int length,
                             int pitch) {
-  for (int j = 0; j < length; j++)
-    for (int c = 0; c < HEAD_WIDTH; c++)
-      to[c * pitch + j] = from[(size_t)j * stride + c];
-  for (int c = 0; c < HEAD_WIDTH; c++)
-    for (int j = length; j < pitch; j++)
-      to[c * pitch + j] = 0;
+  // The pitch is a multiple of 16, so that whole blocks fill a row up to its end.
+  for (int j = 0; j < pitch; j += 16) {
+    __global const float *rows = from + (size_t)j * stride;
+    int present = clamp(length - j, 0, 16);
+    for (int c = 0; c + 16 <= HEAD_WIDTH; c += 16)
+      transpose_block(to + c * pitch + j, pitch, rows + c, stride, present);
+    for (int c = HEAD_WIDTH / 16 * 16; c < HEAD_WIDTH; c++)
+      for (int i = 0; i < 16; i++)
+        to[c * pitch + j + i] = i < present ? rows[(size_t)i * stride + c] : 0;
+  }
 }
 
 // to[r, c] = from[r * stride + c] for r < count, 0 for count <= r < QUERIES
@@ -158,7 +163,11 @@ CPU_KERNEL void attention_forward_cpu(__global const float *restrict qkv,
     copy_block(base + (size_t)i0 * stride, stride, queries, count);
     int end = causal ? min(length, i0 + QUERIES) : length;
     multiply_rows(queries, keys_t, scores, end, pitch);
-    float factors[QUERIES];
+    float factors[QUERIES], shifts[QUERIES], totals[QUERIES];
+    for (int r = 0; r < QUERIES; r++) {
+      shifts[r] = 0;
+      totals[r] = 0;
+    }
     for (int r = 0; r < count; r++) {
       int i = i0 + r;
       int seen = causal ? i + 1 : length;
@@ -181,8 +190,14 @@ CPU_KERNEL void attention_forward_cpu(__global const float *restrict qkv,
       }
       float sum = add_across(sums);
       factors[r] = sum > 0 ? 1.0f / sum : 0;
-      lse[(size_t)head_row * length + i] = sum > 0 ? shift + log(sum) : INFINITY;
+      shifts[r] = shift;
+      totals[r] = sum;
     }
+    // One logarithm of a vector costs no more than one of a number.
+    float logs[QUERIES];
+    vstore8(vload8(0, shifts) + log(vload8(0, totals)), 0, logs);
+    for (int r = 0; r < count; r++)
+      lse[(size_t)head_row * length + i0 + r] = totals[r] > 0 ? logs[r] : INFINITY;
     combine_rows(scores, values, factors, y + (size_t)i0 * width, width, count, end, pitch);
   }
 }

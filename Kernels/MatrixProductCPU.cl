@@ -11,6 +11,7 @@
 //             KC, NC   depth of a step (multiple of 16), most columns of a group (multiple of NR)
 // Numbers: float32; a fixed order that depends on KC.
 
+#include "Common/Transpose.clh"
 #include "MatrixLoaders.clh"
 
 #ifndef MR
@@ -139,32 +140,6 @@ inline void copy_patch(__local float *to, __global const float *restrict images,
   }
 SPREAD(global)
 SPREAD(local)
-
-#define ZIP_LOW(a, b)                                                                              \
-  (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6,    \
-            a.s7, b.s7)
-#define ZIP_HIGH(a, b)                                                                             \
-  (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se,    \
-            a.sf, b.sf)
-
-// 16 x 16 elements, transposed: four rounds of zipping row i with row i + 8.
-inline void transpose_block(__local float *to, int to_pitch, __global const float *from,
-                            int from_pitch, int from_rows) {
-  float16 a[16], b[16];
-  UNROLL for (int i = 0; i < 16; i++) a[i] =
-      i < from_rows ? vload16(0, from + (size_t)i * from_pitch) : (float16)(0.0f);
-  UNROLL for (int round = 0; round < 2; round++) {
-    UNROLL for (int i = 0; i < 8; i++) {
-      b[2 * i] = ZIP_LOW(a[i], a[i + 8]);
-      b[2 * i + 1] = ZIP_HIGH(a[i], a[i + 8]);
-    }
-    UNROLL for (int i = 0; i < 8; i++) {
-      a[2 * i] = ZIP_LOW(b[i], b[i + 8]);
-      a[2 * i + 1] = ZIP_HIGH(b[i], b[i + 8]);
-    }
-  }
-  UNROLL for (int i = 0; i < 16; i++) vstore16(a[i], 0, to + i * to_pitch);
-}
 
 // Packs rows k0..<k0 + steps, columns n0..<n0 + count into panels.
 inline void pack_right(__local float *panels, __local float *line,

@@ -30,6 +30,10 @@ static const unsigned char common_launch_clh[] = {
 #embed "../../Kernels/Common/Launch.clh" suffix(, 0)
 };
 
+static const unsigned char common_transpose_clh[] = {
+#embed "../../Kernels/Common/Transpose.clh" suffix(, 0)
+};
+
 static const unsigned char common_types_clh[] = {
 #embed "../../Kernels/Common/Types.clh" suffix(, 0)
 };
@@ -140,6 +144,7 @@ static const CKernelFile files[] = {
     ENTRY("BoxLoss.cl", boxloss_cl),
     ENTRY("Common/Channels.clh", common_channels_clh),
     ENTRY("Common/Launch.clh", common_launch_clh),
+    ENTRY("Common/Transpose.clh", common_transpose_clh),
     ENTRY("Common/Types.clh", common_types_clh),
     ENTRY("ContrastiveLoss.cl", contrastiveloss_cl),
     ENTRY("Convolution.cl", convolution_cl),
