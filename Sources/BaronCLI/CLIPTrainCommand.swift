@@ -1,6 +1,4 @@
 import ArgumentParser
-import Foundation
-import Reporting
 import Training
 
 /// `baron clip-train`: trains a CLIP model on image-caption pairs.
@@ -18,44 +16,20 @@ struct CLIPTrainCommand: ParsableCommand {
       Presets: \(Preset.names(of: .clip).joined(separator: ", ")).
       """)
 
-  @Argument(help: "A preset or a YAML file; left out with --resume.")
-  var config: String?
-
-  @Option(
-    name: .customLong("set"),
-    help: ArgumentHelp("Override a key of the configuration.", valueName: "section.key=value"))
-  var overrides: [String] = []
-
-  @Option(
-    name: .customLong("run"),
-    help: ArgumentHelp("The run's folder; default runs/CONFIG.", valueName: "folder"))
-  var folder: String?
-
-  @Option(help: ArgumentHelp("Go on with a run.", valueName: "folder"))
-  var resume: String?
+  @OptionGroup var training: TrainingOptions
 
   @OptionGroup var device: DeviceOption
 
-  func validate() throws {
-    try TrainCommand.validate(
-      config: config, resume: resume, hasOthers: !overrides.isEmpty || folder != nil)
-  }
-
   func run() throws {
-    let configuration: CLIPTrainingConfiguration
-    if let resume {
-      configuration = try CLIPTrainer.configuration(of: RunFolder.path(for: resume))
-    } else {
-      configuration = try CLIPTrainingConfiguration.load(config ?? "", overrides: overrides)
-    }
+    let configuration =
+      try training.resumed.map { try CLIPTrainer.configuration(of: $0) }
+      ?? CLIPTrainingConfiguration.load(training.config ?? "", overrides: training.overrides)
+    // The device is looked at before a folder is made.
     let context = try device.makeContext()
-    let run =
-      try resume.map { try RunFolder.resume(at: RunFolder.path(for: $0)) }
-      ?? RunFolder.create(
-        at: folder ?? TrainCommand.defaultFolder(config ?? ""), yaml: configuration.yaml())
+    let run = try training.open(yaml: configuration.yaml())
     try CLIPTrainingSession(
-      configuration: configuration, context: context, run: run, resumes: resume != nil,
-      continuation: "baron clip-train --resume \(run.path)"
+      configuration: configuration, context: context, run: run,
+      resumes: training.resumed != nil, continuation: "baron clip-train --resume \(run.path)"
     ).train()
   }
 }

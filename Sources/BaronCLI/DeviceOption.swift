@@ -13,6 +13,12 @@ struct DeviceOption: ParsableArguments {
       valueName: "device"))
   var device: String?
 
+  @Flag(
+    help: ArgumentHelp(
+      "Convolve directly, without Winograd's algorithm.",
+      discussion: "Slower; 'baron selftest' prints the errors of both."))
+  var exactConvolution = false
+
   /// What the user asked for, and in words where; nil when the choice is ours.
   var wanted: (text: String, origin: String)? {
     if let device { return (device, "--device \(device)") }
@@ -30,7 +36,9 @@ struct DeviceOption: ParsableArguments {
   ///
   /// - Returns: The context, with the user's cache of compiled programs.
   /// - Throws: `OpenCLError` when there is no such device or the driver refuses.
-  func makeContext() throws -> Context { try Context(device: try choose()) }
+  func makeContext() throws -> Context {
+    try Context(device: try choose(), isExact: exactConvolution)
+  }
 
   /// A stream on the device.
   ///

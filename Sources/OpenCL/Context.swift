@@ -10,6 +10,8 @@ public final class Context {
   public let family: DeviceFamily
   /// Whether new buffers are filled with NaN, to catch reads of memory that nothing wrote.
   public let poisonsBuffers: Bool
+  /// Whether operators leave out faster algorithms with a larger rounding error.
+  public let isExact: Bool
   /// Compiled programs on disk, or nil to compile each time.
   public let cache: ProgramCache?
   let handle: cl_context
@@ -20,15 +22,17 @@ public final class Context {
   ///   - device: The device.
   ///   - family: Which kernels to use; nil takes the device's own family.
   ///   - poisonsBuffers: Fill new buffers with NaN.
+  ///   - isExact: Leave out faster algorithms with a larger rounding error.
   ///   - cache: Compiled programs on disk, or nil.
   /// - Throws: ``OpenCLError`` when the driver refuses.
   public init(
     device: Device, family: DeviceFamily? = nil, poisonsBuffers: Bool = false,
-    cache: ProgramCache? = ProgramCache.standard
+    isExact: Bool = false, cache: ProgramCache? = ProgramCache.standard
   ) throws {
     self.device = device
     self.family = family ?? device.family
     self.poisonsBuffers = poisonsBuffers
+    self.isExact = isExact
     self.cache = cache
     var code: cl_int = 0
     var id: cl_device_id? = device.id

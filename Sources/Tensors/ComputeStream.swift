@@ -34,6 +34,9 @@ public final class ComputeStream {
   /// Which kernels the device gets.
   public var family: DeviceFamily { queue.context.family }
 
+  /// Whether operators leave out faster algorithms with a larger rounding error.
+  public var isExact: Bool { queue.context.isExact }
+
   /// The device.
   public var device: Device { queue.context.device }
 

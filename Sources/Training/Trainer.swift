@@ -21,8 +21,8 @@ public enum TrainingError: Error, CustomStringConvertible {
     switch self {
     case .notFinite(let iteration, let names, let run):
       "iteration \(iteration): \(names.joined(separator: ", ")) is not a finite number; lower "
-        + "optimizer.rate or set optimizer.gradient_limit, then 'baron train --resume \(run)' goes "
-        + "on from the last checkpoint"
+        + "optimizer.rate or set optimizer.gradient_limit in a new run, or go on from the last "
+        + "checkpoint with --resume \(run)"
     case .interrupted(let iteration, let run):
       "stopped after \(iteration) iterations; 'baron train --resume \(run)' goes on from there"
     }

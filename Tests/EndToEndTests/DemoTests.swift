@@ -106,6 +106,24 @@ struct DemoTests {
     }
   }
 
+  @Test("what is done and how can be read")
+  func presets() throws {
+    let list = try BaronProcess.run("config", "list")
+    let parts = [
+      ("demo", "training_images: 3000"), ("demo-quick", "training_images: 1200"),
+      ("demo-teacher", "second_momentum: 0.98"), ("demo-student", "kind: bags"),
+      ("demo-none", "kind: none"), ("demo-individual", "kind: regions"),
+      ("demo-bags", "kind: bags"), ("demo-region-crops", "base_probability: 0"),
+    ]
+    for (name, line) in parts {
+      #expect(list.output.contains("\n\(name) "), "\(name)")
+      let shown = try BaronProcess.run("config", "show", name)
+      #expect(shown.status == 0 && shown.output.contains(line), "\(name): \(shown.output)")
+      let source = try BaronProcess.run("config", "show", name, "--source")
+      #expect(source.status == 0 && source.output.hasPrefix("# "), "\(name)")
+    }
+  }
+
   @Test("folders that hold something else are left alone")
   func occupied() throws {
     let scratch = try Scratch()

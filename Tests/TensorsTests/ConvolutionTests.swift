@@ -145,6 +145,32 @@ struct ConvolutionTests {
     }
   }
 
+  @Test("an exact context convolves directly, bit for bit")
+  func exact() throws {
+    func results(exact: Bool, direct: Bool) throws -> [[Float]] {
+      var results: [[Float]] = []
+      try TestDevice.withContext(exact: exact) { context in
+        let stream = try ComputeStream(context: context)
+        let x = try Tensor(
+          randomFloats(24 * 24 * 64, seed: 1), shape: [1, 24, 24, 64], on: stream
+        ).trained("x")
+        let weight = try Tensor(
+          randomFloats(64 * 9 * 64, seed: 2), shape: [64, 3, 3, 64], on: stream
+        ).trained("weight")
+        let y = try x.convolution(weight: weight, padding: 1, direct: direct)
+        try y.backward(
+          from: try Tensor(randomFloats(y.count, seed: 3), shape: y.shape, on: stream))
+        results = [
+          try y.floats(), try #require(x.gradient).floats(), try #require(weight.gradient).floats(),
+        ]
+      }
+      return results
+    }
+    let direct = try results(exact: false, direct: true)
+    #expect(try results(exact: true, direct: false) == direct)
+    #expect(try results(exact: false, direct: false) != direct)
+  }
+
   @Test(
     "like the peer's", .enabled(if: !convolutionFixtures.isEmpty, "no fixtures conv/*"),
     arguments: convolutionFixtures, TestDevice.families)

@@ -47,13 +47,16 @@ public enum TestDevice {
   ///
   /// - Parameters:
   ///   - poisoned: Whether new buffers are full of NaN.
+  ///   - exact: Whether faster algorithms with a larger rounding error are left out.
   ///   - body: The test.
   /// - Throws: What `body` throws, or `OpenCLError` without a device.
   public static func withContext(
-    poisoned: Bool = true, _ body: (Context) throws -> Void
+    poisoned: Bool = true, exact: Bool = false, _ body: (Context) throws -> Void
   ) throws {
     try shared.withLock { _ in
-      try body(try Context(device: try Device.choose(wanted), poisonsBuffers: poisoned))
+      try body(
+        try Context(
+          device: try Device.choose(wanted), poisonsBuffers: poisoned, isExact: exact))
     }
   }
 }

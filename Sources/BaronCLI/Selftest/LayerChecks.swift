@@ -50,7 +50,12 @@ enum LayerChecks {
         .init(height: 24, width: 24, inputs: 64, outputs: 64, kernel: 3, padding: 1)
       ),
     ]
-    return cases.map { name, problem in
+    // The last form twice: by Winograd's algorithm and directly, to see both errors.
+    let named = cases.map { (name: $0.0, problem: $0.1, direct: false) }
+    let direct = named.suffix(1).map {
+      (name: $0.name + ", direct", problem: $0.problem, direct: true)
+    }
+    return (named + direct).map { name, problem, direct in
       OperatorCheck(
         name: name,
         shapes: [
@@ -60,7 +65,7 @@ enum LayerChecks {
         device: {
           try $0[0].convolution(
             weight: $0[1], bias: $0[2], stride: problem.stride, padding: problem.padding,
-            dilation: problem.dilation)
+            dilation: problem.dilation, direct: direct)
         }, host: { problem($0[0], $0[1], $0[2]) })
     }
   }

@@ -9,7 +9,7 @@ extension Tensor {
   ///   - stride: Pixels from one output to the next, both ways.
   ///   - padding: Zeros added on each side.
   ///   - dilation: Pixels from one tap to the next.
-  ///   - direct: Whether to keep to the plain sum of products. Without, large 3x3 convolutions of
+  ///   - direct: Whether to keep to the plain sum of products, as exact contexts do. Without, large 3x3 convolutions of
   ///     stride 1 use Winograd's algorithm, whose errors are about 1e-5 of the largest result.
   /// - Returns: `[N, OH, OW, O]` for `self` `[N, H, W, I]`.
   /// - Throws: `OpenCLError` when the device fails.
@@ -19,7 +19,7 @@ extension Tensor {
   ) throws -> Tensor {
     let form = ConvolutionForm(
       input: shape, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
-      direct: direct)
+      direct: direct || stream.isExact)
     precondition(
       bias.map { $0.shape == [form.outputs] } ?? true, "convolution: bias of wrong shape")
     let result = try Tensor(
@@ -53,7 +53,8 @@ extension Tensor {
     weight: Tensor, input: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1
   ) throws -> Tensor {
     let form = ConvolutionForm(
-      input: input, weight: weight.shape, stride: stride, padding: padding, dilation: dilation)
+      input: input, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
+      direct: stream.isExact)
     precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
     return try form.inputGradient(of: self, weight: weight)
   }
@@ -72,7 +73,8 @@ extension Tensor {
     input: Tensor, weight: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1
   ) throws -> Tensor {
     let form = ConvolutionForm(
-      input: input.shape, weight: weight, stride: stride, padding: padding, dilation: dilation)
+      input: input.shape, weight: weight, stride: stride, padding: padding, dilation: dilation,
+      direct: stream.isExact)
     precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
     return try form.weightGradient(of: self, input: input)
   }
