@@ -107,6 +107,22 @@ struct TensorCoresTests {
     }
   }
 
+  @Test("profiles name the kernel with its precision")
+  func label() throws {
+    try TestDevice.withContext { context in
+      let profiler = Profiler()
+      let stream = try ComputeStream(
+        context: Context(device: context.device, family: .generic), profiler: profiler)
+      stream.tensorCores = TensorCores(
+        precision: .tf32x3, tiles: Array(Self.small), isEmulated: true)
+      let x = try Tensor(repeating: 1, shape: [4, 4], on: stream, label: "ones")
+      #expect(try x.matrixProduct(x).floats() == [Float](repeating: 4, count: 16))
+      try profiler.resolve()
+      #expect(stream.matrixKernel == "matrix_product_forward_nvidia tf32x3")
+      #expect(profiler.records.contains { $0.name == stream.matrixKernel })
+    }
+  }
+
   @Test("other devices have none, whatever is asked for")
   func otherDevices() throws {
     try TestDevice.withStream(.generic) { stream in
