@@ -11,7 +11,9 @@
 //             STAGES           2 to 4; STAGES * (TILE_M + TILE_N) * TILE_K floats fit into 48 KiB
 //             PRECISION        PRECISION_TF32X3, PRECISION_TF32, PRECISION_BF16, see Numbers
 //             PROMOTED_STEPS   steps after which the sums of the tensor cores, which cut off where
-//                              float32 rounds, are added to float32 ones; 0: at the end only
+//                              float32 rounds, are added to float32 ones; 0: at the end only. In a
+//                              simulation of the cut, TF32X3 errs by 1e-6 of the largest result at
+//                              depth 12544 when sums are added every 64, by 1e-4 at the end only
 //             LEFT_WIDTH, RIGHT_WIDTH   floats of one copy of an operand: 4 when its stored rows,
 //                              its batch entries, or its channels are multiples of 4, else 1
 // Numbers: sums are float32, in a fixed order that depends on the parameters. Factors are rounded
