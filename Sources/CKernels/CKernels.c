@@ -78,6 +78,10 @@ static const unsigned char matrixproductcpu_cl[] = {
 #embed "../../Kernels/MatrixProductCPU.cl" suffix(, 0)
 };
 
+static const unsigned char matrixproductnvidia_cl[] = {
+#embed "../../Kernels/MatrixProductNVIDIA.cl" suffix(, 0)
+};
+
 static const unsigned char nms_cl[] = {
 #embed "../../Kernels/NMS.cl" suffix(, 0)
 };
@@ -130,6 +134,10 @@ static const unsigned char softmax_cl[] = {
 #embed "../../Kernels/Softmax.cl" suffix(, 0)
 };
 
+static const unsigned char tensorcores_clh[] = {
+#embed "../../Kernels/TensorCores.clh" suffix(, 0)
+};
+
 static const unsigned char topk_cl[] = {
 #embed "../../Kernels/TopK.cl" suffix(, 0)
 };
@@ -156,6 +164,7 @@ static const CKernelFile files[] = {
     ENTRY("MatrixLoaders.clh", matrixloaders_clh),
     ENTRY("MatrixProduct.cl", matrixproduct_cl),
     ENTRY("MatrixProductCPU.cl", matrixproductcpu_cl),
+    ENTRY("MatrixProductNVIDIA.cl", matrixproductnvidia_cl),
     ENTRY("NMS.cl", nms_cl),
     ENTRY("Optimizer.cl", optimizer_cl),
     ENTRY("Pointwise.cl", pointwise_cl),
@@ -169,6 +178,7 @@ static const CKernelFile files[] = {
     ENTRY("Roof.cl", roof_cl),
     ENTRY("Similarity.cl", similarity_cl),
     ENTRY("Softmax.cl", softmax_cl),
+    ENTRY("TensorCores.clh", tensorcores_clh),
     ENTRY("TopK.cl", topk_cl),
 };
 

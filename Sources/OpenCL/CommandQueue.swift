@@ -76,14 +76,15 @@ public final class CommandQueue {
   ///   - local: Work-group size, as many dimensions as `global`, each dividing it.
   ///   - arguments: The kernel's arguments in order.
   ///   - work: Arithmetic and traffic for the profiler.
+  ///   - label: What the profiler calls it; nil takes the kernel's name.
   /// - Throws: ``OpenCLError/call(_:code:about:)`` naming the kernel and its sizes.
   public func launch(
     _ kernel: Kernel, global: [Int], local: [Int], _ arguments: [KernelArgument],
-    work: Work = Work()
+    work: Work = Work(), label: String? = nil
   ) throws {
     guard !global.contains(0) else { return }
     try kernel.set(arguments)
-    try enqueue(kernel.name, work) { event in
+    try enqueue(label ?? kernel.name, work) { event in
       clEnqueueNDRangeKernel(
         handle, kernel.handle, cl_uint(global.count), nil, global, local, 0, nil, event)
     } about: {

@@ -50,6 +50,9 @@ public struct Device: Sendable {
   public let largestWorkGroup: Int
   /// Whether half-precision arithmetic is supported (`cl_khr_fp16`).
   public let supportsHalf: Bool
+  /// Ten times the major plus the minor compute capability, 90 for 9.0; nil when it is no NVIDIA
+  /// GPU or its driver does not say.
+  public let computeCapability: Int?
 
   init(id: cl_device_id, platform: cl_platform_id?, platformName: String, index: Int) throws {
     func text(_ key: Int32) throws -> String {
@@ -99,7 +102,19 @@ public struct Device: Sendable {
       } else {
         .generic
       }
+    computeCapability =
+      if family == .nvidia, let major = try? number(Self.capabilityMajor, cl_uint(0)),
+        let minor = try? number(Self.capabilityMinor, cl_uint(0))
+      {
+        10 * major + minor
+      } else {
+        nil
+      }
   }
+
+  // Of the extension cl_nv_device_attribute_query.
+  private static let capabilityMajor: Int32 = 0x4000
+  private static let capabilityMinor: Int32 = 0x4001
 
   /// All devices of all platforms, in the order in which the loader lists them.
   ///

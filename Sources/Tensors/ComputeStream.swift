@@ -12,6 +12,10 @@ public final class ComputeStream {
   public let library: KernelLibrary
   /// Whether operators record how to differentiate; see ``withoutGradients(_:)``.
   public private(set) var recordsGradients = true
+  /// The precision of matrix products that the user asked for, for devices that have a choice.
+  public let matrixPrecision: MatrixPrecision?
+  /// What computes matrix products instead of the family's float32 kernel, tried out on first use.
+  lazy var tensorCores = TensorCores.usable(matrixPrecision, on: self)
   /// Orders the recorded computation; later is larger.
   var sequence: UInt64 = 0
 
@@ -22,11 +26,15 @@ public final class ComputeStream {
   ///   - name: The queue's name in profiles.
   ///   - library: Compiled kernels to share with another stream; nil makes new ones.
   ///   - profiler: Records times, or nil.
-  /// - Throws: `OpenCLError` when the driver refuses.
+  ///   - matrixPrecision: How NVIDIA GPUs compute matrix products; nil takes
+  ///     `$BARON_MATRIX_PRECISION`, else tensor cores in the accuracy of float32.
+  /// - Throws: `OpenCLError` when the driver refuses, ``MatrixPrecision/Unknown``.
   public init(
     context: Context, name: String = "student", library: KernelLibrary? = nil,
-    profiler: Profiler? = nil
+    profiler: Profiler? = nil, matrixPrecision: MatrixPrecision? = nil
   ) throws {
+    self.matrixPrecision =
+      try matrixPrecision ?? (context.family == .nvidia ? MatrixPrecision.wanted() : nil)
     queue = try CommandQueue(context: context, name: name, profiler: profiler)
     self.library = library ?? KernelLibrary(context: context)
   }
@@ -39,6 +47,12 @@ public final class ComputeStream {
 
   /// The device.
   public var device: Device { queue.context.device }
+
+  /// The kernel that computes matrix products, with its precision.
+  public var matrixKernel: String {
+    if let tensorCores { return tensorCores.label }
+    return family == .cpu ? "matrix_product_forward_cpu float32" : "matrix_product_forward float32"
+  }
 
   /// Runs `body` without recording how to differentiate.
   ///

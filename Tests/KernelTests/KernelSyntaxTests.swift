@@ -2,14 +2,47 @@ import Foundation
 import KernelLibrary
 import Testing
 
+/// A program that a check runs when it is there.
+enum Tool {
+  /// Where a program is: where a variable says, else the first on the path.
+  static func find(_ name: String, variable: String? = nil) -> String? {
+    let environment = ProcessInfo.processInfo.environment
+    if let chosen = variable.flatMap({ environment[$0] }), !chosen.isEmpty { return chosen }
+    let folders = (environment["PATH"] ?? "").split(separator: ":")
+    return folders.map { "\($0)/\(name)" }
+      .first { FileManager.default.isExecutableFile(atPath: $0) }
+  }
+
+  /// What a program writes to both outputs, and its exit status.
+  ///
+  /// - Parameters:
+  ///   - path: The program.
+  ///   - arguments: Its arguments.
+  /// - Returns: The text and the status.
+  /// - Throws: When it cannot be started.
+  static func run(_ path: String, _ arguments: [String]) throws -> (text: String, status: Int32) {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: path)
+    process.arguments = arguments
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    process.standardError = pipe
+    try process.run()
+    let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    process.waitUntilExit()
+    return (text, process.terminationStatus)
+  }
+}
+
 /// The clang that checks OpenCL C: `$BARON_CLANG`, else the first on the path.
 enum Clang {
-  static let path: String? = {
-    let environment = ProcessInfo.processInfo.environment
-    if let chosen = environment["BARON_CLANG"], !chosen.isEmpty { return chosen }
-    let folders = (environment["PATH"] ?? "").split(separator: ":")
-    return folders.map { "\($0)/clang" }.first { FileManager.default.isExecutableFile(atPath: $0) }
-  }()
+  static let path = Tool.find("clang", variable: "BARON_CLANG")
+
+  /// Options for a file with inline PTX: a machine whose registers have the same letters, as the
+  /// toolchain's clang knows no NVIDIA GPU.
+  static func target(of path: String) -> [String] {
+    path.hasSuffix("NVIDIA.cl") ? ["-target", "powerpc64le-linux-gnu"] : []
+  }
 
   /// What the compiler says about a source; empty when it has no objection.
   ///
@@ -23,17 +56,10 @@ enum Clang {
       .appendingPathComponent("kernel-\(UUID().uuidString).cl")
     try source.write(to: file, atomically: true, encoding: .utf8)
     defer { try? FileManager.default.removeItem(at: file) }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path ?? "clang")
-    process.arguments =
+    return try Tool.run(
+      path ?? "clang",
       ["-x", "cl", "-cl-std=CL1.2", "-fsyntax-only", "-Xclang", "-finclude-default-header"]
-      + options + [file.path]
-    let pipe = Pipe()
-    process.standardError = pipe
-    try process.run()
-    let text = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    return (text, process.terminationStatus)
+        + options + [file.path])
   }
 }
 
@@ -45,7 +71,7 @@ struct KernelSyntaxTests {
     "Every file is OpenCL C 1.2 for CPUs and for GPUs", arguments: KernelSyntaxTests.files, [0, 1])
   func compiles(path: String, isCPU: Int) throws {
     let (text, status) = try Clang.check(
-      try KernelSource.assembled(path), ["-DDEVICE_IS_CPU=\(isCPU)"])
+      try KernelSource.assembled(path), ["-DDEVICE_IS_CPU=\(isCPU)"] + Clang.target(of: path))
     #expect(status == 0, "\(path), DEVICE_IS_CPU=\(isCPU):\n\(text)")
   }
 

@@ -80,36 +80,39 @@ struct ConvolutionTests {
   @Test("forward and backward against double precision", arguments: TestDevice.families)
   func reference(family: DeviceFamily) throws {
     try TestDevice.withStream(family) { stream in
-      for form in Self.cases {
-        let inputShape = [form.images, form.height, form.width, form.inputs]
-        let weightShape = [form.outputs] + form.kernel + [form.inputs]
-        let values = randomFloats(inputShape.reduce(1, *), seed: 1)
-        let weights = randomFloats(weightShape.reduce(1, *), seed: 2)
-        let biases = randomFloats(form.outputs, seed: 3)
-        let shape = form.reference(values, weights, nil).shape
-        let gradients = randomFloats(shape.reduce(1, *), seed: 4)
-        let want = form.reference(values, weights, gradients)
-
-        let x = try Tensor(values, shape: inputShape, on: stream).trained("x")
-        let weight = try Tensor(weights, shape: weightShape, on: stream).trained("weight")
-        let bias = try Tensor(biases, shape: [form.outputs], on: stream).trained("bias")
-        let y = try x.convolution(
-          weight: weight, bias: bias, stride: form.stride, padding: form.padding,
-          dilation: form.dilation)
-        #expect(y.shape == shape, "\(form)")
-        try y.backward(from: try Tensor(gradients, shape: shape, on: stream))
-        let wantY = want.y.indices.map { want.y[$0] + Double(biases[$0 % form.outputs]) }
-        expectClose(try y.floats(), wantY, "\(form)")
-        expectClose(try #require(x.gradient).floats(), want.x, "\(form) input gradient")
-        expectClose(
-          try #require(weight.gradient).floats(), want.weight, "\(form) weight gradient")
-        var wantBias = [Double](repeating: 0, count: form.outputs)
-        for index in gradients.indices {
-          wantBias[index % form.outputs] += Double(gradients[index])
-        }
-        expectClose(try #require(bias.gradient).floats(), wantBias, "\(form) bias gradient")
-      }
+      for form in Self.cases { try check(form, on: stream) }
     }
+  }
+
+  /// Compares a convolution and its gradients with double precision.
+  func check(_ form: Case, on stream: ComputeStream) throws {
+    let inputShape = [form.images, form.height, form.width, form.inputs]
+    let weightShape = [form.outputs] + form.kernel + [form.inputs]
+    let values = randomFloats(inputShape.reduce(1, *), seed: 1)
+    let weights = randomFloats(weightShape.reduce(1, *), seed: 2)
+    let biases = randomFloats(form.outputs, seed: 3)
+    let shape = form.reference(values, weights, nil).shape
+    let gradients = randomFloats(shape.reduce(1, *), seed: 4)
+    let want = form.reference(values, weights, gradients)
+
+    let x = try Tensor(values, shape: inputShape, on: stream).trained("x")
+    let weight = try Tensor(weights, shape: weightShape, on: stream).trained("weight")
+    let bias = try Tensor(biases, shape: [form.outputs], on: stream).trained("bias")
+    let y = try x.convolution(
+      weight: weight, bias: bias, stride: form.stride, padding: form.padding,
+      dilation: form.dilation)
+    #expect(y.shape == shape, "\(form)")
+    try y.backward(from: try Tensor(gradients, shape: shape, on: stream))
+    let wantY = want.y.indices.map { want.y[$0] + Double(biases[$0 % form.outputs]) }
+    expectClose(try y.floats(), wantY, "\(form)")
+    expectClose(try #require(x.gradient).floats(), want.x, "\(form) input gradient")
+    expectClose(
+      try #require(weight.gradient).floats(), want.weight, "\(form) weight gradient")
+    var wantBias = [Double](repeating: 0, count: form.outputs)
+    for index in gradients.indices {
+      wantBias[index % form.outputs] += Double(gradients[index])
+    }
+    expectClose(try #require(bias.gradient).floats(), wantBias, "\(form) bias gradient")
   }
 
   @Test("Winograd's algorithm agrees with the direct one", arguments: TestDevice.families)

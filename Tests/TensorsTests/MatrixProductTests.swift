@@ -44,7 +44,8 @@ struct MatrixProductTests {
     }
   }
 
-  private func check(
+  /// Compares a product and its gradients with double precision.
+  func check(
     _ sizes: Sizes, _ transposeLeft: Bool, _ transposeRight: Bool, on stream: ComputeStream
   ) throws {
     let label = "\(sizes) transposed \(transposeLeft) \(transposeRight)"

@@ -102,6 +102,7 @@ private func describe(
     "cpu_s": .number(result.processorSeconds), "repeat": .number(Double(settings.samples)),
     "inner": .number(Double(result.inner)), "device": .string(stream.device.name),
     "driver": .string(stream.device.driver),
+    "matrix_kernel": .string(stream.matrixKernel),
     "threads": .number(Double(stream.device.computeUnits)), "amp": "none", "channels_last": true,
     "gflop": item.gflop.map { .number($0) } ?? .null,
     "bytes": item.bytes.map { .number($0) } ?? .null,

@@ -80,6 +80,12 @@ extension Tensor {
   }
 }
 
+extension ComputeStream {
+  /// Whether fewer multiplications are worth more traffic and larger rounding errors: not where
+  /// tensor cores multiply.
+  fileprivate var transformsPay: Bool { tensorCores == nil }
+}
+
 /// The sizes of a convolution, and its three passes as matrix products.
 struct ConvolutionForm {
   let images, height, width, inputs: Int
@@ -155,7 +161,9 @@ struct ConvolutionForm {
 
   /// Output pixels times (taps, inputs), times the weight transposed.
   func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
-    if let winograd { return try winograd.run(x, weight, bias, into: result) }
+    if let winograd, x.stream.transformsPay {
+      return try winograd.run(x, weight, bias, into: result)
+    }
     try MatrixLaunch(
       rows: outputPixels, columns: outputs, depth: patch,
       left: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
@@ -168,7 +176,7 @@ struct ConvolutionForm {
   func weightGradient(of gradient: Tensor, input x: Tensor) throws -> Tensor {
     let result = try Tensor(
       uninitialized: weightShape, on: x.stream, label: "convolution weight gradient")
-    if let winograd {
+    if let winograd, x.stream.transformsPay {
       try winograd.weightGradient(of: gradient, input: x, into: result)
       return result
     }
@@ -188,7 +196,7 @@ struct ConvolutionForm {
   func inputGradient(of gradient: Tensor, weight: Tensor) throws -> Tensor {
     let result = try Tensor(
       uninitialized: inputShape, on: gradient.stream, label: "convolution input gradient")
-    if let winograd = inputGradientWinograd {
+    if let winograd = inputGradientWinograd, gradient.stream.transformsPay {
       try winograd.run(gradient, weight, nil, into: result)
       return result
     }

@@ -60,13 +60,29 @@ struct MatrixLaunch {
   /// Whether the target's rows are spread over images by the geometry.
   var scatters = false
 
+  /// Floats of an operand that may be copied at a time: 4 when they are neighbours wherever the
+  /// first lies at a multiple of 4, else 1.
+  func copyWidth(of operand: MatrixOperand) -> Int {
+    let run = operand.loader == .image ? geometry?.channels ?? 1 : operand.pitch
+    return run % 4 == 0 && operand.stride % 4 == 0 ? 4 : 1
+  }
+
   /// Enqueues the product.
   func run(on stream: ComputeStream, into target: Buffer) throws {
+    try run(on: stream, into: target, with: stream.tensorCores)
+  }
+
+  /// Enqueues the product, by tensor cores or by the family's own kernel.
+  func run(on stream: ComputeStream, into target: Buffer, with cores: TensorCores?) throws {
     guard rows > 0, columns > 0, batch > 0 else { return }
     let plan =
-      stream.family == .cpu
-      ? MatrixPlan(cpu: self, device: stream.device)
-      : MatrixPlan(groups: self, device: stream.device)
+      if let cores {
+        MatrixPlan(cores, self, device: stream.device)
+      } else if stream.family == .cpu {
+        MatrixPlan(cpu: self, device: stream.device)
+      } else {
+        MatrixPlan(groups: self, device: stream.device)
+      }
     guard plan.splits > 1 else { return try enqueue(plan, on: stream, into: target) }
     let size = rows * columns
     let partial = try stream.queue.allocate(
@@ -102,6 +118,7 @@ struct MatrixLaunch {
       arguments + plan.arguments + (geometry?.arguments ?? []),
       work: Work(
         operations: 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth),
-        bytes: 4 * Double(batch) * Double(operands)))
+        bytes: 4 * Double(batch) * Double(operands)),
+      label: plan.label)
   }
 }

@@ -4,6 +4,8 @@ import OpenCL
 /// same product gives the same bits every time.
 struct MatrixPlan {
   let kernel, file: String
+  /// What profiles call the kernel; nil for its name.
+  var label: String?
   /// Compile-time parameters of the kernel.
   let parameters: [String: Int]
   /// Arguments that only this kernel has.
@@ -57,6 +59,27 @@ struct MatrixPlan {
       step: 4 * depthStep)
     arguments = [.int(rowBlock), .int(columnBlock)]
     global = [launch.columns.dividedUp(by: columnBlock), down, launch.batch * splits]
+  }
+
+  /// The plan for `MatrixProductNVIDIA.cl`.
+  init(_ cores: TensorCores, _ launch: MatrixLaunch, device: Device) {
+    kernel = TensorCores.kernel
+    file = "MatrixProductNVIDIA"
+    label = cores.label
+    let tile = WarpTile.best(
+      among: cores.tiles, rows: launch.rows, columns: launch.columns, batch: launch.batch,
+      units: device.computeUnits)
+    var parameters = tile.parameters.merging(cores.parameters) { $1 }
+    parameters["LEFT_WIDTH"] = launch.copyWidth(of: launch.left)
+    parameters["RIGHT_WIDTH"] = launch.copyWidth(of: launch.right)
+    self.parameters = parameters
+    arguments = []
+    local = [tile.items, 1, 1]
+    let across = launch.columns.dividedUp(by: tile.columns)
+    let down = launch.rows.dividedUp(by: tile.rows)
+    (splits, splitDepth) = Self.pieces(
+      launch, groups: across * down * launch.batch, units: device.computeUnits, step: 256)
+    global = [across * tile.items, down, launch.batch * splits]
   }
 
   /// Cuts the depth when there are too few groups for the device; not below `step`.
