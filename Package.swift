@@ -66,7 +66,8 @@ let package = Package(
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Formats", "TestSupport"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Formats", "TestSupport"]),
-    .testTarget(name: "KernelTests", dependencies: ["KernelLibrary", "Formats", "TestSupport"]),
+    .testTarget(
+      name: "KernelTests", dependencies: ["KernelLibrary", "OpenCL", "Formats", "TestSupport"]),
     .testTarget(
       name: "TensorsTests",
       dependencies: ["Tensors", "OpenCL", "Checkpoints", "Formats", "TestSupport"]),
