@@ -51,7 +51,7 @@ struct ProfileComparisonTests {
     let rows = try Self.example().kernels
     #expect(rows.map(\.name) == ["d", "a", "c", "b"])
     #expect(rows.map(\.old) == [nil, 0.002, 0.0005, 0.001])
-    #expect(rows.map(\.ratio) == [nil, 0.5, nil, 1.05])
+    #expect(rows.map { $0.ratio.map { ($0 * 100).rounded() } } == [nil, 50, nil, 105])
   }
 
   @Test("the text marks what is new and what is gone")
@@ -111,31 +111,33 @@ struct ProfileComparisonTests {
     #expect(try Self.compare(empty, empty).text(style: .plain).contains("sum"))
   }
 
+  private static let mistakes: [(key: String, value: JSONValue, sentence: String)] = [
+    ("steps", JSONValue.number(0), "steps: must be at least 1"),
+    ("steps", .string("2"), "steps: must be a number, 0 or more"),
+    ("device", .null, "device: must be a text"),
+    ("kernels", .null, "kernels: must be a list"),
+    ("kernels", [1], "kernels[0].kernel: must be a text"),
+    ("kernels", [["kernel": "a", "seconds": -1]], "kernels[0].seconds: must be a number"),
+    ("kernels", [["kernel": "a", "seconds": 1, "phase": 3]], "kernels[0].phase: must be a text"),
+    ("phases", [["phase": "p"]], "phases[0].queue_seconds: must be an object of numbers"),
+    (
+      "phases", [["phase": "p", "queue_seconds": ["student": "x"]]],
+      "phases[0].queue_seconds.student: must be a number"
+    ),
+  ]
+
   @Test(
     "what is no profile is refused with file and field",
-    arguments: [
-      ("steps", JSONValue.number(0), "steps: must be at least 1"),
-      ("steps", .string("2"), "steps: must be a number, 0 or more"),
-      ("device", .null, "device: must be a text"),
-      ("kernels", .null, "kernels: must be a list"),
-      ("kernels", [1], "kernels[0].kernel: must be a text"),
-      ("kernels", [["kernel": "a", "seconds": -1]], "kernels[0].seconds: must be a number"),
-      ("kernels", [["kernel": "a", "seconds": 1, "phase": 3]], "kernels[0].phase: must be a text"),
-      ("phases", [["phase": "p"]], "phases[0].queue_seconds: must be an object of numbers"),
-      (
-        "phases", [["phase": "p", "queue_seconds": ["student": "x"]]],
-        "phases[0].queue_seconds.student: must be a number"
-      ),
-    ])
-  func wrong(key: String, value: JSONValue, sentence: String) throws {
+    arguments: mistakes)
+  func wrong(_ mistake: (key: String, value: JSONValue, sentence: String)) throws {
     var members = try #require(Self.profile(kernels: []).object)
-    members[key] = value
+    members[mistake.key] = mistake.value
     #expect {
       _ = try SavedProfile(.object(members), source: "step.json")
     } throws: { error in
       let text = "\(error)"
       #expect(text.hasSuffix("; take a file that 'baron profile --json' wrote"))
-      return text.hasPrefix("step.json: \(sentence)")
+      return text.hasPrefix("step.json: \(mistake.sentence)")
     }
     #expect(throws: FormatError.self) { try SavedProfile([1, 2], source: "list.json") }
   }
