@@ -67,7 +67,8 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Formats", "TestSupport"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Formats", "TestSupport"]),
     .testTarget(
-      name: "KernelTests", dependencies: ["KernelLibrary", "Tensors", "Formats", "TestSupport"]),
+      name: "KernelTests",
+      dependencies: ["KernelLibrary", "OpenCL", "Tensors", "Formats", "TestSupport"]),
     .testTarget(
       name: "TensorsTests",
       dependencies: ["Tensors", "OpenCL", "Checkpoints", "Formats", "TestSupport"]),

@@ -17,6 +17,10 @@ struct ProfileCommand: ParsableCommand {
       The trace opens in https://ui.perfetto.dev and in chrome://tracing. "roof %" compares a \
       kernel with the best that this device reaches in multiply-adds and in copying, measured in \
       the same run; it may pass 100 where operands lie in a cache.
+
+      Before and after a change: baron profile coco-mini --json old.json
+                                 baron profile coco-mini --json new.json --compare old.json
+                                 baron profile --compare old.json --with new.json
       """)
 
   @Argument(help: "A preset, also one of clip-train, or a YAML file.")
@@ -34,6 +38,15 @@ struct ProfileCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Write all numbers.", valueName: "file.json"))
   var json: String?
 
+  @Option(
+    help: ArgumentHelp("Compare with what --json wrote earlier.", valueName: "old.json"))
+  var compare: String?
+
+  @Option(
+    name: .customLong("with"),
+    help: ArgumentHelp("Compare this file instead of measuring.", valueName: "new.json"))
+  var other: String?
+
   @Flag(help: "Keep the launches of a kernel apart by phase.")
   var byPhase = false
 
@@ -47,9 +60,23 @@ struct ProfileCommand: ParsableCommand {
   func validate() throws {
     guard steps > 0 else { throw ValidationError("--steps \(steps): take at least 1.") }
     guard warmup >= 0 else { throw ValidationError("--warmup \(warmup): take at least 0.") }
+    guard other == nil || compare != nil else {
+      throw ValidationError("--with FILE is compared with --compare FILE: give both.")
+    }
+    guard other == nil || (trace == nil && json == nil) else {
+      throw ValidationError("--with measures nothing that --trace or --json could write.")
+    }
   }
 
   func run() throws {
+    // A file that is no profile is refused before minutes are spent on measuring.
+    let old = try compare.map { try SavedProfile(contentsOf: $0) }
+    if let old, let other {
+      let new = try SavedProfile(contentsOf: other)
+      print(
+        ProfileComparison(old: old, new: new).text(style: .detect(descriptor: 1)), terminator: "")
+      return
+    }
     let context = try device.makeContext()
     let roof = try Roof.measure(on: context)
     let profile: StepProfile
@@ -68,9 +95,15 @@ struct ProfileCommand: ParsableCommand {
         to: trace, records: profile.records, hostSpans: profile.hostSpans,
         clockOffset: profile.clockOffset, device: context.device.name)
     }
+    let numbers = profile.json(roof: roof, byPhase: byPhase)
     if let json {
-      let text = profile.json(roof: roof, byPhase: byPhase).text(pretty: true)
-      try AtomicFile.write(Data(text.utf8), to: json)
+      try AtomicFile.write(Data(numbers.text(pretty: true).utf8), to: json)
+    }
+    if let old {
+      let new = try SavedProfile(numbers, source: json ?? "this run")
+      print(
+        "\n" + ProfileComparison(old: old, new: new).text(style: .detect(descriptor: 1)),
+        terminator: "")
     }
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import KernelLibrary
 import OpenCL
 import Reporting
 import Tensors
@@ -48,8 +49,8 @@ struct StepProfile {
         if case .warning(let text) = event { DetectCommand.warn(text) }
       }
       return try measure(
-        [trainer.step.student.queue, trainer.step.teacher.queue], profiler, context.device,
-        warmup: warmup, steps: steps
+        [trainer.step.student.queue, trainer.step.teacher.queue], trainer.step.student.library,
+        profiler, context.device, warmup: warmup, steps: steps
       ) { try trainer.train(afterStep: $0) }
     }
   }
@@ -74,7 +75,8 @@ struct StepProfile {
         configuration: configuration, run: run, context: context, profiler: profiler
       ) { _ in }
       return try measure(
-        [trainer.stream.queue], profiler, context.device, warmup: warmup, steps: steps
+        [trainer.stream.queue], trainer.stream.library, profiler, context.device, warmup: warmup,
+        steps: steps
       ) { try trainer.train(afterStep: $0) }
     }
   }
@@ -91,12 +93,16 @@ struct StepProfile {
 
   /// Measures the steps after the warm-up of a training that calls back after each step.
   private static func measure(
-    _ queues: [CommandQueue], _ profiler: Profiler, _ device: Device, warmup: Int, steps: Int,
+    _ queues: [CommandQueue], _ library: KernelLibrary, _ profiler: Profiler, _ device: Device,
+    warmup: Int, steps: Int,
     train: (_ afterStep: (Int) throws -> Void) throws -> Void
   ) throws -> StepProfile {
     var begin = ContinuousClock.now
     var readsBefore = queues.map { _ in 0 }
     func start() throws {
+      // Else the driver's compiler would run beside the measured steps.
+      library.storePrograms()
+      library.finishStoring()
       for queue in queues {
         try queue.finish()
         queue.pool.resetPeaks()

@@ -2,16 +2,39 @@ import OpenCL
 
 /// Compiles kernel files on first use and hands out their kernels.
 public final class KernelLibrary {
+  /// When compiled programs are written to the cache.
+  public enum Storing: Sendable {
+    /// Each one as soon as it is compiled.
+    case atOnce
+    /// From ``storePrograms()`` on, on another thread.
+    ///
+    /// Some drivers compile a program a second time for its binary, which doubles the time that a
+    /// first step waits for its kernels.
+    case later
+  }
+
   /// The context that the programs belong to.
   public let context: Context
+  /// How many programs were compiled from their sources so far.
+  public var compiledCount: Int { programs.values.count { $0.origin == .source } }
+  /// How many programs were loaded from the cache so far.
+  public var cachedCount: Int { programs.values.count { $0.origin == .cache } }
   private var programs: [String: Program] = [:]
+  private var storing: Storing
+  private var background: ProgramStoring?
 
   /// Creates a library without compiling anything.
   ///
-  /// - Parameter context: The context to compile for.
-  public init(context: Context) {
+  /// - Parameters:
+  ///   - context: The context to compile for.
+  ///   - storing: When compiled programs are written to the context's cache.
+  public init(context: Context, storing: Storing = .atOnce) {
     self.context = context
+    self.storing = storing
   }
+
+  // A driver does not survive the end of the process in the midst of compiling.
+  deinit { background?.stop() }
 
   /// A kernel of a file, compiled with named parameters.
   ///
@@ -32,10 +55,23 @@ public final class KernelLibrary {
     if let program = programs[key] { return try program.kernel(name) }
     let program = try Program(
       context: context, name: file, source: try KernelSource.assembled("\(file).cl"),
-      options: options)
+      options: options, stores: storing == .atOnce)
     programs[key] = program
     return try program.kernel(name)
   }
+
+  /// Starts to write the programs compiled so far to the cache; later ones are written at once.
+  ///
+  /// Called when nothing waits for the compiler any more; only the first call counts. When the
+  /// library goes, the program under way is still written and the rest is left to the next run.
+  public func storePrograms() {
+    guard storing == .later else { return }
+    storing = .atOnce
+    background = ProgramStoring(Array(programs.values))
+  }
+
+  /// Waits until ``storePrograms()`` is done.
+  public func finishStoring() { background?.finish() }
 
   private static func options(_ parameters: [String: Int], isCPU: Bool) -> String {
     var all = parameters

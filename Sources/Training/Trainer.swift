@@ -103,9 +103,11 @@ public final class Trainer {
   private static func step(
     _ configuration: RunConfiguration, data: TrainingData, context: Context, profiler: Profiler?
   ) throws -> TrainingStep {
-    let student = try ComputeStream(context: context, name: "student", profiler: profiler)
-    let teacher = try ComputeStream(
-      context: context, name: "teacher", library: student.library, profiler: profiler)
+    let library = KernelLibrary(context: context, storing: .later)
+    func stream(_ name: String) throws -> ComputeStream {
+      try ComputeStream(context: context, name: name, library: library, profiler: profiler)
+    }
+    let (student, teacher) = (try stream("student"), try stream("teacher"))
     let clip = try CLIPWeights(folder: configuration.clip.folder)
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: clip, stream: student)
@@ -183,6 +185,8 @@ public final class Trainer {
     guard let (step, started, waited) = pending else { return }
     pending = nil
     var losses = try step.scalars()
+    // The device has run all kernels by now: nothing waits for the driver's compiler any more.
+    self.step.student.library.storePrograms()
     let bad = losses.filter { !$0.value.isFinite }.keys.sorted()
     let norm = losses.removeValue(forKey: "gradient_norm") ?? 0
     losses.removeValue(forKey: "loss")

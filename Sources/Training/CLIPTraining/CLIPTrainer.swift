@@ -94,7 +94,9 @@ public final class CLIPTrainer {
     let tokens = try Tokenizer.writeVocabulary(
       of: Array(Set(data.regions.pairs.map(\.caption))).sorted(), to: folder)
     tokenizer = try Tokenizer(folder: folder)
-    stream = try ComputeStream(context: context, name: "clip", profiler: profiler)
+    stream = try ComputeStream(
+      context: context, name: "clip",
+      library: KernelLibrary(context: context, storing: .later), profiler: profiler)
     model = try ContrastiveModel(
       ParameterStore(stream: stream, seed: UInt64(configuration.training.seed)),
       configuration: configuration.sizes(vocabulary: tokens))
@@ -180,6 +182,8 @@ public final class CLIPTrainer {
     guard let (losses, started) = pending else { return }
     pending = nil
     let scalars = try losses.scalars()
+    // The device has run all kernels by now: nothing waits for the driver's compiler any more.
+    stream.library.storePrograms()
     let seconds = Self.now() - max(started, lastSettled)
     lastSettled = Self.now()
     let bad = scalars.filter { !$0.value.isFinite }.keys.sorted()

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Foundation
+import KernelLibrary
+import OpenCL
+import Reporting
+import Training
+
+/// `baron warmup`: compiles a configuration's kernels before they are needed.
+struct WarmupCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "warmup",
+    abstract: "Compile the kernels of a configuration's training step and leave them in the cache.",
+    discussion: """
+      Example: baron warmup coco-mini
+
+      Runs the step itself twice on drawn pictures of the configured size, in a temporary folder, \
+      so no data set is needed. Without the teacher in clip.folder a made-up one takes its place, \
+      with the widths of ViT-B/32 or those of --teacher.
+      """)
+
+  @Argument(help: "A preset, also one of clip-train, or a YAML file.")
+  var config: String
+
+  @Option(
+    help: ArgumentHelp("What a file is for; a preset knows it.", valueName: "train|clip"))
+  var kind: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A configuration of clip-train, for the widths of a made-up teacher.", valueName: "config"))
+  var teacher: String?
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp("Override a key of the configuration.", valueName: "section.key=value"))
+  var overrides: [String] = []
+
+  @OptionGroup var device: DeviceOption
+
+  func validate() throws {
+    guard [nil, Preset.Kind.train.rawValue, Preset.Kind.clip.rawValue].contains(kind) else {
+      throw ValidationError("--kind takes train or clip")
+    }
+  }
+
+  func run() throws {
+    let preset = Preset.all.first { $0.name == config }
+    let isCLIP = (preset?.kind.rawValue ?? kind) == Preset.Kind.clip.rawValue
+    let sizes = try teacher.map { try CLIPTrainingConfiguration.load($0).model }
+    // Wrong input is told before the device is asked.
+    let clip = isCLIP ? try CLIPTrainingConfiguration.load(config, overrides: overrides) : nil
+    let detector = isCLIP ? nil : try RunConfiguration.load(config, overrides: overrides)
+    let context = try device.makeContext()
+    guard let cache = context.cache else { throw WarmupError.noCache }
+
+    let begin = ContinuousClock.now
+    let warmup = try Warmup(context: context)
+    let counts: Warmup.Counts
+    if let clip {
+      counts = try warmup.run(clip)
+    } else if let detector {
+      counts = try warmup.run(detector, teacher: sizes ?? .init())
+    } else {
+      return
+    }
+    let seconds = (ContinuousClock.now - begin) / .seconds(1)
+    print(
+      "\(counts.compiled + counts.cached) programs: \(counts.compiled) compiled, "
+        + "\(counts.cached) in the cache already; \(String(format: "%.1f", seconds)) s")
+    print("cache: \(cache.folder)")
+  }
+}
+
+/// Why nothing can be compiled in advance; the description is one line with the remedy.
+enum WarmupError: Error, CustomStringConvertible {
+  case noCache
+
+  var description: String {
+    switch self {
+    case .noCache: "BARON_CACHE=off: there is no cache to fill; unset it or name a folder"
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import Formats
+
+/// What `baron profile --json` wrote, as far as two profiles can be compared; times are a step's.
+public struct SavedProfile: Sendable, Equatable {
+  /// The time of the launches of one kernel.
+  public struct Kernel: Sendable, Equatable {
+    /// The kernel's name.
+    public let name: String
+    /// The phase of the launches, or nil when the profile does not keep phases apart.
+    public let phase: String?
+    /// Seconds on the device.
+    public let seconds: Double
+  }
+
+  /// The time of one phase.
+  public struct Phase: Sendable, Equatable {
+    /// The phase's name.
+    public let name: String
+    /// Seconds on the device, all queues together.
+    public let deviceSeconds: Double
+    /// Seconds of the host without those of phases inside it.
+    public let hostSeconds: Double
+  }
+
+  /// Where it comes from: the file's path.
+  public let source: String
+  /// The device's name.
+  public let device: String
+  /// The driver's version.
+  public let driver: String
+  /// Seconds of a step by the clock.
+  public let wallSeconds: Double
+  /// The kernels.
+  public let kernels: [Kernel]
+  /// The phases.
+  public let phases: [Phase]
+
+  /// Reads a file.
+  ///
+  /// - Parameter path: The file's path.
+  /// - Throws: `FormatError` naming file and field when it is no profile.
+  public init(contentsOf path: String) throws {
+    try self.init(try JSONValue(contentsOf: path), source: path)
+  }
+
+  /// Takes over a profile.
+  ///
+  /// - Parameters:
+  ///   - value: What `baron profile --json` writes.
+  ///   - source: What errors and tables call it.
+  /// - Throws: `FormatError` naming source and field when it is no profile.
+  public init(_ value: JSONValue, source: String) throws {
+    let root = Fields(value: value, source: source, path: "")
+    let steps = try root.number("steps")
+    guard steps >= 1 else { throw root.wrong("steps", "at least 1") }
+    self.source = source
+    device = try root.string("device")
+    driver = try root.string("driver")
+    wallSeconds = try root.number("wall_seconds") / steps
+    kernels = try root.list("kernels").map { kernel in
+      Kernel(
+        name: try kernel.string("kernel"),
+        phase: kernel.value["phase"] == nil ? nil : try kernel.string("phase"),
+        seconds: try kernel.number("seconds") / steps)
+    }
+    phases = try root.list("phases").map { phase in
+      Phase(
+        name: try phase.string("phase"),
+        deviceSeconds: try phase.numbers("queue_seconds").reduce(0, +) / steps,
+        hostSeconds: try phase.number("host_seconds") / steps)
+    }
+  }
+}
+
+/// An object of a profile that knows where it stands.
+private struct Fields {
+  let value: JSONValue
+  let source, path: String
+
+  func wrong(_ key: String, _ wanted: String) -> FormatError {
+    FormatError(
+      source, place: path + key,
+      "must be \(wanted); take a file that 'baron profile --json' wrote")
+  }
+
+  func string(_ key: String) throws -> String {
+    guard let text = value[key]?.string else { throw wrong(key, "a text") }
+    return text
+  }
+
+  func number(_ key: String) throws -> Double {
+    guard let number = value[key]?.number, number >= 0 else {
+      throw wrong(key, "a number, 0 or more")
+    }
+    return number
+  }
+
+  func numbers(_ key: String) throws -> [Double] {
+    guard let members = value[key]?.object else { throw wrong(key, "an object of numbers") }
+    let inner = Fields(value: .object(members), source: source, path: "\(path)\(key).")
+    return try members.keys.sorted().map { try inner.number($0) }
+  }
+
+  func list(_ key: String) throws -> [Fields] {
+    guard let elements = value[key]?.array else { throw wrong(key, "a list") }
+    return elements.enumerated().map { index, element in
+      Fields(value: element, source: source, path: "\(path)\(key)[\(index)].")
+    }
+  }
+}

@@ -1,0 +1,79 @@
+import Formats
+import Foundation
+import TestSupport
+import Testing
+
+/// The tools around training, as a user runs them.
+@Suite(
+  "Warming up and comparing profiles", .serialized,
+  .enabled(if: BaronProcess.available, Comment(rawValue: BaronProcess.missing)))
+struct ToolsTests {
+  /// The first two numbers of `warmup`'s first line: programs and how many were compiled.
+  private func counts(_ result: BaronProcess.Result) throws -> [Int] {
+    #expect(result.status == 0, "\(result.errors)")
+    let line = try #require(result.output.split(separator: "\n").first)
+    return line.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
+  }
+
+  @Test("what warmup compiled is all that training needs")
+  func warmup() throws {
+    let scratch = try Scratch()
+    let cache = "\(scratch.folder)/cache"
+    let environment = ["BARON_CACHE": cache]
+    func programs() -> Set<String> {
+      Set((try? FileManager.default.contentsOfDirectory(atPath: "\(cache)/programs")) ?? [])
+    }
+    let cold = try BaronProcess.run("warmup", "coco-mini", environment: environment)
+    let first = try counts(cold)
+    #expect(first.count == 2 && first[0] > 20 && first[0] == first[1], "\(cold.output)")
+    #expect(cold.errors.contains("warmup  5/5 100%"), "\(cold.errors)")
+    let compiled = programs()
+    #expect(compiled.count >= first[0])
+    let warm = try counts(
+      try BaronProcess.run("warmup", "coco-mini", environment: environment))
+    #expect(warm == [first[0], 0])
+    let trained = try BaronProcess.run(
+      "train", "coco-mini", "--run", "\(scratch.folder)/run", "--set", "training.iterations=2",
+      "--set", "training.evaluate_every=0", environment: environment)
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(programs() == compiled)
+  }
+
+  @Test("warmup needs neither data nor teacher")
+  func nothingThere() throws {
+    let scratch = try Scratch()
+    let environment = ["BARON_CACHE": "\(scratch.folder)/cache", "BARON_SHARED": "/nowhere"]
+    let teacher = ["--teacher", "demo-teacher"]
+    for arguments in [["demo-bags"] + teacher, ["demo-teacher", "--set", "training.batch=4"]] {
+      let process = try BaronProcess(["warmup"] + arguments, environment: environment)
+      #expect(try counts(try process.finish())[0] > 10)
+    }
+    expectError(try BaronProcess.run("warmup", "coco-minnie"), "coco-mini")
+    expectError(
+      try BaronProcess.run("warmup", "coco-mini", environment: ["BARON_CACHE": "off"]),
+      "BARON_CACHE=off")
+    #expect(try BaronProcess.run("warmup", "x.yaml", "--kind", "demo").status == 64)
+  }
+
+  @Test("profiles are compared after measuring and without")
+  func compare() throws {
+    let scratch = try Scratch()
+    let (old, new) = ("\(scratch.folder)/old.json", "\(scratch.folder)/new.json")
+    func profile(_ arguments: String...) throws -> BaronProcess.Result {
+      try BaronProcess(
+        ["profile", "coco-mini", "--steps", "1", "--warmup", "1"] + arguments
+      ).finish()
+    }
+    #expect(try profile("--json", old).status == 0)
+    let measured = try profile("--json", new, "--compare", old)
+    #expect(measured.status == 0, "\(measured.errors)")
+    let saved = try BaronProcess.run("profile", "--compare", old, "--with", new)
+    #expect(saved.status == 0 && saved.output.contains("new/old"), "\(saved.errors)")
+    #expect(measured.output.hasSuffix(saved.output))
+
+    let wrong = "\(scratch.folder)/wrong.json"
+    try Data(#"{"steps": 1, "device": 3}"#.utf8).write(to: URL(filePath: wrong))
+    expectError(try profile("--compare", wrong), "wrong.json: device: must be a text")
+    #expect(try BaronProcess.run("profile", "--with", new).status == 64)
+  }
+}
