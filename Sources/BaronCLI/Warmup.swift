@@ -126,8 +126,8 @@ final class Warmup {
     } catch TrainingError.notFinite {
       // Start weights and pictures are made up; the kernels have run all the same.
     }
+    for queue in queues { try queue.finish() }
     library.storePrograms()
-    library.finishStoring()
     done = Self.steps + 2
     advance()
     line.finish()

@@ -6,7 +6,7 @@ public final class KernelLibrary {
   public enum Storing: Sendable {
     /// Each one as soon as it is compiled.
     case atOnce
-    /// From ``storePrograms()`` on, on another thread.
+    /// When ``storePrograms()`` is called.
     ///
     /// Some drivers compile a program a second time for its binary, which doubles the time that a
     /// first step waits for its kernels.
@@ -21,7 +21,6 @@ public final class KernelLibrary {
   public var cachedCount: Int { programs.values.count { $0.origin == .cache } }
   private var programs: [String: Program] = [:]
   private var storing: Storing
-  private var background: ProgramStoring?
 
   /// Creates a library without compiling anything.
   ///
@@ -32,9 +31,6 @@ public final class KernelLibrary {
     self.context = context
     self.storing = storing
   }
-
-  // A driver does not survive the end of the process in the midst of compiling.
-  deinit { background?.stop() }
 
   /// A kernel of a file, compiled with named parameters.
   ///
@@ -60,18 +56,19 @@ public final class KernelLibrary {
     return try program.kernel(name)
   }
 
-  /// Starts to write the programs compiled so far to the cache; later ones are written at once.
+  /// How many programs ``storePrograms()`` would write.
+  public var waitingCount: Int { storing == .later ? compiledCount : 0 }
+
+  /// Writes the programs compiled so far to the cache; later ones are written at once.
   ///
-  /// Called when nothing waits for the compiler any more; only the first call counts. When the
-  /// library goes, the program under way is still written and the rest is left to the next run.
+  /// Called on the thread of the context while its queues are empty: a driver may not survive
+  /// compiling for a binary beside the kernels of another thread (PoCL 3.1 does not). Only the first
+  /// call counts.
   public func storePrograms() {
     guard storing == .later else { return }
     storing = .atOnce
-    background = ProgramStoring(Array(programs.values))
+    for (_, program) in programs.sorted(by: { $0.key < $1.key }) { program.store() }
   }
-
-  /// Waits until ``storePrograms()`` is done.
-  public func finishStoring() { background?.finish() }
 
   private static func options(_ parameters: [String: Int], isCPU: Bool) -> String {
     var all = parameters

@@ -14,9 +14,7 @@ public final class Context {
   public let isExact: Bool
   /// Compiled programs on disk, or nil to compile each time.
   public let cache: ProgramCache?
-  /// The driver's context, which programs on their way keep alive too.
-  let shared: ContextHandle
-  var handle: cl_context { shared.raw }
+  let handle: cl_context
 
   /// Creates a context.
   ///
@@ -41,22 +39,8 @@ public final class Context {
     guard let handle = clCreateContext(nil, 1, &id, nil, nil, &code) else {
       throw OpenCLError.call("clCreateContext", code: code, about: device.name)
     }
-    shared = ContextHandle(handle)
+    self.handle = handle
   }
 
-  /// What programs are compiled for, on any thread.
-  var programTarget: ProgramTarget {
-    ProgramTarget(context: shared, device: device, cache: cache)
-  }
-}
-
-/// A driver's context, released with its last owner.
-final class ContextHandle: @unchecked Sendable {
-  // Sendable: it never changes, and OpenCL lets any thread make programs in a context
-  // (OpenCL 1.2, appendix A.2).
-  let raw: cl_context
-
-  init(_ raw: cl_context) { self.raw = raw }
-
-  deinit { clReleaseContext(raw) }
+  deinit { clReleaseContext(handle) }
 }

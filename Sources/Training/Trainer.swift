@@ -173,6 +173,9 @@ public final class Trainer {
     if done % training.checkpointEvery == 0 || done == total {
       try settle()
       try save(done)
+      try step.student.library.storePrograms(
+        whenEmpty: [step.student.queue, step.teacher.queue]
+      ) { onEvent(.note($0)) }
     }
     if training.evaluateEvery > 0, done % training.evaluateEvery == 0 || done == total {
       try settle()
@@ -185,8 +188,6 @@ public final class Trainer {
     guard let (step, started, waited) = pending else { return }
     pending = nil
     var losses = try step.scalars()
-    // The device has run all kernels by now: nothing waits for the driver's compiler any more.
-    self.step.student.library.storePrograms()
     let bad = losses.filter { !$0.value.isFinite }.keys.sorted()
     let norm = losses.removeValue(forKey: "gradient_norm") ?? 0
     losses.removeValue(forKey: "loss")

@@ -39,13 +39,16 @@ struct KernelLibraryTests {
       let library = KernelLibrary(context: context, storing: .later)
       _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
       #expect(entries(folder) == 0)
+      #expect(library.waitingCount == 1)
       library.storePrograms()
-      library.finishStoring()
-      #expect(entries(folder) == 1)
+      #expect(entries(folder) == 1 && library.waitingCount == 0)
       _ = try library.kernel("optimizer_squares_forward", in: "Optimizer")
       #expect(entries(folder) == 2)
       library.storePrograms()
-      #expect(KernelLibrary(context: context).compiledCount == 0)
+      #expect(entries(folder) == 2)
+      let second = KernelLibrary(context: context, storing: .later)
+      _ = try second.kernel("pointwise_scale_forward", in: "Pointwise")
+      #expect((second.compiledCount, second.cachedCount, second.waitingCount) == (0, 1, 0))
     }
   }
 }

@@ -16,15 +16,15 @@ struct DemoPlan {
 
   let stages: [Stage]
 
-  /// Work of one step as the profiler counts it, and the share of the device's peak that so narrow
-  /// networks reach; both measured with the presets (BENCHMARKS.md).
+  /// Work of a mean step as the profiler counts it, and the share of the device's peak that so
+  /// narrow networks reach; both measured with the presets on a CPU.
   private static let teacherOperations = 8.6e9
   private static let studentOperations = [
-    RunConfiguration.Alignment.Kind.none: 4.1e9, .regions: 15e9, .bags: 15e9,
+    RunConfiguration.Alignment.Kind.none: 4.8e9, .regions: 10.5e9, .bags: 10.5e9,
   ]
   private static let shareOfPeak = 0.36
-  private static let secondsPerScene = 1.0 / 300
-  private static let secondsPerEvaluationImage = 0.03
+  private static let secondsPerScene = 1.0 / 600
+  private static let secondsPerEvaluationImage = 0.01
 
   init(
     _ demo: DemoConfiguration, teacher: CLIPTrainingConfiguration, teacherIsDone: Bool,

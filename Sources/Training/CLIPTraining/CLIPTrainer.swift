@@ -148,6 +148,7 @@ public final class CLIPTrainer {
       if done % configuration.training.checkpointEvery == 0 || done == total {
         try settle()
         try save(done)
+        try stream.library.storePrograms(whenEmpty: [stream.queue]) { onEvent(.note($0)) }
       }
     }
     try finish()
@@ -182,8 +183,6 @@ public final class CLIPTrainer {
     guard let (losses, started) = pending else { return }
     pending = nil
     let scalars = try losses.scalars()
-    // The device has run all kernels by now: nothing waits for the driver's compiler any more.
-    stream.library.storePrograms()
     let seconds = Self.now() - max(started, lastSettled)
     lastSettled = Self.now()
     let bad = scalars.filter { !$0.value.isFinite }.keys.sorted()
