@@ -6,32 +6,50 @@
 // Launch:  ComputeStream.launchElements; see FOR_EACH_ELEMENT in Common/Launch.clh and
 //          FOR_EACH_VECTOR in Common/Channels.clh. Row operators: a work-group owns the rows
 //          [g * block, (g + 1) * block), g = get_group_id(0).
+// Parameters: STORAGE, how x, a, b, y and their gradients lie in memory; rows, scales and partial
+//          sums are float.
 // Numbers: float32; gradients are written, not added to; sums over rows have a fixed order.
 //          relu's gradient at 0 is 0. sigmoid and quickGELU take any finite x without overflow.
 // Source:  quickGELU: x * sigmoid(1.702 x), as in the released CLIP.
 
 #include "Common/Channels.clh"
 
+// Reads, writes `channels` at element i of `count`.
+#define READ(p) load_stored(p + i, count - i, 0)
+#define WRITE(value, p) store_stored(value, p + i, count - i)
+
 // y = a + b
-__kernel void pointwise_add_forward(__global const float *restrict a,
-                                    __global const float *restrict b, __global float *restrict y,
+__kernel void pointwise_add_forward(__global const stored *restrict a,
+                                    __global const stored *restrict b, __global stored *restrict y,
                                     int count) {
-  FOR_EACH_ELEMENT(i, count) y[i] = a[i] + b[i];
+  FOR_EACH_VECTOR(i, count) WRITE(READ(a) + READ(b), y);
+}
+
+// y = x, rounded to how activations are stored
+__kernel void pointwise_narrow_forward(__global const float *restrict x,
+                                       __global stored *restrict y, int count) {
+  FOR_EACH_VECTOR(i, count) WRITE(load_channels(x + i, count - i, 0), y);
+}
+
+// y = x, as floats
+__kernel void pointwise_widen_forward(__global const stored *restrict x, __global float *restrict y,
+                                      int count) {
+  FOR_EACH_VECTOR(i, count) store_channels(READ(x), y + i, count - i);
 }
 
 // y = scale * x
-__kernel void pointwise_scale_forward(__global const float *restrict x, __global float *restrict y,
-                                      float scale, int count) {
-  FOR_EACH_ELEMENT(i, count) y[i] = scale * x[i];
+__kernel void pointwise_scale_forward(__global const stored *restrict x,
+                                      __global stored *restrict y, float scale, int count) {
+  FOR_EACH_VECTOR(i, count) WRITE(scale * READ(x), y);
 }
 
 // y = exp(min(exponent[0], limit)) * x
-__kernel void pointwise_scale_exponential_forward(__global const float *restrict x,
+__kernel void pointwise_scale_exponential_forward(__global const stored *restrict x,
                                                   __global const float *restrict exponent,
-                                                  __global float *restrict y, float limit,
+                                                  __global stored *restrict y, float limit,
                                                   int count) {
   float scale = exp(fmin(exponent[0], limit));
-  FOR_EACH_ELEMENT(i, count) y[i] = scale * x[i];
+  FOR_EACH_VECTOR(i, count) WRITE(scale * READ(x), y);
 }
 
 // gexponent[0] = product[0] where exponent[0] < limit, else 0; product is the sum of y * gy.
@@ -43,90 +61,95 @@ __kernel void pointwise_scale_exponential_backward(__global const float *restric
 }
 
 // y = a - b
-__kernel void pointwise_subtract_forward(__global const float *restrict a,
-                                         __global const float *restrict b,
-                                         __global float *restrict y, int count) {
-  FOR_EACH_ELEMENT(i, count) y[i] = a[i] - b[i];
+__kernel void pointwise_subtract_forward(__global const stored *restrict a,
+                                         __global const stored *restrict b,
+                                         __global stored *restrict y, int count) {
+  FOR_EACH_VECTOR(i, count) WRITE(READ(a) - READ(b), y);
 }
 
 // y = a * b
-__kernel void pointwise_multiply_forward(__global const float *restrict a,
-                                         __global const float *restrict b,
-                                         __global float *restrict y, int count) {
-  FOR_EACH_ELEMENT(i, count) y[i] = a[i] * b[i];
+__kernel void pointwise_multiply_forward(__global const stored *restrict a,
+                                         __global const stored *restrict b,
+                                         __global stored *restrict y, int count) {
+  FOR_EACH_VECTOR(i, count) WRITE(READ(a) * READ(b), y);
 }
 
-// y = max(x, 0)
-__kernel void pointwise_relu_forward(__global const float *restrict x, __global float *restrict y,
+// y = max(x, 0); not fmax: NaN stays NaN.
+__kernel void pointwise_relu_forward(__global const stored *restrict x, __global stored *restrict y,
                                      int count) {
-  FOR_EACH_ELEMENT(i, count) y[i] = x[i] <= 0 ? 0 : x[i];
-}
-
-// gx = gy where y > 0, else 0
-__kernel void pointwise_relu_backward(__global const float *restrict y,
-                                      __global const float *restrict gy,
-                                      __global float *restrict gx, int count) {
-  FOR_EACH_ELEMENT(i, count) gx[i] = y[i] > 0 ? gy[i] : 0;
-}
-
-// y = 1 / (1 + exp(-x)); exp may be infinite, then y is 0.
-__kernel void pointwise_sigmoid_forward(__global const float *restrict x,
-                                        __global float *restrict y, int count) {
   FOR_EACH_VECTOR(i, count) {
-    channels value = load_channels(x + i, count - i, 0);
-    store_channels(1.0f / (1.0f + exp(-value)), y + i, count - i);
+    channels value = READ(x);
+    WRITE(value <= 0 ? (channels)0 : value, y);
   }
 }
 
+// gx = gy where y > 0, else 0
+__kernel void pointwise_relu_backward(__global const stored *restrict y,
+                                      __global const stored *restrict gy,
+                                      __global stored *restrict gx, int count) {
+  FOR_EACH_VECTOR(i, count) {
+    channels gradient = READ(gy);
+    WRITE(READ(y) > 0 ? gradient : (channels)0, gx);
+  }
+}
+
+// y = 1 / (1 + exp(-x)); exp may be infinite, then y is 0.
+__kernel void pointwise_sigmoid_forward(__global const stored *restrict x,
+                                        __global stored *restrict y, int count) {
+  FOR_EACH_VECTOR(i, count) WRITE(1.0f / (1.0f + exp(-READ(x))), y);
+}
+
 // gx = gy * y * (1 - y)
-__kernel void pointwise_sigmoid_backward(__global const float *restrict y,
-                                         __global const float *restrict gy,
-                                         __global float *restrict gx, int count) {
-  FOR_EACH_ELEMENT(i, count) gx[i] = gy[i] * y[i] * (1.0f - y[i]);
+__kernel void pointwise_sigmoid_backward(__global const stored *restrict y,
+                                         __global const stored *restrict gy,
+                                         __global stored *restrict gx, int count) {
+  FOR_EACH_VECTOR(i, count) {
+    channels value = READ(y);
+    WRITE(READ(gy) * value * (1.0f - value), gx);
+  }
 }
 
 #define QUICK_GELU_SLOPE 1.702f
 
 // y = x * sigmoid(1.702 x)
-__kernel void pointwise_quick_gelu_forward(__global const float *restrict x,
-                                           __global float *restrict y, int count) {
+__kernel void pointwise_quick_gelu_forward(__global const stored *restrict x,
+                                           __global stored *restrict y, int count) {
   FOR_EACH_VECTOR(i, count) {
-    channels value = load_channels(x + i, count - i, 0);
-    store_channels(value / (1.0f + exp(-QUICK_GELU_SLOPE * value)), y + i, count - i);
+    channels value = READ(x);
+    WRITE(value / (1.0f + exp(-QUICK_GELU_SLOPE * value)), y);
   }
 }
 
 // gx = gy * (s + 1.702 x s (1 - s)), s = sigmoid(1.702 x)
-__kernel void pointwise_quick_gelu_backward(__global const float *restrict x,
-                                            __global const float *restrict gy,
-                                            __global float *restrict gx, int count) {
+__kernel void pointwise_quick_gelu_backward(__global const stored *restrict x,
+                                            __global const stored *restrict gy,
+                                            __global stored *restrict gx, int count) {
   FOR_EACH_VECTOR(i, count) {
-    channels value = QUICK_GELU_SLOPE * load_channels(x + i, count - i, 0);
+    channels value = QUICK_GELU_SLOPE * READ(x);
     channels gate = 1.0f / (1.0f + exp(-value));
-    channels gradient = load_channels(gy + i, count - i, 0);
-    store_channels(gradient * gate * (1.0f + value * (1.0f - gate)), gx + i, count - i);
+    WRITE(READ(gy) * gate * (1.0f + value * (1.0f - gate)), gx);
   }
 }
 
 // y[r, c] = x[r, c] + row[c]
-ROW_KERNEL void pointwise_add_row_forward(__global const float *restrict x,
+ROW_KERNEL void pointwise_add_row_forward(__global const stored *restrict x,
                                           __global const float *restrict row,
-                                          __global float *restrict y, int rows, int count,
+                                          __global stored *restrict y, int rows, int count,
                                           int block) {
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
-  for (int r = first; r < end; r++) {
+  FOR_EACH_ROW(r, first, end, count) {
     size_t base = (size_t)r * count;
-    FOR_EACH_CHANNEL(c, count) {
+    FOR_EACH_CHANNEL_OF_ROW(c, count) {
       channels sum =
-          load_channels(x + base + c, count - c, 0) + load_channels(row + c, count - c, 0);
-      store_channels(sum, y + base + c, count - c);
+          load_stored(x + base + c, count - c, 0) + load_channels(row + c, count - c, 0);
+      store_stored(sum, y + base + c, count - c);
     }
   }
 }
 
 // partial[g, c] = sum of gy[r, c] over the rows of block g
-ROW_KERNEL void pointwise_add_row_backward(__global const float *restrict gy,
+ROW_KERNEL void pointwise_add_row_backward(__global const stored *restrict gy,
                                            __global float *restrict partial, int rows, int count,
                                            int block) {
   int first = (int)get_group_id(0) * block;
@@ -134,7 +157,7 @@ ROW_KERNEL void pointwise_add_row_backward(__global const float *restrict gy,
   FOR_EACH_CHANNEL(c, count) {
     channels sum = 0;
     for (int r = first; r < end; r++)
-      sum += load_channels(gy + (size_t)r * count + c, count - c, 0);
+      sum += load_stored(gy + (size_t)r * count + c, count - c, 0);
     store_channels(sum, partial + (size_t)get_group_id(0) * count + c, count - c);
   }
 }

@@ -30,6 +30,10 @@ static const unsigned char common_launch_clh[] = {
 #embed "../../Kernels/Common/Launch.clh" suffix(, 0)
 };
 
+static const unsigned char common_storage_clh[] = {
+#embed "../../Kernels/Common/Storage.clh" suffix(, 0)
+};
+
 static const unsigned char common_transpose_clh[] = {
 #embed "../../Kernels/Common/Transpose.clh" suffix(, 0)
 };
@@ -152,6 +156,7 @@ static const CKernelFile files[] = {
     ENTRY("BoxLoss.cl", boxloss_cl),
     ENTRY("Common/Channels.clh", common_channels_clh),
     ENTRY("Common/Launch.clh", common_launch_clh),
+    ENTRY("Common/Storage.clh", common_storage_clh),
     ENTRY("Common/Transpose.clh", common_transpose_clh),
     ENTRY("Common/Types.clh", common_types_clh),
     ENTRY("ContrastiveLoss.cl", contrastiveloss_cl),

@@ -14,6 +14,9 @@ public final class ComputeStream {
   public private(set) var recordsGradients = true
   /// The precision of matrix products that the user asked for, for devices that have a choice.
   public let matrixPrecision: MatrixPrecision?
+  /// How activations are stored: float32, or 16 bits where half the traffic and memory are worth
+  /// the rounding. Parameters, statistics and losses are float32 in every case.
+  public let activationType: ElementType
   /// What computes matrix products instead of the family's float32 kernel, tried out on first use.
   lazy var tensorCores = TensorCores.usable(matrixPrecision, on: self)
   /// Orders the recorded computation; later is larger.
@@ -28,11 +31,17 @@ public final class ComputeStream {
   ///   - profiler: Records times, or nil.
   ///   - matrixPrecision: How NVIDIA GPUs compute matrix products; nil takes
   ///     `$BARON_MATRIX_PRECISION`, else tensor cores in the accuracy of float32.
+  ///   - activationType: How activations are stored; the `cpu` kernels take float32 only.
   /// - Throws: `OpenCLError` when the driver refuses, ``MatrixPrecision/Unknown``.
   public init(
     context: Context, name: String = "student", library: KernelLibrary? = nil,
-    profiler: Profiler? = nil, matrixPrecision: MatrixPrecision? = nil
+    profiler: Profiler? = nil, matrixPrecision: MatrixPrecision? = nil,
+    activationType: ElementType = .float32
   ) throws {
+    precondition(
+      activationType == .float32 || activationType.isFloating && context.family != .cpu,
+      "activations of \(activationType) for the kernels of a \(context.family)")
+    self.activationType = activationType
     self.matrixPrecision =
       try matrixPrecision ?? (context.family == .nvidia ? MatrixPrecision.wanted() : nil)
     queue = try CommandQueue(context: context, name: name, profiler: profiler)
@@ -77,6 +86,30 @@ public final class ComputeStream {
     guard let profiler = queue.profiler else { return try body() }
     return try profiler.phase(name, body)
   }
+
+  /// A kernel compiled for how its activations are stored and, if it walks rows of channels
+  /// (`Common/Channels.clh`), for rows of whole vectors.
+  ///
+  /// - Parameters:
+  ///   - name: The kernel function.
+  ///   - file: The file's stem.
+  ///   - type: How activations are stored.
+  ///   - channels: What the lengths of all rows are multiples of; nil where rows do not matter.
+  ///   - parameters: Further parameters.
+  /// - Returns: The kernel.
+  /// - Throws: `OpenCLError`.
+  func kernel(
+    _ name: String, in file: String, storing type: ElementType, channels: Int? = nil,
+    parameters: [String: Int] = [:]
+  ) throws -> Kernel {
+    var parameters = parameters
+    if type.storage != 0 { parameters["STORAGE"] = type.storage }
+    if let channels, vectorWidth(channels) > 1 { parameters["VECTOR"] = vectorWidth(channels) }
+    return try library.kernel(name, in: file, parameters: parameters)
+  }
+
+  /// `VECTOR` of `Common/Channels.clh` for rows of so many channels.
+  func vectorWidth(_ channels: Int) -> Int { family != .cpu && channels % 4 == 0 ? 4 : 1 }
 
   // MARK: Launch shapes shared by the operators
 

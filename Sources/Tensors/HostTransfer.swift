@@ -54,8 +54,8 @@ extension Tensor {
   /// - Returns: The elements in row-major order.
   /// - Throws: `OpenCLError` when the device failed.
   public func floats() throws -> [Float] {
-    precondition(elementType == .float32, "floats() of an integer tensor")
-    return try read(0)
+    precondition(elementType.isFloating, "floats() of an integer tensor")
+    return try converted(to: .float32).read(0)
   }
 
   /// Waits for the stream and copies the elements to the host.

@@ -1,8 +1,26 @@
 import OpenCL
 
-/// What the elements of a tensor are; both take four bytes.
-public enum ElementType: String, Sendable {
-  case float32, int32
+/// What the elements of a tensor are in memory.
+///
+/// Activations may be 16-bit numbers, which kernels widen to float32 and round back
+/// (`Common/Storage.clh`); everything else is float32 or int32.
+public enum ElementType: String, Sendable, CaseIterable {
+  case float32, int32, bfloat16, float16
+
+  /// Bytes of one element.
+  public var bytes: Int { self == .bfloat16 || self == .float16 ? 2 : 4 }
+
+  /// Whether it can hold activations.
+  public var isFloating: Bool { self != .int32 }
+
+  /// The value of `STORAGE` in `Common/Storage.clh`.
+  var storage: Int {
+    switch self {
+    case .float32, .int32: 0
+    case .bfloat16: 1
+    case .float16: 2
+    }
+  }
 }
 
 /// A dense, row-major array on a device; a small value that shares its storage.
@@ -47,10 +65,16 @@ public struct Tensor {
     label: String
   ) throws {
     precondition(shape.allSatisfy { $0 >= 0 }, "\(label): negative size in \(shape)")
-    let bytes = 4 * shape.reduce(1, *)
+    let bytes = elementType.bytes * shape.reduce(1, *)
     self.init(
       shape: shape, elementType: elementType,
       buffer: try stream.queue.allocate(bytes: bytes, label: label), stream: stream)
+  }
+
+  /// A tensor of the shape, the element type and the stream of another, with undefined content.
+  init(like other: Tensor, label: String) throws {
+    try self.init(
+      uninitialized: other.shape, on: other.stream, elementType: other.elementType, label: label)
   }
 
   /// Number of elements.
@@ -81,5 +105,5 @@ public struct Tensor {
   }
 
   /// Bytes of its elements.
-  var byteCount: Int { 4 * count }
+  var byteCount: Int { elementType.bytes * count }
 }

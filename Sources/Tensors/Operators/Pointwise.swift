@@ -2,6 +2,35 @@ import Foundation
 import OpenCL
 
 extension Tensor {
+  /// The same values stored in another way.
+  ///
+  /// - Parameter type: float32 or 16 bits; rounds to the nearest, ties to even.
+  /// - Returns: A new tensor, or this one if it is stored so already; its gradient is stored like
+  ///   this tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func converted(to type: ElementType) throws -> Tensor {
+    guard type != elementType else { return self }
+    precondition(
+      elementType.isFloating && type.isFloating && (elementType == .float32 || type == .float32),
+      "conversion of \(elementType) to \(type)")
+    let result = try Tensor(
+      uninitialized: shape, on: stream, elementType: type, label: "converted \(buffer.label)")
+    try stream.launchElements(
+      try stream.kernel(
+        type == .float32 ? "pointwise_widen_forward" : "pointwise_narrow_forward", in: "Pointwise",
+        storing: type == .float32 ? elementType : type, channels: 4),
+      count: count, [.buffer(buffer), .buffer(result.buffer)],
+      work: Work(bytes: 6 * Double(count)))
+    let original = elementType
+    return result.differentiable(from: [self], "convert") { [try $0.converted(to: original)] }
+  }
+
+  /// The same values stored as the stream stores activations.
+  ///
+  /// - Returns: See ``converted(to:)``.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func asActivation() throws -> Tensor { try converted(to: stream.activationType) }
+
   /// The element-wise sum.
   ///
   /// - Parameter other: A tensor of the same shape.
@@ -18,11 +47,12 @@ extension Tensor {
   /// - Returns: A new tensor.
   /// - Throws: `OpenCLError` when the device fails.
   public func scaled(by scale: Float) throws -> Tensor {
-    let result = try Tensor(uninitialized: shape, on: stream, label: "scaled")
+    let result = try Tensor(like: self, label: "scaled")
     try stream.launchElements(
-      try stream.library.kernel("pointwise_scale_forward", in: "Pointwise"), count: count,
-      [.buffer(buffer), .buffer(result.buffer), .float(scale)],
-      work: Work(operations: Double(count), bytes: 8 * Double(count)))
+      try stream.kernel(
+        "pointwise_scale_forward", in: "Pointwise", storing: elementType, channels: 4),
+      count: count, [.buffer(buffer), .buffer(result.buffer), .float(scale)],
+      work: Work(operations: Double(count), bytes: 2 * Double(byteCount)))
     return result.differentiable(from: [self], "scale") { [try $0.scaled(by: scale)] }
   }
 
@@ -38,12 +68,14 @@ extension Tensor {
   ) throws -> Tensor {
     precondition(exponent.count == 1, "exponent of shape \(exponent.shape); it must be a scalar")
     func scaling(_ x: Tensor, by exponent: Tensor) throws -> Tensor {
-      let result = try Tensor(uninitialized: x.shape, on: x.stream, label: "scaled")
+      let result = try Tensor(like: x, label: "scaled")
       try x.stream.launchElements(
-        try x.stream.library.kernel("pointwise_scale_exponential_forward", in: "Pointwise"),
+        try x.stream.kernel(
+          "pointwise_scale_exponential_forward", in: "Pointwise", storing: x.elementType,
+          channels: 4),
         count: x.count,
         [.buffer(x.buffer), .buffer(exponent.buffer), .buffer(result.buffer), .float(limit)],
-        work: Work(operations: Double(x.count), bytes: 8 * Double(x.count)))
+        work: Work(operations: Double(x.count), bytes: 2 * Double(x.byteCount)))
       return result
     }
     let constant = exponent.detached()
@@ -147,14 +179,16 @@ extension Tensor {
   public func addingRow(_ row: Tensor) throws -> Tensor {
     let (rows, channels) = rowsAndChannels
     precondition(row.shape == [channels], "row of shape \(row.shape) for \(shape)")
-    let result = try Tensor(uninitialized: shape, on: stream, label: "sum with a row")
+    let result = try Tensor(like: self, label: "sum with a row")
     let blocks = RowBlocks(rows: rows, channels: channels, on: stream)
     try stream.launchRows(
-      try stream.library.kernel("pointwise_add_row_forward", in: "Pointwise"), rows: blocks.count,
+      try stream.kernel(
+        "pointwise_add_row_forward", in: "Pointwise", storing: elementType, channels: channels),
+      rows: blocks.count,
       [
         .buffer(buffer), .buffer(row.buffer), .buffer(result.buffer), .int(rows), .int(channels),
         .int(blocks.size),
-      ], work: Work(operations: Double(count), bytes: 8 * Double(count)))
+      ], work: Work(operations: Double(count), bytes: 2 * Double(byteCount)))
     let needsSums = row.needsGradient
     return result.differentiable(from: [self, row], "add row") {
       [$0, needsSums ? try $0.sumOverRows() : nil]
@@ -169,12 +203,15 @@ extension Tensor {
     let partial = try Tensor(
       uninitialized: [blocks.count, channels], on: stream, label: "partial sums")
     try stream.launchRows(
-      try stream.library.kernel("pointwise_add_row_backward", in: "Pointwise"), rows: blocks.count,
+      try stream.kernel(
+        "pointwise_add_row_backward", in: "Pointwise", storing: elementType, channels: channels),
+      rows: blocks.count,
       [.buffer(buffer), .buffer(partial.buffer), .int(rows), .int(channels), .int(blocks.size)],
-      work: Work(operations: Double(count), bytes: 4 * Double(count)))
+      work: Work(operations: Double(count), bytes: Double(byteCount)))
     let result = try Tensor(uninitialized: [channels], on: stream, label: "gradient of a row")
     try stream.launchRows(
-      try stream.library.kernel("pointwise_add_row_backward_fold", in: "Pointwise"),
+      try stream.kernel(
+        "pointwise_add_row_backward_fold", in: "Pointwise", storing: .float32, channels: channels),
       rows: stream.channelSlices(channels),
       [.buffer(partial.buffer), .buffer(result.buffer), .int(blocks.count), .int(channels)],
       work: Work(operations: Double(partial.count), bytes: 4 * Double(partial.count)))
@@ -187,15 +224,18 @@ extension Tensor {
   ) throws -> Tensor {
     if let other {
       precondition(shape == other.shape, "\(label) of shapes \(shape) and \(other.shape)")
+      precondition(
+        elementType == other.elementType,
+        "\(label) of \(elementType) and \(other.elementType)")
     }
-    let result = try Tensor(uninitialized: shape, on: stream, label: label)
+    let result = try Tensor(like: self, label: label)
     let operands = other.map { [self, $0] } ?? [self]
     try stream.launchElements(
-      try stream.library.kernel(kernel, in: "Pointwise"), count: count,
+      try stream.kernel(kernel, in: "Pointwise", storing: elementType, channels: 4), count: count,
       (operands + [result]).map { .buffer($0.buffer) },
       work: Work(
         operations: operations * Double(count),
-        bytes: 4 * Double(operands.count + 1) * Double(count)))
+        bytes: Double(operands.count + 1) * Double(byteCount)))
     return result
   }
 }
