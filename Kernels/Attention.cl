@@ -15,8 +15,9 @@
 //          backward_key_value; local memory: length floats, 2 * length there.
 // Parameters:
 //          HEAD_WIDTH   columns of one head, any
-// Numbers: float32, fixed order. Mask entries may be -inf; a row of -inf alone gives y = 0,
-//          gradient 0 and lse = +inf. Gradients are written.
+// Numbers: qkv, y, gy, gqkv are stored as Common/Storage.clh says; arithmetic, mask, lse and delta are
+//          float32, in a fixed order. Mask entries may be -inf; a row of -inf alone gives y = 0, gradient
+//          0 and lse = +inf. Gradients are written.
 // Source:  Vaswani et al. 2017; backward from the log-sum-exp as in Dao et al. 2022.
 
 #include "Common/Channels.clh"
@@ -33,16 +34,16 @@ static inline float masked_score(float product, float scale, __global const floa
   return mask ? scale * product + mask[row + j] : scale * product;
 }
 
-static inline float dot_rows(__global const float *a, __global const float *b) {
+static inline float dot_rows(__global const stored *a, __global const stored *b) {
   float sum = 0;
   for (int c = 0; c < HEAD_WIDTH; c++)
-    sum = fma(a[c], b[c], sum);
+    sum = fma(load_element(a + c), load_element(b + c), sum);
   return sum;
 }
 
-ROW_KERNEL void attention_forward_row(__global const float *restrict qkv,
+ROW_KERNEL void attention_forward_row(__global const stored *restrict qkv,
                                       __global const float *restrict mask,
-                                      __global float *restrict y, __global float *restrict lse,
+                                      __global stored *restrict y, __global float *restrict lse,
                                       __local float *scores, int length, int heads,
                                       int mask_stride, int causal, float scale) {
   ROW_SCRATCH
@@ -50,8 +51,8 @@ ROW_KERNEL void attention_forward_row(__global const float *restrict qkv,
   int i = (int)get_group_id(0) - head_row * length;
   int image = head_row / heads, head = head_row - image * heads;
   int width = heads * HEAD_WIDTH, stride = 3 * width;
-  __global const float *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
-  __global const float *query = base + (size_t)i * stride;
+  __global const stored *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
+  __global const stored *query = base + (size_t)i * stride;
   size_t mask_row = (size_t)head_row * mask_stride + (size_t)i * length;
   float largest = -INFINITY;
   for (int j = LANE; j < length; j += LANES) {
@@ -71,8 +72,9 @@ ROW_KERNEL void attention_forward_row(__global const float *restrict qkv,
   for (int c = LANE; c < HEAD_WIDTH; c += LANES) {
     float value = 0;
     for (int j = 0; j < length; j++)
-      value = fma(scores[j], base[2 * width + (size_t)j * stride + c], value);
-    y[((size_t)image * length + i) * width + head * HEAD_WIDTH + c] = inverse * value;
+      value = fma(scores[j], load_element(base + 2 * width + (size_t)j * stride + c), value);
+    store_element(inverse * value,
+                  y + ((size_t)image * length + i) * width + head * HEAD_WIDTH + c);
   }
   if (LANE == 0)
     lse[get_group_id(0)] = sum > 0 ? shift + log(sum) : INFINITY;
@@ -80,27 +82,27 @@ ROW_KERNEL void attention_forward_row(__global const float *restrict qkv,
 
 // Writes gq and delta.
 ROW_KERNEL void attention_backward_query_row(
-    __global const float *restrict qkv, __global const float *restrict mask,
-    __global const float *restrict y, __global const float *restrict gy,
+    __global const stored *restrict qkv, __global const float *restrict mask,
+    __global const stored *restrict y, __global const stored *restrict gy,
     __global const float *restrict lse, __global float *restrict delta,
-    __global float *restrict gqkv, __local float *scores, int length, int heads, int mask_stride,
+    __global stored *restrict gqkv, __local float *scores, int length, int heads, int mask_stride,
     int causal, float scale) {
   ROW_SCRATCH
   int head_row = (int)get_group_id(0) / length;
   int i = (int)get_group_id(0) - head_row * length;
   int image = head_row / heads, head = head_row - image * heads;
   int width = heads * HEAD_WIDTH, stride = 3 * width;
-  __global const float *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
+  __global const stored *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
   size_t out = ((size_t)image * length + i) * width + head * HEAD_WIDTH;
   size_t mask_row = (size_t)head_row * mask_stride + (size_t)i * length;
   float part = 0;
   for (int c = LANE; c < HEAD_WIDTH; c += LANES)
-    part += gy[out + c] * y[out + c];
+    part += load_element(gy + out + c) * load_element(y + out + c);
   float difference = group_add(part);
   if (LANE == 0)
     delta[get_group_id(0)] = difference;
   for (int j = LANE; j < length; j += LANES) {
-    __global const float *key = base + width + (size_t)j * stride;
+    __global const stored *key = base + width + (size_t)j * stride;
     float product = dot_rows(base + (size_t)i * stride, key);
     float score = masked_score(product, scale, mask, mask_row, i, j, causal);
     scores[j] = exp(score - lse[get_group_id(0)]) * (dot_rows(gy + out, key + width) - difference);
@@ -109,24 +111,25 @@ ROW_KERNEL void attention_backward_query_row(
   for (int c = LANE; c < HEAD_WIDTH; c += LANES) {
     float value = 0;
     for (int j = 0; j < length; j++)
-      value = fma(scores[j], base[width + (size_t)j * stride + c], value);
-    gqkv[((size_t)image * length + i) * stride + head * HEAD_WIDTH + c] = scale * value;
+      value = fma(scores[j], load_element(base + width + (size_t)j * stride + c), value);
+    store_element(scale * value,
+                  gqkv + ((size_t)image * length + i) * stride + head * HEAD_WIDTH + c);
   }
 }
 
 // Writes gk and gv; reads delta.
 ROW_KERNEL void attention_backward_key_value_row(
-    __global const float *restrict qkv, __global const float *restrict mask,
-    __global const float *restrict gy, __global const float *restrict lse,
-    __global const float *restrict delta, __global float *restrict gqkv, __local float *weights,
+    __global const stored *restrict qkv, __global const float *restrict mask,
+    __global const stored *restrict gy, __global const float *restrict lse,
+    __global const float *restrict delta, __global stored *restrict gqkv, __local float *weights,
     int length, int heads, int mask_stride, int causal, float scale) {
   int head_row = (int)get_group_id(0) / length;
   int j = (int)get_group_id(0) - head_row * length;
   int image = head_row / heads, head = head_row - image * heads;
   int width = heads * HEAD_WIDTH, stride = 3 * width;
-  __global const float *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
-  __global const float *key = base + width + (size_t)j * stride;
-  __global const float *gradient = gy + (size_t)image * length * width + head * HEAD_WIDTH;
+  __global const stored *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
+  __global const stored *key = base + width + (size_t)j * stride;
+  __global const stored *gradient = gy + (size_t)image * length * width + head * HEAD_WIDTH;
   for (int i = LANE; i < length; i += LANES) {
     size_t row = (size_t)head_row * length + i;
     size_t mask_row = (size_t)head_row * mask_stride + (size_t)i * length;
@@ -141,12 +144,12 @@ ROW_KERNEL void attention_backward_key_value_row(
   for (int c = LANE; c < HEAD_WIDTH; c += LANES) {
     float key_sum = 0, value_sum = 0;
     for (int i = 0; i < length; i++) {
-      value_sum = fma(weights[i], gradient[(size_t)i * width + c], value_sum);
-      key_sum = fma(weights[length + i], base[(size_t)i * stride + c], key_sum);
+      value_sum = fma(weights[i], load_element(gradient + (size_t)i * width + c), value_sum);
+      key_sum = fma(weights[length + i], load_element(base + (size_t)i * stride + c), key_sum);
     }
-    __global float *out =
+    __global stored *out =
         gqkv + ((size_t)image * length + j) * stride + width + head * HEAD_WIDTH + c;
-    out[0] = scale * key_sum;
-    out[width] = value_sum;
+    store_element(scale * key_sum, out);
+    store_element(value_sum, out + width);
   }
 }

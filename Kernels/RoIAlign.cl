@@ -4,11 +4,21 @@
 //          samples as RoIAlignGeometry.clh places them; grad_x is the adjoint.
 // Layout:  x[b,h,w,c], y[r,i,j,c], rois[r] = (b, x1, y1, x2, y2), place[r] = (level, b); b = -1 for
 //          an image that does not exist: its region gives zeros and gets no gradient.
-// Launch:  one launch a pyramid level; regions of other levels are passed over. One work-item an
-//          element of y (of grad_x); CPUs take the kernels of RoIAlignCPU.cl.
-// Numbers: float32; fixed sum order; gradients are written, not added to.
+// Launch:  one launch a pyramid level; regions of other levels are passed over. forward_channels: a
+//          work-item owns `channels` neighbouring channels of a bin, launched like FOR_EACH_VECTOR.
+//          backward_tiled: work-group (LANES, 1, 1) owns TILE x TILE cells of an image by ACROSS *
+//          CHANNEL_WIDTH channels; groups (tiles, slices of channels, images). It lists the regions
+//          that reach its tile, LISTED at a time, and works out their weights, BATCH regions by BINS
+//          x BINS bins at a time, before its items add up gradients; an item owns `channels`
+//          neighbouring channels of every LANES / ACROSS-th cell. CPUs take RoIAlignCPU.cl.
+// Parameters:
+//          STORAGE, VECTOR   of x, y and their gradients, see Common/Channels.clh
+//          ACROSS            items that share a cell: a power of two, at most LANES
+// Numbers: arithmetic is float32; fixed sum order: gradients by rising region, then bin; written, not
+//          added to.
 // Source:  Mask R-CNN (He et al. 2017); behaves as torchvision.ops.roi_align.
 
+#include "Common/Channels.clh"
 #include "RoIAlignGeometry.clh"
 
 // place[r] = (level, image): floor(log2(sqrt(area) / finest + 1e-6)) clamped to the levels.
@@ -25,45 +35,63 @@ __kernel void roi_align_place(__global const float *restrict rois, __global int 
   }
 }
 
-// y, one element a work-item.
-__kernel void roi_align_forward_reference(__global const float *restrict x,
-                                          __global const float *restrict rois,
-                                          __global const int *restrict place,
-                                          __global float *restrict y, int level, int height,
-                                          int width, int channels, int pooled_height,
-                                          int pooled_width, float scale, int ratio, int aligned,
-                                          int count) {
-  FOR_EACH_ELEMENT(i, count) {
-    int c = i % channels;
-    int bin_x = i / channels % pooled_width;
-    int bin_y = i / channels / pooled_width % pooled_height;
-    int r = i / channels / pooled_width / pooled_height;
+#if !DEVICE_IS_CPU
+
+#ifndef ACROSS
+#define ACROSS 64
+#endif
+#define TILE 4
+#define TILE_CELLS (TILE * TILE)
+#define LISTED 256
+#define BATCH 16
+#define BINS 16
+// Cells that an item owns.
+#define CELL_STEP (LANES / ACROSS)
+#define OWN_CELLS ((TILE_CELLS + CELL_STEP - 1) / CELL_STEP)
+
+// y, `channels` neighbours of a bin a work-item.
+__kernel void roi_align_forward_channels(__global const stored *restrict x,
+                                         __global const float *restrict rois,
+                                         __global const int *restrict place,
+                                         __global stored *restrict y, int level, int height,
+                                         int width, int features, int pooled_height,
+                                         int pooled_width, float scale, int ratio, int aligned,
+                                         int count) {
+  FOR_EACH_VECTOR(i, count) {
+    int c = i % features;
+    int bin_x = i / features % pooled_width;
+    int bin_y = i / features / pooled_width % pooled_height;
+    int r = i / features / pooled_width / pooled_height;
     if (place[2 * r] != level)
       continue;
     int image = place[2 * r + 1];
     __global const float *roi = rois + 5 * r;
     Axis rows = axis_of(roi[2], roi[4], scale, pooled_height, ratio, aligned, height);
     Axis columns = axis_of(roi[1], roi[3], scale, pooled_width, ratio, aligned, width);
-    float sum = 0.0f;
+    channels sum = 0.0f;
     if (image >= 0) {
-      __global const float *map = x + (size_t)image * height * width * channels + c;
+      __global const stored *map = x + (size_t)image * height * width * features + c;
       for (int k = 0; k < rows.samples; k++) {
         int top, bottom, left, right;
         float down, across;
         if (!sample_at(rows, bin_y, k, &top, &bottom, &down))
           continue;
+        __global const stored *upper = map + (size_t)top * width * features;
+        __global const stored *lower = map + (size_t)bottom * width * features;
         for (int l = 0; l < columns.samples; l++) {
           if (!sample_at(columns, bin_x, l, &left, &right, &across))
             continue;
-          float upper = map[(size_t)(top * width + left) * channels] * (1.0f - across) +
-                        map[(size_t)(top * width + right) * channels] * across;
-          float lower = map[(size_t)(bottom * width + left) * channels] * (1.0f - across) +
-                        map[(size_t)(bottom * width + right) * channels] * across;
-          sum += upper * (1.0f - down) + lower * down;
+          left *= features;
+          right *= features;
+          channels high = fma((channels)across, load_stored(upper + right, CHANNEL_WIDTH, 0.0f),
+                              (1.0f - across) * load_stored(upper + left, CHANNEL_WIDTH, 0.0f));
+          channels low = fma((channels)across, load_stored(lower + right, CHANNEL_WIDTH, 0.0f),
+                             (1.0f - across) * load_stored(lower + left, CHANNEL_WIDTH, 0.0f));
+          sum += fma((channels)down, low, (1.0f - down) * high);
         }
       }
     }
-    y[i] = sum * sample_scale(rows, columns);
+    store_stored(sum * sample_scale(rows, columns), y + i, CHANNEL_WIDTH);
   }
 }
 
@@ -95,42 +123,130 @@ inline float weight_of(Axis axis, int bin, int cell) {
   return weight;
 }
 
-// grad_x gathered: one element a work-item, which walks all regions in order.
-__kernel void roi_align_backward_gather(__global const float *restrict grad_y,
-                                        __global const float *restrict rois,
-                                        __global const int *restrict place,
-                                        __global float *restrict grad_x, int level, int regions,
-                                        int height, int width, int channels, int pooled_height,
-                                        int pooled_width, float scale, int ratio, int aligned,
-                                        int count) {
-  FOR_EACH_ELEMENT(i, count) {
-    int c = i % channels;
-    int cell_x = i / channels % width;
-    int cell_y = i / channels / width % height;
-    int image = i / channels / width / height;
-    float sum = 0.0f;
-    for (int r = 0; r < regions; r++) {
-      if (place[2 * r] != level || place[2 * r + 1] != image)
-        continue;
+// Whether the samples of an axis can touch cells first..<end.
+inline bool reaches(Axis axis, int bins, int first, int end) {
+  float from = axis.start, to = axis.start + axis.bin * (float)bins;
+  return fmin(from, to) <= (float)end && fmax(from, to) >= (float)(first - 1);
+}
+
+// For one axis of a region and one cell, the weights of bins first_bin..<first_bin + BINS and the
+// range first | end << 16 of those that are not 0, counted from first_bin.
+inline int put_weights(Axis axis, int cell, int first_bin, int bins, float factor,
+                       __local float *weights) {
+  int first, last, begin = BINS, end = 0;
+  bins_touching(axis, cell, bins, &first, &last);
+  for (int bin = max(first, first_bin); bin <= min(last, first_bin + BINS - 1); bin++) {
+    float weight = weight_of(axis, bin, cell) * factor;
+    weights[bin - first_bin] = weight;
+    if (weight != 0.0f) {
+      begin = min(begin, bin - first_bin);
+      end = bin - first_bin + 1;
+    }
+  }
+  return min(begin, end) | end << 16;
+}
+
+// grad_x gathered by tiles.
+ROW_KERNEL void roi_align_backward_tiled(__global const stored *restrict grad_y,
+                                         __global const float *restrict rois,
+                                         __global const int *restrict place,
+                                         __global stored *restrict grad_x, int level, int regions,
+                                         int height, int width, int features, int pooled_height,
+                                         int pooled_width, float scale, int ratio, int aligned) {
+  __local int list[LISTED], flags[LANES], parts[LANES / 16];
+  // The rows of a region's cells, then its columns.
+  __local float weights[BATCH][2 * TILE][BINS];
+  __local int ranges[BATCH][2 * TILE];
+  int tiles_across = (width + TILE - 1) / TILE;
+  int top = (int)get_group_id(0) / tiles_across * TILE;
+  int left = (int)get_group_id(0) % tiles_across * TILE;
+  int image = (int)get_group_id(2);
+  int c = ((int)get_group_id(1) * ACROSS + LANE % ACROSS) * CHANNEL_WIDTH;
+  channels sum[OWN_CELLS];
+  UNROLL for (int own = 0; own < OWN_CELLS; own++) sum[own] = 0.0f;
+  int listed = 0;
+  for (int round = 0; round < regions; round += LANES) {
+    // Appends the regions of a round to the list, in their order.
+    int r = round + LANE, flag = 0;
+    if (r < regions && place[2 * r] == level && place[2 * r + 1] == image) {
       __global const float *roi = rois + 5 * r;
       Axis rows = axis_of(roi[2], roi[4], scale, pooled_height, ratio, aligned, height);
       Axis columns = axis_of(roi[1], roi[3], scale, pooled_width, ratio, aligned, width);
-      int first_y, last_y, first_x, last_x;
-      bins_touching(rows, cell_y, pooled_height, &first_y, &last_y);
-      bins_touching(columns, cell_x, pooled_width, &first_x, &last_x);
-      float factor = sample_scale(rows, columns);
-      for (int bin_y = first_y; bin_y <= last_y; bin_y++) {
-        float down = weight_of(rows, bin_y, cell_y) * factor;
-        if (down == 0.0f)
-          continue;
-        for (int bin_x = first_x; bin_x <= last_x; bin_x++) {
-          float weight = down * weight_of(columns, bin_x, cell_x);
-          size_t row = ((size_t)r * pooled_height + bin_y) * pooled_width + bin_x;
-          if (weight != 0.0f)
-            sum += weight * grad_y[row * channels + c];
+      flag = reaches(rows, pooled_height, top, top + TILE) &&
+             reaches(columns, pooled_width, left, left + TILE);
+    }
+    flags[LANE] = flag;
+    group_barrier();
+    if (LANE < LANES / 16) {
+      int part = 0;
+      for (int k = 0; k < 16; k++)
+        part += flags[LANE * 16 + k];
+      parts[LANE] = part;
+    }
+    group_barrier();
+    int position = listed;
+    for (int k = 0; k < LANES / 16; k++) {
+      position += k < LANE / 16 ? parts[k] : 0;
+      listed += parts[k];
+    }
+    for (int k = LANE / 16 * 16; k < LANE; k++)
+      position += flags[k];
+    if (flag)
+      list[position] = r;
+    group_barrier();
+    if (listed <= LISTED - LANES && round + LANES < regions)
+      continue;
+    // Adds what the listed regions give.
+    for (int first = 0; first < listed; first += BATCH) {
+      int batch = min(BATCH, listed - first);
+      for (int bin_y = 0; bin_y < pooled_height; bin_y += BINS) {
+        for (int bin_x = 0; bin_x < pooled_width; bin_x += BINS) {
+          for (int e = LANE; e < batch * 2 * TILE; e += LANES) {
+            int entry = e / (2 * TILE), line = e % (2 * TILE);
+            __global const float *roi = rois + 5 * list[first + entry];
+            Axis rows = axis_of(roi[2], roi[4], scale, pooled_height, ratio, aligned, height);
+            Axis columns = axis_of(roi[1], roi[3], scale, pooled_width, ratio, aligned, width);
+            ranges[entry][line] =
+                line < TILE ? put_weights(rows, top + line, bin_y, pooled_height,
+                                          sample_scale(rows, columns), weights[entry][line])
+                            : put_weights(columns, left + line - TILE, bin_x, pooled_width, 1.0f,
+                                          weights[entry][line]);
+          }
+          group_barrier();
+          for (int entry = 0; entry < batch; entry++) {
+            __global const stored *from =
+                grad_y + (size_t)list[first + entry] * pooled_height * pooled_width * features + c;
+            UNROLL for (int own = 0; own < OWN_CELLS; own++) {
+              int cell = LANE / ACROSS + own * CELL_STEP;
+              if (cell >= TILE_CELLS || c >= features)
+                continue;
+              int line = cell / TILE, column = TILE + cell % TILE;
+              int range_y = ranges[entry][line], range_x = ranges[entry][column];
+              for (int i = range_y & 0xffff; i < range_y >> 16; i++) {
+                float down = weights[entry][line][i];
+                for (int j = range_x & 0xffff; j < range_x >> 16; j++) {
+                  int bin = (bin_y + i) * pooled_width + bin_x + j;
+                  sum[own] = fma((channels)(down * weights[entry][column][j]),
+                                 load_stored(from + (size_t)bin * features, CHANNEL_WIDTH, 0.0f),
+                                 sum[own]);
+                }
+              }
+            }
+          }
+          group_barrier();
         }
       }
     }
-    grad_x[i] = sum;
+    listed = 0;
+  }
+  UNROLL for (int own = 0; own < OWN_CELLS; own++) {
+    int cell = LANE / ACROSS + own * CELL_STEP;
+    int row = top + cell / TILE, column = left + cell % TILE;
+    if (cell < TILE_CELLS && c < features && row < height && column < width)
+      store_stored(sum[own],
+                   grad_x + (((size_t)image * height + row) * width + column) * features + c,
+                   CHANNEL_WIDTH);
   }
 }
+
+#endif

@@ -10,6 +10,10 @@ static const unsigned char attentioncpu_cl[] = {
 #embed "../../Kernels/AttentionCPU.cl" suffix(, 0)
 };
 
+static const unsigned char attentionnvidia_cl[] = {
+#embed "../../Kernels/AttentionNVIDIA.cl" suffix(, 0)
+};
+
 static const unsigned char batchnorm_cl[] = {
 #embed "../../Kernels/BatchNorm.cl" suffix(, 0)
 };
@@ -151,6 +155,7 @@ static const unsigned char topk_cl[] = {
 static const CKernelFile files[] = {
     ENTRY("Attention.cl", attention_cl),
     ENTRY("AttentionCPU.cl", attentioncpu_cl),
+    ENTRY("AttentionNVIDIA.cl", attentionnvidia_cl),
     ENTRY("BatchNorm.cl", batchnorm_cl),
     ENTRY("BoxCoding.cl", boxcoding_cl),
     ENTRY("BoxLoss.cl", boxloss_cl),

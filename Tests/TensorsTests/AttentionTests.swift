@@ -77,7 +77,7 @@ struct AttentionTests {
   }
 
   /// The mask given to the operator, and all that hides scores as one matrix per image and head.
-  private func masks(_ test: Case, on stream: ComputeStream) throws -> (Tensor?, [Double]) {
+  func masks(_ test: Case, on stream: ComputeStream) throws -> (Tensor?, [Double]) {
     let (length, all) = (test.length, test.batch * test.heads)
     let matrices = test.mask == .perHead ? all : 1
     var values = [Float](repeating: 0, count: matrices * length * length)

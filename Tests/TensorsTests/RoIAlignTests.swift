@@ -25,6 +25,9 @@ struct RoIAlignTests {
     Case(sizes: [(12, 10)], channels: 16, regions: 6, height: 3, width: 4),
     Case(sizes: [(12, 10), (6, 5)], channels: 17, regions: 9, ratio: 3),
     Case(sizes: [(7, 13)], channels: 5, regions: 0),
+    // More regions than a tile's list holds; more channels than a work-group.
+    Case(sizes: [(9, 10)], channels: 4, regions: 700, height: 2, width: 2, ratio: 2),
+    Case(sizes: [(5, 6)], images: 1, channels: 516, regions: 3, height: 2, width: 2),
   ]
   static let largerCases = [
     Case(sizes: [(24, 32), (12, 16), (6, 8), (3, 4)], channels: 64, regions: 60),
@@ -36,20 +39,35 @@ struct RoIAlignTests {
   @Test("agrees with a float64 reference", arguments: TestDevice.families)
   func reference(family: DeviceFamily) throws {
     try TestDevice.withStream(family) { stream in
-      let cases = family == .generic ? Self.cases : Self.cases + Self.largerCases
-      for (seed, testCase) in cases.enumerated() {
+      for (seed, testCase) in (Self.cases + Self.largerCases).enumerated() {
         try check(testCase, seed: UInt64(10 * seed), on: stream)
       }
     }
   }
 
-  private func check(_ testCase: Case, seed: UInt64, on stream: ComputeStream) throws {
+  @Test("16-bit maps and gradients, rounded once", arguments: [ElementType.bfloat16, .float16])
+  func storage(type: ElementType) throws {
+    try TestDevice.withStream(.generic) { stream in
+      for (seed, testCase) in Self.cases.enumerated() {
+        try check(testCase, seed: UInt64(10 * seed), storing: type, on: stream)
+      }
+    }
+  }
+
+  private func check(
+    _ testCase: Case, seed: UInt64, storing type: ElementType = .float32, on stream: ComputeStream
+  ) throws {
     let shapes = testCase.sizes.map {
       [testCase.images, $0.height, $0.width, testCase.channels]
     }
-    let maps = shapes.enumerated().map { index, shape in
-      randomFloats(shape.reduce(1, *), seed: seed + UInt64(index))
+    let levels = try shapes.enumerated().map { index, shape in
+      try Tensor(
+        randomFloats(shape.reduce(1, *), seed: seed + UInt64(index)), shape: shape, on: stream
+      ).converted(to: type).trained("map")
     }
+    let maps = try levels.map { try $0.floats() }
+    // Half of the last bit that is stored.
+    let relative = [.bfloat16: 0x1p-8, .float16: 0x1p-11][type] ?? 1e-4
     let scales = testCase.sizes.indices.map { 0.25 / Float(1 << $0) }
     let extent = 4 * Float(max(testCase.sizes[0].height, testCase.sizes[0].width))
     let unit = randomFloats(5 * testCase.regions, seed: seed + 5, in: 0...1)
@@ -65,9 +83,6 @@ struct RoIAlignTests {
     let reference = RoIAlignReference(
       shapes: shapes, scales: scales, rois: rois, height: testCase.height, width: testCase.width,
       ratio: testCase.ratio, aligned: testCase.aligned, finest: finest)
-    let levels = try zip(maps, shapes).map {
-      try Tensor($0, shape: $1, on: stream).trained("map")
-    }
     let result = try Tensor.roiAlign(
       levels: levels, scales: scales,
       rois: try Tensor(rois, shape: [testCase.regions, 5], on: stream), height: testCase.height,
@@ -75,13 +90,19 @@ struct RoIAlignTests {
       finestSize: finest)
     #expect(
       result.shape == [testCase.regions, testCase.height, testCase.width, testCase.channels])
-    expectClose(try result.floats(), reference.forward(maps), "\(testCase) forward")
-    let gradient = randomFloats(result.count, seed: seed + 6)
-    try result.backward(from: try Tensor(gradient, shape: result.shape, on: stream))
-    for (index, wanted) in reference.backward(gradient).enumerated() {
+    #expect(result.elementType == type)
+    expectClose(
+      try result.floats(), reference.forward(maps), relative: relative,
+      "\(testCase) \(type) forward")
+    let gradient = try Tensor(
+      randomFloats(result.count, seed: seed + 6), shape: result.shape, on: stream
+    ).converted(to: type)
+    try result.backward(from: gradient)
+    for (index, wanted) in reference.backward(try gradient.floats()).enumerated() {
+      #expect(levels[index].gradient?.elementType == type)
       expectClose(
-        try levels[index].gradient?.floats() ?? [], wanted, "\(testCase) gradient of level \(index)"
-      )
+        try levels[index].gradient?.floats() ?? [], wanted, relative: relative,
+        "\(testCase) \(type) gradient of level \(index)")
     }
   }
 

@@ -1,0 +1,130 @@
+import OpenCL
+
+/// What the passes of RoIAlign share: the regions, each with its level, and the bins.
+struct RoIPooling {
+  let rois: Tensor
+  let place: Tensor
+  let height: Int
+  let width: Int
+  let samplingRatio: Int
+  let aligned: Bool
+
+  /// Chooses each region's level on the device.
+  init(
+    rois: Tensor, levels: Int, images: Int, finestSize: Float, height: Int, width: Int,
+    samplingRatio: Int, aligned: Bool
+  ) throws {
+    let (stream, regions) = (rois.stream, rois.shape[0])
+    self.rois = rois.detached()
+    self.height = height
+    self.width = width
+    self.samplingRatio = samplingRatio
+    self.aligned = aligned
+    place = try Tensor(
+      uninitialized: [regions, 2], on: stream, elementType: .int32, label: "RoI levels")
+    try stream.launchElements(
+      try stream.library.kernel("roi_align_place", in: "RoIAlign"), count: regions,
+      [
+        .buffer(rois.buffer), .buffer(place.buffer), .int(levels), .int(images),
+        .float(finestSize),
+      ], work: Work(operations: 10 * Double(regions), bytes: 28 * Double(regions)))
+  }
+
+  /// Channels of one work-group in `roi_align_backward_cpu`; equals `SLICE` there.
+  static let slice = 64
+
+  /// Cells on a side of the tile of a work-group in `roi_align_backward_tiled`; equals `TILE` there.
+  static let tile = 4
+
+  /// The arguments that every kernel takes between the buffers and the element count.
+  private func geometry(_ shape: [Int], _ scale: Float) -> [KernelArgument] {
+    [
+      .int(shape[1]), .int(shape[2]), .int(shape[3]), .int(height), .int(width), .float(scale),
+      .int(samplingRatio), .int(aligned ? 1 : 0),
+    ]
+  }
+
+  /// Scratch of the CPU kernels: entries that the bins of one axis need at most, and its memory.
+  private func scratch(_ shape: [Int], span: Int) -> [KernelArgument] {
+    // Two cells a sample; with an adaptive number the samples advance by at most a cell.
+    let capacity =
+      samplingRatio > 0
+      ? 2 * samplingRatio * width : 2 * max(shape[2] + width, shape[1] + 1) + 8
+    return [
+      .local(4 * (width + 1 + 2 * capacity)), .local(4 * (2 * capacity + span)), .int(capacity),
+    ]
+  }
+
+  func forward(_ map: Tensor, scale: Float, level: Int, into result: Tensor) throws {
+    let stream = map.stream
+    let (regions, channels) = (rois.shape[0], map.shape[3])
+    let samples = Double(max(samplingRatio, 2) * max(samplingRatio, 2))
+    let work = Work(
+      operations: 8 * samples * Double(result.count),
+      bytes: Double(result.byteCount + map.byteCount))
+    let buffers = [map, rois, place, result].map { KernelArgument.buffer($0.buffer) }
+    guard stream.family == .cpu else {
+      try stream.launchElements(
+        try stream.kernel(
+          "roi_align_forward_channels", in: "RoIAlign", storing: map.elementType, channels: channels
+        ),
+        count: result.count, buffers + [.int(level)] + geometry(map.shape, scale), work: work)
+      return
+    }
+    guard channels > 0 else { return }
+    let spans = channels < 16
+    let kernel = spans ? "roi_align_forward_span_cpu" : "roi_align_forward_cpu"
+    // A whole region a group when there are many, so that its columns are laid out once.
+    let rowsPerGroup = regions >= 8 * stream.device.computeUnits ? min(height, 56) : min(height, 8)
+    try stream.queue.launch(
+      try stream.library.kernel(kernel, in: "RoIAlignCPU"),
+      global: [(height + rowsPerGroup - 1) / rowsPerGroup, regions], local: [1, 1],
+      buffers + scratch(map.shape, span: spans ? map.shape[2] * channels : 0)
+        + [.int(rowsPerGroup), .int(level)] + geometry(map.shape, scale), work: work)
+  }
+
+  func backward(_ gradient: Tensor, scale: Float, level: Int, shape: [Int]) throws -> Tensor {
+    let stream = gradient.stream
+    let result = try Tensor(
+      uninitialized: shape, on: stream, elementType: gradient.elementType,
+      label: "RoIAlign map gradient")
+    let samples = Double(max(samplingRatio, 2) * max(samplingRatio, 2))
+    let work = Work(
+      operations: 8 * samples * Double(gradient.count),
+      bytes: Double(gradient.byteCount + result.byteCount))
+    let buffers = [gradient, rois, place, result].map { KernelArgument.buffer($0.buffer) }
+    let sizes = [.int(level), .int(rois.shape[0])] + geometry(shape, scale)
+    guard stream.family == .cpu else {
+      guard result.count > 0 else { return result }
+      let (across, tile) = (stream.itemsAcross(shape[3]), Self.tile)
+      let slice = across * stream.vectorWidth(shape[3])
+      let tiles = shape[1].dividedUp(by: tile) * shape[2].dividedUp(by: tile)
+      try stream.queue.launch(
+        try stream.kernel(
+          "roi_align_backward_tiled", in: "RoIAlign", storing: gradient.elementType,
+          channels: shape[3], parameters: ["ACROSS": across]),
+        global: [tiles * ComputeStream.lanes, shape[3].dividedUp(by: slice), shape[0]],
+        local: [ComputeStream.lanes, 1, 1], buffers + sizes, work: work)
+      return result
+    }
+    let slices = (shape[3] + Self.slice - 1) / Self.slice
+    // Bands only as fine as it takes to keep every core busy: a bin on an edge is laid out twice.
+    let wanted = max(1, 8 * stream.device.computeUnits / max(1, slices * shape[0]))
+    let rowsPerGroup = max(4, (shape[1] + wanted - 1) / wanted)
+    try stream.queue.launch(
+      try stream.library.kernel("roi_align_backward_cpu", in: "RoIAlignCPU"),
+      global: [slices, (shape[1] + rowsPerGroup - 1) / rowsPerGroup, shape[0]], local: [1, 1, 1],
+      buffers + scratch(shape, span: 0) + [.int(rowsPerGroup)] + sizes, work: work)
+    return result
+  }
+}
+
+extension ComputeStream {
+  /// Items of a GPU's work-group that share a row of so many channels: a power of two; equals
+  /// `lanes_across` of `Common/Channels.clh`.
+  func itemsAcross(_ channels: Int) -> Int {
+    var across = Self.lanes
+    while across > 1, across / 2 * vectorWidth(channels) >= channels { across /= 2 }
+    return across
+  }
+}

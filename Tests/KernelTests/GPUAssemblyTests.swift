@@ -1,0 +1,101 @@
+import KernelLibrary
+import Testing
+
+@testable import Tensors
+
+/// One set of parameters of a kernel file on a GPU.
+struct GPUVariant: CustomStringConvertible {
+  let path: String
+  let parameters: [String: Int]
+
+  var options: [String] { parameters.sorted { $0.key < $1.key }.map { "-D\($0.key)=\($0.value)" } }
+  var description: String { ([path] + options).joined(separator: " ") }
+
+  /// The files that GPUs use, but for the one that has a test of its own.
+  static let files =
+    ((try? KernelFiles.paths()) ?? []).filter {
+      $0.hasSuffix(".cl") && !$0.hasSuffix("CPU.cl") && $0 != "MatrixProductNVIDIA.cl"
+    }
+
+  /// Every storage and every width of vectors that a file knows, and what else the operators set.
+  ///
+  /// - Parameter path: The file.
+  /// - Returns: The sets of parameters.
+  /// - Throws: When there is no such file.
+  static func all(of path: String) throws -> [GPUVariant] {
+    if path == "AttentionNVIDIA.cl" { return attention }
+    let source = try KernelSource.assembled(path)
+    func values(_ name: String, _ values: [Int]) -> [[String: Int]] {
+      source.contains("#ifndef \(name)\n") ? values.map { [name: $0] } : [[:]]
+    }
+    var sets = values("STORAGE", [0, 1, 2])
+    for choices in [values("VECTOR", [1, 4]), others(path)] {
+      sets = sets.flatMap { set in choices.map { set.merging($0) { $1 } } }
+    }
+    return sets.map { GPUVariant(path: path, parameters: $0) }
+  }
+
+  private static func others(_ path: String) -> [[String: Int]] {
+    switch path {
+    case "Convolution.cl": [["FLIPPED": 0], ["FLIPPED": 1]]
+    case "RoIAlign.cl": [["ACROSS": 64], ["ACROSS": 128]]
+    case "MatrixProduct.cl":
+      [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 1, 0), (2, 3, 0), (2, 3, 1), (1, 2, 0)]
+        .map { ["LEFT_LOADER": $0.0, "RIGHT_LOADER": $0.1, "SCATTERS": $0.2] }
+    default: [[:]]
+    }
+  }
+
+  /// Every format with the tiles of images and texts, and with the narrowest and widest heads.
+  private static let attention: [GPUVariant] = {
+    var variants: [String: GPUVariant] = [:]
+    let formats: [(MatrixPrecision, ElementType)] = [
+      (.tf32x3, .float32), (.tf32, .float32), (.tf32x3, .bfloat16), (.tf32x3, .float16),
+    ]
+    for (precision, type) in formats {
+      for (length, headWidth) in [(16, 64), (18, 64), (50, 64), (77, 64), (50, 16), (50, 128)] {
+        for backward in [false, true] {
+          let sizes = AttentionSizes(
+            batch: 1, length: length, heads: 1, headWidth: headWidth, causal: false,
+            maskIsShared: true, elementType: type)
+          guard let tile = AttentionTile.best(for: sizes, backward: backward) else { continue }
+          var parameters = AttentionCores(precision: precision, elementType: type)
+            .parameters(tile, headWidth: headWidth, backward: backward)
+          parameters["STORAGE"] = type.storage
+          let variant = GPUVariant(path: "AttentionNVIDIA.cl", parameters: parameters)
+          variants["\(variant)"] = variant
+        }
+      }
+    }
+    return variants.sorted { $0.key < $1.key }.map(\.value)
+  }()
+}
+
+@Suite("GPU kernels")
+struct GPUAssemblyTests {
+  /// Files whose registers do not suffice: Winograd's transforms run where tensor cores do not.
+  static let spilling: Set = ["Convolution.cl"]
+
+  @Test(
+    "Every parameter set is OpenCL C 1.2",
+    .enabled(if: Clang.path != nil, "there is no clang on the path"), arguments: GPUVariant.files)
+  func syntax(path: String) throws {
+    let source = try KernelSource.assembled(path)
+    for variant in try GPUVariant.all(of: path) {
+      let (text, status) = try Clang.check(
+        source, variant.options + ["-DDEVICE_IS_CPU=0"] + Clang.target(of: path))
+      #expect(status == 0, "\(variant):\n\(text)")
+    }
+  }
+
+  @Test(
+    "Every parameter set is assembled for sm_80 and sm_90 without a spill",
+    .enabled(if: PTXTools.areThere, PTXTools.missing), arguments: GPUVariant.files)
+  func assembles(path: String) throws {
+    for variant in try GPUVariant.all(of: path) {
+      let fault = try PTXTools.fault(
+        path, variant.options, spills: Self.spilling.contains(path))
+      #expect(fault == nil, "\(variant)")
+    }
+  }
+}
