@@ -207,17 +207,22 @@ INLINED Fragment weights_of_scores(float scores[STEP_BLOCKS][4], int slab) {
   return fragment_of(elements);
 }
 
-// Adds the product of a and of the columns whose elements of b are `low` and `high`; small terms
-// first.
-INLINED void multiply(float *sum, const Fragment *a, const Fragment *b, int low, int high,
+// Products that make one, small ones first.
+#define TERMS (IS_SPLIT ? 3 : 1)
+
+// Adds the product of a and of the 16 columns of b to two blocks of 8 columns; block n takes elements
+// n * block and n * block + pair of b.
+INLINED void multiply(float sum[2][4], const Fragment *a, const Fragment *b, int block, int pair,
                       __local uint *exchange) {
-  uint factors[2] = {b->factors[low], b->factors[high]};
-#if IS_SPLIT
-  uint rests[2] = {b->rests[low], b->rests[high]};
-  MULTIPLY_ADD(sum, a->rests, factors, exchange);
-  MULTIPLY_ADD(sum, a->factors, rests, exchange);
-#endif
-  MULTIPLY_ADD(sum, a->factors, factors, exchange);
+  UNROLL for (int term = 3 - TERMS; term < 3; term++) UNROLL for (int n = 0; n < 2; n++) {
+    uint left[4], right[2];
+    UNROLL for (int i = 0; i < 4; i++) left[i] = term == 0 ? a->rests[i] : a->factors[i];
+    UNROLL for (int i = 0; i < 2; i++) {
+      int e = n * block + i * pair;
+      right[i] = term == 1 ? b->rests[e] : b->factors[e];
+    }
+    MULTIPLY_ADD(sum[n], left, right, exchange);
+  }
 }
 
 INLINED void clear_scores(float scores[STEP_BLOCKS][4]) {
@@ -234,18 +239,20 @@ INLINED void add_scores(float scores[STEP_BLOCKS][4], const Fragment *a,
                         __local const stored *tile, int k, int lane, __local uint *exchange) {
   UNROLL for (int j = 0; j < STEP_BLOCKS; j += 2) {
     Fragment b = rows_of_tile(tile, 8 * j, k, lane, exchange);
-    multiply(scores[j], a, &b, 0, 2, exchange);
-    multiply(scores[j + 1], a, &b, 1, 3, exchange);
+    multiply(scores + j, a, &b, 1, 2, exchange);
   }
 }
 
-// scores[i, j] = own[i] . tile[j] for the warp's 16 rows of `own`.
-INLINED void multiply_tiles(float scores[STEP_BLOCKS][4], __local const stored *own,
-                            __local const stored *tile, int lane, __local uint *exchange) {
-  clear_scores(scores);
-  UNROLL for (int k = 0; k < HEAD_WIDTH; k += SLAB) {
-    Fragment a = rows_of_tile(own, (int)get_local_id(0) / WARP * 16, k, lane, exchange);
-    add_scores(scores, &a, tile, k, lane, exchange);
+// products[n][i, j] = own[n][i] . tiles[n][j] for the warp's 16 rows of both tiles of `own`.
+INLINED void multiply_tiles(float products[2][STEP_BLOCKS][4], __local const stored *own,
+                            __local const stored *tiles, int lane, __local uint *exchange) {
+  UNROLL for (int n = 0; n < 2; n++) {
+    clear_scores(products[n]);
+    UNROLL for (int k = 0; k < HEAD_WIDTH; k += SLAB) {
+      Fragment a = rows_of_tile(own + n * OWN * PITCH, (int)get_local_id(0) / WARP * 16, k, lane,
+                                exchange);
+      add_scores(products[n], &a, tiles + n * STEP * PITCH, k, lane, exchange);
+    }
   }
 }
 
@@ -261,8 +268,7 @@ INLINED void combine_rows(float result[BLOCKS][4], const float *factor,
     float sum[2][4] = {{0.0f, 0.0f, 0.0f, 0.0f}, {0.0f, 0.0f, 0.0f, 0.0f}};
     UNROLL for (int slab = 0; slab < STEP_SLABS; slab++) {
       Fragment b = columns_of_tile(tile, slab * SLAB, 8 * j, lane, exchange);
-      multiply(sum[0], &left[slab], &b, 0, 1, exchange);
-      multiply(sum[1], &left[slab], &b, 2, 3, exchange);
+      multiply(sum, &left[slab], &b, 2, 1, exchange);
     }
     UNROLL for (int i = 0; i < 2; i++) UNROLL for (int c = 0; c < 4; c++) result[j + i][c] =
         fma(result[j + i][c], factor[c / 2], sum[i][c]);
@@ -440,17 +446,17 @@ WARP_KERNEL void attention_backward_query_nvidia(
     BEGIN_STEP(step, steps,
                fill_pair(tiles, keys, pitch, keys + p.width, pitch, step + 1, length))
     __local const stored *key_tile = tiles + step % STAGES * 2 * STEP * PITCH;
-    float scores[STEP_BLOCKS][4], slopes[STEP_BLOCKS][4];
-    multiply_tiles(scores, own, key_tile, p.lane, exchange);
-    multiply_tiles(slopes, own + OWN * PITCH, key_tile + STEP * PITCH, p.lane, exchange);
+    float products[2][STEP_BLOCKS][4];
+    multiply_tiles(products, own, key_tile, p.lane, exchange);
     UNROLL for (int block = 0; block < STEP_BLOCKS; block++) UNROLL for (int c = 0; c < 4; c++) {
       int i = p.row + c / 2 * 8, j = step * STEP + block * 8 + 2 * t + c % 2;
       float score =
-          masked_score(scores[block][c], scale, mask, matrix, length, i, j, causal);
-      slopes[block][c] = POWER(score - shift[c / 2]) * (slopes[block][c] - difference[c / 2]);
+          masked_score(products[0][block][c], scale, mask, matrix, length, i, j, causal);
+      products[1][block][c] =
+          POWER(score - shift[c / 2]) * (products[1][block][c] - difference[c / 2]);
     }
     const float kept[2] = {1.0f, 1.0f};
-    combine_rows(result, kept, slopes, key_tile, p.lane, exchange);
+    combine_rows(result, kept, products[1], key_tile, p.lane, exchange);
     END_STEP(step, steps, fill_pair(tiles, keys, pitch, keys + p.width, pitch, step + 1, length))
   }
   const float scales[2] = {scale, scale};
@@ -480,45 +486,42 @@ WARP_KERNEL void attention_backward_key_value_nvidia(
   for (int pass = 0; pass < PASSES; pass++) {
     fill_pair(tiles, queries, pitch, gy + p.out, p.width, first, length);
     commit_copies();
-    float value_result[BLOCKS][4], key_result[BLOCKS][4];
-    clear_result(value_result);
-    clear_result(key_result);
+    // Of values and of keys, or what this pass computes of them.
+    float results[2 / PASSES][BLOCKS][4];
+    UNROLL for (int n = 0; n < 2 / PASSES; n++) clear_result(results[n]);
     for (int step = first; step < end; step++) {
       BEGIN_STEP(step, end,
                  fill_pair(tiles, queries, pitch, gy + p.out, p.width, step + 1, length))
       __local const stored *query_tile = tiles + step % STAGES * 2 * STEP * PITCH;
-      __local const stored *gradient_tile = query_tile + STEP * PITCH;
-      float scores[STEP_BLOCKS][4], slopes[STEP_BLOCKS][4];
-      multiply_tiles(scores, own, query_tile, p.lane, exchange);
-      multiply_tiles(slopes, own + OWN * PITCH, gradient_tile, p.lane, exchange);
+      float products[2][STEP_BLOCKS][4];
+      multiply_tiles(products, own, query_tile, p.lane, exchange);
       UNROLL for (int e = 0; e < 2 * STEP_BLOCKS; e++) {
         int i = step * STEP + e / 2 * 8 + 2 * t + e % 2;
         float shift = i < length ? lse[sums + i] : 0.0f;
         float difference = i < length ? delta[sums + i] : 0.0f;
         UNROLL for (int upper = 0; upper < 2; upper++) {
           int c = 2 * upper + e % 2;
-          float score = masked_score(scores[e / 2][c], scale, mask, matrix, length, i,
+          float score = masked_score(products[0][e / 2][c], scale, mask, matrix, length, i,
                                      p.row + 8 * upper, causal);
           float probability = POWER(score - shift);
-          float slope = probability * (slopes[e / 2][c] - difference);
-          scores[e / 2][c] = probability;
-          slopes[e / 2][c] = slope;
-          if (PASSES > 1)
-            scores[e / 2][c] = pass == 0 ? probability : slope;
+          float slope = probability * (products[1][e / 2][c] - difference);
+          products[0][e / 2][c] = PASSES > 1 && pass == 1 ? slope : probability;
+          products[1][e / 2][c] = slope;
         }
       }
-      // Of two passes the first makes the result of values, the second that of keys.
-      combine_rows(value_result, kept, scores, pass == 0 ? gradient_tile : query_tile, p.lane,
-                   exchange);
-      if (PASSES == 1)
-        combine_rows(key_result, kept, slopes, query_tile, p.lane, exchange);
+      UNROLL for (int n = 0; n < 2 / PASSES; n++) {
+        int is_key = n + pass;
+        combine_rows(results[n], kept, products[n], query_tile + (1 - is_key) * STEP * PITCH,
+                     p.lane, exchange);
+      }
       END_STEP(step, end,
                fill_pair(tiles, queries, pitch, gy + p.out, p.width, step + 1, length))
     }
-    __global stored *to = gqkv + p.in + p.width;
-    store_rows(value_result, pass == 0 ? kept : scales, p, pass == 0 ? to + p.width : to, pitch);
-    if (PASSES == 1)
-      store_rows(key_result, scales, p, to, pitch);
+    UNROLL for (int n = 0; n < 2 / PASSES; n++) {
+      int is_key = n + pass;
+      store_rows(results[n], is_key ? scales : kept, p,
+                 gqkv + p.in + (is_key ? 1 : 2) * p.width, pitch);
+    }
   }
 }
 

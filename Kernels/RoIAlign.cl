@@ -13,7 +13,7 @@
 //          neighbouring channels of every LANES / ACROSS-th cell. CPUs take RoIAlignCPU.cl.
 // Parameters:
 //          STORAGE, VECTOR   of x, y and their gradients, see Common/Channels.clh
-//          ACROSS            items that share a cell: a power of two, at most LANES
+//          ACROSS            items that share a cell: a power of two, LANES / (TILE * TILE) to LANES
 // Numbers: arithmetic is float32; fixed sum order: gradients by rising region, then bin; written, not
 //          added to.
 // Source:  Mask R-CNN (He et al. 2017); behaves as torchvision.ops.roi_align.
@@ -47,7 +47,7 @@ __kernel void roi_align_place(__global const float *restrict rois, __global int 
 #define BINS 16
 // Cells that an item owns.
 #define CELL_STEP (LANES / ACROSS)
-#define OWN_CELLS ((TILE_CELLS + CELL_STEP - 1) / CELL_STEP)
+#define OWN_CELLS (TILE_CELLS / CELL_STEP)
 
 // y, `channels` neighbours of a bin a work-item.
 __kernel void roi_align_forward_channels(__global const stored *restrict x,
@@ -218,7 +218,7 @@ ROW_KERNEL void roi_align_backward_tiled(__global const stored *restrict grad_y,
                 grad_y + (size_t)list[first + entry] * pooled_height * pooled_width * features + c;
             UNROLL for (int own = 0; own < OWN_CELLS; own++) {
               int cell = LANE / ACROSS + own * CELL_STEP;
-              if (cell >= TILE_CELLS || c >= features)
+              if (c >= features)
                 continue;
               int line = cell / TILE, column = TILE + cell % TILE;
               int range_y = ranges[entry][line], range_x = ranges[entry][column];
@@ -242,7 +242,7 @@ ROW_KERNEL void roi_align_backward_tiled(__global const stored *restrict grad_y,
   UNROLL for (int own = 0; own < OWN_CELLS; own++) {
     int cell = LANE / ACROSS + own * CELL_STEP;
     int row = top + cell / TILE, column = left + cell % TILE;
-    if (cell < TILE_CELLS && c < features && row < height && column < width)
+    if (c < features && row < height && column < width)
       store_stored(sum[own],
                    grad_x + (((size_t)image * height + row) * width + column) * features + c,
                    CHANNEL_WIDTH);

@@ -36,6 +36,17 @@ struct RoIPooling {
   /// Cells on a side of the tile of a work-group in `roi_align_backward_tiled`; equals `TILE` there.
   static let tile = 4
 
+  /// `ACROSS` of `RoIAlign.cl`: as few items as have channels, but one cell for each item at least.
+  private func itemsAcross(_ channels: Int, on stream: ComputeStream) -> Int {
+    var across = ComputeStream.lanes
+    while across > ComputeStream.lanes / (Self.tile * Self.tile),
+      across / 2 * stream.vectorWidth(channels) >= channels
+    {
+      across /= 2
+    }
+    return across
+  }
+
   /// The arguments that every kernel takes between the buffers and the element count.
   private func geometry(_ shape: [Int], _ scale: Float) -> [KernelArgument] {
     [
@@ -66,8 +77,9 @@ struct RoIPooling {
     guard stream.family == .cpu else {
       try stream.launchElements(
         try stream.kernel(
-          "roi_align_forward_channels", in: "RoIAlign", storing: map.elementType, channels: channels
-        ),
+          "roi_align_forward_channels", in: "RoIAlign", storing: map.elementType,
+          channels: channels,
+          parameters: ["ACROSS": itemsAcross(channels, on: stream)]),
         count: result.count, buffers + [.int(level)] + geometry(map.shape, scale), work: work)
       return
     }
@@ -96,7 +108,7 @@ struct RoIPooling {
     let sizes = [.int(level), .int(rois.shape[0])] + geometry(shape, scale)
     guard stream.family == .cpu else {
       guard result.count > 0 else { return result }
-      let (across, tile) = (stream.itemsAcross(shape[3]), Self.tile)
+      let (tile, across) = (Self.tile, itemsAcross(shape[3], on: stream))
       let slice = across * stream.vectorWidth(shape[3])
       let tiles = shape[1].dividedUp(by: tile) * shape[2].dividedUp(by: tile)
       try stream.queue.launch(
@@ -116,15 +128,5 @@ struct RoIPooling {
       global: [slices, (shape[1] + rowsPerGroup - 1) / rowsPerGroup, shape[0]], local: [1, 1, 1],
       buffers + scratch(shape, span: 0) + [.int(rowsPerGroup)] + sizes, work: work)
     return result
-  }
-}
-
-extension ComputeStream {
-  /// Items of a GPU's work-group that share a row of so many channels: a power of two; equals
-  /// `lanes_across` of `Common/Channels.clh`.
-  func itemsAcross(_ channels: Int) -> Int {
-    var across = Self.lanes
-    while across > 1, across / 2 * vectorWidth(channels) >= channels { across /= 2 }
-    return across
   }
 }
