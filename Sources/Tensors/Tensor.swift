@@ -65,7 +65,8 @@ public struct Tensor {
     label: String
   ) throws {
     precondition(shape.allSatisfy { $0 >= 0 }, "\(label): negative size in \(shape)")
-    let bytes = elementType.bytes * shape.reduce(1, *)
+    // Whole words, so that a fill reaches the last element.
+    let bytes = (elementType.bytes * shape.reduce(1, *) + 3) / 4 * 4
     self.init(
       shape: shape, elementType: elementType,
       buffer: try stream.queue.allocate(bytes: bytes, label: label), stream: stream)
