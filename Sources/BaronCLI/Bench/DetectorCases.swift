@@ -97,7 +97,7 @@ extension BenchCase {
   /// Makes the residual branches of an untrained network small, so that activations stay finite.
   private static func calm(_ store: ParameterStore) throws {
     for parameter in store.parameters where parameter.name.hasSuffix("bn3.weight") {
-      try parameter.value.overwrite(with: [Float](repeating: 0.2, count: parameter.value.count))
+      try parameter.overwrite(with: [Float](repeating: 0.2, count: parameter.value.count))
     }
   }
 }

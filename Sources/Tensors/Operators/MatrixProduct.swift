@@ -98,7 +98,7 @@ extension Tensor {
       right: MatrixOperand(buffer: kept.buffer, loader: .transposed, pitch: inputs),
       bias: bias?.buffer, operandType: elementType, targetType: elementType
     ).run(on: stream, into: result.buffer)
-    let (shape, x) = (shape, detached())
+    let (shape, x, weightType) = (shape, detached(), weight.elementType)
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
     return result.differentiable(from: [self, weight] + (bias.map { [$0] } ?? []), "linear") {
       let gradient = $0.reshaped([rows, outputs])
@@ -106,7 +106,8 @@ extension Tensor {
         needs.0 ? try gradient.matrixProduct(kept).reshaped(shape) : nil,
         needs.1
           ? try gradient.product(
-            x.reshaped([rows, inputs]), transposeLeft: true, transposeRight: false, as: .float32)
+            x.reshaped([rows, inputs]), transposeLeft: true, transposeRight: false,
+            as: weightType)
           : nil,
       ]
       if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
