@@ -86,7 +86,7 @@ public final class Parameter {
   /// How it stands in a weight file.
   public let layout: ParameterLayout
   /// The values; a leaf of the recorded computation when trained.
-  public let value: Tensor
+  public private(set) var value: Tensor
   /// Frozen values as 16-bit activations meet them, made when they first do.
   private var rounded: Tensor?
 
@@ -109,6 +109,13 @@ public final class Parameter {
     let result = try value.converted(to: type)
     rounded = result
     return result
+  }
+
+  /// Moves the values of a trained parameter into other memory, and keeps its gradient there too.
+  func move(to place: Tensor, gradient: Tensor) throws {
+    if value.count > 0 { try place.copy(from: value) }
+    value = place.with(node: value.node)
+    value.node?.slot = gradient
   }
 
   /// Replaces the values in place.

@@ -14,8 +14,9 @@ public final class ComputeStream {
   public private(set) var recordsGradients = true
   /// The precision of matrix products that the user asked for, for devices that have a choice.
   public let matrixPrecision: MatrixPrecision?
-  /// How activations are stored: float32, or 16 bits where half the traffic and memory are worth
-  /// the rounding. Parameters, statistics and losses are float32 in every case.
+  /// How activations are stored: float32, or 16 bits for half the traffic and memory.
+  ///
+  /// Parameters, statistics and losses are float32 in every case.
   public let activationType: ElementType
   /// What computes matrix products instead of the family's float32 kernel, tried out on first use.
   lazy var tensorCores = TensorCores.usable(matrixPrecision, for: .float32, on: self)

@@ -27,7 +27,7 @@ extension Tensor {
       bias.map { $0.shape == [form.outputs] } ?? true, "convolution: bias of wrong shape")
     let result = try Tensor(
       uninitialized: form.outputShape, on: stream, elementType: elementType, label: "convolution")
-    let (x, kept) = (detached(), try weight.detached().converted(to: elementType))
+    let (x, kept) = (detached(), try weight.factor(of: elementType))
     try form.forward(x, kept, bias, into: result)
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
     return result.differentiable(
@@ -35,7 +35,10 @@ extension Tensor {
     ) { gradient in
       var gradients: [Tensor?] = [
         needs.0 ? try form.inputGradient(of: gradient, weight: kept) : nil,
-        needs.1 ? try form.weightGradient(of: gradient, input: x) : nil,
+        needs.1
+          ? try form.weightGradient(
+            of: gradient, input: x,
+            into: weight.gradientTarget(label: "convolution weight gradient")) : nil,
       ]
       if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
       return gradients
@@ -79,7 +82,9 @@ extension Tensor {
       input: input.shape, weight: weight, stride: stride, padding: padding, dilation: dilation,
       direct: stream.isExact)
     precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
-    return try form.weightGradient(of: self, input: input)
+    let result = try Tensor(
+      uninitialized: weight, on: stream, label: "convolution weight gradient")
+    return try form.weightGradient(of: self, input: input, into: result)
   }
 }
 
@@ -177,9 +182,10 @@ struct ConvolutionForm {
   }
 
   /// Outputs times pixels, times the patches; pixels are summed over.
-  func weightGradient(of gradient: Tensor, input x: Tensor) throws -> Tensor {
-    let result = try Tensor(
-      uninitialized: weightShape, on: x.stream, label: "convolution weight gradient")
+  func weightGradient(
+    of gradient: Tensor, input x: Tensor, into result: Tensor
+  ) throws -> Tensor {
+    precondition(result.shape == weightShape, "weight gradient of wrong shape \(result.shape)")
     if let winograd, x.transformPays {
       try winograd.weightGradient(of: gradient, input: x, into: result)
       return result
@@ -188,7 +194,8 @@ struct ConvolutionForm {
       rows: outputs, columns: patch, depth: outputPixels,
       left: MatrixOperand(buffer: gradient.buffer, loader: .transposed, pitch: outputs),
       right: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
-      operandType: x.elementType, geometry: isPlain ? nil : inputPatches
+      operandType: x.elementType, targetType: result.elementType,
+      geometry: isPlain ? nil : inputPatches
     ).run(on: x.stream, into: result.buffer)
     return result
   }

@@ -13,7 +13,7 @@ extension Tensor {
     _ right: Tensor, transposeLeft: Bool = false, transposeRight: Bool = false
   ) throws -> Tensor {
     let result = try product(
-      right, transposeLeft: transposeLeft, transposeRight: transposeRight, as: elementType)
+      right, transposeLeft: transposeLeft, transposeRight: transposeRight)
     let left = detached()
     let other = right.detached()
     let (needsLeft, needsRight) = (needsGradient, right.needsGradient)
@@ -38,9 +38,9 @@ extension Tensor {
     }
   }
 
-  /// The product without its history, stored as the operands or as float32.
+  /// The product without its history, in new memory of the operands' type or in a given tensor.
   private func product(
-    _ right: Tensor, transposeLeft: Bool, transposeRight: Bool, as type: ElementType
+    _ right: Tensor, transposeLeft: Bool, transposeRight: Bool, into given: Tensor? = nil
   ) throws -> Tensor {
     precondition(
       elementType == right.elementType,
@@ -56,9 +56,11 @@ extension Tensor {
       depth == second[transposeRight ? 1 : 0],
       "matrix product of shapes \(shape) and \(right.shape)")
     let batch = rank == 3 ? shape[0] : 1
-    let result = try Tensor(
-      uninitialized: shape.dropLast(2) + [rows, columns], on: stream, elementType: type,
-      label: "matrix product")
+    let result =
+      try given
+      ?? Tensor(
+        uninitialized: shape.dropLast(2) + [rows, columns], on: stream, elementType: elementType,
+        label: "matrix product")
     try MatrixLaunch(
       rows: rows, columns: columns, depth: depth, batch: batch,
       left: MatrixOperand(
@@ -67,7 +69,7 @@ extension Tensor {
       right: MatrixOperand(
         buffer: right.buffer, loader: transposeRight ? .transposed : .rows, pitch: second[1],
         stride: depth * columns),
-      operandType: elementType, targetType: type
+      operandType: elementType, targetType: result.elementType
     ).run(on: stream, into: result.buffer)
     return result
   }
@@ -91,14 +93,14 @@ extension Tensor {
     let result = try Tensor(
       uninitialized: shape.dropLast() + [outputs], on: stream, elementType: elementType,
       label: "linear")
-    let kept = try weight.detached().converted(to: elementType)
+    let kept = try weight.factor(of: elementType)
     try MatrixLaunch(
       rows: rows, columns: outputs, depth: inputs,
       left: MatrixOperand(buffer: buffer, loader: .rows, pitch: inputs),
       right: MatrixOperand(buffer: kept.buffer, loader: .transposed, pitch: inputs),
       bias: bias?.buffer, operandType: elementType, targetType: elementType
     ).run(on: stream, into: result.buffer)
-    let (shape, x, weightType) = (shape, detached(), weight.elementType)
+    let (shape, x) = (shape, detached())
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
     return result.differentiable(from: [self, weight] + (bias.map { [$0] } ?? []), "linear") {
       let gradient = $0.reshaped([rows, outputs])
@@ -107,7 +109,7 @@ extension Tensor {
         needs.1
           ? try gradient.product(
             x.reshaped([rows, inputs]), transposeLeft: true, transposeRight: false,
-            as: weightType)
+            into: weight.gradientTarget(label: "weight gradient"))
           : nil,
       ]
       if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
