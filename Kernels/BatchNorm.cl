@@ -12,6 +12,7 @@
 //          (gbias, then gweight).
 // Launch:  a work-group owns the rows [g * block, (g + 1) * block), g = get_group_id(0); the folds
 //          have ceil(count / CHANNEL_STEP) groups (fold_blocks: of 2 * count), a slice each.
+// Parameters: STORAGE, how x, y, residual and their gradients lie in memory; the rest is float.
 // Numbers: float32. Each block takes its mean, summed about its first row, and then the squares
 //          about it; blocks are joined about the mean of all, so a large mean costs no digits.
 //          Orders are fixed. Gradients are written. Running values move in place, the variance with
@@ -21,21 +22,21 @@
 #include "Common/Channels.clh"
 
 // partial[g, 0, c] = mean over the block, partial[g, 1, c] = sum of squares about it
-ROW_KERNEL void batch_norm_statistics(__global const float *restrict x,
+ROW_KERNEL void batch_norm_statistics(__global const stored *restrict x,
                                       __global float *restrict partial, int rows, int count,
                                       int block) {
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
   __global float *out = partial + (size_t)get_group_id(0) * 2 * count;
   FOR_EACH_CHANNEL(c, count) {
-    channels origin = load_channels(x + (size_t)first * count + c, count - c, 0);
+    channels origin = load_stored(x + (size_t)first * count + c, count - c, 0);
     channels sum = 0;
     for (int r = first; r < end; r++)
-      sum += load_channels(x + (size_t)r * count + c, count - c, 0) - origin;
+      sum += load_stored(x + (size_t)r * count + c, count - c, 0) - origin;
     channels mean = origin + sum / (float)(end - first);
     channels squares = 0;
     for (int r = first; r < end; r++) {
-      channels distance = load_channels(x + (size_t)r * count + c, count - c, 0) - mean;
+      channels distance = load_stored(x + (size_t)r * count + c, count - c, 0) - mean;
       squares += distance * distance;
     }
     store_channels(mean, out + c, count - c);
@@ -88,46 +89,46 @@ ROW_KERNEL void batch_norm_inverse(__global const float *restrict variance,
   }
 }
 
-ROW_KERNEL void batch_norm_forward(__global const float *restrict x,
+ROW_KERNEL void batch_norm_forward(__global const stored *restrict x,
                                    __global const float *restrict mean,
                                    __global const float *restrict inverse,
                                    __global const float *restrict weight,
                                    __global const float *restrict bias,
-                                   __global const float *restrict residual,
-                                   __global float *restrict y, int rows, int count, int block,
+                                   __global const stored *restrict residual,
+                                   __global stored *restrict y, int rows, int count, int block,
                                    int relu) {
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
-  for (int r = first; r < end; r++) {
+  FOR_EACH_ROW(r, first, end, count) {
     size_t base = (size_t)r * count;
-    FOR_EACH_CHANNEL(c, count) {
+    FOR_EACH_CHANNEL_OF_ROW(c, count) {
       int left = count - c;
       channels scale = load_channels(inverse + c, left, 0) * load_channels(weight + c, left, 0);
-      channels distance = load_channels(x + base + c, left, 0) - load_channels(mean + c, left, 0);
+      channels distance = load_stored(x + base + c, left, 0) - load_channels(mean + c, left, 0);
       channels value = distance * scale + load_channels(bias + c, left, 0);
       if (residual)
-        value += load_channels(residual + base + c, left, 0);
+        value += load_stored(residual + base + c, left, 0);
       // Not fmax: NaN stays NaN.
       if (relu)
         value = value <= 0 ? (channels)0 : value;
-      store_channels(value, y + base + c, left);
+      store_stored(value, y + base + c, left);
     }
   }
 }
 
 // The gradient before act.
-static inline channels unactivated(__global const float *gy, __global const float *y, size_t at,
+static inline channels unactivated(__global const stored *gy, __global const stored *y, size_t at,
                                    int left, int relu) {
-  channels gradient = load_channels(gy + at, left, 0);
+  channels gradient = load_stored(gy + at, left, 0);
   if (relu)
-    gradient = load_channels(y + at, left, 0) > 0 ? gradient : (channels)0;
+    gradient = load_stored(y + at, left, 0) > 0 ? gradient : (channels)0;
   return gradient;
 }
 
 // partial[g, 0, c] = sum of g, partial[g, 1, c] = sum of g * n over the rows of the block
-ROW_KERNEL void batch_norm_backward_weight(__global const float *restrict x,
-                                           __global const float *restrict y,
-                                           __global const float *restrict gy,
+ROW_KERNEL void batch_norm_backward_weight(__global const stored *restrict x,
+                                           __global const stored *restrict y,
+                                           __global const stored *restrict gy,
                                            __global const float *restrict mean,
                                            __global const float *restrict inverse,
                                            __global float *restrict partial, int rows, int count,
@@ -144,7 +145,7 @@ ROW_KERNEL void batch_norm_backward_weight(__global const float *restrict x,
       size_t at = (size_t)r * count + c;
       channels gradient = unactivated(gy, y, at, left, relu);
       sum += gradient;
-      product += gradient * (load_channels(x + at, left, 0) - centre);
+      product += gradient * (load_stored(x + at, left, 0) - centre);
     }
     store_channels(sum, out + c, left);
     store_channels(product * load_channels(inverse + c, left, 0), out + count + c, left);
@@ -159,29 +160,29 @@ ROW_KERNEL void batch_norm_backward_weight_fold(__global const float *restrict p
 
 // gx and gresidual; either may be null. Running statistics: sums, x and mean are null.
 ROW_KERNEL void batch_norm_backward_input(
-    __global const float *restrict x, __global const float *restrict y,
-    __global const float *restrict gy, __global const float *restrict mean,
+    __global const stored *restrict x, __global const stored *restrict y,
+    __global const stored *restrict gy, __global const float *restrict mean,
     __global const float *restrict inverse, __global const float *restrict weight,
-    __global const float *restrict sums, __global float *restrict gx,
-    __global float *restrict gresidual, int rows, int count, int block, int relu) {
+    __global const float *restrict sums, __global stored *restrict gx,
+    __global stored *restrict gresidual, int rows, int count, int block, int relu) {
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
   float share = 1.0f / (float)rows;
-  for (int r = first; r < end; r++) {
-    FOR_EACH_CHANNEL(c, count) {
+  FOR_EACH_ROW(r, first, end, count) {
+    FOR_EACH_CHANNEL_OF_ROW(c, count) {
       int left = count - c;
       size_t at = (size_t)r * count + c;
       channels gradient = unactivated(gy, y, at, left, relu);
       if (gresidual)
-        store_channels(gradient, gresidual + at, left);
+        store_stored(gradient, gresidual + at, left);
       if (gx) {
         channels scale = load_channels(inverse + c, left, 0);
         if (sums) {
-          channels distance = load_channels(x + at, left, 0) - load_channels(mean + c, left, 0);
+          channels distance = load_stored(x + at, left, 0) - load_channels(mean + c, left, 0);
           channels slope = load_channels(sums + count + c, left, 0) * share;
           gradient -= load_channels(sums + c, left, 0) * share + distance * scale * slope;
         }
-        store_channels(gradient * scale * load_channels(weight + c, left, 0), gx + at, left);
+        store_stored(gradient * scale * load_channels(weight + c, left, 0), gx + at, left);
       }
     }
   }

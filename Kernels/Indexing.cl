@@ -8,23 +8,31 @@
 //          rows; `w` is null for weights of 1 (has_weights 0).
 // Launch:  combine, gather, copy: a work-group (ComputeStream.launchRows) owns rows_per_group rows;
 //          transpose: ComputeStream.launchElements.
-// Numbers: combine is float32 and adds in the order of the list; the others move 32-bit words as
-//          they are. Outputs are written, not added to; an empty list gives a zero row. The
+// Parameters: STORAGE, how x and y lie in memory.
+// Numbers: combine is float32 and adds in the order of the list; the others move words as they are. Outputs are written, not added to; an empty list gives a zero row. The
 //          gradient of combine is combine with the transposed lists, that of copy is copy.
 
 #include "Common/Launch.clh"
+#include "Common/Storage.clh"
 
-ROW_KERNEL void indexing_combine_forward(__global const float *restrict x,
+// An element that is moved, not computed with.
+#if STORAGE == STORAGE_FLOAT32
+typedef int word;
+#else
+typedef ushort word;
+#endif
+
+ROW_KERNEL void indexing_combine_forward(__global const stored *restrict x,
                                          __global const int *restrict offsets,
                                          __global const int *restrict indices,
                                          __global const float *restrict w,
-                                         __global float *restrict y, int rows, int width,
+                                         __global stored *restrict y, int rows, int width,
                                          int rows_per_group, int has_weights) {
   int first = (int)get_group_id(0) * rows_per_group;
   int last = min(first + rows_per_group, rows);
   for (int i = first; i < last; i++) {
     int begin = offsets[i], end = offsets[i + 1];
-    __global float *target = y + (size_t)i * width;
+    __global stored *target = y + (size_t)i * width;
     int c = LANE;
 #if DEVICE_IS_CPU
     for (; c + 16 <= width; c += 16) {
@@ -39,25 +47,25 @@ ROW_KERNEL void indexing_combine_forward(__global const float *restrict x,
     for (; c < width; c += LANES) {
       float sum = 0.0f;
       for (int j = begin; j < end; j++) {
-        float value = x[(size_t)indices[j] * width + c];
+        float value = load_element(x + (size_t)indices[j] * width + c);
         sum += has_weights ? w[j] * value : value;
       }
-      target[c] = sum;
+      store_element(sum, target + c);
     }
   }
 }
 
-ROW_KERNEL void indexing_gather_forward(__global const int *restrict x,
+ROW_KERNEL void indexing_gather_forward(__global const word *restrict x,
                                         __global const int *restrict indices,
-                                        __global int *restrict y, int rows, int width,
+                                        __global word *restrict y, int rows, int width,
                                         int rows_per_group, int source_rows) {
   int first = (int)get_group_id(0) * rows_per_group;
   int last = min(first + rows_per_group, rows);
   for (int i = first; i < last; i++) {
     int index = indices[i];
     int present = index >= 0 && index < source_rows;
-    __global const int *source = x + (present ? (size_t)index * width : (size_t)0);
-    __global int *target = y + (size_t)i * width;
+    __global const word *source = x + (present ? (size_t)index * width : (size_t)0);
+    __global word *target = y + (size_t)i * width;
     if (present)
       for (int c = LANE; c < width; c += LANES)
         target[c] = source[c];
@@ -67,20 +75,20 @@ ROW_KERNEL void indexing_gather_forward(__global const int *restrict x,
   }
 }
 
-ROW_KERNEL void indexing_copy_forward(__global const int *restrict x, __global int *restrict y,
+ROW_KERNEL void indexing_copy_forward(__global const word *restrict x, __global word *restrict y,
                                       int rows, int width, int rows_per_group, int x_width,
                                       int x_column, int y_width, int y_column) {
   int first = (int)get_group_id(0) * rows_per_group;
   int last = min(first + rows_per_group, rows);
   for (int i = first; i < last; i++) {
-    __global const int *source = x + (size_t)i * x_width + x_column;
-    __global int *target = y + (size_t)i * y_width + y_column;
+    __global const word *source = x + (size_t)i * x_width + x_column;
+    __global word *target = y + (size_t)i * y_width + y_column;
     for (int c = LANE; c < width; c += LANES)
       target[c] = source[c];
   }
 }
 
-__kernel void indexing_transpose_forward(__global const int *restrict x, __global int *restrict y,
+__kernel void indexing_transpose_forward(__global const word *restrict x, __global word *restrict y,
                                          int rows, int columns, int count) {
   FOR_EACH_ELEMENT(i, count) {
     int c = i / rows;

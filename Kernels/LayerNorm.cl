@@ -8,33 +8,35 @@
 //          [count]; partial [blocks, 2, count]; sums [2, count] (gbias, then gweight).
 // Launch:  ComputeStream.launchRows, a work-group owns a row; backward_weight: a work-group owns
 //          the rows [g * block, (g + 1) * block); fold: ceil(2 * count / CHANNEL_STEP) groups.
+// Parameters: STORAGE, how x, y and their gradients lie in memory; the rest is float.
 // Numbers: float32; the mean is subtracted before squares are taken, so a large common offset costs
 //          no digits beyond those of x. Orders are fixed. Gradients are written.
 // Source:  Ba et al. 2016; behaviour of PyTorch's layer_norm.
 
 #include "Common/Channels.clh"
 
-ROW_KERNEL void layer_norm_forward(__global const float *restrict x,
+ROW_KERNEL void layer_norm_forward(__global const stored *restrict x,
                                    __global const float *restrict weight,
-                                   __global const float *restrict bias, __global float *restrict y,
+                                   __global const float *restrict bias,
+                                   __global stored *restrict y,
                                    __global float *restrict statistics, int count, float epsilon) {
   ROW_SCRATCH
   x += (size_t)get_group_id(0) * count;
   y += (size_t)get_group_id(0) * count;
   // Sums of differences from the first element: the mean keeps its digits beside a large offset.
-  float origin = x[0];
+  float origin = load_element(x);
   channels sum = 0;
-  FOR_EACH_CHANNEL(c, count) sum += load_channels(x + c, count - c, origin) - origin;
+  FOR_EACH_CHANNEL(c, count) sum += load_stored(x + c, count - c, origin) - origin;
   float mean = origin + group_add(add_across(sum)) / (float)count;
   channels squares = 0;
   FOR_EACH_CHANNEL(c, count) {
-    channels distance = load_channels(x + c, count - c, mean) - mean;
+    channels distance = load_stored(x + c, count - c, mean) - mean;
     squares += distance * distance;
   }
   float inverse = 1.0f / sqrt(group_add(add_across(squares)) / (float)count + epsilon);
   FOR_EACH_CHANNEL(c, count) {
-    channels normal = (load_channels(x + c, count - c, mean) - mean) * inverse;
-    store_channels(normal * load_channels(weight + c, count - c, 0) +
+    channels normal = (load_stored(x + c, count - c, mean) - mean) * inverse;
+    store_stored(normal * load_channels(weight + c, count - c, 0) +
                        load_channels(bias + c, count - c, 0),
                    y + c, count - c);
   }
@@ -44,11 +46,11 @@ ROW_KERNEL void layer_norm_forward(__global const float *restrict x,
   }
 }
 
-ROW_KERNEL void layer_norm_backward_input(__global const float *restrict x,
+ROW_KERNEL void layer_norm_backward_input(__global const stored *restrict x,
                                           __global const float *restrict weight,
                                           __global const float *restrict statistics,
-                                          __global const float *restrict gy,
-                                          __global float *restrict gx, int count) {
+                                          __global const stored *restrict gy,
+                                          __global stored *restrict gx, int count) {
   ROW_SCRATCH
   size_t base = (size_t)get_group_id(0) * count;
   x += base;
@@ -59,23 +61,23 @@ ROW_KERNEL void layer_norm_backward_input(__global const float *restrict x,
   channels sum = 0;
   channels product = 0;
   FOR_EACH_CHANNEL(c, count) {
-    channels inner = load_channels(gy + c, count - c, 0) * load_channels(weight + c, count - c, 0);
+    channels inner = load_stored(gy + c, count - c, 0) * load_channels(weight + c, count - c, 0);
     sum += inner;
-    product += inner * (load_channels(x + c, count - c, mean) - mean);
+    product += inner * (load_stored(x + c, count - c, mean) - mean);
   }
   float offset = group_add(add_across(sum)) / (float)count;
   float slope = group_add(add_across(product)) * inverse / (float)count;
   FOR_EACH_CHANNEL(c, count) {
-    channels inner = load_channels(gy + c, count - c, 0) * load_channels(weight + c, count - c, 0);
-    channels normal = (load_channels(x + c, count - c, mean) - mean) * inverse;
-    store_channels(inverse * (inner - offset - normal * slope), gx + c, count - c);
+    channels inner = load_stored(gy + c, count - c, 0) * load_channels(weight + c, count - c, 0);
+    channels normal = (load_stored(x + c, count - c, mean) - mean) * inverse;
+    store_stored(inverse * (inner - offset - normal * slope), gx + c, count - c);
   }
 }
 
 // partial[g, 0, c] = sum of gy, partial[g, 1, c] = sum of gy * n over the rows of the block
-ROW_KERNEL void layer_norm_backward_weight(__global const float *restrict x,
+ROW_KERNEL void layer_norm_backward_weight(__global const stored *restrict x,
                                            __global const float *restrict statistics,
-                                           __global const float *restrict gy,
+                                           __global const stored *restrict gy,
                                            __global float *restrict partial, int rows, int count,
                                            int block) {
   int first = (int)get_group_id(0) * block;
@@ -86,11 +88,11 @@ ROW_KERNEL void layer_norm_backward_weight(__global const float *restrict x,
     channels product = 0;
     for (int r = first; r < end; r++) {
       size_t at = (size_t)r * count + c;
-      channels gradient = load_channels(gy + at, count - c, 0);
+      channels gradient = load_stored(gy + at, count - c, 0);
       float mean = statistics[2 * r];
       float inverse = statistics[2 * r + 1];
       sum += gradient;
-      product += gradient * ((load_channels(x + at, count - c, mean) - mean) * inverse);
+      product += gradient * ((load_stored(x + at, count - c, mean) - mean) * inverse);
     }
     store_channels(sum, out + c, count - c);
     store_channels(product, out + count + c, count - c);

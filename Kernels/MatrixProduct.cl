@@ -1,7 +1,7 @@
 // Matrix products for devices with work-groups and local memory, and the sum of partial products.
 //
 // What:    target[m, n] = bias[n] + sum over k of left[m, k] * right[k, n], for every batch entry;
-//          with `adds` the sum is added to what target holds, without a bias.
+//          with `adds` the sum is added to what target holds, without a bias; target is float then.
 // Layout:  left, right: see MatrixLoaders.clh; batch entry b of an operand starts b * stride
 //          elements in. target row-major, or scattered over images (SCATTERS); its matrices are
 //          target_pitch elements apart. With splits > 1 the depth is cut into pieces of
@@ -10,7 +10,7 @@
 // Launch:  work-group (16, 16, 1) owns TILE x TILE elements of the target, a work-item 4 x 4 of
 //          them, 16 apart; groups (ceil(columns / TILE), ceil(rows / TILE), batch * splits).
 //          Edges are padded with zeros in local memory. matrix_product_splits: element-wise.
-// Parameters: TILE (64: 16 times the 4 rows and columns of an item), DEPTH (16: depth of one step).
+// Parameters: those of MatrixLoaders.clh; TILE (64: 16 times the 4 rows and columns of an item), DEPTH (16: depth of one step).
 // Numbers: float32, added up in order of k. depth 0 gives the bias or 0. Gradients are written.
 // Source:  this file is the reference of MatrixProductCPU.cl.
 
@@ -22,9 +22,9 @@
 #define DEPTH 16
 
 __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_product_forward(
-    __global const float *restrict left, int left_pitch, int left_stride,
-    __global const float *restrict right, int right_pitch, int right_stride,
-    __global const float *restrict bias, __global float *restrict target, int target_pitch,
+    __global const stored *restrict left, int left_pitch, int left_stride,
+    __global const stored *restrict right, int right_pitch, int right_stride,
+    __global const float *restrict bias, __global target_element *restrict target, int target_pitch,
     int rows, int columns, int depth, int splits, int split_depth,
     int adds GEOMETRY_PARAMETERS) {
   __local float left_tile[DEPTH][TILE + 1];
@@ -79,9 +79,9 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
     for (int j = 0; j < PER_ITEM; j++) {
       int n = n0 + x + j * SIDE;
       if (m < rows && n < columns) {
-        __global float *to = target + target_row(g, m, columns) + n;
-        float before = adds ? *to : bias && split == 0 ? bias[n] : 0.0f;
-        *to = sum[i][j] + before;
+        __global target_element *to = target + target_row(g, m, columns) + n;
+        float before = adds ? (float)*to : bias && split == 0 ? bias[n] : 0.0f;
+        STORE_TARGET(sum[i][j] + before, to);
       }
     }
   }
@@ -89,13 +89,13 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
 
 // target[i] = sum over s of partial[entry, s, i], entry by entry of `size` elements.
 __kernel void matrix_product_splits(__global const float *restrict partial,
-                                    __global float *restrict target, int size, int splits,
+                                    __global target_element *restrict target, int size, int splits,
                                     int count) {
   FOR_EACH_ELEMENT(i, count) {
     size_t first = (size_t)(i / size) * splits * size + i % size;
     float sum = 0.0f;
     for (int s = 0; s < splits; s++)
       sum += partial[first + (size_t)s * size];
-    target[i] = sum;
+    STORE_TARGET(sum, target + i);
   }
 }

@@ -25,6 +25,12 @@ __kernel void pointwise_add_forward(__global const stored *restrict a,
   FOR_EACH_VECTOR(i, count) WRITE(READ(a) + READ(b), y);
 }
 
+// y += x
+__kernel void pointwise_add_update(__global stored *restrict y, __global const stored *restrict x,
+                                   int count) {
+  FOR_EACH_VECTOR(i, count) WRITE(READ(y) + READ(x), y);
+}
+
 // y = x, rounded to how activations are stored
 __kernel void pointwise_narrow_forward(__global const float *restrict x,
                                        __global stored *restrict y, int count) {

@@ -8,6 +8,7 @@
 // Launch:  max: ComputeStream.launchRows; a work-group owns the row (n, i) of y forward, the row
 //          (n, h) of x backward. average: a work-group owns a slice of CHANNEL_STEP channels of one
 //          n forward, one (n, p) backward.
+// Parameters: STORAGE, how x, y and their gradients lie in memory; place is float.
 // Numbers: float32, fixed order. Of equal values the first in row-major window order is taken; NaN
 //          is larger than any number. Gradients are gathered: written, not added to.
 // Source:  behaviour of PyTorch's max_pool2d with floor division.
@@ -15,7 +16,7 @@
 #include "Common/Channels.clh"
 
 // `place` may be null.
-ROW_KERNEL void pooling_max_forward(__global const float *restrict x, __global float *restrict y,
+ROW_KERNEL void pooling_max_forward(__global const stored *restrict x, __global stored *restrict y,
                                     __global float *restrict place, int height, int width,
                                     int count, int rows, int columns, int size, int stride,
                                     int padding) {
@@ -32,15 +33,15 @@ ROW_KERNEL void pooling_max_forward(__global const float *restrict x, __global f
       channels best = -INFINITY;
       channels where = (float)(first_k * size + first_l);
       for (int k = first_k; k < end_k; k++) {
-        __global const float *row = x + ((size_t)(top + k) * width + left) * count + c;
+        __global const stored *row = x + ((size_t)(top + k) * width + left) * count + c;
         for (int l = first_l; l < end_l; l++) {
-          channels value = load_channels(row + (size_t)l * count, count - c, 0);
+          channels value = load_stored(row + (size_t)l * count, count - c, 0);
           channel_flags better = isgreater(value, best) | isnan(value);
           best = select(best, value, better);
           where = select(where, (channels)(float)(k * size + l), better);
         }
       }
-      store_channels(best, y + out + c, count - c);
+      store_stored(best, y + out + c, count - c);
       if (place)
         store_channels(where, place + out + c, count - c);
     }
@@ -48,8 +49,8 @@ ROW_KERNEL void pooling_max_forward(__global const float *restrict x, __global f
 }
 
 ROW_KERNEL void pooling_max_backward_gather(__global const float *restrict place,
-                                            __global const float *restrict gy,
-                                            __global float *restrict gx, int height, int width,
+                                            __global const stored *restrict gy,
+                                            __global stored *restrict gx, int height, int width,
                                             int count, int rows, int columns, int size, int stride,
                                             int padding) {
   int image = (int)get_group_id(0) / height;
@@ -66,18 +67,18 @@ ROW_KERNEL void pooling_max_backward_gather(__global const float *restrict place
         for (int j = first_j; j < end_j; j++) {
           size_t at = plane + ((size_t)i * columns + j) * count + c;
           channels here = (float)((h - i * stride) * size + (w - j * stride));
-          channels gradient = load_channels(gy + at, count - c, 0);
+          channels gradient = load_stored(gy + at, count - c, 0);
           channel_flags taken = isequal(load_channels(place + at, count - c, -1), here);
           sum += select((channels)0, gradient, taken);
         }
       }
-      store_channels(sum, gx + c, count - c);
+      store_stored(sum, gx + c, count - c);
     }
   }
 }
 
-ROW_KERNEL void pooling_average_forward(__global const float *restrict x,
-                                        __global float *restrict y, int area, int count,
+ROW_KERNEL void pooling_average_forward(__global const stored *restrict x,
+                                        __global stored *restrict y, int area, int count,
                                         int slices) {
   int image = (int)get_group_id(0) / slices;
   int c = ((int)get_group_id(0) - image * slices) * CHANNEL_STEP + LANE * CHANNEL_WIDTH;
@@ -85,16 +86,16 @@ ROW_KERNEL void pooling_average_forward(__global const float *restrict x,
     x += (size_t)image * area * count + c;
     channels sum = 0;
     for (int p = 0; p < area; p++)
-      sum += load_channels(x + (size_t)p * count, count - c, 0);
-    store_channels(sum / (float)area, y + (size_t)image * count + c, count - c);
+      sum += load_stored(x + (size_t)p * count, count - c, 0);
+    store_stored(sum / (float)area, y + (size_t)image * count + c, count - c);
   }
 }
 
-ROW_KERNEL void pooling_average_backward(__global const float *restrict gy,
-                                         __global float *restrict gx, int area, int count) {
+ROW_KERNEL void pooling_average_backward(__global const stored *restrict gy,
+                                         __global stored *restrict gx, int area, int count) {
   int image = (int)get_group_id(0) / area;
   gy += (size_t)image * count;
   gx += (size_t)get_group_id(0) * count;
   FOR_EACH_CHANNEL(c, count)
-  store_channels(load_channels(gy + c, count - c, 0) / (float)area, gx + c, count - c);
+  store_stored(load_stored(gy + c, count - c, 0) / (float)area, gx + c, count - c);
 }

@@ -7,11 +7,13 @@
 //          reduction_columns_forward: groups (ceil(columns / COLUMN_BLOCK), row groups) of LANES
 //          items; a group owns COLUMN_BLOCK columns, an item of a GPU one of them.
 // Parameters: COLUMN_BLOCK (128: a multiple of 16 and equal to the 128 lanes of a GPU)
+//          STORAGE, how x of reduction_columns and its gradient lie in memory; sums are float.
 // Numbers: float32. Large sums are made in two launches, so that no sum has more than 65536 terms
 //          a group; within a group 16 (CPU) or LANES partial sums, added up in a fixed order.
 //          An empty sum is 0. Gradients are written.
 
 #include "Common/Launch.clh"
+#include "Common/Storage.clh"
 
 #define COLUMN_BLOCK 128
 
@@ -45,7 +47,7 @@ __kernel void reduction_sum_backward(__global const float *restrict gradient,
   FOR_EACH_ELEMENT(i, count) y[i] = value;
 }
 
-ROW_KERNEL void reduction_columns_forward(__global const float *restrict x,
+ROW_KERNEL void reduction_columns_forward(__global const stored *restrict x,
                                           __global float *restrict y, int rows, int columns,
                                           int rows_per_group) {
   const int column = (int)get_group_id(0) * COLUMN_BLOCK;
@@ -80,7 +82,7 @@ ROW_KERNEL void reduction_columns_forward(__global const float *restrict x,
   if (LANE < count) {
     float sum = 0.0f;
     for (int r = first; r < end; r++)
-      sum += x[(size_t)r * columns + LANE];
+      sum += load_element(x + (size_t)r * columns + LANE);
     y[LANE] = sum;
   }
 #endif
@@ -88,8 +90,8 @@ ROW_KERNEL void reduction_columns_forward(__global const float *restrict x,
 
 // y[r, c] = gradient[c]; a work-group owns a row.
 ROW_KERNEL void reduction_columns_backward(__global const float *restrict gradient,
-                                           __global float *restrict y, int columns) {
+                                           __global stored *restrict y, int columns) {
   y += (size_t)get_group_id(0) * columns;
   for (int c = LANE; c < columns; c += LANES)
-    y[c] = gradient[c];
+    store_element(gradient[c], y + c);
 }

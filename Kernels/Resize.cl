@@ -7,15 +7,16 @@
 // Layout:  lateral, y [n, height, width, count]; top [n, top_height, top_width, count].
 // Launch:  ComputeStream.launchRows; a work-group owns the row (n, h) of y forward, the row (n, i)
 //          of gtop backward.
+// Parameters: STORAGE, how all of them lie in memory.
 // Numbers: float32, whole-number indices, fixed order. The gradient is gathered: written, not added
 //          to; it is 0 where nothing was read.
 // Source:  Lin et al. 2017, section 3.
 
 #include "Common/Channels.clh"
 
-ROW_KERNEL void resize_add_upsampled_forward(__global const float *restrict lateral,
-                                             __global const float *restrict top,
-                                             __global float *restrict y, int height, int width,
+ROW_KERNEL void resize_add_upsampled_forward(__global const stored *restrict lateral,
+                                             __global const stored *restrict top,
+                                             __global stored *restrict y, int height, int width,
                                              int top_height, int top_width, int count) {
   int image = (int)get_group_id(0) / height;
   int h = (int)get_group_id(0) - image * height;
@@ -23,11 +24,11 @@ ROW_KERNEL void resize_add_upsampled_forward(__global const float *restrict late
   size_t at = (size_t)get_group_id(0) * width * count;
   top += ((size_t)image * top_height + i) * top_width * count;
   for (int w = 0; w < width; w++, at += count) {
-    __global const float *source = top + (size_t)((long)w * top_width / width) * count;
+    __global const stored *source = top + (size_t)((long)w * top_width / width) * count;
     FOR_EACH_CHANNEL(c, count) {
       channels sum =
-          load_channels(lateral + at + c, count - c, 0) + load_channels(source + c, count - c, 0);
-      store_channels(sum, y + at + c, count - c);
+          load_stored(lateral + at + c, count - c, 0) + load_stored(source + c, count - c, 0);
+      store_stored(sum, y + at + c, count - c);
     }
   }
 }
@@ -37,8 +38,8 @@ static inline int first_reader(int i, int top_size, int size) {
   return (int)(((long)i * size + top_size - 1) / top_size);
 }
 
-ROW_KERNEL void resize_add_upsampled_backward_gather(__global const float *restrict gy,
-                                                     __global float *restrict gtop, int height,
+ROW_KERNEL void resize_add_upsampled_backward_gather(__global const stored *restrict gy,
+                                                     __global stored *restrict gtop, int height,
                                                      int width, int top_height, int top_width,
                                                      int count) {
   int image = (int)get_group_id(0) / top_height;
@@ -54,8 +55,8 @@ ROW_KERNEL void resize_add_upsampled_backward_gather(__global const float *restr
       channels sum = 0;
       for (int h = first_h; h < end_h; h++)
         for (int w = first_w; w < end_w; w++)
-          sum += load_channels(gy + ((size_t)h * width + w) * count + c, count - c, 0);
-      store_channels(sum, gtop + c, count - c);
+          sum += load_stored(gy + ((size_t)h * width + w) * count + c, count - c, 0);
+      store_stored(sum, gtop + c, count - c);
     }
   }
 }

@@ -69,7 +69,8 @@ struct DetectCommand: ParsableCommand {
   func run() throws {
     let names = try chosenNames()
     let files = try ImageFiles.expand(inputs)
-    let stream = try device.makeStream()
+    let precision = try RunLocation(checkpoint, warn: { _ in }).configuration.training.precision
+    let stream = try device.makeStream(for: precision)
     // In the order of the alphabet: the order in which names are given must not move a last bit.
     let detector = try ObjectDetector(
       run: checkpoint, clipFolder: clip, vocabulary: names.sorted(), on: stream, warn: Self.warn)

@@ -34,18 +34,28 @@ struct DeviceOption: ParsableArguments {
 
   /// A context on the device.
   ///
+  /// - Parameter precision: How activations will be stored, which decides on the kernels.
   /// - Returns: The context, with the user's cache of compiled programs.
   /// - Throws: `OpenCLError` when there is no such device or the driver refuses.
-  func makeContext() throws -> Context {
-    try Context(device: try choose(), isExact: exactConvolution)
+  func makeContext(for precision: Precision = .float32) throws -> Context {
+    let device = try choose()
+    return try Context(
+      device: device, family: precision.family(on: device), isExact: exactConvolution)
   }
 
   /// A stream on the device.
   ///
-  /// - Parameter profiler: Records the times of what runs, or nil.
+  /// - Parameters:
+  ///   - precision: How activations are stored.
+  ///   - profiler: Records the times of what runs, or nil.
   /// - Returns: The stream, in a context of its own.
   /// - Throws: `OpenCLError` when there is no such device or the driver refuses.
-  func makeStream(profiler: Profiler? = nil) throws -> ComputeStream {
-    try ComputeStream(context: try makeContext(), profiler: profiler)
+  func makeStream(
+    for precision: Precision = .float32, profiler: Profiler? = nil
+  ) throws -> ComputeStream {
+    let context = try makeContext(for: precision)
+    return try ComputeStream(
+      context: context, profiler: profiler,
+      activationType: try precision.activationType(on: context))
   }
 }

@@ -4,6 +4,7 @@ import Evaluation
 import Formats
 import Foundation
 import Reporting
+import Training
 
 /// `baron evaluate`: scores a results file, or a run on its validation set.
 struct EvaluateCommand: ParsableCommand {
@@ -95,8 +96,9 @@ struct EvaluateCommand: ParsableCommand {
 
   private func score() throws -> EvaluationSummary {
     if let checkpoint {
+      let precision = try RunLocation(checkpoint, warn: { _ in }).configuration.training.precision
       let result = try ValidationSession(checkpoint: checkpoint, clip: clip)
-        .run(context: try device.makeContext())
+        .run(context: try device.makeContext(for: precision))
       FileHandle.standardError.write(Data("detections: \(result.detections)\n".utf8))
       return result.summary
     }

@@ -77,17 +77,19 @@ struct ProfileCommand: ParsableCommand {
         ProfileComparison(old: old, new: new).text(style: .detect(descriptor: 1)), terminator: "")
       return
     }
-    let context = try device.makeContext()
-    let roof = try Roof.measure(on: context)
+    let context: Context
+    let roof: Roof
     let profile: StepProfile
     if Preset.names(of: .clip).contains(config) {
-      profile = try StepProfile.measure(
-        CLIPTrainingConfiguration.load(config, overrides: overrides), on: context, warmup: warmup,
-        steps: steps)
+      let configuration = try CLIPTrainingConfiguration.load(config, overrides: overrides)
+      context = try device.makeContext(for: configuration.training.precision)
+      roof = try Roof.measure(on: context)
+      profile = try StepProfile.measure(configuration, on: context, warmup: warmup, steps: steps)
     } else {
-      profile = try StepProfile.measure(
-        RunConfiguration.load(config, overrides: overrides), on: context, warmup: warmup,
-        steps: steps)
+      let configuration = try RunConfiguration.load(config, overrides: overrides)
+      context = try device.makeContext(for: configuration.training.precision)
+      roof = try Roof.measure(on: context)
+      profile = try StepProfile.measure(configuration, on: context, warmup: warmup, steps: steps)
     }
     print(profile.text(roof: roof, byPhase: byPhase, style: .detect(descriptor: 1)), terminator: "")
     if let trace {

@@ -23,7 +23,10 @@ struct ValidationSession {
     let validation = try ValidationRun(location.configuration)
     let detector = try ObjectDetector(
       run: location.checkpoint, clipFolder: clip, vocabulary: validation.vocabulary,
-      on: try ComputeStream(context: context), warn: DetectCommand.warn)
+      on: try ComputeStream(
+        context: context,
+        activationType: try location.configuration.training.precision.activationType(on: context)),
+      warn: DetectCommand.warn)
     let folder = "\(location.run)/detections"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let name =

@@ -78,6 +78,10 @@ static const unsigned char matrixloaders_clh[] = {
 #embed "../../Kernels/MatrixLoaders.clh" suffix(, 0)
 };
 
+static const unsigned char matrixproduct16bitnvidia_cl[] = {
+#embed "../../Kernels/MatrixProduct16BitNVIDIA.cl" suffix(, 0)
+};
+
 static const unsigned char matrixproduct_cl[] = {
 #embed "../../Kernels/MatrixProduct.cl" suffix(, 0)
 };
@@ -173,6 +177,7 @@ static const CKernelFile files[] = {
     ENTRY("LayerNorm.cl", layernorm_cl),
     ENTRY("MatrixLoaders.clh", matrixloaders_clh),
     ENTRY("MatrixProduct.cl", matrixproduct_cl),
+    ENTRY("MatrixProduct16BitNVIDIA.cl", matrixproduct16bitnvidia_cl),
     ENTRY("MatrixProductCPU.cl", matrixproductcpu_cl),
     ENTRY("MatrixProductNVIDIA.cl", matrixproductnvidia_cl),
     ENTRY("NMS.cl", nms_cl),

@@ -9,7 +9,7 @@ extension ParameterStore {
   public func load(_ weights: CLIPWeights) throws {
     for parameter in parameters {
       let values = try weights.tensor(parameter.name).floats()
-      try parameter.value.overwrite(
+      try parameter.overwrite(
         with: parameter.layout.fromFile(values, shape: parameter.value.shape))
     }
   }

@@ -114,8 +114,8 @@ public struct ImageEncoder {
     let (count, patches) = (crops.shape[0], configuration.gridSize * configuration.gridSize)
     let table = try Tensor.concatenated(
       [
-        classEmbedding.value.reshaped([1, width]),
-        try patchEmbedding(crops).reshaped([count * patches, width]),
+        try classEmbedding.value.reshaped([1, width]).asActivation(),
+        try patchEmbedding(crops.asActivation()).reshaped([count * patches, width]),
       ], axis: 0)
     let rows = (0..<count).flatMap { image -> [Int32] in
       [0] + (0..<patches).map { Int32(1 + image * patches + $0) }
@@ -127,7 +127,9 @@ public struct ImageEncoder {
   }
 
   private func projected(_ x: Tensor) throws -> Tensor {
-    try outputNorm(x).matrixProduct(projection.value)
+    let type = x.elementType
+    return try outputNorm(x).matrixProduct(projection.value(as: type).converted(to: type))
+      .converted(to: .float32)
   }
 
   /// The state before the first block and after each block, for checks against other programs.

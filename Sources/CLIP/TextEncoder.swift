@@ -66,7 +66,7 @@ public struct TextEncoder {
     let special = try tokenEmbedding.value.gatheredRows([
       Int32(configuration.startTokenID), Int32(configuration.endTokenID), 0,
     ])
-    let table = try Tensor.concatenated([words, special], axis: 0)
+    let table = try Tensor.concatenated([words, special], axis: 0).asActivation()
     return try table.gatheredRows(text.rows(wordCount: words.shape[0]))
       .reshaped([text.count, text.length, configuration.text.width])
   }
@@ -137,7 +137,7 @@ public struct TextEncoder {
     let endRows = ends.enumerated().map { Int32($0.offset * length + $0.element) }
     let atEnd = try last.reshaped([ends.count * length, configuration.text.width])
       .gatheredRows(endRows)
-    let sentences = try output == .final ? projected(atEnd) : atEnd
+    let sentences = try output == .final ? projected(atEnd) : atEnd.converted(to: .float32)
     var tokens: Tensor?
     if let words, let block = transformer.blocks.last {
       tokens = try projected(
@@ -154,7 +154,9 @@ public struct TextEncoder {
   }
 
   private func projected(_ x: Tensor) throws -> Tensor {
-    try finalNorm(x).matrixProduct(projection.value)
+    let type = x.elementType
+    return try finalNorm(x).matrixProduct(projection.value(as: type).converted(to: type))
+      .converted(to: .float32)
   }
 
   /// The state before the first block and after each block, for checks against other programs.

@@ -38,8 +38,10 @@ struct TransformerBlock {
 
   /// `[S, L, W]` to the same shape.
   func callAsFunction(_ x: Tensor, causal: Bool, mask: Tensor?) throws -> Tensor {
-    let mixed = try firstNorm(x).linear(weight: inputWeight.value, bias: inputBias.value)
-      .attention(heads: heads, causal: causal, mask: mask)
+    let mixed = try firstNorm(x).linear(
+      weight: inputWeight.value(as: x.elementType), bias: inputBias.value
+    )
+    .attention(heads: heads, causal: causal, mask: mask)
     return try withMLP(try x.adding(try output(mixed)))
   }
 
@@ -55,7 +57,7 @@ struct TransformerBlock {
   func tokenVariant(_ x: Tensor, positions: [Int32], references: [Int32]) throws -> Tensor {
     let rows = x.reshaped([x.shape[0] * x.shape[1], width])
     let values = try firstNorm(try rows.gatheredRows(positions)).linear(
-      weight: try inputWeight.value.sliced(axis: 0, 2 * width..<3 * width),
+      weight: try inputWeight.value(as: x.elementType).sliced(axis: 0, 2 * width..<3 * width),
       bias: try inputBias.value.sliced(axis: 0, 2 * width..<3 * width))
     return try withMLP(try rows.gatheredRows(references).adding(try output(values)))
   }

@@ -126,7 +126,7 @@ public struct BoxHead {
   /// - Returns: `[R, 4]`.
   /// - Throws: `OpenCLError` when the device fails.
   public func deltas(_ features: Tensor) throws -> Tensor {
-    try regressor[1](try regressor[0](features).relu())
+    try regressor[1](try regressor[0](features).relu()).converted(to: .float32)
   }
 
   /// Scaled cosines of text features and class embeddings, the background last.

@@ -147,11 +147,12 @@ public struct RegionProposalNetwork {
     var deltas: [Tensor] = []
     for map in maps {
       let features = try shared(map).relu()
-      deltas.append(try regressor(features))
+      deltas.append(try regressor(features).converted(to: .float32))
       if configuration.isDetached {
-        logits.append(try objectness[1](try objectness[0](features.detached()).relu()))
+        let hidden = try objectness[0](features.detached()).relu()
+        logits.append(try objectness[1](hidden).converted(to: .float32))
       } else {
-        logits.append(try objectness[0](features))
+        logits.append(try objectness[0](features).converted(to: .float32))
       }
     }
     return RegionProposalOutput(logits: logits, deltas: deltas)

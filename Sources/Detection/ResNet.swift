@@ -83,7 +83,7 @@ public struct ResNet {
   /// - Returns: One `[N, H/s, W/s, C]` per output stage.
   /// - Throws: `OpenCLError` when the device fails.
   public func callAsFunction(_ images: Tensor, training: Bool) throws -> [Tensor] {
-    var x = try stemNorm(try stem(images), training: training, relu: true)
+    var x = try stemNorm(try stem(images.asActivation()), training: training, relu: true)
       .maxPool(kernel: 3, stride: 2, padding: 1)
     var maps: [Tensor] = []
     for (index, stage) in stages.enumerated() {

@@ -86,7 +86,7 @@ public struct WordHead {
   /// - Returns: `[R, K, D]`.
   /// - Throws: `OpenCLError` when the device fails.
   public func words(_ features: Tensor) throws -> Tensor {
-    let flat = try projection(features)
+    let flat = try projection(features).converted(to: .float32)
     return flat.reshaped([flat.shape[0], words, flat.shape[1] / words])
   }
 }

@@ -40,6 +40,6 @@ public struct Convolution {
   /// - Throws: `OpenCLError` when the device fails.
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
     try x.convolution(
-      weight: weight.value, bias: bias?.value, stride: stride, padding: padding)
+      weight: weight.value(as: x.elementType), bias: bias?.value, stride: stride, padding: padding)
   }
 }

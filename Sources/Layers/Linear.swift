@@ -36,6 +36,6 @@ public struct Linear {
   /// - Returns: `[..., O]`.
   /// - Throws: `OpenCLError` when the device fails.
   public func callAsFunction(_ x: Tensor) throws -> Tensor {
-    try x.linear(weight: weight.value, bias: bias?.value)
+    try x.linear(weight: weight.value(as: x.elementType), bias: bias?.value)
   }
 }

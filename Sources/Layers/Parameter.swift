@@ -86,13 +86,45 @@ public final class Parameter {
   /// How it stands in a weight file.
   public let layout: ParameterLayout
   /// The values; a leaf of the recorded computation when trained.
-  public let value: Tensor
+  public private(set) var value: Tensor
+  /// Frozen values as 16-bit activations meet them, made when they first do.
+  private var rounded: Tensor?
 
   init(name: String, role: Role, layout: ParameterLayout, value: Tensor) {
     self.name = name
     self.role = role
     self.layout = layout
     self.value = role == .trained ? value.trained(name) : value
+  }
+
+  /// The values as activations of a type meet them in a product.
+  ///
+  /// - Parameter type: The type of the activations.
+  /// - Returns: Frozen values rounded to the type, once and for all; others as they are, for the
+  ///   product to round.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public func value(as type: ElementType) throws -> Tensor {
+    guard role == .frozen, type != value.elementType else { return value }
+    if let rounded, rounded.elementType == type { return rounded }
+    let result = try value.converted(to: type)
+    rounded = result
+    return result
+  }
+
+  /// Moves the values of a trained parameter into other memory, and keeps its gradient there too.
+  func move(to place: Tensor, gradient: Tensor) throws {
+    if value.count > 0 { try place.copy(from: value) }
+    value = place.with(node: value.node)
+    value.node?.slot = gradient
+  }
+
+  /// Replaces the values in place.
+  ///
+  /// - Parameter values: As many floats as there are elements, laid out as on the device.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func overwrite(with values: [Float]) throws {
+    rounded = nil
+    try value.overwrite(with: values)
   }
 
   /// The gradient of the step under way, or nil when none has arrived.

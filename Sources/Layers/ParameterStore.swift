@@ -71,7 +71,7 @@ public final class ParameterStore {
         throw CheckpointError.tensor(
           path: source.path, name: name, reason: "holds a value that is not a finite number")
       }
-      try parameter.value.overwrite(
+      try parameter.overwrite(
         with: parameter.layout.fromFile(values, shape: parameter.value.shape))
       used.insert(name)
       report.matched.append(parameter.name)

@@ -7,18 +7,55 @@ public final class Buffer {
   public let bytes: Int
   /// What it holds, for memory reports.
   public let label: String
-  private let sizeClass: Int
-  private let pool: BufferPool
+  private let owner: Owner
+
+  private enum Owner {
+    case pool(BufferPool, sizeClass: Int)
+    /// The memory is part of another buffer.
+    case whole(Buffer)
+  }
 
   init(handle: cl_mem, bytes: Int, sizeClass: Int, label: String, pool: BufferPool) {
     self.handle = handle
     self.bytes = bytes
-    self.sizeClass = sizeClass
     self.label = label
-    self.pool = pool
+    owner = .pool(pool, sizeClass: sizeClass)
   }
 
-  deinit { pool.recycle(handle, sizeClass: sizeClass, label: label) }
+  private init(handle: cl_mem, bytes: Int, of whole: Buffer) {
+    self.handle = handle
+    self.bytes = bytes
+    label = whole.label
+    owner = .whole(whole)
+  }
+
+  deinit {
+    switch owner {
+    case .pool(let pool, let sizeClass):
+      pool.recycle(handle, sizeClass: sizeClass, label: label)
+    case .whole: clReleaseMemObject(handle)
+    }
+  }
+
+  /// A part of this buffer under a handle of its own, for kernels that know nothing of the whole.
+  ///
+  /// - Parameters:
+  ///   - offset: Its first byte, a multiple of ``Device/bufferAlignment``.
+  ///   - bytes: Its length, at least 1.
+  /// - Returns: The part, which keeps this buffer alive.
+  /// - Throws: ``OpenCLError`` when the driver refuses.
+  public func part(at offset: Int, bytes: Int) throws -> Buffer {
+    precondition(offset >= 0 && bytes > 0 && offset + bytes <= self.bytes, "part of \(label)")
+    var region = cl_buffer_region(origin: offset, size: bytes)
+    var code: cl_int = 0
+    guard
+      let handle = clCreateSubBuffer(
+        handle, cl_mem_flags(CL_MEM_READ_WRITE),
+        cl_buffer_create_type(CL_BUFFER_CREATE_TYPE_REGION),
+        &region, &code)
+    else { throw OpenCLError.call("clCreateSubBuffer", code: code, about: label) }
+    return Buffer(handle: handle, bytes: bytes, of: self)
+  }
 }
 
 /// Caches the buffers of one in-order queue by size class.

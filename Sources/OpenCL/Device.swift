@@ -46,6 +46,8 @@ public struct Device: Sendable {
   public let largestBufferInBytes: Int
   /// Local memory of a work-group in bytes.
   public let localMemoryInBytes: Int
+  /// What the first byte of a part of a buffer is a multiple of.
+  public let bufferAlignment: Int
   /// Largest work-group.
   public let largestWorkGroup: Int
   /// Whether half-precision arithmetic is supported (`cl_khr_fp16`).
@@ -87,6 +89,7 @@ public struct Device: Sendable {
     memoryInBytes = try number(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong(0))
     largestBufferInBytes = try number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong(0))
     localMemoryInBytes = try number(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong(0))
+    bufferAlignment = Int(try number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint(0))) / 8
     largestWorkGroup = try number(CL_DEVICE_MAX_WORK_GROUP_SIZE, 0)
     supportsHalf = try text(CL_DEVICE_EXTENSIONS).contains("cl_khr_fp16")
     let maker = vendor.lowercased()

@@ -14,11 +14,15 @@ public final class ComputeStream {
   public private(set) var recordsGradients = true
   /// The precision of matrix products that the user asked for, for devices that have a choice.
   public let matrixPrecision: MatrixPrecision?
-  /// How activations are stored: float32, or 16 bits where half the traffic and memory are worth
-  /// the rounding. Parameters, statistics and losses are float32 in every case.
+  /// How activations are stored: float32, or 16 bits for half the traffic and memory.
+  ///
+  /// Parameters, statistics and losses are float32 in every case.
   public let activationType: ElementType
   /// What computes matrix products instead of the family's float32 kernel, tried out on first use.
-  lazy var tensorCores = TensorCores.usable(matrixPrecision, on: self)
+  lazy var tensorCores = TensorCores.usable(matrixPrecision, for: .float32, on: self)
+  /// The same for products of activations that are stored in 16 bits.
+  lazy var activationCores = TensorCores.usable(
+    matrixPrecision, for: activationType, on: self)
   /// Orders the recorded computation; later is larger.
   var sequence: UInt64 = 0
 
@@ -57,10 +61,17 @@ public final class ComputeStream {
   /// The device.
   public var device: Device { queue.context.device }
 
-  /// The kernel that computes matrix products, with its precision.
+  /// The kernel that multiplies activations, with its precision.
   public var matrixKernel: String {
-    if let tensorCores { return tensorCores.label }
-    return family == .cpu ? "matrix_product_forward_cpu float32" : "matrix_product_forward float32"
+    if let cores = tensorCores(for: activationType) { return cores.label }
+    return family == .cpu
+      ? "matrix_product_forward_cpu float32" : "matrix_product_forward \(activationType)"
+  }
+
+  /// What multiplies operands of a type instead of the family's own kernel, or nil.
+  func tensorCores(for operands: ElementType) -> TensorCores? {
+    if operands == .float32 { return tensorCores }
+    return operands == activationType ? activationCores : nil
   }
 
   /// Runs `body` without recording how to differentiate.

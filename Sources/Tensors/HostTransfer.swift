@@ -88,6 +88,15 @@ extension Tensor {
     try values.withUnsafeBytes { try stream.queue.write($0, to: buffer) }
   }
 
+  /// Replaces the elements in place by those of another tensor of the same stream.
+  ///
+  /// - Parameter other: A tensor of the same shape and type.
+  /// - Throws: `OpenCLError`.
+  public func copy(from other: Tensor) throws {
+    precondition(shape == other.shape && elementType == other.elementType, "copy in place")
+    try stream.queue.copy(from: other.buffer, to: buffer, bytes: byteCount)
+  }
+
   /// A copy with its own storage, on the same stream; a constant.
   ///
   /// - Returns: The copy.

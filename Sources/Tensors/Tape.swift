@@ -6,6 +6,12 @@ public final class GradientNode {
   public let name: String
   /// The gradient that has arrived so far; stays only on leaves.
   public fileprivate(set) var gradient: Tensor?
+  /// Where a leaf's gradient is kept, in an arena; nil keeps it wherever it arrives.
+  public var slot: Tensor?
+  /// The leaf's values rounded to 16 bits, as products meet them, while that is up to date.
+  public var rounded: Tensor?
+  /// Whether an operator is writing the leaf's gradient into the slot.
+  fileprivate var slotIsTaken = false
   fileprivate let sequence: UInt64
   fileprivate var inputs: [GradientNode?]
   fileprivate var backward: ((Tensor) throws -> [Tensor?])?
@@ -22,12 +28,10 @@ public final class GradientNode {
   }
 
   /// Forgets a leaf's gradient, before the next step.
-  public func clearGradient() { gradient = nil }
-
-  /// Replaces a leaf's gradient, for clipping or for a sum over processes.
-  ///
-  /// - Parameter gradient: The new gradient.
-  public func setGradient(_ gradient: Tensor) { self.gradient = gradient }
+  public func clearGradient() {
+    gradient = nil
+    slotIsTaken = false
+  }
 }
 
 extension ComputeStream {
@@ -121,10 +125,36 @@ extension Tensor {
   private static func accumulate(_ gradient: Tensor, into node: GradientNode) throws {
     if let present = node.gradient {
       precondition(present.shape == gradient.shape, "\(node.name): gradients of two shapes")
-      node.gradient = try present.adding(gradient)
+      if node.slot != nil {
+        try present.add(gradient)
+      } else {
+        node.gradient = try present.adding(gradient)
+      }
+    } else if let slot = node.slot {
+      if gradient.buffer !== slot.buffer {
+        try slot.stream.queue.copy(
+          from: gradient.buffer, to: slot.buffer, bytes: slot.byteCount)
+      }
+      node.gradient = slot
     } else {
       node.gradient = gradient
     }
+  }
+
+  /// Where an operator writes the gradient of this tensor: the slot of a leaf that nothing has
+  /// reached yet, else new memory.
+  func gradientTarget(label: String) throws -> Tensor {
+    if let node, let slot = node.slot, node.gradient == nil, !node.slotIsTaken {
+      node.slotIsTaken = true
+      return slot
+    }
+    return try Tensor(like: self, label: label)
+  }
+
+  /// The values that a product meets, rounded to the type of its other operand; a constant.
+  func factor(of type: ElementType) throws -> Tensor {
+    if let rounded = node?.rounded, rounded.elementType == type { return rounded }
+    return try detached().converted(to: type)
   }
 
   /// The gradient that a leaf has collected, or nil.

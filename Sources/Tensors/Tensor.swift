@@ -65,7 +65,8 @@ public struct Tensor {
     label: String
   ) throws {
     precondition(shape.allSatisfy { $0 >= 0 }, "\(label): negative size in \(shape)")
-    let bytes = elementType.bytes * shape.reduce(1, *)
+    // Whole words, so that a fill reaches the last element.
+    let bytes = (elementType.bytes * shape.reduce(1, *) + 3) / 4 * 4
     self.init(
       shape: shape, elementType: elementType,
       buffer: try stream.queue.allocate(bytes: bytes, label: label), stream: stream)
@@ -102,6 +103,34 @@ public struct Tensor {
   /// - Returns: A constant that shares the storage.
   public func detached() -> Tensor {
     Tensor(shape: shape, elementType: elementType, buffer: buffer, stream: stream)
+  }
+
+  /// Elements of this tensor under a shape of their own; shares the storage, without a history.
+  ///
+  /// - Parameters:
+  ///   - range: Which elements; the first byte is a multiple of `Device.bufferAlignment`.
+  ///   - shape: Sizes, whose product is their number.
+  /// - Returns: The part; of no elements, a tensor with storage of its own.
+  /// - Throws: `OpenCLError` when the driver refuses.
+  public func part(_ range: Range<Int>, shape: [Int]) throws -> Tensor {
+    precondition(shape.reduce(1, *) == range.count, "part \(range) as \(shape)")
+    guard !range.isEmpty else {
+      return try Tensor(
+        uninitialized: shape, on: stream, elementType: elementType, label: buffer.label)
+    }
+    let bytes = elementType.bytes
+    return Tensor(
+      shape: shape, elementType: elementType,
+      buffer: try buffer.part(at: bytes * range.lowerBound, bytes: bytes * range.count),
+      stream: stream)
+  }
+
+  /// The same storage as a step of the recorded computation, or as a constant.
+  ///
+  /// - Parameter node: The step.
+  /// - Returns: A tensor that shares the storage.
+  public func with(node: GradientNode?) -> Tensor {
+    Tensor(shape: shape, elementType: elementType, buffer: buffer, stream: stream, node: node)
   }
 
   /// Bytes of its elements.

@@ -27,6 +27,7 @@ enum ModelState {
   private static func moments(of update: ParameterUpdate) -> [(name: String, value: Tensor)] {
     update.momentum.map { ("momentum.\($0.key)", $0.value) }
       + update.secondMoment.map { ("second_moment.\($0.key)", $0.value) }
+      + (update.lossScale.map { [(LossScaling.name, $0)] } ?? [])
   }
 
   /// Writes a checkpoint into an existing folder, which the caller renames into place.

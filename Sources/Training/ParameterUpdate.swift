@@ -21,17 +21,27 @@ public struct ParameterUpdate {
     case adamW(Float, Float)
   }
 
-  /// The parameters that change.
-  public let parameters: [Parameter]
   /// Momentum (AdamW: first moment) by parameter name; part of a checkpoint.
   public let momentum: [String: Tensor]
   /// AdamW's second moment by parameter name; part of a checkpoint.
   public let secondMoment: [String: Tensor]
+  /// What losses are multiplied by and how many finite steps that has lasted, `[2]`.
+  ///
+  /// Part of a checkpoint; nil unless activations are float16.
+  public let lossScale: Tensor?
+  private let arena: ParameterArena
+  private let moments: [Tensor]
   private let rule: Rule
   private let clipping: Clipping
   private let weightDecay: Float
+  private let blocks = BlockCache()
 
-  /// Starts with moments of 0.
+  /// The blocks of the last step; most steps reach the same parameters.
+  private final class BlockCache {
+    var last: (ranges: [Range<Int>], blocks: GradientBlocks)?
+  }
+
+  /// Moves the trained parameters into an arena and starts with moments of 0.
   ///
   /// - Parameters:
   ///   - store: The model; its trained parameters change.
@@ -40,24 +50,25 @@ public struct ParameterUpdate {
   ///   - weightDecay: Pull towards 0.
   /// - Throws: `OpenCLError` when memory runs out.
   public init(_ store: ParameterStore, rule: Rule, clipping: Clipping, weightDecay: Float) throws {
-    parameters = store.trained
+    arena = try ParameterArena(store.trained, on: store.stream)
     self.rule = rule
     self.clipping = clipping
     self.weightDecay = weightDecay
-    func zeros(_ label: String) throws -> [String: Tensor] {
-      var tensors: [String: Tensor] = [:]
-      for parameter in store.trained {
-        tensors[parameter.name] = try Tensor(
-          repeating: 0, shape: parameter.value.shape, on: store.stream, label: label)
-      }
-      return tensors
-    }
-    momentum = try zeros("momentum")
+    let names = store.trained.map(\.name)
+    let first = try arena.zeros(label: "momentum")
+    momentum = Dictionary(uniqueKeysWithValues: zip(names, first.parts))
     if case .adamW = rule {
-      secondMoment = try zeros("second moment")
+      let second = try arena.zeros(label: "second moment")
+      secondMoment = Dictionary(uniqueKeysWithValues: zip(names, second.parts))
+      moments = [first.arena, second.arena]
     } else {
       secondMoment = [:]
+      moments = [first.arena]
     }
+    lossScale =
+      store.stream.activationType == .float16
+      ? try Tensor([LossScaling.start, 0], shape: [2], on: store.stream, label: "loss scale")
+      : nil
   }
 
   /// Starts as a configuration says.
@@ -82,9 +93,34 @@ public struct ParameterUpdate {
       clipping: clipping, weightDecay: Float(optimizer.weightDecay))
   }
 
-  /// Forgets the gradients of the step before.
+  /// Forgets the gradients of the step before and rounds the parameters for this one.
+  ///
+  /// - Throws: `OpenCLError` when the device fails.
+  public func begin() throws {
+    clearGradients()
+    try arena.round(to: arena.values.stream.activationType)
+  }
+
+  /// Forgets all gradients.
   public func clearGradients() {
-    for parameter in parameters { parameter.value.node?.clearGradient() }
+    for parameter in arena.parameters { parameter.value.node?.clearGradient() }
+  }
+
+  /// Differentiates a loss, times the loss scale if there is one.
+  ///
+  /// - Parameter loss: A scalar.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func differentiate(_ loss: Tensor) throws {
+    guard let scale = try currentLossScale() else { return try loss.backward() }
+    try loss.backward(from: scale)
+  }
+
+  /// A copy of what losses are multiplied by now, a scalar; nil when they are not scaled.
+  ///
+  /// - Returns: The copy.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func currentLossScale() throws -> Tensor? {
+    try lossScale?.sliced(axis: 0, 0..<1).reshaped([])
   }
 
   /// Changes every parameter that a gradient has reached.
@@ -92,43 +128,43 @@ public struct ParameterUpdate {
   /// - Parameters:
   ///   - iteration: The step, counted from 0.
   ///   - learningRate: Its rate.
-  /// - Returns: The L2 norm of all gradients before they were bounded, a scalar on the device.
+  /// - Returns: The L2 norm of all gradients before they were bounded, a scalar on the device. With
+  ///   a loss scale it may be infinite or NaN; then nothing has changed.
   /// - Throws: `OpenCLError` when the device fails.
   public func apply(iteration: Int, learningRate: Float) throws -> Tensor {
-    let reached = parameters.compactMap { parameter in
-      parameter.gradient.map { (parameter: parameter, gradient: $0) }
+    let reached = arena.reached()
+    let blocks: GradientBlocks
+    if let last = self.blocks.last, last.ranges == reached.each {
+      blocks = last.blocks
+    } else {
+      blocks = try GradientBlocks(reached.each, on: arena.values.stream)
+      self.blocks.last = (reached.each, blocks)
     }
-    let gradients = reached.map(\.gradient)
-    let norm: Tensor
+    var (most, limit) = (Float.infinity, Float.infinity)
     switch clipping {
-    case .none: norm = try Optimizers.clip(gradients: gradients, toNorm: .infinity)
-    case .norm(let limit): norm = try Optimizers.clip(gradients: gradients, toNorm: limit)
-    case .value(let limit):
-      // First the norm: a limited gradient no longer tells that it was infinite.
-      norm = try Optimizers.clip(gradients: gradients, toNorm: .infinity)
-      try Optimizers.clip(gradients: gradients, toValue: limit)
+    case .none: break
+    case .norm(let norm): most = norm
+    case .value(let value): limit = value
     }
-    for (parameter, gradient) in reached {
-      try change(parameter, gradient, iteration: iteration, learningRate: learningRate)
+    let (norm, factor) = try Optimizers.norm(
+      of: arena.gradients, blocks: blocks, limit: most, scaling: lossScale,
+      patience: LossScaling.patience)
+    let correction = GradientCorrection(factor: factor, limit: limit)
+    for run in reached.runs {
+      switch rule {
+      case .sgd(let momentum):
+        try Optimizers.sgd(
+          parameter: arena.values, gradient: arena.gradients, momentum: moments[0], range: run,
+          correction: correction, rate: learningRate, momentumFactor: momentum,
+          weightDecay: weightDecay)
+      case .adamW(let first, let second):
+        try Optimizers.adamW(
+          parameter: arena.values, gradient: arena.gradients, firstMoment: moments[0],
+          secondMoment: moments[1], range: run, correction: correction, step: iteration + 1,
+          rate: learningRate, betas: (first, second), weightDecay: weightDecay)
+      }
     }
+    arena.forgetRounded()
     return norm
-  }
-
-  private func change(
-    _ parameter: Parameter, _ gradient: Tensor, iteration: Int, learningRate: Float
-  ) throws {
-    guard let momentum = momentum[parameter.name] else { return }
-    switch rule {
-    case .sgd(let factor):
-      try Optimizers.sgd(
-        parameter: parameter.value, gradient: gradient, momentum: momentum, rate: learningRate,
-        momentumFactor: factor, weightDecay: weightDecay)
-    case .adamW(let first, let second):
-      guard let squares = secondMoment[parameter.name] else { return }
-      try Optimizers.adamW(
-        parameter: parameter.value, gradient: gradient, firstMoment: momentum,
-        secondMoment: squares, step: iteration + 1, rate: learningRate, betas: (first, second),
-        weightDecay: weightDecay)
-    }
   }
 }

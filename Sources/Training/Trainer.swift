@@ -105,7 +105,9 @@ public final class Trainer {
   ) throws -> TrainingStep {
     let library = KernelLibrary(context: context, storing: .later)
     func stream(_ name: String) throws -> ComputeStream {
-      try ComputeStream(context: context, name: name, library: library, profiler: profiler)
+      try ComputeStream(
+        context: context, name: name, library: library, profiler: profiler,
+        activationType: try configuration.training.precision.activationType(on: context))
     }
     let (student, teacher) = (try stream("student"), try stream("teacher"))
     let clip = try CLIPWeights(folder: configuration.clip.folder)
@@ -188,6 +190,7 @@ public final class Trainer {
     guard let (step, started, waited) = pending else { return }
     pending = nil
     var losses = try step.scalars()
+    let scaled = LossScaling.settle(&losses)
     let bad = losses.filter { !$0.value.isFinite }.keys.sorted()
     let norm = losses.removeValue(forKey: "gradient_norm") ?? 0
     losses.removeValue(forKey: "loss")
@@ -198,7 +201,8 @@ public final class Trainer {
       configuration.training.detectionBatch
       + (self.step.distillation == nil ? 0 : configuration.training.alignmentBatch)
     let record = MetricRecord(
-      iteration: step.iteration, losses: losses, measures: step.counts.mapValues(Double.init),
+      iteration: step.iteration, losses: losses,
+      measures: step.counts.mapValues(Double.init).merging(scaled) { $1 },
       learningRate: Double(step.learningRate), gradientNorm: norm,
       imagesPerSecond: Double(images) / seconds, dataWaitShare: waited / seconds,
       memoryPeak: self.step.student.queue.pool.total.peak

@@ -56,7 +56,7 @@ public final class TrainingStep {
   public func run(_ batch: LoadedBatch, learningRate: Float) throws -> PendingLosses {
     // The student may still read what the teacher gave it in the step before.
     try teacher.queue.wait(for: student.queue)
-    update.clearGradients()
+    try update.begin()
     var losses = try model.detector.detectionLosses(
       try student.phase("data") {
         try preparation.detectionBatch(batch.streams[0], on: student)
@@ -73,12 +73,13 @@ public final class TrainingStep {
     }
     let ordered = losses.sorted { $0.key < $1.key }.map(\.value)
     let total = try ordered.dropFirst().reduce(ordered[0]) { try $0.adding($1) }
-    try student.phase("backward") { try total.backward() }
+    try student.phase("backward") { try update.differentiate(total) }
     let norm = try student.phase("optimizer") {
       try update.apply(iteration: batch.iteration, learningRate: learningRate)
     }
     losses["loss"] = total
     losses["gradient_norm"] = norm
+    losses[LossScaling.name] = try update.currentLossScale()
     let pending = try PendingLosses(
       iteration: batch.iteration, learningRate: learningRate, counts: counts, scalars: losses)
     update.clearGradients()

@@ -31,10 +31,22 @@ struct AttentionTensorCoresTests {
 
   /// Runs `body` with a stream whose attention is emulated tensor cores'.
   private func emulated(_ format: Format, _ body: (ComputeStream) throws -> Void) throws {
-    try TestDevice.withStream(.generic) { stream in
-      stream.tensorCores = TensorCores(precision: format.precision, isEmulated: true)
-      defer { stream.tensorCores = nil }
+    try TestDevice.withContext { context in
+      let stream = try ComputeStream(
+        context: Context(device: context.device, family: .generic, poisonsBuffers: true),
+        activationType: format.elementType)
+      setCores(format, on: stream)
       try body(stream)
+    }
+  }
+
+  private func setCores(_ format: Format, on stream: ComputeStream) {
+    let cores = TensorCores(
+      precision: format.precision, operands: format.elementType, isEmulated: true)
+    if format.elementType == .float32 {
+      stream.tensorCores = cores
+    } else {
+      stream.activationCores = cores
     }
   }
 
@@ -114,8 +126,9 @@ struct AttentionTensorCoresTests {
     try TestDevice.withContext { context in
       let profiler = Profiler()
       let stream = try ComputeStream(
-        context: Context(device: context.device, family: .generic), profiler: profiler)
-      stream.tensorCores = TensorCores(precision: .tf32x3, isEmulated: true)
+        context: Context(device: context.device, family: .generic), profiler: profiler,
+        activationType: .bfloat16)
+      setCores(.bf16, on: stream)
       let qkv = try Tensor(repeating: 1, shape: [1, 3, 48], on: stream, label: "ones")
         .converted(to: .bfloat16).trained("ones")
       let result = try qkv.attention(heads: 1)

@@ -6,6 +6,36 @@ import Testing
 
 @Suite("Optimiser steps")
 struct OptimizerTests {
+  /// Gradients side by side, with gaps between them, and what is left of each after clipping.
+  static func clipped(
+    _ gradients: [[Float]], norm limit: Float = .infinity, value: Float = .infinity,
+    scaling: Tensor? = nil, patience: Int = 2000, on stream: ComputeStream
+  ) throws -> (norm: Float, gradients: [[Float]]) {
+    var (flat, ranges): ([Float], [Range<Int>]) = ([], [])
+    for gradient in gradients {
+      ranges.append(flat.count..<flat.count + gradient.count)
+      flat += gradient + [.nan]
+    }
+    let arena = try Tensor(flat, shape: [flat.count], on: stream)
+    let (norm, factor) = try Optimizers.norm(
+      of: arena, blocks: GradientBlocks(ranges, on: stream), limit: limit, scaling: scaling,
+      patience: patience)
+    // With these settings the momentum is the gradient.
+    let parameter = try Tensor(repeating: 0, shape: [flat.count], on: stream)
+    let momentum = try Tensor(repeating: 0, shape: [flat.count], on: stream)
+    for range in ranges {
+      try Optimizers.sgd(
+        parameter: parameter, gradient: arena, momentum: momentum, range: range,
+        correction: GradientCorrection(factor: factor, limit: value), rate: 1, momentumFactor: 0,
+        weightDecay: 0)
+    }
+    let (all, moved) = (try momentum.floats(), try parameter.floats())
+    #expect(zip(all, moved).allSatisfy { !$0.isFinite || $0 == -$1 })
+    // What lies between the ranges is left alone.
+    for range in ranges { #expect(all[range.upperBound] == 0 && moved[range.upperBound] == 0) }
+    return (try norm.floats()[0], ranges.map { Array(all[$0]) })
+  }
+
   @Test("norm and clipping against a double reference", arguments: TestDevice.families)
   func norm(family: DeviceFamily) throws {
     try TestDevice.withStream(family) { stream in
@@ -13,31 +43,14 @@ struct OptimizerTests {
       let values = sizes.enumerated().map { randomFloats($1, seed: UInt64($0)) }
       let squares = values.joined().reduce(0.0) { $0 + Double($1) * Double($1) }
       for limit in [0.5, 1e9] {
-        let gradients = try values.map { try Tensor($0, shape: [$0.count], on: stream) }
-        let norm = try Optimizers.clip(gradients: gradients, toNorm: Float(limit))
-        expectClose(try norm.floats(), [squares.squareRoot()], "norm")
+        let (norm, after) = try Self.clipped(values, norm: Float(limit), on: stream)
+        expectClose([norm], [squares.squareRoot()], "norm")
         let factor = min(1, limit / (squares.squareRoot() + 1e-6))
-        for (gradient, before) in zip(gradients, values) {
+        for (gradient, before) in zip(after, values) {
           expectClose(
-            try gradient.floats(), before.map { factor * Double($0) }, absolute: 1e-7,
+            gradient, before.map { factor * Double($0) }, absolute: 1e-7,
             "\(before.count) elements")
         }
-      }
-    }
-  }
-
-  @Test("gradients that share storage are scaled once", arguments: TestDevice.families)
-  func shared(family: DeviceFamily) throws {
-    try TestDevice.withStream(family) { stream in
-      let a = try Tensor([1, 1] as [Float], shape: [2], on: stream).trained("a")
-      let b = try Tensor([1, 1] as [Float], shape: [2], on: stream).trained("b")
-      try a.adding(b).backward(from: try Tensor([3, 4] as [Float], shape: [2], on: stream))
-      let gradients = [a, b].compactMap(\.gradient)
-      let norm = try Optimizers.clip(gradients: gradients, toNorm: 1)
-      let length = 50.0.squareRoot()
-      expectClose(try norm.floats(), [length], "norm")
-      for gradient in gradients {
-        expectClose(try gradient.floats(), [3 / length, 4 / length], "clipped")
       }
     }
   }
@@ -48,13 +61,35 @@ struct OptimizerTests {
       for count in [1, 20, 500] {
         var values = [Float](repeating: 1, count: count)
         values[count - 1] = .nan
-        let broken = try Tensor(values, shape: [count], on: stream)
-        #expect(
-          try Optimizers.clip(gradients: [broken], toNorm: 1).floats().allSatisfy(\.isNaN))
+        #expect(try Self.clipped([values], norm: 1, on: stream).norm.isNaN)
         values[count - 1] = .infinity
-        let huge = try Tensor(values, shape: [count], on: stream)
-        #expect(try Optimizers.clip(gradients: [huge], toNorm: 1).floats() == [.infinity])
+        #expect(try Self.clipped([values], norm: 1, on: stream).norm == .infinity)
       }
+    }
+  }
+
+  @Test(
+    "the loss scale is taken back, halved by overflow, doubled by patience",
+    arguments: TestDevice.families)
+  func scaling(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      let scaling = try Tensor([8, 0] as [Float], shape: [2], on: stream)
+      func step(_ values: [Float], limit: Float = .infinity) throws -> (Float, [Float]) {
+        let (norm, after) = try Self.clipped(
+          [values], norm: limit, scaling: scaling, patience: 3, on: stream)
+        return (norm, after[0])
+      }
+      #expect(try step([24, 32]) == (5, [3, 4]))
+      #expect(try scaling.floats() == [8, 1])
+      let (norm, after) = try step([24, 32], limit: 2.5)
+      expectClose([norm] + after, [5, 1.5, 2], "limited")
+      #expect(try step([.infinity, 1]) == (.infinity, [0, 0]))
+      #expect(try scaling.floats() == [4, 0])
+      for _ in 0..<3 { #expect(try step([12, 16]) == (5, [3, 4])) }
+      #expect(try scaling.floats() == [8, 0])
+      let broken = try step([.nan, 1])
+      #expect(broken.0.isNaN && broken.1 == [0, 0])
+      #expect(try scaling.floats() == [4, 0])
     }
   }
 
@@ -125,20 +160,22 @@ struct OptimizerFixtureTests {
       for group in ["norm_active", "norm_idle", "value"] {
         let inputs = fixture.names.filter { $0.hasPrefix("\(group)_in") }
         #expect(!inputs.isEmpty)
-        let gradients = try inputs.map {
-          try fixture.tensor($0, on: stream, channelsLast: false)
+        let gradients = try inputs.map { input in
+          try fixture.tensor(input, on: stream, channelsLast: false)
         }
-        if group == "value" {
-          try Optimizers.clip(
-            gradients: gradients, toValue: Float(try fixture.number("clip_value")))
-        } else {
-          let norm = try Optimizers.clip(
-            gradients: gradients, toNorm: Float(try fixture.number("max_norm")))
-          try fixture.expect(norm, equals: "\(group)_total_norm")
+        let isValue = group == "value"
+        let (norm, after) = try OptimizerTests.clipped(
+          gradients.map { try $0.floats() },
+          norm: isValue ? .infinity : Float(try fixture.number("max_norm")),
+          value: isValue ? Float(try fixture.number("clip_value")) : .infinity, on: stream)
+        if !isValue {
+          try fixture.expect(
+            try Tensor([norm], shape: [], on: stream), equals: "\(group)_total_norm")
         }
-        for (input, gradient) in zip(inputs, gradients) {
+        for (index, input) in inputs.enumerated() {
           let wanted = "\(group)_out" + input.dropFirst(group.count + 3)
-          try fixture.expect(gradient, equals: wanted, channelsLast: false)
+          let got = try Tensor(after[index], shape: gradients[index].shape, on: stream)
+          try fixture.expect(got, equals: wanted, channelsLast: false)
         }
       }
     }

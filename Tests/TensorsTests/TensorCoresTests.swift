@@ -126,7 +126,7 @@ struct TensorCoresTests {
   @Test("other devices have none, whatever is asked for")
   func otherDevices() throws {
     try TestDevice.withStream(.generic) { stream in
-      #expect(TensorCores.usable(.tf32, on: stream) == nil)
+      #expect(TensorCores.usable(.tf32, for: .float32, on: stream) == nil)
       #expect(stream.matrixKernel == "matrix_product_forward float32")
     }
   }

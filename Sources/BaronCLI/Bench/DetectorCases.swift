@@ -1,6 +1,7 @@
 import Detection
 import Layers
 import Tensors
+import Training
 
 extension BenchCase {
   /// Faster R-CNN on ResNet-50 with a feature pyramid, 800x1088, random weights.
@@ -46,9 +47,8 @@ extension BenchCase {
       let store = ParameterStore(stream: stream, seed: 0)
       let detector = try FasterRCNN(store.root, configuration(norm: norm))
       if norm == .frozen { try calm(store) }
-      let momentum = try store.trained.map {
-        try Tensor(repeating: 0, shape: $0.value.shape, on: stream, label: "momentum")
-      }
+      let update = try ParameterUpdate(
+        store, rule: .sgd(momentum: 0.9), clipping: .none, weightDecay: 1e-4)
       let corners = values.boxes(10, sides: 32...128, width: 1088, height: 800).flatMap { $0 }
       let batch = DetectionBatch(
         images: try values.tensor(images, on: stream),
@@ -63,17 +63,12 @@ extension BenchCase {
         embeddings: try values.tensor([classes, wordWidth], on: stream).l2Normalized(),
         isBase: [Bool](repeating: true, count: classes))
       return {
-        for parameter in store.trained { parameter.value.node?.clearGradient() }
+        try update.begin()
         let losses = try detector.detectionLosses(
           batch, vocabulary: vocabulary, textEncoder: WordSum(), seed: 0, iteration: 0
         ).sorted { $0.key < $1.key }.map(\.value)
-        try losses.dropFirst().reduce(losses[0]) { try $0.adding($1) }.backward()
-        for (parameter, momentum) in zip(store.trained, momentum) {
-          guard let gradient = parameter.gradient else { continue }
-          try Optimizers.sgd(
-            parameter: parameter.value, gradient: gradient, momentum: momentum, rate: 1e-5,
-            momentumFactor: 0.9, weightDecay: 1e-4)
-        }
+        try update.differentiate(losses.dropFirst().reduce(losses[0]) { try $0.adding($1) })
+        _ = try update.apply(iteration: 0, learningRate: 1e-5)
       }
     }
   }
@@ -97,7 +92,7 @@ extension BenchCase {
   /// Makes the residual branches of an untrained network small, so that activations stay finite.
   private static func calm(_ store: ParameterStore) throws {
     for parameter in store.parameters where parameter.name.hasSuffix("bn3.weight") {
-      try parameter.value.overwrite(with: [Float](repeating: 0.2, count: parameter.value.count))
+      try parameter.overwrite(with: [Float](repeating: 0.2, count: parameter.value.count))
     }
   }
 }

@@ -198,10 +198,13 @@ enum DetectionChecks {
       step(
         "gradient clipping", 1e-4,
         { parameter, gradient in
-          _ = try Optimizers.clip(gradients: [gradient], toNorm: 2)
+          let factor = try Optimizers.norm(
+            of: gradient, blocks: GradientBlocks([0..<1000], on: gradient.stream), limit: 2
+          ).factor
           try Optimizers.sgd(
             parameter: parameter, gradient: gradient,
-            momentum: try Tensor(repeating: 0, shape: [1000], on: parameter.stream), rate: 1,
+            momentum: try Tensor(repeating: 0, shape: [1000], on: parameter.stream),
+            correction: GradientCorrection(factor: factor), rate: 1,
             momentumFactor: 0, weightDecay: 0)
         },
         { p, g, all in

@@ -30,13 +30,17 @@ extension Tensor {
       let partial = try Tensor(
         uninitialized: [blocks.count, 2, channels], on: stream, label: "batch norm partial sums")
       try stream.launchRows(
-        try stream.library.kernel("batch_norm_statistics", in: "BatchNorm"), rows: blocks.count,
+        try stream.kernel(
+          "batch_norm_statistics", in: "BatchNorm", storing: elementType,
+          channels: stream.summedChannels(channels)),
+        rows: blocks.count,
         [
           .buffer(buffer), .buffer(partial.buffer), .int(rows), .int(channels),
           .int(blocks.size),
-        ], work: Work(operations: 4 * Double(count), bytes: 4 * Double(count)))
+        ], work: Work(operations: 4 * Double(count), bytes: Double(byteCount)))
       try stream.launchRows(
-        try stream.library.kernel("batch_norm_statistics_fold", in: "BatchNorm"),
+        try stream.kernel(
+          "batch_norm_statistics_fold", in: "BatchNorm", storing: .float32, channels: channels),
         rows: stream.channelSlices(channels),
         [
           .buffer(partial.buffer), .buffer(mean.buffer), .buffer(inverse.buffer),
@@ -68,7 +72,8 @@ extension Tensor {
     let (_, channels) = rowsAndChannels
     let inverse = try Tensor(uninitialized: [channels], on: stream, label: "inverse deviation")
     try stream.launchRows(
-      try stream.library.kernel("batch_norm_inverse", in: "BatchNorm"),
+      try stream.kernel(
+        "batch_norm_inverse", in: "BatchNorm", storing: .float32, channels: channels),
       rows: stream.channelSlices(channels),
       [
         .buffer(runningVariance.buffer), .buffer(inverse.buffer), .float(epsilon),
@@ -88,12 +93,16 @@ extension Tensor {
         parameter.shape == [channels], "batch norm of \(shape) by \(parameter.shape)")
     }
     if let residual {
-      precondition(residual.shape == shape, "residual \(residual.shape) for \(shape)")
+      precondition(
+        residual.shape == shape && residual.elementType == elementType,
+        "residual \(residual.shape) \(residual.elementType) for \(shape) \(elementType)")
     }
-    let result = try Tensor(uninitialized: shape, on: stream, label: "batch norm")
+    let result = try Tensor(like: self, label: "batch norm")
     let blocks = RowBlocks(rows: rows, channels: channels, on: stream)
     try stream.launchRows(
-      try stream.library.kernel("batch_norm_forward", in: "BatchNorm"), rows: blocks.count,
+      try stream.kernel(
+        "batch_norm_forward", in: "BatchNorm", storing: elementType, channels: channels),
+      rows: blocks.count,
       [
         .buffer(buffer), .buffer(statistics.mean.buffer), .buffer(statistics.inverse.buffer),
         .buffer(weight.buffer), .buffer(bias.buffer),
@@ -101,7 +110,7 @@ extension Tensor {
         .int(channels), .int(blocks.size), .int(relu ? 1 : 0),
       ],
       work: Work(
-        operations: 3 * Double(count), bytes: (residual == nil ? 8 : 12) * Double(count)))
+        operations: 3 * Double(count), bytes: (residual == nil ? 2 : 3) * Double(byteCount)))
     let needs = BatchNormGradient.Needs(
       input: needsGradient, weight: weight.needsGradient, bias: bias.needsGradient,
       residual: residual?.needsGradient ?? false)
@@ -167,7 +176,9 @@ private struct BatchNormGradient {
     let partial = try Tensor(
       uninitialized: [blocks.count, 2, channels], on: stream, label: "batch norm partial sums")
     try stream.launchRows(
-      try stream.library.kernel("batch_norm_backward_weight", in: "BatchNorm"),
+      try stream.kernel(
+        "batch_norm_backward_weight", in: "BatchNorm", storing: input.elementType,
+        channels: stream.summedChannels(channels)),
       rows: blocks.count,
       [
         .buffer(input.buffer), output.map { .buffer($0.buffer) } ?? .null,
@@ -177,7 +188,7 @@ private struct BatchNormGradient {
       ],
       work: Work(
         operations: 4 * Double(input.count),
-        bytes: (output == nil ? 8 : 12) * Double(input.count)))
+        bytes: (output == nil ? 2 : 3) * Double(input.byteCount)))
     return try ParameterSums.both(
       partial, blocks: blocks.count, channels: channels, by: "batch_norm_backward_weight_fold",
       in: "BatchNorm")
@@ -191,10 +202,10 @@ private struct BatchNormGradient {
     let sharesResidual = needs.residual && output == nil
     let residual =
       needs.residual && !sharesResidual
-      ? try Tensor(uninitialized: gradient.shape, on: stream, label: "residual gradient") : nil
+      ? try Tensor(like: gradient, label: "residual gradient") : nil
     let result =
       needs.input
-      ? try Tensor(uninitialized: gradient.shape, on: stream, label: "batch norm gradient") : nil
+      ? try Tensor(like: gradient, label: "batch norm gradient") : nil
     guard residual != nil || result != nil else {
       return (nil, sharesResidual ? gradient : nil)
     }
@@ -207,13 +218,15 @@ private struct BatchNormGradient {
     ]
     let traffic = [throughStatistics, output, gradient, result, residual].compactMap { $0 }.count
     try stream.launchRows(
-      try stream.library.kernel("batch_norm_backward_input", in: "BatchNorm"),
+      try stream.kernel(
+        "batch_norm_backward_input", in: "BatchNorm", storing: gradient.elementType,
+        channels: channels),
       rows: blocks.count,
       operands.map { tensor in tensor.map { .buffer($0.buffer) } ?? .null }
         + [.int(rows), .int(channels), .int(blocks.size), .int(output == nil ? 0 : 1)],
       work: Work(
         operations: 8 * Double(gradient.count),
-        bytes: 4 * Double(traffic) * Double(gradient.count)))
+        bytes: Double(traffic) * Double(gradient.byteCount)))
     return (result, sharesResidual ? gradient : residual)
   }
 }

@@ -3,14 +3,17 @@ import OpenCL
 extension Tensor {
   /// A two-dimensional convolution.
   ///
+  /// 16-bit activations meet the weight rounded to their type; its gradient is float32.
+  ///
   /// - Parameters:
   ///   - weight: `[O, KH, KW, I]`.
   ///   - bias: `[O]` or nil.
   ///   - stride: Pixels from one output to the next, both ways.
   ///   - padding: Zeros added on each side.
   ///   - dilation: Pixels from one tap to the next.
-  ///   - direct: Whether to keep to the plain sum of products, as exact contexts do. Without, large 3x3 convolutions of
-  ///     stride 1 use Winograd's algorithm, whose errors are about 1e-5 of the largest result.
+  ///   - direct: Whether to keep to the plain sum of products, as exact contexts do. Without, large
+  ///     3x3 convolutions of stride 1 use Winograd's algorithm, whose errors are about 1e-5 of the
+  ///     largest result.
   /// - Returns: `[N, OH, OW, O]` for `self` `[N, H, W, I]`.
   /// - Throws: `OpenCLError` when the device fails.
   public func convolution(
@@ -23,16 +26,19 @@ extension Tensor {
     precondition(
       bias.map { $0.shape == [form.outputs] } ?? true, "convolution: bias of wrong shape")
     let result = try Tensor(
-      uninitialized: form.outputShape, on: self.stream, label: "convolution")
-    try form.forward(self, weight, bias, into: result)
-    let (x, kept) = (detached(), weight.detached())
+      uninitialized: form.outputShape, on: stream, elementType: elementType, label: "convolution")
+    let (x, kept) = (detached(), try weight.factor(of: elementType))
+    try form.forward(x, kept, bias, into: result)
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
     return result.differentiable(
       from: [self, weight] + (bias.map { [$0] } ?? []), "convolution"
     ) { gradient in
       var gradients: [Tensor?] = [
         needs.0 ? try form.inputGradient(of: gradient, weight: kept) : nil,
-        needs.1 ? try form.weightGradient(of: gradient, input: x) : nil,
+        needs.1
+          ? try form.weightGradient(
+            of: gradient, input: x,
+            into: weight.gradientTarget(label: "convolution weight gradient")) : nil,
       ]
       if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
       return gradients
@@ -56,7 +62,7 @@ extension Tensor {
       input: input, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
       direct: stream.isExact)
     precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
-    return try form.inputGradient(of: self, weight: weight)
+    return try form.inputGradient(of: self, weight: weight.detached().converted(to: elementType))
   }
 
   /// The gradient of a convolution's weight, where `self` is that of its result.
@@ -76,14 +82,16 @@ extension Tensor {
       input: input.shape, weight: weight, stride: stride, padding: padding, dilation: dilation,
       direct: stream.isExact)
     precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
-    return try form.weightGradient(of: self, input: input)
+    let result = try Tensor(
+      uninitialized: weight, on: stream, label: "convolution weight gradient")
+    return try form.weightGradient(of: self, input: input, into: result)
   }
 }
 
-extension ComputeStream {
+extension Tensor {
   /// Whether fewer multiplications are worth more traffic and larger rounding errors: not where
-  /// tensor cores multiply.
-  fileprivate var transformsPay: Bool { tensorCores == nil }
+  /// tensor cores multiply, nor in 16 bits.
+  fileprivate var transformPays: Bool { elementType == .float32 && stream.tensorCores == nil }
 }
 
 /// The sizes of a convolution, and its three passes as matrix products.
@@ -161,22 +169,24 @@ struct ConvolutionForm {
 
   /// Output pixels times (taps, inputs), times the weight transposed.
   func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
-    if let winograd, x.stream.transformsPay {
+    if let winograd, x.transformPays {
       return try winograd.run(x, weight, bias, into: result)
     }
     try MatrixLaunch(
       rows: outputPixels, columns: outputs, depth: patch,
       left: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
       right: MatrixOperand(buffer: weight.buffer, loader: .transposed, pitch: patch),
-      bias: bias?.buffer, geometry: isPlain ? nil : inputPatches
+      bias: bias?.buffer, operandType: x.elementType, targetType: x.elementType,
+      geometry: isPlain ? nil : inputPatches
     ).run(on: x.stream, into: result.buffer)
   }
 
   /// Outputs times pixels, times the patches; pixels are summed over.
-  func weightGradient(of gradient: Tensor, input x: Tensor) throws -> Tensor {
-    let result = try Tensor(
-      uninitialized: weightShape, on: x.stream, label: "convolution weight gradient")
-    if let winograd, x.stream.transformsPay {
+  func weightGradient(
+    of gradient: Tensor, input x: Tensor, into result: Tensor
+  ) throws -> Tensor {
+    precondition(result.shape == weightShape, "weight gradient of wrong shape \(result.shape)")
+    if let winograd, x.transformPays {
       try winograd.weightGradient(of: gradient, input: x, into: result)
       return result
     }
@@ -184,6 +194,7 @@ struct ConvolutionForm {
       rows: outputs, columns: patch, depth: outputPixels,
       left: MatrixOperand(buffer: gradient.buffer, loader: .transposed, pitch: outputs),
       right: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
+      operandType: x.elementType, targetType: result.elementType,
       geometry: isPlain ? nil : inputPatches
     ).run(on: x.stream, into: result.buffer)
     return result
@@ -195,8 +206,9 @@ struct ConvolutionForm {
   /// the same taps, so that each phase is a dense product over a grid of its own.
   func inputGradient(of gradient: Tensor, weight: Tensor) throws -> Tensor {
     let result = try Tensor(
-      uninitialized: inputShape, on: gradient.stream, label: "convolution input gradient")
-    if let winograd = inputGradientWinograd, gradient.stream.transformsPay {
+      uninitialized: inputShape, on: gradient.stream, elementType: gradient.elementType,
+      label: "convolution input gradient")
+    if let winograd = inputGradientWinograd, gradient.transformPays {
       try winograd.run(gradient, weight, nil, into: result)
       return result
     }
@@ -235,6 +247,7 @@ struct ConvolutionForm {
         buffer: gradient.buffer, loader: isPlain ? .rows : .image, pitch: outputs),
       right: MatrixOperand(
         buffer: weight.buffer, loader: isPlain ? .rows : .taps, pitch: inputs),
+      operandType: gradient.elementType, targetType: gradient.elementType,
       geometry: isPlain ? nil : patches, scatters: stride > 1
     ).run(on: gradient.stream, into: result.buffer)
   }

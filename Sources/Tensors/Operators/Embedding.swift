@@ -6,7 +6,7 @@ extension Tensor {
   /// - Parameters:
   ///   - indices: Rows to read, each in `0..<V` of this `[V, D]`; any may repeat.
   ///   - shape: Sizes of the result before its last axis; their product is the number of indices.
-  /// - Returns: A tensor of sizes `shape + [D]`.
+  /// - Returns: An activation of sizes `shape + [D]`.
   /// - Throws: `OpenCLError` when the device fails.
   public func embedding(indices: [Int32], shape: [Int]) throws -> Tensor {
     precondition(rank == 2, "embedding table of shape \(self.shape); it needs [V, D]")
@@ -16,12 +16,16 @@ extension Tensor {
     precondition(
       indices.allSatisfy { $0 >= 0 && Int($0) < entries },
       "an embedding index lies outside 0..<\(entries)")
-    let result = try Tensor(uninitialized: shape + [width], on: stream, label: "embedding")
+    let result = try Tensor(
+      uninitialized: shape + [width], on: stream, elementType: stream.activationType,
+      label: "embedding")
     let list = try Tensor(indices, shape: [indices.count], on: stream, label: "indices")
     try stream.launchRows(
-      try stream.library.kernel("embedding_forward", in: "Embedding"), rows: indices.count,
+      try stream.kernel(
+        "embedding_forward", in: "Embedding", storing: result.elementType, channels: width),
+      rows: indices.count,
       [.buffer(buffer), .buffer(list.buffer), .buffer(result.buffer), .int(width)],
-      work: Work(bytes: 8 * Double(result.count)))
+      work: Work(bytes: 2 * Double(result.byteCount)))
     return result.differentiable(from: [self], "embedding") { gradient in
       let stream = gradient.stream
       let table = try Tensor(
@@ -30,13 +34,16 @@ extension Tensor {
       let offsetList = try Tensor(offsets, shape: [entries + 1], on: stream)
       let readerList = try Tensor(readers, shape: [readers.count], on: stream)
       try stream.launchRows(
-        try stream.library.kernel("embedding_backward_gather", in: "Embedding"), rows: entries,
+        try stream.kernel(
+          "embedding_backward_gather", in: "Embedding", storing: gradient.elementType,
+          channels: width),
+        rows: entries,
         [
           .buffer(offsetList.buffer), .buffer(readerList.buffer), .buffer(gradient.buffer),
           .buffer(table.buffer), .int(width),
         ],
         work: Work(
-          operations: Double(gradient.count), bytes: 4 * Double(gradient.count + table.count)))
+          operations: Double(gradient.count), bytes: Double(gradient.byteCount + table.byteCount)))
       return [table]
     }
   }

@@ -20,11 +20,12 @@ extension Tensor {
   }
 
   private func combinedRows(_ lists: RowLists) throws -> Tensor {
-    precondition(elementType == .float32 && rank > 0, "combined rows of \(shape) \(elementType)")
+    precondition(elementType.isFloating && rank > 0, "combined rows of \(shape) \(elementType)")
     lists.check(rows: shape[0])
     let width = shape.dropFirst().reduce(1, *)
     let result = try Tensor(
-      uninitialized: [lists.count] + shape.dropFirst(), on: stream, label: "combined rows")
+      uninitialized: [lists.count] + shape.dropFirst(), on: stream, elementType: elementType,
+      label: "combined rows")
     if result.count > 0 {
       let offsets = try Tensor(lists.offsets, shape: [lists.count + 1], on: stream)
       let indices = try Tensor(lists.indices, shape: [lists.indices.count], on: stream)
@@ -32,14 +33,16 @@ extension Tensor {
       let perGroup = Self.rowsPerGroup(width: width)
       let terms = Double(lists.indices.count * width)
       try stream.launchRows(
-        try stream.library.kernel("indexing_combine_forward", in: "Indexing"),
+        try stream.kernel("indexing_combine_forward", in: "Indexing", storing: elementType),
         rows: (lists.count + perGroup - 1) / perGroup,
         [
           .buffer(buffer), .buffer(offsets.buffer), .buffer(indices.buffer),
           weights.map { .buffer($0.buffer) } ?? .null, .buffer(result.buffer),
           .int(lists.count), .int(width), .int(perGroup), .int(weights == nil ? 0 : 1),
         ],
-        work: Work(operations: 2 * terms, bytes: 4 * (terms + Double(result.count))))
+        work: Work(
+          operations: 2 * terms,
+          bytes: Double(elementType.bytes) * (terms + Double(result.count))))
     }
     let rows = shape[0]
     let original = shape
@@ -85,12 +88,12 @@ extension Tensor {
     guard result.count > 0 else { return result }
     let perGroup = Self.rowsPerGroup(width: width)
     try stream.launchRows(
-      try stream.library.kernel("indexing_gather_forward", in: "Indexing"),
+      try stream.kernel("indexing_gather_forward", in: "Indexing", storing: elementType),
       rows: (indices.count + perGroup - 1) / perGroup,
       [
         .buffer(buffer), .buffer(indices.buffer), .buffer(result.buffer), .int(indices.count),
         .int(width), .int(perGroup), .int(shape[0]),
-      ], work: Work(bytes: 8 * Double(result.count)))
+      ], work: Work(bytes: 2 * Double(result.byteCount)))
     return result
   }
 
@@ -147,7 +150,11 @@ extension Tensor {
       columns: range.lowerBound, to: result, 0, along: axis, length: range.count)
     let original = shape
     return result.differentiable(from: [self], "sliced") { gradient in
-      let whole = try Tensor(repeating: 0, shape: original, on: gradient.stream, label: "slice")
+      let whole = try Tensor(
+        uninitialized: original, on: gradient.stream, elementType: gradient.elementType,
+        label: "slice")
+      // All bits 0 are the number 0 in every type.
+      if whole.count > 0 { try gradient.stream.queue.fill(whole.buffer, pattern: 0) }
       try gradient.copyBlock(
         columns: 0, to: whole, range.lowerBound, along: axis, length: range.count)
       return [whole]
@@ -164,19 +171,19 @@ extension Tensor {
     guard rows * width > 0 else { return }
     if rows == 1 {
       try stream.queue.copy(
-        from: buffer, at: 4 * columns * inner, to: target.buffer, at: 4 * targetColumns * inner,
-        bytes: 4 * width)
+        from: buffer, at: elementType.bytes * columns * inner, to: target.buffer,
+        at: elementType.bytes * targetColumns * inner, bytes: elementType.bytes * width)
       return
     }
     let perGroup = Self.rowsPerGroup(width: width)
     try stream.launchRows(
-      try stream.library.kernel("indexing_copy_forward", in: "Indexing"),
+      try stream.kernel("indexing_copy_forward", in: "Indexing", storing: elementType),
       rows: (rows + perGroup - 1) / perGroup,
       [
         .buffer(buffer), .buffer(target.buffer), .int(rows), .int(width), .int(perGroup),
         .int(shape[axis] * inner), .int(columns * inner), .int(target.shape[axis] * inner),
         .int(targetColumns * inner),
-      ], work: Work(bytes: 8 * Double(rows * width)))
+      ], work: Work(bytes: 2 * Double(elementType.bytes * rows * width)))
   }
 
   /// The matrix with rows and columns exchanged.
@@ -189,9 +196,9 @@ extension Tensor {
       uninitialized: [shape[1], shape[0]], on: stream, elementType: elementType,
       label: "transpose")
     try stream.launchElements(
-      try stream.library.kernel("indexing_transpose_forward", in: "Indexing"), count: count,
-      [.buffer(buffer), .buffer(result.buffer), .int(shape[0]), .int(shape[1])],
-      work: Work(bytes: 8 * Double(count)))
+      try stream.kernel("indexing_transpose_forward", in: "Indexing", storing: elementType),
+      count: count, [.buffer(buffer), .buffer(result.buffer), .int(shape[0]), .int(shape[1])],
+      work: Work(bytes: 2 * Double(byteCount)))
     return result.differentiable(from: [self], "transposed") { [try $0.transposed()] }
   }
 

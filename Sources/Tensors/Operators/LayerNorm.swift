@@ -14,16 +14,18 @@ extension Tensor {
     precondition(
       weight.shape == [channels] && bias.shape == [channels],
       "layer norm of \(shape) by weight \(weight.shape) and bias \(bias.shape)")
-    let result = try Tensor(uninitialized: shape, on: stream, label: "layer norm")
+    let result = try Tensor(like: self, label: "layer norm")
     let statistics = try Tensor(
       uninitialized: [rows, 2], on: stream, label: "layer norm statistics")
     if count > 0 {
       try stream.launchRows(
-        try stream.library.kernel("layer_norm_forward", in: "LayerNorm"), rows: rows,
+        try stream.kernel(
+          "layer_norm_forward", in: "LayerNorm", storing: elementType, channels: channels),
+        rows: rows,
         [
           .buffer(buffer), .buffer(weight.buffer), .buffer(bias.buffer), .buffer(result.buffer),
           .buffer(statistics.buffer), .int(channels), .float(epsilon),
-        ], work: Work(operations: 8 * Double(count), bytes: 8 * Double(count)))
+        ], work: Work(operations: 8 * Double(count), bytes: 2 * Double(byteCount)))
     }
     let step = LayerNormGradient(
       input: detached(), weight: weight.detached(), statistics: statistics)
@@ -47,15 +49,17 @@ private struct LayerNormGradient {
   func ofInput(_ gradient: Tensor) throws -> Tensor {
     let (rows, channels) = input.rowsAndChannels
     let stream = input.stream
-    let result = try Tensor(
-      uninitialized: input.shape, on: stream, label: "layer norm gradient")
+    let result = try Tensor(like: input, label: "layer norm gradient")
     guard result.count > 0 else { return result }
     try stream.launchRows(
-      try stream.library.kernel("layer_norm_backward_input", in: "LayerNorm"), rows: rows,
+      try stream.kernel(
+        "layer_norm_backward_input", in: "LayerNorm", storing: input.elementType,
+        channels: channels),
+      rows: rows,
       [
         .buffer(input.buffer), .buffer(weight.buffer), .buffer(statistics.buffer),
         .buffer(gradient.buffer), .buffer(result.buffer), .int(channels),
-      ], work: Work(operations: 12 * Double(input.count), bytes: 12 * Double(input.count)))
+      ], work: Work(operations: 12 * Double(input.count), bytes: 3 * Double(input.byteCount)))
     return result
   }
 
@@ -67,12 +71,14 @@ private struct LayerNormGradient {
     let partial = try Tensor(
       uninitialized: [blocks.count, 2, channels], on: stream, label: "layer norm partial sums")
     try stream.launchRows(
-      try stream.library.kernel("layer_norm_backward_weight", in: "LayerNorm"),
+      try stream.kernel(
+        "layer_norm_backward_weight", in: "LayerNorm", storing: input.elementType,
+        channels: stream.summedChannels(channels)),
       rows: blocks.count,
       [
         .buffer(input.buffer), .buffer(statistics.buffer), .buffer(gradient.buffer),
         .buffer(partial.buffer), .int(rows), .int(channels), .int(blocks.size),
-      ], work: Work(operations: 5 * Double(input.count), bytes: 8 * Double(input.count)))
+      ], work: Work(operations: 5 * Double(input.count), bytes: 2 * Double(input.byteCount)))
     return try ParameterSums.folded(
       partial, blocks: blocks.count, channels: channels, by: "layer_norm_backward_weight_fold",
       in: "LayerNorm")

@@ -51,6 +51,10 @@ struct MatrixLaunch {
   var batch = 1
   let left, right: MatrixOperand
   var bias: Buffer?
+  /// What both operands are; 16-bit ones are multiplied by the `generic` or `nvidia` kernels.
+  var operandType = ElementType.float32
+  /// What the target is: float32 or the operands' type.
+  var targetType = ElementType.float32
   /// Elements from one matrix of the target to the next; nil when they are dense.
   var targetStride: Int?
   /// Whether the product is added to what the target holds; then there is no bias.
@@ -60,21 +64,25 @@ struct MatrixLaunch {
   /// Whether the target's rows are spread over images by the geometry.
   var scatters = false
 
-  /// Floats of an operand that may be copied at a time: 4 when they are neighbours wherever the
-  /// first lies at a multiple of 4, else 1.
+  /// Elements of an operand that may be copied at a time: those of 16 bytes when they are
+  /// neighbours wherever the first lies at a multiple of their number, else 1.
   func copyWidth(of operand: MatrixOperand) -> Int {
     let run = operand.loader == .image ? geometry?.channels ?? 1 : operand.pitch
-    return run % 4 == 0 && operand.stride % 4 == 0 ? 4 : 1
+    let most = 16 / operandType.bytes
+    return run % most == 0 && operand.stride % most == 0 ? most : 1
   }
 
   /// Enqueues the product.
   func run(on stream: ComputeStream, into target: Buffer) throws {
-    try run(on: stream, into: target, with: stream.tensorCores)
+    try run(on: stream, into: target, with: stream.tensorCores(for: operandType))
   }
 
   /// Enqueues the product, by tensor cores or by the family's own kernel.
   func run(on stream: ComputeStream, into target: Buffer, with cores: TensorCores?) throws {
     guard rows > 0, columns > 0, batch > 0 else { return }
+    precondition(
+      targetType == .float32 || targetType == operandType && !adds,
+      "product of \(operandType) into \(targetType)")
     let plan =
       if let cores {
         MatrixPlan(cores, self, device: stream.device)
@@ -83,24 +91,33 @@ struct MatrixLaunch {
       } else {
         MatrixPlan(groups: self, device: stream.device)
       }
-    guard plan.splits > 1 else { return try enqueue(plan, on: stream, into: target) }
+    guard plan.splits > 1 else {
+      return try enqueue(plan, on: stream, into: target, of: targetType)
+    }
     let size = rows * columns
     let partial = try stream.queue.allocate(
       bytes: 4 * batch * plan.splits * size, label: "partial products")
-    try enqueue(plan, on: stream, into: partial)
+    try enqueue(plan, on: stream, into: partial, of: .float32)
     try stream.launchElements(
-      try stream.library.kernel("matrix_product_splits", in: "MatrixProduct"),
+      try stream.library.kernel(
+        "matrix_product_splits", in: "MatrixProduct", parameters: storage(of: targetType)),
       count: batch * size,
       [.buffer(partial), .buffer(target), .int(size), .int(plan.splits)],
       work: Work(
         operations: Double(batch * plan.splits * size),
-        bytes: 4 * Double(batch * (plan.splits + 1) * size)))
+        bytes: Double(batch * (4 * plan.splits + targetType.bytes) * size)))
+  }
+
+  /// How operands and a target of a type lie in memory, as compile-time parameters.
+  private func storage(of target: ElementType) -> [String: Int] {
+    operandType == .float32
+      ? [:] : ["STORAGE": operandType.storage, "TARGET_STORED": target == .float32 ? 0 : 1]
   }
 
   private func enqueue(
-    _ plan: MatrixPlan, on stream: ComputeStream, into target: Buffer
+    _ plan: MatrixPlan, on stream: ComputeStream, into target: Buffer, of type: ElementType
   ) throws {
-    var parameters = plan.parameters
+    var parameters = plan.parameters.merging(storage(of: type)) { $1 }
     parameters["LEFT_LOADER"] = left.loader.rawValue
     parameters["RIGHT_LOADER"] = right.loader.rawValue
     parameters["SCATTERS"] = scatters ? 1 : 0
@@ -111,14 +128,15 @@ struct MatrixLaunch {
       .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
       .int(adds ? 1 : 0),
     ]
-    let operands = rows * depth + depth * columns + rows * columns
+    let traffic =
+      operandType.bytes * (rows * depth + depth * columns) + type.bytes * rows * columns
     try stream.queue.launch(
       try stream.library.kernel(plan.kernel, in: plan.file, parameters: parameters),
       global: plan.global, local: plan.local,
       arguments + plan.arguments + (geometry?.arguments ?? []),
       work: Work(
         operations: 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth),
-        bytes: 4 * Double(batch) * Double(operands)),
+        bytes: Double(batch) * Double(traffic)),
       label: plan.label)
   }
 }

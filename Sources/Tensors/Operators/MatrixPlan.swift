@@ -61,10 +61,9 @@ struct MatrixPlan {
     global = [launch.columns.dividedUp(by: columnBlock), down, launch.batch * splits]
   }
 
-  /// The plan for `MatrixProductNVIDIA.cl`.
+  /// The plan for `MatrixProductNVIDIA.cl` or `MatrixProduct16BitNVIDIA.cl`.
   init(_ cores: TensorCores, _ launch: MatrixLaunch, device: Device) {
-    kernel = TensorCores.kernel
-    file = "MatrixProductNVIDIA"
+    (kernel, file) = cores.kernel
     label = cores.label
     let tile = WarpTile.best(
       among: cores.tiles, rows: launch.rows, columns: launch.columns, batch: launch.batch,

@@ -15,14 +15,24 @@ extension Tensor {
       "conversion of \(elementType) to \(type)")
     let result = try Tensor(
       uninitialized: shape, on: stream, elementType: type, label: "converted \(buffer.label)")
-    try stream.launchElements(
-      try stream.kernel(
-        type == .float32 ? "pointwise_widen_forward" : "pointwise_narrow_forward", in: "Pointwise",
-        storing: type == .float32 ? elementType : type, channels: 4),
-      count: count, [.buffer(buffer), .buffer(result.buffer)],
-      work: Work(bytes: 6 * Double(count)))
+    try round(into: result)
     let original = elementType
     return result.differentiable(from: [self], "convert") { [try $0.converted(to: original)] }
+  }
+
+  /// Writes the same values into a tensor that is stored in another way, without a history.
+  ///
+  /// - Parameter result: A tensor of the same shape; one of the two is float32.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func round(into result: Tensor) throws {
+    precondition(shape == result.shape && elementType != result.elementType, "rounding in place")
+    let widens = result.elementType == .float32
+    try stream.launchElements(
+      try stream.kernel(
+        widens ? "pointwise_widen_forward" : "pointwise_narrow_forward", in: "Pointwise",
+        storing: widens ? elementType : result.elementType, channels: 4),
+      count: count, [.buffer(buffer), .buffer(result.buffer)],
+      work: Work(bytes: 6 * Double(count)))
   }
 
   /// The same values stored as the stream stores activations.
@@ -39,6 +49,19 @@ extension Tensor {
   public func adding(_ other: Tensor) throws -> Tensor {
     let result = try elementwise("pointwise_add_forward", with: other, label: "sum")
     return result.differentiable(from: [self, other], "add") { [$0, $0] }
+  }
+
+  /// Adds another tensor to this one, in place and without a history.
+  ///
+  /// - Parameter other: A tensor of the same shape and type, in memory of its own.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func add(_ other: Tensor) throws {
+    precondition(shape == other.shape && elementType == other.elementType, "sum in place")
+    try stream.launchElements(
+      try stream.kernel(
+        "pointwise_add_update", in: "Pointwise", storing: elementType, channels: 4),
+      count: count, [.buffer(buffer), .buffer(other.buffer)],
+      work: Work(operations: Double(count), bytes: 3 * Double(byteCount)))
   }
 
   /// Every element times a constant.

@@ -23,7 +23,8 @@ extension Tensor {
     let rows = (height + 2 * padding - kernel) / stride + 1
     let columns = (width + 2 * padding - kernel) / stride + 1
     let result = try Tensor(
-      uninitialized: [shape[0], rows, columns, channels], on: stream, label: "max pool")
+      uninitialized: [shape[0], rows, columns, channels], on: stream, elementType: elementType,
+      label: "max pool")
     let keepsPlaces = needsGradient && stream.recordsGradients
     let places =
       keepsPlaces
@@ -33,24 +34,30 @@ extension Tensor {
       .int(stride), .int(padding),
     ]
     try stream.launchRows(
-      try stream.library.kernel("pooling_max_forward", in: "Pooling"), rows: shape[0] * rows,
+      try stream.kernel(
+        "pooling_max_forward", in: "Pooling", storing: elementType, channels: channels),
+      rows: shape[0] * rows,
       [.buffer(buffer), .buffer(result.buffer), places.map { .buffer($0.buffer) } ?? .null]
         + sizes,
       work: Work(
         operations: Double(kernel * kernel * result.count),
-        bytes: 4 * Double(count + result.count)))
+        bytes: Double(byteCount + result.byteCount)))
     guard let places else { return result }
     let inputShape = shape
     return result.differentiable(from: [self], "maxPool") { gradient in
       let stream = gradient.stream
-      let input = try Tensor(uninitialized: inputShape, on: stream, label: "max pool gradient")
+      let input = try Tensor(
+        uninitialized: inputShape, on: stream, elementType: gradient.elementType,
+        label: "max pool gradient")
       try stream.launchRows(
-        try stream.library.kernel("pooling_max_backward_gather", in: "Pooling"),
+        try stream.kernel(
+          "pooling_max_backward_gather", in: "Pooling", storing: gradient.elementType,
+          channels: channels),
         rows: inputShape[0] * inputShape[1],
         [.buffer(places.buffer), .buffer(gradient.buffer), .buffer(input.buffer)] + sizes,
         work: Work(
           operations: Double(kernel * kernel * gradient.count),
-          bytes: 4 * Double(input.count + 2 * gradient.count)))
+          bytes: Double(input.byteCount + gradient.byteCount + places.byteCount)))
       return [input]
     }
   }
@@ -64,22 +71,28 @@ extension Tensor {
     let (area, channels) = (shape[1] * shape[2], shape[3])
     precondition(area > 0, "average over no positions of \(shape)")
     let slices = stream.channelSlices(channels)
-    let result = try Tensor(uninitialized: [shape[0], channels], on: stream, label: "mean")
+    let result = try Tensor(
+      uninitialized: [shape[0], channels], on: stream, elementType: elementType, label: "mean")
     try stream.launchRows(
-      try stream.library.kernel("pooling_average_forward", in: "Pooling"),
+      try stream.kernel(
+        "pooling_average_forward", in: "Pooling", storing: elementType, channels: channels),
       rows: shape[0] * slices,
       [.buffer(buffer), .buffer(result.buffer), .int(area), .int(channels), .int(slices)],
-      work: Work(operations: Double(count), bytes: 4 * Double(count)))
+      work: Work(operations: Double(count), bytes: Double(byteCount)))
     let inputShape = shape
     return result.differentiable(from: [self], "globalAveragePool") { gradient in
       let stream = gradient.stream
-      let input = try Tensor(uninitialized: inputShape, on: stream, label: "mean gradient")
+      let input = try Tensor(
+        uninitialized: inputShape, on: stream, elementType: gradient.elementType,
+        label: "mean gradient")
       guard input.count > 0 else { return [input] }
       try stream.launchRows(
-        try stream.library.kernel("pooling_average_backward", in: "Pooling"),
+        try stream.kernel(
+          "pooling_average_backward", in: "Pooling", storing: gradient.elementType,
+          channels: channels),
         rows: inputShape[0] * area,
         [.buffer(gradient.buffer), .buffer(input.buffer), .int(area), .int(channels)],
-        work: Work(operations: Double(input.count), bytes: 4 * Double(input.count)))
+        work: Work(operations: Double(input.count), bytes: Double(input.byteCount)))
       return [input]
     }
   }

@@ -14,6 +14,7 @@ extension Tensor {
   public func mean() throws -> Tensor { try scaledSum(1 / Float(count), "mean") }
 
   private func scaledSum(_ scale: Float, _ name: String) throws -> Tensor {
+    precondition(elementType == .float32, "\(name) of \(elementType)")
     let blocks = max(1, count.dividedUp(by: Self.sumBlock))
     let partial = try Tensor(uninitialized: [blocks], on: stream, label: "partial sums")
     try launchSum(into: partial, scale: blocks == 1 ? scale : 1)
@@ -60,15 +61,16 @@ extension Tensor {
       try launchColumnSums(into: partial, rows: rows, rowsPerGroup: Self.columnChunk)
       try partial.launchColumnSums(into: result, rows: chunks, rowsPerGroup: chunks)
     }
-    let shape = shape
+    let (shape, type) = (shape, elementType)
     result = result.differentiable(from: [self], "column sums") { gradient in
       let spread = try Tensor(
-        uninitialized: shape, on: gradient.stream, label: "column sums gradient")
+        uninitialized: shape, on: gradient.stream, elementType: type,
+        label: "column sums gradient")
       guard spread.count > 0 else { return [spread] }
       try gradient.stream.launchRows(
-        try gradient.stream.library.kernel("reduction_columns_backward", in: "Reduction"),
+        try gradient.stream.kernel("reduction_columns_backward", in: "Reduction", storing: type),
         rows: rows, [.buffer(gradient.buffer), .buffer(spread.buffer), .int(columns)],
-        work: Work(bytes: 4 * Double(spread.count)))
+        work: Work(bytes: Double(spread.byteCount)))
       return [spread]
     }
     return result
@@ -79,11 +81,11 @@ extension Tensor {
     let lanes = stream.family == .cpu ? 1 : ComputeStream.lanes
     let chunks = result.count / max(1, columns)
     try stream.queue.launch(
-      try stream.library.kernel("reduction_columns_forward", in: "Reduction"),
+      try stream.kernel("reduction_columns_forward", in: "Reduction", storing: elementType),
       global: [columns.dividedUp(by: Self.columnBlock) * lanes, chunks], local: [lanes, 1],
       [
         .buffer(buffer), .buffer(result.buffer), .int(rows), .int(columns), .int(rowsPerGroup),
-      ], work: Work(operations: Double(count), bytes: 4 * Double(count)))
+      ], work: Work(operations: Double(count), bytes: Double(byteCount)))
   }
 
   /// Elements that one work-group adds up.

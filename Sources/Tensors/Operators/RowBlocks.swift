@@ -28,6 +28,10 @@ struct RowBlocks {
 }
 
 extension ComputeStream {
+  /// What ``kernel(_:in:storing:channels:parameters:)`` gets for a kernel whose work-groups sum
+  /// over rows: vectors where they leave no lane idle, else nil.
+  func summedChannels(_ channels: Int) -> Int? { channels >= 4 * Self.lanes ? channels : nil }
+
   /// Work-groups that cover a row by slices of `CHANNEL_STEP` (`Common/Channels.clh`).
   func channelSlices(_ channels: Int) -> Int {
     let step = family == .cpu ? 16 : Self.lanes * vectorWidth(channels)
@@ -61,7 +65,8 @@ enum ParameterSums {
     let stream = partial.stream
     let sums = try Tensor(uninitialized: [2, channels], on: stream, label: "parameter sums")
     try stream.launchRows(
-      try stream.library.kernel(kernel, in: file), rows: stream.channelSlices(2 * channels),
+      try stream.kernel(kernel, in: file, storing: .float32, channels: 2 * channels),
+      rows: stream.channelSlices(2 * channels),
       [.buffer(partial.buffer), .buffer(sums.buffer), .int(blocks), .int(2 * channels)],
       work: Work(operations: Double(partial.count), bytes: 4 * Double(partial.count)))
     return sums

@@ -2,9 +2,13 @@ import Foundation
 import OpenCL
 import Synchronization
 
-/// Matrix products by the tensor cores of an NVIDIA GPU, `MatrixProductNVIDIA.cl`.
+/// Matrix products by the tensor cores of an NVIDIA GPU: of float32 operands
+/// (`MatrixProductNVIDIA.cl`) or of 16-bit ones (`MatrixProduct16BitNVIDIA.cl`).
 struct TensorCores {
+  /// How float32 factors are rounded; 16-bit ones are taken as they are.
   let precision: MatrixPrecision
+  /// What the operands are.
+  var operands = ElementType.float32
   /// The tiles to choose from.
   var tiles = WarpTile.all
   /// Whether any device does the same in plain OpenCL C, to test the kernel's index arithmetic.
@@ -13,17 +17,27 @@ struct TensorCores {
   /// The least compute capability with all instructions that the kernel needs.
   static let leastCapability = 80
 
-  static let kernel = "matrix_product_forward_nvidia"
+  /// The kernel and its file.
+  var kernel: (name: String, file: String) {
+    operands == .float32
+      ? ("matrix_product_forward_nvidia", "MatrixProductNVIDIA")
+      : ("matrix_product_forward_nvidia_16bit", "MatrixProduct16BitNVIDIA")
+  }
 
   /// What profiles call the kernel.
-  var label: String { "\(Self.kernel) \(precision.rawValue)" }
+  var label: String {
+    "\(kernel.name) \(operands == .float32 ? precision.rawValue : operands.rawValue)"
+  }
 
   /// Compile-time parameters that depend on the precision.
   var parameters: [String: Int] {
-    let code: [MatrixPrecision: Int] = [.tf32x3: 0, .tf32: 1, .bf16: 2]
-    var parameters = [
-      "PRECISION": code[precision] ?? 0, "PROMOTED_STEPS": precision == .tf32x3 ? 4 : 0,
-    ]
+    var parameters: [String: Int] = [:]
+    if operands == .float32 {
+      let code: [MatrixPrecision: Int] = [.tf32x3: 0, .tf32: 1, .bf16: 2]
+      parameters = [
+        "PRECISION": code[precision] ?? 0, "PROMOTED_STEPS": precision == .tf32x3 ? 4 : 0,
+      ]
+    }
     if isEmulated { parameters["EMULATE_WARP"] = 1 }
     return parameters
   }
@@ -33,11 +47,14 @@ struct TensorCores {
   ///
   /// - Parameters:
   ///   - wanted: What the user asked for; nil takes the one that agrees with float32.
+  ///   - operands: What is multiplied.
   ///   - stream: The stream.
   /// - Returns: The tensor cores, or nil for the generic kernel.
-  static func usable(_ wanted: MatrixPrecision?, on stream: ComputeStream) -> TensorCores? {
+  static func usable(
+    _ wanted: MatrixPrecision?, for operands: ElementType, on stream: ComputeStream
+  ) -> TensorCores? {
     guard stream.family == .nvidia, wanted != .float32 else { return nil }
-    let cores = TensorCores(precision: wanted ?? .tf32x3)
+    let cores = TensorCores(precision: wanted ?? .tf32x3, operands: operands)
     let device = stream.device
     if let fault = faults.withLock({ $0["\(device.index) \(cores.label)"] }) {
       return fault.isEmpty ? cores : nil
@@ -53,8 +70,8 @@ struct TensorCores {
       FileHandle.standardError.write(
         Data(
           """
-          warning: \(device.name): matrix products run in float32 without tensor cores, not in \
-          \(cores.precision.rawValue): \(fault)
+          warning: \(device.name): matrix products run in float32 without tensor cores, not by \
+          \(cores.label): \(fault)
 
           """.utf8))
     }
@@ -109,14 +126,15 @@ extension TensorCores {
   private var trials: [Trial] {
     guard let large = tiles.first, let small = tiles.last else { return [] }
     return [
-      Trial(rows: 77, columns: 140, depth: 84, left: .rows, right: .transposed, tile: large),
+      Trial(rows: 77, columns: 140, depth: 88, left: .rows, right: .transposed, tile: large),
       Trial(rows: 75, columns: 77, depth: 85, left: .transposed, right: .rows, tile: small),
     ]
   }
 
   /// The largest error that is no fault, beside the sum of the products' absolute values.
   var tolerance: Double {
-    switch precision {
+    guard operands == .float32 else { return 1e-4 }
+    return switch precision {
     case .float32, .tf32x3: 4e-6
     case .tf32: 1e-3
     case .bf16: 8e-3
@@ -154,17 +172,22 @@ extension TensorCores {
         return Float(state >> 8) / Float(1 << 23) - 1
       }
     }
-    let (left, right) = (values(m * k), values(k * n))
     let (leftPitch, rightPitch) = (trial.left == .rows ? k : m, trial.right == .rows ? n : k)
-    let leftTensor = try Tensor(left, shape: [m * k], on: stream, label: "tensor core trial")
-    let rightTensor = try Tensor(right, shape: [k * n], on: stream, label: "tensor core trial")
+    let leftTensor = try Tensor(
+      values(m * k), shape: [m * k], on: stream, label: "tensor core trial"
+    ).converted(to: operands)
+    let rightTensor = try Tensor(
+      values(k * n), shape: [k * n], on: stream, label: "tensor core trial"
+    ).converted(to: operands)
+    let (left, right) = (try leftTensor.floats(), try rightTensor.floats())
     let result = try Tensor(uninitialized: [m, n], on: stream, label: "tensor core trial")
     var cores = self
     cores.tiles = [trial.tile]
     try MatrixLaunch(
       rows: m, columns: n, depth: k,
       left: MatrixOperand(buffer: leftTensor.buffer, loader: trial.left, pitch: leftPitch),
-      right: MatrixOperand(buffer: rightTensor.buffer, loader: trial.right, pitch: rightPitch)
+      right: MatrixOperand(buffer: rightTensor.buffer, loader: trial.right, pitch: rightPitch),
+      operandType: operands
     ).run(on: stream, into: result.buffer, with: cores)
     var worst = 0.0
     for (index, got) in try result.floats().enumerated() {

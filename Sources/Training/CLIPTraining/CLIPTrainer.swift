@@ -96,7 +96,8 @@ public final class CLIPTrainer {
     tokenizer = try Tokenizer(folder: folder)
     stream = try ComputeStream(
       context: context, name: "clip",
-      library: KernelLibrary(context: context, storing: .later), profiler: profiler)
+      library: KernelLibrary(context: context, storing: .later), profiler: profiler,
+      activationType: try configuration.training.precision.activationType(on: context))
     model = try ContrastiveModel(
       ParameterStore(stream: stream, seed: UInt64(configuration.training.seed)),
       configuration: configuration.sizes(vocabulary: tokens))
@@ -160,29 +161,30 @@ public final class CLIPTrainer {
         iteration, tokenizer: tokenizer, context: configuration.model.contextLength, on: stream
       ) { onEvent(.warning($0)) }
     }
-    update.clearGradients()
+    try update.begin()
     let loss = try stream.phase("encoders") {
       try model.loss(crops: batch.crops, ids: batch.ids, groups: batch.groups)
     }
-    try stream.phase("backward") { try loss.backward() }
+    try stream.phase("backward") { try update.differentiate(loss) }
     let rate = Float(schedule.rate(at: iteration))
     let norm = try stream.phase("optimizer") {
       try update.apply(iteration: iteration, learningRate: rate)
     }
     update.clearGradients()
-    return try PendingLosses(
-      iteration: iteration, learningRate: rate,
-      scalars: [
-        "loss_contrastive": loss, "gradient_norm": norm,
-        "logit_scale": try model.logitScale.value.copied(),
-      ])
+    var scalars = [
+      "loss_contrastive": loss, "gradient_norm": norm,
+      "logit_scale": try model.logitScale.value.copied(),
+    ]
+    scalars[LossScaling.name] = try update.currentLossScale()
+    return try PendingLosses(iteration: iteration, learningRate: rate, scalars: scalars)
   }
 
   /// Logs the step whose loss is still on its way.
   private func settle() throws {
     guard let (losses, started) = pending else { return }
     pending = nil
-    let scalars = try losses.scalars()
+    var scalars = try losses.scalars()
+    let scaled = LossScaling.settle(&scalars)
     let seconds = Self.now() - max(started, lastSettled)
     lastSettled = Self.now()
     let bad = scalars.filter { !$0.value.isFinite }.keys.sorted()
@@ -192,7 +194,7 @@ public final class CLIPTrainer {
     let record = MetricRecord(
       iteration: losses.iteration,
       losses: ["loss_contrastive": scalars["loss_contrastive"] ?? 0],
-      measures: ["temperature": exp(scalars["logit_scale"] ?? 0)],
+      measures: scaled.merging(["temperature": exp(scalars["logit_scale"] ?? 0)]) { $1 },
       learningRate: Double(losses.learningRate), gradientNorm: scalars["gradient_norm"] ?? 0,
       imagesPerSecond: Double(configuration.training.batch) / seconds, dataWaitShare: 0,
       memoryPeak: stream.queue.pool.total.peak, seconds: seconds)

@@ -1,4 +1,5 @@
 import Checkpoints
+import Tensors
 
 /// Everything that decides what `baron clip-train` does, apart from the device it runs on.
 ///
@@ -88,6 +89,8 @@ public struct CLIPTrainingConfiguration: Sendable, Equatable {
     public var iterations = 10_000
     /// Pairs of a step, each from another image.
     public var batch = 256
+    /// How activations and their gradients are stored.
+    public var precision = Precision.automatic
     /// What all random choices follow from.
     public var seed = 0
     /// Iterations between checkpoints; the last iteration always has one.
@@ -212,6 +215,7 @@ extension CLIPTrainingConfiguration.Training: ConfigurationSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("batch", &batch, .whole(2...65536))
+    try keys.field("precision", &precision)
     try keys.field("seed", &seed, .atLeast(0))
     try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))
     try keys.field("keep_checkpoints", &keepCheckpoints, .atLeast(1))

@@ -1,3 +1,7 @@
+import Tensors
+
+extension Precision: ConfigurationChoice {}
+
 extension RunConfiguration {
   /// How weights are changed (spec training 4.2).
   public struct Optimizer: Sendable, Equatable {
@@ -77,6 +81,8 @@ extension RunConfiguration {
     public var detectionBatch = 2
     /// Images of a step, in one process, that are aligned with the teacher.
     public var alignmentBatch = 2
+    /// How activations and their gradients are stored, also when the run's model is used.
+    public var precision = Precision.automatic
     /// What all random choices follow from.
     public var seed = 0
     /// Iterations between checkpoints; the last iteration always has one.
@@ -122,6 +128,7 @@ extension RunConfiguration.Training: ConfigurationSection {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("detection_batch", &detectionBatch, .whole(1...4096))
     try keys.field("alignment_batch", &alignmentBatch, .whole(0...4096))
+    try keys.field("precision", &precision)
     try keys.field("seed", &seed, .atLeast(0))
     try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))
     try keys.field("keep_checkpoints", &keepCheckpoints, .atLeast(1))

@@ -1,0 +1,104 @@
+import OpenCL
+import Tensors
+
+/// The trained parameters of a model and their gradients, each in one piece of memory.
+///
+/// An optimizer step is a few launches over arenas instead of a few for every parameter, and
+/// gradients arrive where it reads them. Parameters move into their arena when it is made.
+public final class ParameterArena {
+  /// The parameters, in the order of the arena.
+  public let parameters: [Parameter]
+  /// The elements of each parameter; between them lie zeros.
+  public let ranges: [Range<Int>]
+  /// All values.
+  public let values: Tensor
+  /// All gradients; only those of parameters that have one now count.
+  public let gradients: Tensor
+  private var rounded: Tensor?
+
+  /// Moves parameters into an arena.
+  ///
+  /// - Parameters:
+  ///   - parameters: Trained parameters.
+  ///   - stream: Where they live.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(_ parameters: [Parameter], on stream: ComputeStream) throws {
+    self.parameters = parameters
+    // Parts of 16-bit copies are aligned too.
+    let step = max(1, stream.device.bufferAlignment / 2)
+    var ranges: [Range<Int>] = []
+    var end = 0
+    for parameter in parameters {
+      ranges.append(end..<end + parameter.value.count)
+      end += (parameter.value.count + step - 1) / step * step
+    }
+    self.ranges = ranges
+    values = try Tensor(repeating: 0, shape: [end], on: stream, label: "parameters")
+    gradients = try Tensor(repeating: 0, shape: [end], on: stream, label: "gradients")
+    for (index, parameter) in parameters.enumerated() {
+      try parameter.move(to: try part(index, of: values), gradient: try part(index, of: gradients))
+    }
+  }
+
+  /// One more arena of the same layout, full of zeros.
+  ///
+  /// - Parameter label: What it holds, for memory reports.
+  /// - Returns: The arena, and its part for every parameter in order.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public func zeros(label: String) throws -> (arena: Tensor, parts: [Tensor]) {
+    let arena = try Tensor(
+      repeating: 0, shape: values.shape, on: values.stream, label: label)
+    return (arena, try parameters.indices.map { try part($0, of: arena) })
+  }
+
+  /// The part of an arena that belongs to a parameter.
+  private func part(_ index: Int, of arena: Tensor) throws -> Tensor {
+    try arena.part(ranges[index], shape: parameters[index].value.shape)
+  }
+
+  /// Rounds all values to 16 bits at once, for the products of a step.
+  ///
+  /// - Parameter type: How activations are stored; float32 needs no copies.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func round(to type: ElementType) throws {
+    guard type != .float32, values.count > 0 else { return }
+    if rounded?.elementType == type, let rounded {
+      try values.round(into: rounded)
+    } else {
+      rounded = try values.converted(to: type)
+    }
+    guard let rounded else { return }
+    for (index, parameter) in parameters.enumerated() {
+      parameter.value.node?.rounded = try part(index, of: rounded)
+    }
+  }
+
+  /// Forgets the rounded values: the parameters have changed.
+  public func forgetRounded() {
+    for parameter in parameters { parameter.value.node?.rounded = nil }
+  }
+
+  /// The parameters that a gradient has reached, as runs of neighbours.
+  ///
+  /// - Returns: The elements from the first to the last parameter of each run, and the elements of
+  ///   each parameter.
+  public func reached() -> (runs: [Range<Int>], each: [Range<Int>]) {
+    var runs: [Range<Int>] = []
+    var each: [Range<Int>] = []
+    var extends = false
+    for (parameter, range) in zip(parameters, ranges) {
+      guard parameter.gradient != nil else {
+        extends = false
+        continue
+      }
+      each.append(range)
+      if extends, let last = runs.popLast() {
+        runs.append(last.lowerBound..<range.upperBound)
+      } else {
+        runs.append(range)
+      }
+      extends = true
+    }
+    return (runs, each)
+  }
+}
