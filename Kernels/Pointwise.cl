@@ -6,8 +6,8 @@
 // Launch:  ComputeStream.launchElements; see FOR_EACH_ELEMENT in Common/Launch.clh and
 //          FOR_EACH_VECTOR in Common/Channels.clh. Row operators: a work-group owns the rows
 //          [g * block, (g + 1) * block), g = get_group_id(0).
-// Parameters: STORAGE, how x, a, b, y and their gradients lie in memory; rows, scales and partial
-//          sums are float.
+// Parameters: STORAGE, how x, a, b, y and their gradients lie in memory; rows, scales, partial sums
+//          and what is scaled by an exponential are float.
 // Numbers: float32; gradients are written, not added to; sums over rows have a fixed order.
 //          relu's gradient at 0 is 0. sigmoid and quickGELU take any finite x without overflow.
 // Source:  quickGELU: x * sigmoid(1.702 x), as in the released CLIP.
@@ -50,12 +50,12 @@ __kernel void pointwise_scale_forward(__global const stored *restrict x,
 }
 
 // y = exp(min(exponent[0], limit)) * x
-__kernel void pointwise_scale_exponential_forward(__global const stored *restrict x,
+__kernel void pointwise_scale_exponential_forward(__global const float *restrict x,
                                                   __global const float *restrict exponent,
-                                                  __global stored *restrict y, float limit,
+                                                  __global float *restrict y, float limit,
                                                   int count) {
   float scale = exp(fmin(exponent[0], limit));
-  FOR_EACH_VECTOR(i, count) WRITE(scale * READ(x), y);
+  FOR_EACH_ELEMENT(i, count) y[i] = scale * x[i];
 }
 
 // gexponent[0] = product[0] where exponent[0] < limit, else 0; product is the sum of y * gy.

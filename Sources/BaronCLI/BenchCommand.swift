@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Tensors
 
 /// `baron bench`: how fast the operators are on a device.
 struct BenchCommand: ParsableCommand {
@@ -26,6 +27,12 @@ struct BenchCommand: ParsableCommand {
   @Option(name: .customLong("sample-s"), help: "Least seconds of a sample; short cases repeat.")
   var sampleSeconds = 0.05
 
+  @Option(
+    help: ArgumentHelp(
+      "How activations are stored: float32, bfloat16, float16 or automatic.",
+      discussion: "A CPU computes 16-bit activations by the generic kernels, slowly."))
+  var precision = Precision.float32
+
   @Option(help: "Also append the lines to this file.")
   var json: String?
 
@@ -48,11 +55,11 @@ struct BenchCommand: ParsableCommand {
       patterns: patterns, samples: samples, warmup: warmup, sampleSeconds: sampleSeconds,
       path: json)
     if list {
-      for item in BenchCase.matching(patterns) { print(item.name) }
+      for item in BenchCase.matching(patterns, isGPU: true) { print(item.name) }
       return
     }
     let peer = try compare.map { try BenchComparison(contentsOf: $0) }
-    let results = try runBench(settings, on: try device.makeStream())
+    let results = try runBench(settings, on: try device.makeStream(for: precision))
     if let peer { print(peer.table(of: results)) }
   }
 
@@ -60,3 +67,5 @@ struct BenchCommand: ParsableCommand {
     cases.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
   }
 }
+
+extension Precision: ExpressibleByArgument {}

@@ -14,8 +14,9 @@ struct SelftestCommand: ParsableCommand {
       Example: baron selftest --device gpu
 
       Each operator runs forward and backward on random inputs, with the device's own kernels and \
-      with the plain OpenCL C 1.2 ones, in memory full of NaN. Exits with 1 when one is wrong: \
-      drivers differ, so send the output along with a report.
+      with the plain OpenCL C 1.2 ones, in float32 and where there is a choice in 16 bits, in \
+      memory full of NaN. Exits with 1 when one is wrong: drivers differ, so send the output along \
+      with a report.
       """)
 
   @Flag(name: .long, help: "Print JSON instead of a table.")
@@ -26,6 +27,7 @@ struct SelftestCommand: ParsableCommand {
   private struct Row {
     let name: String
     let family: DeviceFamily
+    let storage: ElementType
     let outcome: OperatorCheck.Outcome?
     let failure: String?
     let milliseconds: Double
@@ -38,12 +40,19 @@ struct SelftestCommand: ParsableCommand {
     let families: [DeviceFamily] =
       device.family == .generic ? [.generic] : [device.family, .generic]
     let checks = LayerChecks.all + DetectionChecks.all
-    let line = ProgressLine(label: "selftest", total: checks.count * families.count)
+    let plan = families.flatMap { family -> [(DeviceFamily, ElementType)] in
+      let types: [ElementType] =
+        family == .cpu ? [.float32] : [.float32, .bfloat16, .float16]
+      return types.map { (family, $0) }
+    }
+    let total = plan.reduce(0) { sum, run in sum + checks.count { $0.applies(to: run.1) } }
+    let line = ProgressLine(label: "selftest", total: total)
     var rows: [Row] = []
-    for family in families {
+    for (family, storage) in plan {
       let stream = try ComputeStream(
-        context: try Context(device: device, family: family, poisonsBuffers: true))
-      for check in checks {
+        context: try Context(device: device, family: family, poisonsBuffers: true),
+        activationType: storage)
+      for check in checks where check.applies(to: storage) {
         rows.append(Self.row(check, family, stream))
         line.update(step: rows.count)
       }
@@ -74,23 +83,26 @@ struct SelftestCommand: ParsableCommand {
     switch result {
     case .success(let outcome):
       return Row(
-        name: check.name, family: family, outcome: outcome, failure: nil,
+        name: check.name, family: family, storage: stream.activationType, outcome: outcome,
+        failure: nil,
         milliseconds: milliseconds)
     case .failure(let error):
       return Row(
-        name: check.name, family: family, outcome: nil, failure: "\(error)",
+        name: check.name, family: family, storage: stream.activationType, outcome: nil,
+        failure: "\(error)",
         milliseconds: milliseconds)
     }
   }
 
   private static func table(_ rows: [Row]) -> String {
     var table = TerminalTable([
-      .text("operator"), .text("kernels"), .text("result"), .number("error"), .number("allowed"),
+      .text("operator"), .text("kernels"), .text("activations"), .text("result"), .number("error"),
+      .number("allowed"),
       .number("ms"),
     ])
     for row in rows {
       table.add([
-        row.name, row.family.rawValue, row.isGood ? "ok" : "FAILED",
+        row.name, row.family.rawValue, row.storage.rawValue, row.isGood ? "ok" : "FAILED",
         row.outcome.map { String(format: "%.1e", $0.error) } ?? row.failure ?? "",
         row.outcome.map { String(format: "%.0e", $0.tolerance) } ?? "",
         String(format: "%.1f", row.milliseconds),
@@ -107,6 +119,7 @@ struct SelftestCommand: ParsableCommand {
         rows.map { row in
           [
             "operator": .string(row.name), "kernels": .string(row.family.rawValue),
+            "activations": .string(row.storage.rawValue),
             "ok": .bool(row.isGood), "error": row.outcome.map { .number($0.error) } ?? .null,
             "allowed": row.outcome.map { .number($0.tolerance) } ?? .null,
             "failure": row.failure.map { .string($0) } ?? .null,

@@ -27,12 +27,12 @@ extension BenchCase {
       name: name, gflop: (backward ? 3.5 : 1) * products, bytes: 4 * (backward ? 11 : 4) * elements,
       shape: [
         ("batch", [batch]), ("heads", [heads]), ("length", [length]), ("head", [64]),
-      ], note: "queries, keys and values come as one tensor [N, L, 3E]"
+      ], ofActivations: true, note: "queries, keys and values come as one tensor [N, L, 3E]"
     ) { stream in
       var values = BenchValues()
-      let states = try values.tensor([batch, length, 3 * width], on: stream)
+      let states = try values.activation([batch, length, 3 * width], on: stream)
       guard backward else { return { _ = try states.attention(heads: heads, causal: isCausal) } }
-      let gradient = try values.tensor([batch, length, width], on: stream)
+      let gradient = try values.activation([batch, length, width], on: stream)
       let leaf = states.trained("states")
       return {
         leaf.node?.clearGradient()

@@ -12,6 +12,11 @@ struct BenchCase {
   let bytes: Double?
   /// Sizes, for the report.
   let shape: [(String, [Int])]
+  /// Whether the operands are activations, which a stream may store in 16 bits; `bytes` counts
+  /// float32.
+  var ofActivations = false
+  /// Whether it takes minutes on a CPU: only run there when it is named.
+  var isLarge = false
   /// What differs from the yardstick's case of this name, or nil.
   var note: String?
   /// Makes the operands; what it returns enqueues one call.
@@ -24,8 +29,22 @@ struct BenchCase {
   }
 
   /// The cases whose names match one of some shell patterns.
-  static func matching(_ patterns: [String]) -> [BenchCase] {
-    all.filter { item in patterns.contains { fnmatch($0, item.name, 0) == 0 } }
+  ///
+  /// - Parameters:
+  ///   - patterns: Names or shell patterns.
+  ///   - isGPU: Whether large cases match patterns too, and not only their names.
+  /// - Returns: The cases in their order.
+  static func matching(_ patterns: [String], isGPU: Bool) -> [BenchCase] {
+    all.filter { item in
+      patterns.contains {
+        item.isLarge && !isGPU ? $0 == item.name : fnmatch($0, item.name, 0) == 0
+      }
+    }
+  }
+
+  /// Least traffic with activations of a type.
+  func bytes(with type: ElementType) -> Double? {
+    bytes.map { ofActivations ? $0 * Double(type.bytes) / 4 : $0 }
   }
 }
 
@@ -57,6 +76,11 @@ struct BenchValues {
       return (Float(state >> 40) / Float(1 << 24) - 0.5) * width
     }
     return try Tensor(values, shape: shape, on: stream, label: "bench operand")
+  }
+
+  /// The same, stored as the stream stores activations.
+  mutating func activation(_ shape: [Int], on stream: ComputeStream) throws -> Tensor {
+    try tensor(shape, on: stream).asActivation()
   }
 
   /// A number in a range.

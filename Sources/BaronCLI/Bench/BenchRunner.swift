@@ -36,7 +36,7 @@ struct BenchSettings {
 /// - Throws: `OpenCLError`, or an error of the file system.
 func runBench(_ settings: BenchSettings, on stream: ComputeStream) throws -> [BenchResult] {
   var results: [BenchResult] = []
-  for item in BenchCase.matching(settings.patterns) {
+  for item in BenchCase.matching(settings.patterns, isGPU: stream.device.isGPU) {
     let result = try measure(item, settings, on: stream)
     let line = describe(result, of: item, settings, on: stream).text()
     print(line)
@@ -103,9 +103,13 @@ private func describe(
     "inner": .number(Double(result.inner)), "device": .string(stream.device.name),
     "driver": .string(stream.device.driver),
     "matrix_kernel": .string(stream.matrixKernel),
-    "threads": .number(Double(stream.device.computeUnits)), "amp": "none", "channels_last": true,
+    "threads": .number(Double(stream.device.computeUnits)),
+    "activations": .string(stream.activationType.rawValue),
+    "amp": .string(
+      [.bfloat16: "bf16", .float16: "fp16"][stream.activationType] ?? "none"),
+    "channels_last": true,
     "gflop": item.gflop.map { .number($0) } ?? .null,
-    "bytes": item.bytes.map { .number($0) } ?? .null,
+    "bytes": item.bytes(with: stream.activationType).map { .number($0) } ?? .null,
     "shape": .object(
       Dictionary(
         item.shape.map { key, sizes in
@@ -116,7 +120,7 @@ private func describe(
   ]
   if let note = item.note { fields["note"] = .string(note) }
   if let gflop = item.gflop { fields["gflop_per_s"] = .number(gflop / result.medianSeconds) }
-  if let bytes = item.bytes {
+  if let bytes = item.bytes(with: stream.activationType) {
     fields["gbyte_per_s"] = .number(1e-9 * bytes / result.medianSeconds)
   }
   return .object(fields)

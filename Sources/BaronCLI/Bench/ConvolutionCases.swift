@@ -51,16 +51,17 @@ extension BenchCase {
       name: "conv/\(name)/\(pass.rawValue)",
       gflop: 2e-9 * Double(outputs) * Double(weight[1] * weight[2] * weight[3]),
       bytes: 4 * Double(inputs + weights + outputs),
-      shape: [("input", input), ("weight", weight), ("stride", [stride]), ("padding", [padding])]
+      shape: [("input", input), ("weight", weight), ("stride", [stride]), ("padding", [padding])],
+      ofActivations: true
     ) { stream in
       var values = BenchValues()
       let scale = 1 / Float(weight[1] * weight[2] * weight[3]).squareRoot()
-      let x = try values.tensor(input, on: stream)
+      let x = try values.activation(input, on: stream)
       let kernel = try values.tensor(weight, scale: scale, on: stream)
       if pass == .forward {
         return { _ = try x.convolution(weight: kernel, stride: stride, padding: padding) }
       }
-      let gradient = try values.tensor(output, on: stream)
+      let gradient = try values.activation(output, on: stream)
       return {
         if pass == .backwardData {
           _ = try gradient.convolutionInputGradient(

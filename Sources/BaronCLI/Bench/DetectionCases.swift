@@ -13,20 +13,21 @@ extension BenchCase {
       name: "roi_align/512x256x7x7/\(backward ? "backward" : "forward")",
       gflop: 1e-9 * Double(features.reduce(4 * 8, *)),
       bytes: 4 * Double(map.reduce(1, *) + features.reduce(1, *)),
-      shape: [("feature", map), ("rois", [512]), ("output", [7]), ("sampling", [2])]
+      shape: [("feature", map), ("rois", [512]), ("output", [7]), ("sampling", [2])],
+      ofActivations: true
     ) { stream in
       var values = BenchValues()
       let boxes = values.boxes(512, sides: 32...256, width: 1088, height: 800)
       let rois = try Tensor(boxes.flatMap { [0] + $0 }, shape: [512, 5], on: stream)
       guard backward else {
-        let feature = try values.tensor(map, on: stream)
+        let feature = try values.activation(map, on: stream)
         return {
           _ = try Tensor.roiAlign(
             levels: [feature], scales: [0.25], rois: rois, height: 7, width: 7, samplingRatio: 2,
             aligned: false)
         }
       }
-      let gradient = try values.tensor(features, on: stream)
+      let gradient = try values.activation(features, on: stream)
       return {
         _ = try gradient.roiAlignInputGradient(
           rois: rois, map: map, scale: 0.25, samplingRatio: 2, aligned: false)

@@ -23,6 +23,10 @@ extension BenchCase {
         "gemm/\($0.name)\($0.rows)x\($0.columns)x\($0.depth)", batch: nil, $0.rows, $0.columns,
         $0.depth, transposed: $0.transposed)
     }
+      // What tensor cores reach at most.
+      + [4096, 8192].map {
+        product("ours/gemm_\($0)x\($0)x\($0)", batch: nil, $0, $0, $0, transposed: true)
+      }
       + batches.map {
         product("bmm/\($0)x\($1)x\($2)x\($3)", batch: $0, $1, $2, $3, transposed: false)
       }
@@ -37,12 +41,13 @@ extension BenchCase {
       name: name, gflop: 2e-9 * count * Double(rows) * Double(columns) * Double(depth),
       bytes: 4 * count * Double(elements),
       shape: (batch.map { [("batch", [$0])] } ?? [])
-        + [("M", [rows]), ("N", [columns]), ("K", [depth])]
+        + [("M", [rows]), ("N", [columns]), ("K", [depth])],
+      ofActivations: true, isLarge: rows * columns >= 1 << 24
     ) { stream in
       var values = BenchValues()
       let leading = batch.map { [$0] } ?? []
-      let left = try values.tensor(leading + [rows, depth], on: stream)
-      let right = try values.tensor(
+      let left = try values.activation(leading + [rows, depth], on: stream)
+      let right = try values.activation(
         leading + (transposed ? [columns, depth] : [depth, columns]), on: stream)
       return { _ = try left.matrixProduct(right, transposeRight: transposed) }
     }

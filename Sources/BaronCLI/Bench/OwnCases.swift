@@ -8,17 +8,17 @@ extension BenchCase {
       elementwise("ours/softmax_1024x1204", [1024, 1204], passes: 2) { x, _ in
         { _ = try x.softmax() }
       },
-      elementwise(
+      activations(
         "ours/batch_norm_64x400x544/forward_backward", [1, 400, 544, 64], passes: 6,
         prepare: batchNorm),
-      elementwise("ours/max_pool_64x400x544", [1, 400, 544, 64], passes: 1.25) { x, _ in
+      activations("ours/max_pool_64x400x544", [1, 400, 544, 64], passes: 1.25) { x, _ in
         { _ = try x.maxPool(kernel: 3, stride: 2, padding: 1) }
       },
-      elementwise("ours/upsample_256x200x272", [1, 200, 272, 256], passes: 2.25) { x, values in
-        let top = try values.tensor([1, 100, 136, 256], on: x.stream)
+      activations("ours/upsample_256x200x272", [1, 200, 272, 256], passes: 2.25) { x, values in
+        let top = try values.activation([1, 100, 136, 256], on: x.stream)
         return { _ = try x.addingUpsampled(top) }
       },
-      elementwise("ours/column_sums_54400x256", [54400, 256], passes: 1) { x, _ in
+      activations("ours/column_sums_54400x256", [54400, 256], passes: 1) { x, _ in
         { _ = try x.columnSums() }
       },
       elementwise("ours/top_k_2000_of_163200", [163_200], passes: 1) { x, _ in
@@ -32,7 +32,7 @@ extension BenchCase {
             x, coding: BoxCoding(), imageSize: (width: 1088, height: 800))
         }
       },
-      elementwise("ours/gather_rows_1232x512", [1232, 512], passes: 2) { x, values in
+      activations("ours/gather_rows_1232x512", [1232, 512], passes: 2) { x, values in
         let rows = try Tensor(values.integers(1232, below: 1232), shape: [1232], on: x.stream)
         return { _ = try x.gatheredRows(rows) }
       },
@@ -77,7 +77,7 @@ extension BenchCase {
     let statistics = try (0..<2).map { _ in
       try Tensor(repeating: 1, shape: channels, on: x.stream)
     }
-    let gradient = try values.tensor(x.shape, on: x.stream)
+    let gradient = try values.activation(x.shape, on: x.stream)
     let leaf = x.trained("input")
     return {
       for leaf in rows + [leaf] { leaf.node?.clearGradient() }

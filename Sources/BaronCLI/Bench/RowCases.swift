@@ -4,19 +4,19 @@ extension BenchCase {
   /// Operators that read and write each element once.
   static var rowCases: [BenchCase] {
     [
-      elementwise("rows/layer_norm_1600x768", [1600, 768], passes: 2) { x, values in
+      activations("rows/layer_norm_1600x768", [1600, 768], passes: 2) { x, values in
         let weight = try values.tensor([768], on: x.stream)
         let bias = try values.tensor([768], on: x.stream)
         return { _ = try x.layerNorm(weight: weight, bias: bias) }
       },
-      elementwise("rows/quick_gelu_1600x3072", [1600, 3072], passes: 2) { x, _ in
+      activations("rows/quick_gelu_1600x3072", [1600, 3072], passes: 2) { x, _ in
         { _ = try x.quickGELU() }
       },
-      elementwise(
+      activations(
         "rows/affine_add_relu_256x200x272", [1, 200, 272, 256], passes: 3,
         note: "the factors come from frozen statistics within the call"
       ) { x, values in
-        let residual = try values.tensor(x.shape, on: x.stream)
+        let residual = try values.activation(x.shape, on: x.stream)
         let rows = try (0..<3).map { _ in try values.tensor([256], on: x.stream) }
         let variance = try Tensor(repeating: 1, shape: [256], on: x.stream)
         return {
@@ -36,6 +36,18 @@ extension BenchCase {
         }
       },
     ]
+  }
+
+  /// The same for an operator on activations.
+  static func activations(
+    _ name: String, _ shape: [Int], passes: Double, note: String? = nil,
+    prepare: @escaping (Tensor, inout BenchValues) throws -> () throws -> Void
+  ) -> BenchCase {
+    var result = elementwise(name, shape, passes: passes, note: note) { x, values in
+      try prepare(try x.asActivation(), &values)
+    }
+    result.ofActivations = true
+    return result
   }
 
   /// A case that reads or writes `passes` tensors of one shape.

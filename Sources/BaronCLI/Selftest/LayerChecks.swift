@@ -10,10 +10,11 @@ enum LayerChecks {
     return [
       OperatorCheck(
         name: "matrix product", shapes: [[m, k], [k, n]],
-        device: { try $0[0].matrixProduct($0[1]) },
+        activations: 2, device: { try $0[0].matrixProduct($0[1]) },
         host: { HostMath.product($0[0], $0[1], m, k, n) }),
       OperatorCheck(
         name: "matrix product, transposed", shapes: [[k, m], [n, k]],
+        activations: 2,
         device: { try $0[0].matrixProduct($0[1], transposeLeft: true, transposeRight: true) },
         host: {
           HostMath.product(
@@ -21,7 +22,7 @@ enum LayerChecks {
         }),
       OperatorCheck(
         name: "linear", shapes: [[m, k], [n, k], [n]],
-        device: { try $0[0].linear(weight: $0[1], bias: $0[2]) },
+        activations: 1, device: { try $0[0].linear(weight: $0[1], bias: $0[2]) },
         host: { x in
           HostMath.product(x[0], HostMath.transposed(x[1], n, k), m, k, n).enumerated().map {
             $1 + x[2][$0 % n]
@@ -61,7 +62,7 @@ enum LayerChecks {
         shapes: [
           [1, problem.height, problem.width, problem.inputs],
           [problem.outputs, problem.kernel, problem.kernel, problem.inputs], [problem.outputs],
-        ],
+        ], activations: 1,
         device: {
           try $0[0].convolution(
             weight: $0[1], bias: $0[2], stride: problem.stride, padding: problem.padding,
@@ -84,7 +85,7 @@ enum LayerChecks {
     let shapes = [[rows, width], [width], [width]]
     return [
       OperatorCheck(
-        name: "batch norm, training", shapes: shapes, tolerance: 5e-4,
+        name: "batch norm, training", shapes: shapes, tolerance: 5e-4, activations: 1,
         device: {
           let (mean, variance) = try statistics($0[0].stream)
           return try $0[0].batchNorm(
@@ -97,7 +98,7 @@ enum LayerChecks {
           return affine(x, HostMath.transposed(columns, width, rows))
         }),
       OperatorCheck(
-        name: "batch norm, frozen", shapes: shapes,
+        name: "batch norm, frozen", shapes: shapes, activations: 1,
         device: {
           let (mean, variance) = try statistics($0[0].stream)
           return try $0[0].frozenBatchNorm(
@@ -105,7 +106,7 @@ enum LayerChecks {
         }, host: { x in affine(x, x[0].map { ($0 - 0.25) / (2 + 1e-5).squareRoot() }) }),
       OperatorCheck(
         name: "layer norm", shapes: shapes, tolerance: 5e-4,
-        device: { try $0[0].layerNorm(weight: $0[1], bias: $0[2]) },
+        activations: 1, device: { try $0[0].layerNorm(weight: $0[1], bias: $0[2]) },
         host: { x in affine(x, HostMath.rows(x[0], width) { HostMath.standardised($0) }) }),
       OperatorCheck(
         name: "softmax", shapes: [[rows, width]], range: -4...4, device: { try $0[0].softmax() },
@@ -130,7 +131,7 @@ enum LayerChecks {
       _ host: @escaping (Double) -> Double
     ) -> OperatorCheck {
       OperatorCheck(
-        name: name, shapes: [shape], range: -3...3, device: { try device($0[0]) },
+        name: name, shapes: [shape], range: -3...3, activations: 1, device: { try device($0[0]) },
         host: { $0[0].map(host) })
     }
     return [
@@ -143,16 +144,18 @@ enum LayerChecks {
         host: { x in x[0].map { exp(x[1][0]) * $0 } }),
       OperatorCheck(
         name: "sum and product", shapes: [shape, shape],
+        activations: 2,
         device: { try $0[0].multiplied(by: $0[1]).adding($0[0]).subtracting($0[1]) },
         host: { x in zip(x[0], x[1]).map { $0 * $1 + $0 - $1 } }),
       OperatorCheck(
         name: "mean and column sums", shapes: [shape],
-        device: { try $0[0].columnSums().reshaped([shape[1]]).scaled(by: 2) },
+        activations: 1, device: { try $0[0].columnSums().reshaped([shape[1]]).scaled(by: 2) },
         host: { x in
           (0..<shape[1]).map { c in 2 * (0..<shape[0]).reduce(0) { $0 + x[0][$1 * shape[1] + c] } }
         }),
       OperatorCheck(
         name: "row gather and slice", shapes: [shape],
+        activations: 1,
         device: { try $0[0].gatheredRows([3, 0, -1, 3, 6]).sliced(axis: 1, 5..<21) },
         host: { x in
           [3, 0, -1, 3, 6].flatMap { row in
@@ -161,6 +164,7 @@ enum LayerChecks {
         }),
       OperatorCheck(
         name: "weighted row lists", shapes: [shape],
+        activations: 1,
         device: {
           try $0[0].combinedRows(
             offsets: [0, 2, 2, 5], indices: [1, 4, 0, 4, 6], weights: [0.5, -1, 2, 1, 0.25])
@@ -175,7 +179,7 @@ enum LayerChecks {
         }),
       OperatorCheck(
         name: "embedding", shapes: [shape],
-        device: { try $0[0].embedding(indices: [2, 5, 2, 0], shape: [2, 2]) },
+        activations: 0, device: { try $0[0].embedding(indices: [2, 5, 2, 0], shape: [2, 2]) },
         host: { x in [2, 5, 2, 0].flatMap { x[0][$0 * shape[1]..<($0 + 1) * shape[1]] } }),
     ]
   }
@@ -186,7 +190,7 @@ enum LayerChecks {
     return [
       OperatorCheck(
         name: "max pooling", shapes: [[1, height, width, channels]],
-        device: { try $0[0].maxPool(kernel: 3, stride: 2, padding: 1) },
+        activations: 1, device: { try $0[0].maxPool(kernel: 3, stride: 2, padding: 1) },
         host: { x in
           let (rows, columns) = ((height + 1) / 2, (width + 1) / 2)
           return (0..<rows * columns * channels).map { place in
@@ -203,7 +207,7 @@ enum LayerChecks {
         }),
       OperatorCheck(
         name: "average pooling", shapes: [[2, 3, 5, channels]],
-        device: { try $0[0].globalAveragePool() },
+        activations: 1, device: { try $0[0].globalAveragePool() },
         host: { x in
           (0..<2 * channels).map { (place: Int) -> Double in
             let first = place / channels * 15 * channels + place % channels
@@ -214,7 +218,7 @@ enum LayerChecks {
         }),
       OperatorCheck(
         name: "upsampling and sum",
-        shapes: [[1, height, width, channels], [1, 5, 6, channels]],
+        shapes: [[1, height, width, channels], [1, 5, 6, channels]], activations: 2,
         device: { try $0[0].addingUpsampled($0[1]) },
         host: { x in
           x[0].indices.map { place in

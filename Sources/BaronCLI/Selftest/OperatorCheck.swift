@@ -25,13 +25,19 @@ struct OperatorCheck {
   var tolerance = 1e-4
   /// Whether the operator has a gradient to its inputs.
   var hasGradient = true
+  /// How many of the first inputs are activations, which may be stored in 16 bits; nil where the
+  /// operator is for float32 alone.
+  var activations: Int?
   let device: ([Tensor]) throws -> Tensor
   let host: ([[Double]]) -> [Double]
 
   private static let directions = 3
   private static let step = 1e-5
 
-  /// Runs the check.
+  /// Whether the check says something about a storage of activations.
+  func applies(to type: ElementType) -> Bool { type == .float32 || activations != nil }
+
+  /// Runs the check, with activations stored as the stream stores them.
   ///
   /// - Parameter stream: Where it runs.
   /// - Returns: What was found.
@@ -42,19 +48,29 @@ struct OperatorCheck {
       (0..<count).map { _ in Float(random.uniform(Double(low), Double(high))) }
     }
     let inputs = shapes.map { values($0.reduce(1, *), range.lowerBound, range.upperBound) }
+    // What 16-bit results may be off by: a few of their last places.
+    let tolerance =
+      switch stream.activationType {
+      case .bfloat16: tolerance + 1.5e-2
+      case .float16: tolerance + 2e-3
+      default: tolerance
+      }
     let tensors = try zip(inputs, shapes).enumerated().map { index, input in
-      let tensor = try Tensor(input.0, shape: input.1, on: stream)
+      var tensor = try Tensor(input.0, shape: input.1, on: stream)
+      if index < activations ?? 0 { tensor = try tensor.asActivation() }
       return hasGradient ? tensor.trained("input \(index)") : tensor
     }
-    let exact = inputs.map { $0.map(Double.init) }
+    let exact = try tensors.map { try $0.floats().map(Double.init) }
     let result = try device(tensors)
     let got =
       result.elementType == .int32
       ? try result.integers().map(Double.init) : try result.floats().map(Double.init)
     var error = Self.difference(got, host(exact))
     guard hasGradient else { return Outcome(error: error, tolerance: tolerance) }
-    let weights = values(result.count, -1, 1)
-    try result.backward(from: try Tensor(weights, shape: result.shape, on: stream))
+    let upstream = try Tensor(values(result.count, -1, 1), shape: result.shape, on: stream)
+      .converted(to: result.elementType)
+    let weights = try upstream.floats()
+    try result.backward(from: upstream)
     for (index, tensor) in tensors.enumerated() {
       guard let gradient = try tensor.gradient?.floats() else {
         return Outcome(error: .infinity, tolerance: tolerance)

@@ -90,12 +90,11 @@ extension Tensor {
     byExponentialOf exponent: Tensor, limit: Float = Float(log(100.0))
   ) throws -> Tensor {
     precondition(exponent.count == 1, "exponent of shape \(exponent.shape); it must be a scalar")
+    precondition(elementType == .float32, "logits of \(elementType)")
     func scaling(_ x: Tensor, by exponent: Tensor) throws -> Tensor {
       let result = try Tensor(like: x, label: "scaled")
       try x.stream.launchElements(
-        try x.stream.kernel(
-          "pointwise_scale_exponential_forward", in: "Pointwise", storing: x.elementType,
-          channels: 4),
+        try x.stream.library.kernel("pointwise_scale_exponential_forward", in: "Pointwise"),
         count: x.count,
         [.buffer(x.buffer), .buffer(exponent.buffer), .buffer(result.buffer), .float(limit)],
         work: Work(operations: Double(x.count), bytes: 2 * Double(x.byteCount)))
