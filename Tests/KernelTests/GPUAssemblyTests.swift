@@ -24,6 +24,7 @@ struct GPUVariant: CustomStringConvertible {
   /// - Throws: When there is no such file.
   static func all(of path: String) throws -> [GPUVariant] {
     if path == "AttentionNVIDIA.cl" { return attention }
+    if path == "MatrixProduct16BitNVIDIA.cl" { return products }
     let source = try KernelSource.assembled(path)
     func values(_ name: String, _ values: [Int]) -> [[String: Int]] {
       source.contains("#ifndef \(name)\n") ? values.map { [name: $0] } : [[:]]
@@ -39,12 +40,28 @@ struct GPUVariant: CustomStringConvertible {
     switch path {
     case "Convolution.cl": [["FLIPPED": 0], ["FLIPPED": 1]]
     case "RoIAlign.cl": [["ACROSS": 64], ["ACROSS": 128]]
-    case "MatrixProduct.cl":
-      [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 1, 0), (2, 3, 0), (2, 3, 1), (1, 2, 0)]
-        .map { ["LEFT_LOADER": $0.0, "RIGHT_LOADER": $0.1, "SCATTERS": $0.2] }
+    case "MatrixProduct.cl": layouts
     default: [[:]]
     }
   }
+
+  /// How products and convolutions read their operands and write their results.
+  private static let layouts =
+    [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 1, 0), (2, 3, 0), (2, 3, 1), (1, 2, 0)]
+    .map { ["LEFT_LOADER": $0.0, "RIGHT_LOADER": $0.1, "SCATTERS": $0.2] }
+
+  /// Products of 16-bit operands by the largest tile with wide copies and the smallest with narrow.
+  private static let products: [GPUVariant] = {
+    let kinds = [(WarpTile.all.first, 8, 1), (WarpTile.all.last, 1, 2)]
+    return kinds.flatMap { tile, width, storage in
+      layouts.map { layout in
+        var parameters = layout.merging(tile?.parameters ?? [:]) { $1 }
+        (parameters["LEFT_WIDTH"], parameters["RIGHT_WIDTH"]) = (width, width)
+        parameters["STORAGE"] = storage
+        return GPUVariant(path: "MatrixProduct16BitNVIDIA.cl", parameters: parameters)
+      }
+    }
+  }()
 
   /// Every format with the tiles of images and texts, and with the narrowest and widest heads.
   private static let attention: [GPUVariant] = {
