@@ -1,0 +1,99 @@
+import Foundation
+import OpenCL
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// Whole training steps with 16-bit activations, by the generic kernels.
+@Suite("Mixed precision", .enabled(if: TrainingWorld.available, "\(TrainingWorld.missing)"))
+struct MixedPrecisionTests {
+  private func generic(_ body: (Context) throws -> Void) throws {
+    try TestDevice.withContext { context in
+      try body(Context(device: context.device, family: .generic, poisonsBuffers: true))
+    }
+  }
+
+  @Test func stepsAgreeWithFloat32() throws {
+    var world = try TrainingWorld()
+    world.configuration.training.iterations = 3
+    try generic { context in
+      for precision in [Precision.float32, .bfloat16, .float16] {
+        world.configuration.training.precision = precision
+        let trainer = try world.trainer(precision.rawValue, on: context)
+        #expect(trainer.step.student.activationType.rawValue == precision.rawValue)
+        try trainer.train()
+      }
+    }
+    let exact = try world.records("float32")
+    for (precision, part) in [(Precision.bfloat16, 0.03), (.float16, 0.01)] {
+      let records = try world.records(precision.rawValue)
+      #expect(records.count == 3)
+      // Later steps see other proposals.
+      for (name, want) in exact[0].losses {
+        let got = try #require(records[0].losses[name])
+        #expect(abs(got - want) <= part * max(abs(want), 0.1), "\(precision) \(name)")
+      }
+      let norms = (records[0].gradientNorm, exact[0].gradientNorm)
+      #expect(abs(norms.0 - norms.1) <= 3 * part * norms.1, "\(precision): \(norms)")
+      #expect(records.allSatisfy { $0.losses.values.allSatisfy { $0.isFinite } })
+    }
+    #expect(exact[0].measures["loss_scale"] == nil)
+    let scaled = try world.records("float16")
+    #expect(scaled.allSatisfy { $0.measures["loss_scale"] == 65536 })
+    #expect(scaled.allSatisfy { $0.measures["skipped_steps"] == 0 })
+  }
+
+  @Test func anOverflowIsLeftOutAndTheScaleIsKeptOverAResume() throws {
+    var world = try TrainingWorld()
+    world.configuration.training.precision = .float16
+    world.configuration.training.iterations = 4
+    world.configuration.training.checkpointEvery = 2
+    try generic { context in
+      let trainer = try world.trainer("run", on: context)
+      let scale = try #require(trainer.step.update.lossScale)
+      // No loss times this fits into float16.
+      try scale.overwrite(with: [1e12, 0])
+      let store = trainer.step.model.store
+      let before = try store.state().map(\.tensor)
+      var steps = 0
+      #expect(throws: TrainingError.self) {
+        try trainer.train(
+          shouldStop: { steps == 2 },
+          afterStep: { _ in
+            steps += 1
+            let now = try store.state().map(\.tensor)
+            let changed = try zip(before, now).count {
+              try $0.0.name.hasSuffix("weight") && $0.0.floats() != $0.1.floats()
+            }
+            #expect(changed == 0)
+          })
+      }
+      let after = try scale.floats()
+      #expect(after == [2.5e11, 0])
+      let records = try world.records("run")
+      #expect(records.map { $0.measures["skipped_steps"] } == [1, 1])
+      #expect(records.map(\.gradientNorm) == [0, 0])
+      let resumed = try world.trainer("run", on: context, resumes: true)
+      let restored = try resumed.step.update.lossScale?.floats()
+      #expect(restored == [2.5e11, 0])
+    }
+  }
+
+  @Test func aCPUsOwnKernelsAreForFloat32() throws {
+    var world = try TrainingWorld()
+    world.configuration.training.precision = .bfloat16
+    try TestDevice.withContext { context in
+      guard context.family == .cpu else { return }
+      #expect(Precision.bfloat16.family(on: context.device) == .generic)
+      let chosen = try Precision.automatic.activationType(on: context)
+      #expect(chosen == .float32)
+      let error = #expect(throws: Precision.Unsupported.self) {
+        _ = try world.trainer("run", on: context)
+      }
+      let text = line(of: try #require(error))
+      #expect(text.hasPrefix("training.precision bfloat16: "))
+    }
+  }
+}
