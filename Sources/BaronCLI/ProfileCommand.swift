@@ -50,6 +50,9 @@ struct ProfileCommand: ParsableCommand {
   @Flag(help: "Keep the launches of a kernel apart by phase.")
   var byPhase = false
 
+  @Flag(help: "Train on drawn pictures and, where there is none, with a made-up teacher.")
+  var drawn = false
+
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp("Override a key of the configuration.", valueName: "section.key=value"))
@@ -77,18 +80,17 @@ struct ProfileCommand: ParsableCommand {
         ProfileComparison(old: old, new: new).text(style: .detect(descriptor: 1)), terminator: "")
       return
     }
+    // Wrong input is told before the device is asked.
+    var training = try TemporaryTraining(config, overrides: overrides)
     let context = try device.makeContext()
     let roof = try Roof.measure(on: context)
-    let profile: StepProfile
-    if Preset.names(of: .clip).contains(config) {
-      profile = try StepProfile.measure(
-        CLIPTrainingConfiguration.load(config, overrides: overrides), on: context, warmup: warmup,
-        steps: steps)
-    } else {
-      profile = try StepProfile.measure(
-        RunConfiguration.load(config, overrides: overrides), on: context, warmup: warmup,
-        steps: steps)
+    let folder = try TemporaryFolder("profile")
+    defer { withExtendedLifetime(folder) {} }
+    if drawn {
+      training = try training.drawn(
+        DrawnInputs(folder: folder.path, context: context, note: DetectCommand.warn))
     }
+    let profile = try StepProfile.measure(training, on: context, warmup: warmup, steps: steps)
     print(profile.text(roof: roof, byPhase: byPhase, style: .detect(descriptor: 1)), terminator: "")
     if let trace {
       try ProfileTrace.write(

@@ -19,6 +19,10 @@ public final class ComputeStream {
   public let activationType: ElementType
   /// What computes matrix products instead of the family's float32 kernel, tried out on first use.
   lazy var tensorCores = TensorCores.usable(matrixPrecision, on: self)
+  /// Counts and times the matrix products while it is there.
+  public var matrixRecorder: MatrixRecorder?
+  /// What was found for this device, looked up by sizes.
+  var tunedChoices = TunedChoices()
   /// Orders the recorded computation; later is larger.
   var sequence: UInt64 = 0
 
@@ -58,10 +62,7 @@ public final class ComputeStream {
   public var device: Device { queue.context.device }
 
   /// The kernel that computes matrix products, with its precision.
-  public var matrixKernel: String {
-    if let tensorCores { return tensorCores.label }
-    return family == .cpu ? "matrix_product_forward_cpu float32" : "matrix_product_forward float32"
-  }
+  public var matrixKernel: String { kernelName(with: tensorCores) }
 
   /// Runs `body` without recording how to differentiate.
   ///

@@ -103,6 +103,7 @@ private func describe(
     "inner": .number(Double(result.inner)), "device": .string(stream.device.name),
     "driver": .string(stream.device.driver),
     "matrix_kernel": .string(stream.matrixKernel),
+    "tuning": stream.queue.context.tuning.map { .string($0.digest) } ?? .null,
     "threads": .number(Double(stream.device.computeUnits)), "amp": "none", "channels_last": true,
     "gflop": item.gflop.map { .number($0) } ?? .null,
     "bytes": item.bytes.map { .number($0) } ?? .null,

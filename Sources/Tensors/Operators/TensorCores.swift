@@ -78,6 +78,10 @@ struct WarpTile: Equatable {
     ["TILE_M": rows, "TILE_N": columns, "WARPS_M": warpRows, "WARPS_N": warpColumns]
   }
 
+  /// Tiles of the ring in local memory, and their depth.
+  static let stages = 3
+  static let depth = 16
+
   /// All tiles, the largest first.
   static let all = [
     WarpTile(rows: 128, columns: 128, warpRows: 2, warpColumns: 4, cost: 1),

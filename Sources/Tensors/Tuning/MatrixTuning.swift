@@ -1,0 +1,56 @@
+import KernelLibrary
+import OpenCL
+
+/// Searches parameters of matrix products on a device.
+public struct MatrixTuning {
+  private let context: Context
+  /// Seconds that the first run of a candidate, with compiling, may take.
+  private let limit: Double
+
+  /// Prepares a search.
+  ///
+  /// - Parameters:
+  ///   - context: The device.
+  ///   - limit: Seconds that the first run of a candidate, with compiling, may take.
+  public init(context: Context, limit: Double) {
+    self.context = context
+    self.limit = limit
+  }
+
+  /// Searches for one class of products.
+  ///
+  /// Programs of candidates are compiled for this search and not kept: most of them lose.
+  ///
+  /// - Parameter use: The recorded products.
+  /// - Returns: What was found; not accepted yet.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public func search(_ use: MatrixRecorder.Use) throws -> TuningRecord.Entry {
+    let stream = try ComputeStream(
+      context: context, name: "tuning",
+      library: KernelLibrary(context: context, storing: .later))
+    let cores = stream.tensorCores
+    return search(
+      use.subject, by: try MatrixTrial(use.example, on: stream, with: cores),
+      tolerance: cores?.tolerance ?? Self.tolerance)
+  }
+
+  /// The same by a trial that is there.
+  func search(
+    _ subject: Tuner.Subject, by trial: MatrixTrial, tolerance: Double
+  ) -> TuningRecord.Entry {
+    Tuner(tolerance: tolerance).search(
+      subject, shipped: trial.choices.shipped, stages: MatrixChoices.stages,
+      candidates: { trial.choices.candidates(stage: $0, best: $1) },
+      measure: { try trial.measure($0, limit: limit, isShipped: $1) })
+  }
+
+  /// The largest error of float32 products that is no fault.
+  static let tolerance = TensorCores(precision: .float32).tolerance
+}
+
+extension MatrixRecorder.Use {
+  /// What the tuner calls it.
+  public var subject: Tuner.Subject {
+    Tuner.Subject(name: shape.name, calls: calls, seconds: seconds)
+  }
+}
