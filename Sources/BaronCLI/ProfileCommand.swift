@@ -50,8 +50,7 @@ struct ProfileCommand: ParsableCommand {
   @Flag(help: "Keep the launches of a kernel apart by phase.")
   var byPhase = false
 
-  @Flag(help: "Train on drawn pictures and, where there is none, with a made-up teacher.")
-  var drawn = false
+  @OptionGroup var inputs: DrawnOption
 
   @Option(
     name: .customLong("set"),
@@ -86,9 +85,8 @@ struct ProfileCommand: ParsableCommand {
     let roof = try Roof.measure(on: context)
     let folder = try TemporaryFolder("profile")
     defer { withExtendedLifetime(folder) {} }
-    if drawn {
-      training = try training.drawn(
-        DrawnInputs(folder: folder.path, context: context, note: DetectCommand.warn))
+    if inputs.drawn {
+      training = try inputs.replace(in: training, folder: folder, context: context)
     }
     let profile = try StepProfile.measure(training, on: context, warmup: warmup, steps: steps)
     print(profile.text(roof: roof, byPhase: byPhase, style: .detect(descriptor: 1)), terminator: "")

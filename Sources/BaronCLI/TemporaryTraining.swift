@@ -45,13 +45,17 @@ enum TemporaryTraining {
 
   /// The same training on drawn pictures.
   ///
-  /// - Parameter inputs: Draws them.
+  /// - Parameters:
+  ///   - inputs: Draws them.
+  ///   - teacher: The sizes of a made-up teacher.
   /// - Returns: The training.
   /// - Throws: What drawing and writing throw.
-  func drawn(_ inputs: DrawnInputs) throws -> TemporaryTraining {
+  func drawn(
+    _ inputs: DrawnInputs, teacher: CLIPTrainingConfiguration.Model
+  ) throws -> TemporaryTraining {
     switch self {
     case .detector(let configuration):
-      .detector(try inputs.replace(in: configuration, teacher: .init()))
+      .detector(try inputs.replace(in: configuration, teacher: teacher))
     case .clip(let configuration): .clip(try inputs.replace(in: configuration))
     }
   }
@@ -67,8 +71,8 @@ enum TemporaryTraining {
   /// - Throws: What training throws.
   func run(
     on context: Context, steps: Int, profiler: Profiler? = nil,
-    begin: (Parts) throws -> Void = { _ in },
-    afterStep: (Parts, Int) throws -> Void
+    begin: @escaping (Parts) throws -> Void = { _ in },
+    afterStep: @escaping (Parts, Int) throws -> Void
   ) throws {
     let folder = FileManager.default.temporaryDirectory.appending(
       path: "baron-steps-\(UUID().uuidString)"

@@ -90,7 +90,7 @@ public struct Tuner {
   /// Searches one subject, stage by stage; each stage starts from the best of those before.
   ///
   /// A candidate that does not compile, run, keep the limit or compute rightly is recorded with the
-  /// reason. The winner meets the shipped parameters once more before it may replace them.
+  /// reason. The winner meets the shipped parameters again before it may replace them.
   ///
   /// - Parameters:
   ///   - subject: The subject.
@@ -111,24 +111,47 @@ public struct Tuner {
     entry.attempts = [first.attempt]
     guard let reference = first.measurement, first.attempt.score != nil else { return entry }
     var best = (parameters: shipped, score: 1.0)
+    var now = reference
     for stage in 0..<stages {
+      // The machine may be busier than a stage ago.
+      if stage > 0, let again = try? measure(shipped, true) { now = again }
       for parameters in candidates(stage, best.parameters)
       where !entry.attempts.contains(where: { $0.parameters == parameters }) {
-        let tried = attempt(parameters, against: reference) { try measure(parameters, false) }
+        let tried = attempt(parameters, against: now) { try measure(parameters, false) }
         entry.attempts.append(tried.attempt)
         if let score = tried.attempt.score, score > best.score { best = (parameters, score) }
       }
     }
-    guard best.score >= Self.leastScore else { return entry }
-    // Both once more, one after the other: the machine may have been busy with something else.
-    guard let before = try? measure(shipped, true),
-      let after = try? measure(best.parameters, false),
-      let score = score(after, shipped: before), score >= Self.leastScore
+    guard best.score >= Self.leastScore,
+      let score = confirmed(best.parameters, shipped: shipped, measure), score >= Self.leastScore
     else { return entry }
     entry.parameters = best.parameters
     entry.score = min(score, best.score)
     return entry
   }
+
+  /// The score of a winner that meets the shipped parameters again, in turn; the best time of each
+  /// counts, as what else the machine does only adds to it.
+  private func confirmed(
+    _ parameters: TuningRecord.Parameters, shipped: TuningRecord.Parameters,
+    _ measure: (_ parameters: TuningRecord.Parameters, _ isShipped: Bool) throws -> Measurement
+  ) -> Double? {
+    var pairs: [(before: Measurement, after: Measurement)] = []
+    for _ in 0..<Self.confirmations {
+      guard let before = try? measure(shipped, true), let after = try? measure(parameters, false)
+      else { return nil }
+      pairs.append((before, after))
+    }
+    func best(_ measurements: [Measurement]) -> Measurement {
+      let errors = measurements.map(\.error)
+      return Measurement(
+        seconds: measurements.map(\.seconds).min() ?? .infinity,
+        error: errors.contains { $0.isNaN } ? .nan : errors.max() ?? .nan)
+    }
+    return score(best(pairs.map(\.after)), shipped: best(pairs.map(\.before)))
+  }
+
+  private static let confirmations = 3
 
   private func attempt(
     _ parameters: TuningRecord.Parameters, against shipped: Measurement?,

@@ -10,7 +10,8 @@ import Testing
 struct TuneTests {
   /// The narrow detector of the demo, made smaller, without data and teacher.
   private static let small = [
-    "demo-bags", "--drawn", "--set", "training.detection_batch=2", "--set",
+    "demo-bags", "--drawn", "--teacher", "demo-teacher", "--set", "training.detection_batch=2",
+    "--set",
     "training.alignment_batch=2",
   ]
   private static let tune =

@@ -55,7 +55,7 @@ struct TuningRecordTests {
   @Test(
     "a damaged record is ignored with one line that says what is wrong",
     arguments: [
-      ("{\"format\": 1, \"devi", "line 1"), ("", ""), ("[]", "format: must be"),
+      ("{\"format\": 1, \"devi", "line 1"), ("", "line 1"), ("[]", "format: must be"),
       ("{\"format\": 99}", "format: is 99, not 1"),
       (
         record.json.text().replacing("\"calls\":3", with: "\"calls\":0.5"),

@@ -31,6 +31,12 @@ struct GPUCheckCommand: ParsableCommand {
   var config: String?
 
   @Option(
+    help: ArgumentHelp(
+      "A configuration of clip-train, for the sizes of the made-up teacher; default ViT-B/32, "
+        + "demo-teacher with --quick.", valueName: "config"))
+  var teacher: String?
+
+  @Option(
     name: .customLong("set"),
     help: ArgumentHelp("Override a key of the configuration.", valueName: "section.key=value"))
   var overrides: [String] = []
@@ -75,6 +81,9 @@ struct GPUCheckCommand: ParsableCommand {
   private func steps(in folder: String) -> [CheckStep] {
     let config = config ?? (quick ? "demo-bags" : "ov-coco-fpn-kd")
     let set = overrides.flatMap { ["--set", $0] }
+    let drawn =
+      ["--drawn"]
+      + ((teacher ?? (quick ? "demo-teacher" : nil)).map { ["--teacher", $0] } ?? [])
     let cases = cases ?? (quick ? "gemm/text_*,attention/*text*,roi_align/*" : "*")
     let small = quick ? ["--rounds", "1", "--steps", "1", "--classes", "4"] : []
     let short = quick ? ["--repeat", "3", "--sample-s", "0.01", "--warmup", "1"] : []
@@ -84,16 +93,16 @@ struct GPUCheckCommand: ParsableCommand {
       CheckStep(name: "selftest", arguments: ["selftest", "--json"] + flags),
       CheckStep(
         name: "tune",
-        arguments: ["tune", config, "--drawn", "--budget", "\(budget ?? (quick ? 15 : 300))"]
-          + ["--json", numbers[0]] + small + set + flags, file: numbers[0]),
+        arguments: ["tune", config, "--budget", "\(budget ?? (quick ? 15 : 300))"]
+          + ["--json", numbers[0]] + drawn + small + set + flags, file: numbers[0]),
       CheckStep(
         name: "bench",
         arguments: ["bench", "--cases", cases, "--json", numbers[1]] + short + flags,
         file: numbers[1]),
       CheckStep(
         name: "profile",
-        arguments: ["profile", config, "--drawn", "--steps", quick ? "1" : "5"]
-          + ["--json", numbers[2]] + set + flags, file: numbers[2]),
+        arguments: ["profile", config, "--steps", quick ? "1" : "5"]
+          + ["--json", numbers[2]] + drawn + set + flags, file: numbers[2]),
     ]
   }
 

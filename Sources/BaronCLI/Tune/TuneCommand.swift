@@ -59,8 +59,7 @@ struct TuneCommand: ParsableCommand {
   @Flag(help: "Forget what is known of this configuration's products and start over.")
   var again = false
 
-  @Flag(help: "Train on drawn pictures and, where there is none, with a made-up teacher.")
-  var drawn = false
+  @OptionGroup var inputs: DrawnOption
 
   @Option(help: ArgumentHelp("Write record and comparison.", valueName: "file.json"))
   var json: String?
@@ -93,10 +92,11 @@ struct TuneCommand: ParsableCommand {
     let record = store.load(key) { DetectCommand.warn($0) } ?? TuningRecord(key: key)
     let folder = try TemporaryFolder("tune")
     defer { withExtendedLifetime(folder) {} }
-    if drawn || !training.hasData {
-      if !drawn { DetectCommand.warn("\(config): its data is not there; drawn pictures instead") }
-      training = try training.drawn(
-        DrawnInputs(folder: folder.path, context: context, note: DetectCommand.warn))
+    if inputs.drawn || !training.hasData {
+      if !inputs.drawn {
+        DetectCommand.warn("\(config): its data is not there; drawn pictures instead")
+      }
+      training = try inputs.replace(in: training, folder: folder, context: context)
     }
     let session = TuningSession(
       training: training, name: ([config] + overrides).joined(separator: " "), context: context,

@@ -79,6 +79,8 @@ struct MatrixChoices {
       default: (isCPU ? rowBlocks : []) + pieces(best)
       }
     return changes.map { best.merging($0) { $1 } }.filter { $0 != best && isLegal($0) }
+      // As many pieces as there will be.
+      .map { MatrixPlan(launch, on: stream, with: cores, tuned: $0).choice }
   }
 
   private var warpTiles: [[String: Int]] {
