@@ -41,11 +41,12 @@ struct DeviceOption: ParsableArguments {
 
   /// A context on the device.
   ///
-  /// - Returns: The context, with the user's cache of compiled programs and what was tuned.
+  /// - Parameter isTuned: Whether it takes up what 'baron tune' found.
+  /// - Returns: The context, with the user's cache of compiled programs.
   /// - Throws: `OpenCLError` when there is no such device or the driver refuses.
-  func makeContext() throws -> Context {
+  func makeContext(isTuned: Bool = true) throws -> Context {
     let context = try Context(device: try choose(), isExact: exactConvolution)
-    if !shippedPlans, !TuningStore.isOff, let store = TuningStore.standard {
+    if isTuned, !shippedPlans, !TuningStore.isOff, let store = TuningStore.standard {
       try context.loadTuning(from: store) { DetectCommand.warn($0) }
     }
     return context

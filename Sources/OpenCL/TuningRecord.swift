@@ -113,6 +113,8 @@ public struct TuningRecord: Sendable, Equatable {
   public let key: Key
   /// Entries by subject.
   public var entries: [String: Entry] = [:]
+  /// The subjects that were chosen by configuration, so that a later call chooses the same.
+  public var searches: [String: [String]] = [:]
   /// Comparisons of whole steps by configuration.
   public var comparisons: [String: Comparison] = [:]
 

@@ -8,6 +8,7 @@ extension TuningRecord {
       "platform": .string(key.platform), "driver": .string(key.driver),
       "family": .string(key.family.rawValue), "source": .string(key.source),
       "entries": .object(entries.mapValues(\.json)),
+      "searches": .object(searches.mapValues { .array($0.map { .string($0) }) }),
       "comparisons": .object(comparisons.mapValues(\.json)),
     ]
   }
@@ -33,6 +34,7 @@ extension TuningRecord {
         device: try reader.text("device"), platform: try reader.text("platform"),
         driver: try reader.text("driver"), family: family, source: try reader.text("source")))
     entries = try reader.members("entries").mapValues { try Entry($0) }
+    searches = try reader.texts("searches")
     comparisons = try reader.members("comparisons").mapValues { try Comparison($0) }
   }
 }
@@ -151,6 +153,16 @@ private struct Reader {
       uniqueKeysWithValues: members.map {
         ($0, Reader($1, source: source, path: "\(path)\(name).\($0)."))
       })
+  }
+
+  func texts(_ name: String) throws -> [String: [String]] {
+    guard let members = document[name]?.object else { throw error(name, "an object") }
+    return try members.mapValues {
+      guard let list = $0.array, !list.contains(where: { $0.string == nil }) else {
+        throw error(name, "an object of lists of texts")
+      }
+      return list.compactMap(\.string)
+    }
   }
 
   func elements(_ name: String) throws -> [Reader] {

@@ -21,6 +21,7 @@ struct TuningRecordTests {
       .init(parameters: ["TILE_M": 32], rejection: "it does not compile"),
     ]
     record.entries = ["product 1": entry, "product 2": .init()]
+    record.searches = ["coco-mini": ["product 1", "product 2"]]
     record.comparisons = [
       "coco-mini": .init(shipped: [1, 1.1, 1.2], tuned: [0.9, 0.8, 0.7])
     ]

@@ -55,7 +55,8 @@ struct TuningSession {
     context.tuning = nil
     note("recording the matrix products of a step")
     let uses = try self.uses()
-    let chosen = chosen(uses)
+    let chosen = chosen(uses, before: again ? [] : record.searches[name] ?? [])
+    record.searches[name] = chosen.map(\.shape.name)
     let total = uses.reduce(0) { $0 + $1.seconds }
     let covered = chosen.reduce(0) { $0 + $1.seconds }
     note(
@@ -86,11 +87,19 @@ struct TuningSession {
     return recorder.uses
   }
 
-  private func chosen(_ uses: [MatrixRecorder.Use]) -> [MatrixRecorder.Use] {
+  /// The products that are searched: those that an earlier call chose, then those with the largest
+  /// share of time.
+  private func chosen(
+    _ uses: [MatrixRecorder.Use], before: [String]
+  ) -> [MatrixRecorder.Use] {
     let wanted = limits.share * uses.reduce(0) { $0 + $1.seconds }
+    let names = Set(before)
+    let ordered =
+      uses.filter { names.contains($0.shape.name) }
+      + uses.filter { !names.contains($0.shape.name) }
     var chosen: [MatrixRecorder.Use] = []
     var sum = 0.0
-    for use in uses.prefix(limits.classes) where sum < wanted {
+    for use in ordered.prefix(limits.classes) where sum < wanted {
       chosen.append(use)
       sum += use.seconds
     }
