@@ -79,7 +79,7 @@ public struct TuningRecord: Sendable, Equatable {
     public var shipped: Double
     /// Median seconds of a step with the parameters that were found.
     public var tuned: Double
-    /// The spread of the rounds with the shipped parameters: half the distance of their quartiles.
+    /// The larger spread of the rounds of each kind: half the distance of their quartiles.
     public var noise: Double
     /// Rounds of steps of each kind.
     public var rounds: Int
@@ -90,10 +90,16 @@ public struct TuningRecord: Sendable, Equatable {
     ///   - shipped: Mean seconds of a step in each round with the shipped parameters.
     ///   - tuned: The same with the parameters that were found.
     public init(shipped: [Double], tuned: [Double]) {
-      let sorted = shipped.sorted()
-      self.shipped = sorted.isEmpty ? 0 : sorted[sorted.count / 2]
-      self.tuned = tuned.isEmpty ? 0 : tuned.sorted()[tuned.count / 2]
-      noise = sorted.isEmpty ? 0 : (sorted[3 * sorted.count / 4] - sorted[sorted.count / 4]) / 2
+      func median(_ seconds: [Double]) -> Double {
+        seconds.isEmpty ? 0 : seconds.sorted()[seconds.count / 2]
+      }
+      func spread(_ seconds: [Double]) -> Double {
+        let sorted = seconds.sorted()
+        return sorted.isEmpty ? 0 : (sorted[3 * sorted.count / 4] - sorted[sorted.count / 4]) / 2
+      }
+      self.shipped = median(shipped)
+      self.tuned = median(tuned)
+      noise = max(spread(shipped), spread(tuned))
       rounds = min(shipped.count, tuned.count)
     }
 

@@ -137,6 +137,7 @@ struct TuningRecordTests {
     #expect(!isWon([1, 1, 1], [0.995, 0.995, 0.995]))
     #expect(!isWon([1, 1, 1], [1.1, 1.1, 1.1]))
     #expect(!isWon([0.8, 1, 1.2], [0.9, 0.9, 0.9]))
+    #expect(!isWon([1, 1, 1], [0.7, 0.9, 1.1]))
     #expect(!isWon([], []) && !isWon([1], [0]))
   }
 }

@@ -94,7 +94,7 @@ struct GPUCheckCommand: ParsableCommand {
       CheckStep(
         name: "tune",
         arguments: ["tune", config, "--budget", "\(budget ?? (quick ? 15 : 300))"]
-          + ["--json", numbers[0]] + drawn + small + set + flags, file: numbers[0]),
+          + ["--limit", "10", "--json", numbers[0]] + drawn + small + set + flags, file: numbers[0]),
       CheckStep(
         name: "bench",
         arguments: ["bench", "--cases", cases, "--json", numbers[1]] + short + flags,

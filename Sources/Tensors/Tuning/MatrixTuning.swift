@@ -4,6 +4,8 @@ import OpenCL
 /// Searches parameters of matrix products on a device.
 public struct MatrixTuning {
   private let context: Context
+  /// The candidates' programs: classes share them. They are not written to the cache, as most lose.
+  private let library: KernelLibrary
   /// Seconds that the first run of a candidate, with compiling, may take.
   private let limit: Double
 
@@ -14,20 +16,18 @@ public struct MatrixTuning {
   ///   - limit: Seconds that the first run of a candidate, with compiling, may take.
   public init(context: Context, limit: Double) {
     self.context = context
+    library = KernelLibrary(context: context, storing: .later)
     self.limit = limit
   }
 
   /// Searches for one class of products.
   ///
-  /// Programs of candidates are compiled for this search and not kept: most of them lose.
-  ///
   /// - Parameter use: The recorded products.
   /// - Returns: What was found; not accepted yet.
   /// - Throws: `OpenCLError` when memory runs out.
   public func search(_ use: MatrixRecorder.Use) throws -> TuningRecord.Entry {
-    let stream = try ComputeStream(
-      context: context, name: "tuning",
-      library: KernelLibrary(context: context, storing: .later))
+    // With a stream of its own the memory of one class goes before that of the next one comes.
+    let stream = try ComputeStream(context: context, name: "tuning", library: library)
     let cores = stream.tensorCores
     return search(
       use.subject, by: try MatrixTrial(use.example, on: stream, with: cores),
