@@ -4,7 +4,7 @@ import OpenCL
 /// Searches parameters of matrix products on a device.
 public struct MatrixTuning {
   private let context: Context
-  /// The candidates' programs: classes share them. They are not written to the cache, as most lose.
+  /// The candidates' programs, shared by all classes and not written to the cache, as most lose.
   private let library: KernelLibrary
   /// Seconds that the first run of a candidate, with compiling, may take.
   private let limit: Double
