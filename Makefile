@@ -6,7 +6,7 @@ archives := turbojpeg png png16 z
 # Their pkg-config names, which would otherwise put the system's folder first on the linker's path.
 linked := OpenCL:OpenCL libturbojpeg:turbojpeg libpng:png16 zlib:z
 
-.PHONY: build setup test lint demo dist clean
+.PHONY: build setup test lint demo dist gpu-check clean
 
 build:
 	swift build -c release --product baron
@@ -51,6 +51,11 @@ dist: setup
 	@ldd dist/baron | awk '!/linux-vdso/ { print $$1 }' | sort > dist/LIBRARIES.txt
 	@echo "shared libraries that a machine needs (dist/LIBRARIES.txt):" && cat dist/LIBRARIES.txt
 	dist/baron devices
+
+# The distributed binary on this machine's device: one file with all results. On another machine
+# 'baron gpu-check' does the same; CHECK='--quick' keeps to small cases.
+gpu-check: dist
+	dist/baron gpu-check --json dist/gpu-check.json $(CHECK)
 
 clean:
 	rm -rf .build dist

@@ -29,7 +29,7 @@ let package = Package(
     .target(name: "Datasets", dependencies: ["Formats", "CTurboJPEG", "CPNG"]),
     .target(name: "Evaluation", dependencies: ["Formats"]),
     // Rows 3 to 5: kernels, tensors, layers.
-    .target(name: "KernelLibrary", dependencies: ["OpenCL", "CKernels"]),
+    .target(name: "KernelLibrary", dependencies: ["Formats", "OpenCL", "CKernels"]),
     .target(name: "Tensors", dependencies: ["OpenCL", "KernelLibrary"]),
     .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.

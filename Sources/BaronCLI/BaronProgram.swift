@@ -15,7 +15,8 @@ struct BaronProgram: ParsableCommand {
       DevicesCommand.self, DemoCommand.self, WorldCommand.self, ConfigCommand.self,
       TrainCommand.self,
       CLIPTrainCommand.self, EvaluateCommand.self, DetectCommand.self, SelftestCommand.self,
-      ProfileCommand.self, WarmupCommand.self, BenchCommand.self,
+      ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
+      GPUCheckCommand.self,
     ])
 
   /// Runs the command that the arguments name.

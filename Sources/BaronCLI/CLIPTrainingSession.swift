@@ -23,6 +23,7 @@ struct CLIPTrainingSession {
       label: "clip", total: configuration.training.iterations, start: first,
       interval: .steps(configuration.training.logEvery))
     line.note("device: \(context.device.name); run: \(run.path)")
+    if let tuning = context.tuning { line.note("tuned kernels: \(tuning.summary)") }
     try TrainingSession.withSignals(on: line, continuation: continuation) { shouldStop in
       let trainer: CLIPTrainer
       do {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import KernelLibrary
 import OpenCL
 import Tensors
 
@@ -19,6 +20,12 @@ struct DeviceOption: ParsableArguments {
       discussion: "Slower; 'baron selftest' prints the errors of both."))
   var exactConvolution = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Leave out what 'baron tune' found for this device.",
+      discussion: "BARON_TUNING=off does the same."))
+  var shippedPlans = false
+
   /// What the user asked for, and in words where; nil when the choice is ours.
   var wanted: (text: String, origin: String)? {
     if let device { return (device, "--device \(device)") }
@@ -34,13 +41,19 @@ struct DeviceOption: ParsableArguments {
 
   /// A context on the device.
   ///
-  /// - Parameter precision: How activations will be stored, which decides on the kernels.
+  /// - Parameters:
+  ///   - precision: How activations will be stored, which decides on the kernels.
+  ///   - isTuned: Whether it takes up what 'baron tune' found.
   /// - Returns: The context, with the user's cache of compiled programs.
   /// - Throws: `OpenCLError` when there is no such device or the driver refuses.
-  func makeContext(for precision: Precision = .float32) throws -> Context {
+  func makeContext(for precision: Precision = .float32, isTuned: Bool = true) throws -> Context {
     let device = try choose()
-    return try Context(
+    let context = try Context(
       device: device, family: precision.family(on: device), isExact: exactConvolution)
+    if isTuned, !shippedPlans, !TuningStore.isOff, let store = TuningStore.standard {
+      try context.loadTuning(from: store) { DetectCommand.warn($0) }
+    }
+    return context
   }
 
   /// A stream on the device.

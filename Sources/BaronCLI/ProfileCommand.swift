@@ -50,6 +50,8 @@ struct ProfileCommand: ParsableCommand {
   @Flag(help: "Keep the launches of a kernel apart by phase.")
   var byPhase = false
 
+  @OptionGroup var inputs: DrawnOption
+
   @Option(
     name: .customLong("set"),
     help: ArgumentHelp("Override a key of the configuration.", valueName: "section.key=value"))
@@ -77,20 +79,16 @@ struct ProfileCommand: ParsableCommand {
         ProfileComparison(old: old, new: new).text(style: .detect(descriptor: 1)), terminator: "")
       return
     }
-    let context: Context
-    let roof: Roof
-    let profile: StepProfile
-    if Preset.names(of: .clip).contains(config) {
-      let configuration = try CLIPTrainingConfiguration.load(config, overrides: overrides)
-      context = try device.makeContext(for: configuration.training.precision)
-      roof = try Roof.measure(on: context)
-      profile = try StepProfile.measure(configuration, on: context, warmup: warmup, steps: steps)
-    } else {
-      let configuration = try RunConfiguration.load(config, overrides: overrides)
-      context = try device.makeContext(for: configuration.training.precision)
-      roof = try Roof.measure(on: context)
-      profile = try StepProfile.measure(configuration, on: context, warmup: warmup, steps: steps)
+    // Wrong input is told before the device is asked.
+    var training = try TemporaryTraining(config, overrides: overrides)
+    let context = try device.makeContext(for: training.precision)
+    let roof = try Roof.measure(on: context)
+    let folder = try TemporaryFolder("profile")
+    defer { withExtendedLifetime(folder) {} }
+    if inputs.drawn {
+      training = try inputs.replace(in: training, folder: folder, context: context)
     }
+    let profile = try StepProfile.measure(training, on: context, warmup: warmup, steps: steps)
     print(profile.text(roof: roof, byPhase: byPhase, style: .detect(descriptor: 1)), terminator: "")
     if let trace {
       try ProfileTrace.write(

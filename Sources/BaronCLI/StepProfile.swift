@@ -1,5 +1,4 @@
 import Foundation
-import KernelLibrary
 import OpenCL
 import Reporting
 import Tensors
@@ -25,116 +24,54 @@ struct StepProfile {
   let reads: [(queue: String, count: Int)]
   let memory: [Memory]
 
-  /// Trains a detector in a temporary folder and stops before anything is saved.
+  /// The tuned parameters that were used, or nil.
+  let tuning: TuningTable?
+
+  /// Trains in a temporary folder and stops before anything is saved.
   ///
   /// - Parameters:
-  ///   - configuration: What is trained; its number of iterations does not matter.
+  ///   - training: What is trained.
   ///   - context: The device.
   ///   - warmup: Steps before the measurement.
   ///   - steps: Measured steps.
   /// - Returns: The measurement.
   /// - Throws: What training throws.
   static func measure(
-    _ configuration: RunConfiguration, on context: Context, warmup: Int, steps: Int
+    _ training: TemporaryTraining, on context: Context, warmup: Int, steps: Int
   ) throws -> StepProfile {
-    var configuration = configuration
-    // One iteration more than is run: the last one saves.
-    configuration.training.iterations = warmup + steps + 1
-    configuration.training.checkpointEvery = warmup + steps + 1
-    configuration.training.evaluateEvery = 0
-    return try inTemporaryRun(yaml: configuration.yaml()) { run, profiler in
-      let trainer = try Trainer(
-        configuration: configuration, run: run, context: context, profiler: profiler
-      ) { event in
-        if case .warning(let text) = event { DetectCommand.warn(text) }
-      }
-      return try measure(
-        [trainer.step.student.queue, trainer.step.teacher.queue], trainer.step.student.library,
-        profiler, context.device, warmup: warmup, steps: steps
-      ) { try trainer.train(afterStep: $0) }
-    }
-  }
-
-  /// Trains a CLIP model in a temporary folder and stops before anything is saved.
-  ///
-  /// - Parameters:
-  ///   - configuration: What is trained; its number of iterations does not matter.
-  ///   - context: The device.
-  ///   - warmup: Steps before the measurement.
-  ///   - steps: Measured steps.
-  /// - Returns: The measurement.
-  /// - Throws: What training throws.
-  static func measure(
-    _ configuration: CLIPTrainingConfiguration, on context: Context, warmup: Int, steps: Int
-  ) throws -> StepProfile {
-    var configuration = configuration
-    configuration.training.iterations = warmup + steps + 1
-    configuration.training.checkpointEvery = warmup + steps + 1
-    return try inTemporaryRun(yaml: configuration.yaml()) { run, profiler in
-      let trainer = try CLIPTrainer(
-        configuration: configuration, run: run, context: context, profiler: profiler
-      ) { _ in }
-      return try measure(
-        [trainer.stream.queue], trainer.stream.library, profiler, context.device, warmup: warmup,
-        steps: steps
-      ) { try trainer.train(afterStep: $0) }
-    }
-  }
-
-  private static func inTemporaryRun(
-    yaml: String, _ body: (RunFolder, Profiler) throws -> StepProfile
-  ) throws -> StepProfile {
-    let folder = FileManager.default.temporaryDirectory.appending(
-      path: "baron-profile-\(UUID().uuidString)"
-    ).path
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    return try body(try RunFolder.create(at: folder, yaml: yaml), Profiler())
-  }
-
-  /// Measures the steps after the warm-up of a training that calls back after each step.
-  private static func measure(
-    _ queues: [CommandQueue], _ library: KernelLibrary, _ profiler: Profiler, _ device: Device,
-    warmup: Int, steps: Int,
-    train: (_ afterStep: (Int) throws -> Void) throws -> Void
-  ) throws -> StepProfile {
+    let profiler = Profiler()
     var begin = ContinuousClock.now
-    var readsBefore = queues.map { _ in 0 }
-    func start() throws {
-      for queue in queues {
-        try queue.finish()
-        queue.pool.resetPeaks()
-      }
+    var readsBefore: [Int] = []
+    func start(_ parts: TemporaryTraining.Parts) throws {
+      try parts.finish()
+      for queue in parts.queues { queue.pool.resetPeaks() }
       // A profile leaves its kernels to the next start.
-      library.storePrograms()
+      parts.library.storePrograms()
       try profiler.reset()
-      readsBefore = queues.map(\.readCount)
+      readsBefore = parts.queues.map(\.readCount)
       begin = .now
     }
     var result: StepProfile?
-    if warmup == 0 { try start() }
-    do {
-      try train { iteration in
-        if iteration + 1 == warmup { try start() }
-        guard iteration + 1 == warmup + steps else { return }
-        for queue in queues { try queue.finish() }
-        let seconds = (ContinuousClock.now - begin) / .seconds(1)
-        try profiler.resolve()
-        result = StepProfile(
-          device: device, steps: steps, wallSeconds: seconds, records: profiler.records,
-          hostSpans: profiler.hostSpans, clockOffset: profiler.clockOffset,
-          reads: zip(queues, readsBefore).map { ($0.name, $0.readCount - $1) },
-          memory: queues.map {
-            Memory(
-              queue: $0.name, peak: $0.pool.total.peak, reserved: $0.pool.reserved,
-              byLabel: $0.pool.byLabel.mapValues(\.peak))
-          })
-        throw Done()
-      }
-    } catch is Done {}
+    try training.run(
+      on: context, steps: warmup + steps, profiler: profiler,
+      begin: { if warmup == 0 { try start($0) } }
+    ) { parts, done in
+      if done == warmup { try start(parts) }
+      guard done == warmup + steps else { return }
+      try parts.finish()
+      let seconds = (ContinuousClock.now - begin) / .seconds(1)
+      try profiler.resolve()
+      result = StepProfile(
+        device: context.device, steps: steps, wallSeconds: seconds, records: profiler.records,
+        hostSpans: profiler.hostSpans, clockOffset: profiler.clockOffset,
+        reads: zip(parts.queues, readsBefore).map { ($0.name, $0.readCount - $1) },
+        memory: parts.queues.map {
+          Memory(
+            queue: $0.name, peak: $0.pool.total.peak, reserved: $0.pool.reserved,
+            byLabel: $0.pool.byLabel.mapValues(\.peak))
+        }, tuning: context.tuning)
+    }
     guard let result else { throw TrainingError.interrupted(iteration: 0, run: "profile") }
     return result
   }
-
-  /// Ends a training run whose measurement is complete.
-  private struct Done: Error {}
 }

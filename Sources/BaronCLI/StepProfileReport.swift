@@ -34,6 +34,7 @@ extension StepProfile {
       "step        \(each(wallSeconds)) over \(steps) steps",
       "device      busy \(each(overlap.anySeconds)), idle \(each(idle)) a step",
     ]
+    if let tuning { lines.insert("tuning      \(tuning.summary)", at: 1) }
     for (queue, reads) in reads {
       let busy = overlap.busySeconds[queue] ?? 0
       lines.append(
@@ -73,6 +74,7 @@ extension StepProfile {
     let phases = PhaseUse.collect(records, hostSpans: hostSpans, wallSeconds: wallSeconds)
     return .object([
       "device": .string(device.name), "driver": .string(device.driver),
+      "tuning": tuning.map { .string($0.digest) } ?? .null,
       "steps": .number(Double(steps)), "wall_seconds": .number(wallSeconds),
       "device_seconds": .number(overlap.anySeconds),
       "overlap_seconds": .number(overlap.overlapSeconds),

@@ -73,6 +73,7 @@ struct TrainingSession {
       label: "train", total: configuration.training.iterations, start: first,
       interval: .steps(configuration.training.logEvery))
     line.note("device: \(context.device.name); run: \(run.path)")
+    if let tuning = context.tuning { line.note("tuned kernels: \(tuning.summary)") }
     let trainer: Trainer
     var validation: ProgressLine?
     do {

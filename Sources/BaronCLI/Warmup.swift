@@ -1,9 +1,5 @@
-import CLIP
-import Checkpoints
-import DemoWorld
 import Foundation
 import KernelLibrary
-import Layers
 import OpenCL
 import Reporting
 import Tensors
@@ -54,21 +50,8 @@ final class Warmup {
   func run(
     _ configuration: RunConfiguration, teacher: CLIPTrainingConfiguration.Model
   ) throws -> Counts {
-    var configuration = configuration
-    let training = configuration.training
-    let world = try drawWorld(
-      images: max(training.detectionBatch, training.alignmentBatch, 4), regions: 0,
-      pixels: configuration.data.shortSides.max() ?? 0)
-    if !FileManager.default.fileExists(atPath: "\(configuration.clip.folder)/config.json") {
-      line.note("clip.folder: no teacher there; taking a made-up one")
-      configuration.clip.folder = try makeTeacher(teacher, for: configuration)
-    }
-    configuration.model.start = ""
-    configuration.data.trainAnnotations = "\(world)/annotations/instances_base.json"
-    configuration.data.trainImages = "\(world)/images"
-    configuration.data.alignmentAnnotations = configuration.data.trainAnnotations
-    configuration.data.alignmentImages = configuration.data.trainImages
-    configuration.data.classSplit = "\(world)/annotations/classes.json"
+    var configuration = try inputs.replace(in: configuration, teacher: teacher)
+    advance()
     // One iteration more than is run: the last one saves.
     configuration.training.iterations = Self.steps + 1
     configuration.training.checkpointEvery = Self.steps + 1
@@ -86,12 +69,8 @@ final class Warmup {
   /// - Returns: How many programs there were.
   /// - Throws: What training throws.
   func run(_ configuration: CLIPTrainingConfiguration) throws -> Counts {
-    var configuration = configuration
-    let world = try drawWorld(
-      images: configuration.training.batch, regions: 4, pixels: configuration.model.imageSize)
-    configuration.data.trainCaptions = "\(world)/annotations/region_captions.json"
-    configuration.data.trainImages = "\(world)/images"
-    configuration.data.validationAnnotations = ""
+    var configuration = try inputs.replace(in: configuration)
+    advance()
     configuration.training.iterations = Self.steps + 1
     configuration.training.checkpointEvery = Self.steps + 1
     let run = try RunFolder.create(at: "\(folder)/run", yaml: configuration.yaml())
@@ -137,38 +116,8 @@ final class Warmup {
   /// Ends the training once all kernels have run.
   private struct Done: Error {}
 
-  private func drawWorld(images: Int, regions: Int, pixels: Int) throws -> String {
-    let world = "\(folder)/world"
-    try DemoWorld.write(
-      to: world, images: images, seed: 0, pixels: min(max(pixels, 96), 1024),
-      regionsPerImage: regions)
-    advance()
-    return world
-  }
-
-  /// Writes a teacher with start values; depth changes no kernel, so two blocks are enough.
-  private func makeTeacher(
-    _ sizes: CLIPTrainingConfiguration.Model, for configuration: RunConfiguration
-  ) throws -> String {
-    let path = "\(folder)/teacher"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    // Words in pieces would make the sentences longer than a text may be.
-    let tokens = try Tokenizer.writeVocabulary(
-      of: Glyph.allCases.flatMap {
-        PromptTemplates.texts(for: $0.rawValue, templates: configuration.clip.templates)
-      }, to: path)
-    func tower(_ sizes: CLIPTrainingConfiguration.Tower) -> CLIPConfiguration.Tower {
-      .init(
-        width: sizes.width, layers: min(sizes.layers, 2), heads: sizes.heads,
-        mlpWidth: 4 * sizes.width)
-    }
-    let model = try ContrastiveModel(
-      ParameterStore(stream: try ComputeStream(context: context), seed: 0),
-      configuration: CLIPConfiguration(
-        text: tower(sizes.text), vision: tower(sizes.vision), vocabularySize: tokens,
-        contextLength: sizes.contextLength, imageSize: sizes.imageSize,
-        patchSize: sizes.patchSize, embeddingWidth: sizes.embeddingWidth))
-    try model.write(to: path)
-    return path
+  /// Depth changes no kernel, so two blocks of a teacher are enough.
+  private var inputs: DrawnInputs {
+    DrawnInputs(folder: folder, context: context, mostLayers: 2, note: { [line] in line.note($0) })
   }
 }

@@ -14,6 +14,8 @@ public final class Context {
   public let isExact: Bool
   /// Compiled programs on disk, or nil to compile each time.
   public let cache: ProgramCache?
+  /// Kernel parameters that were found to be faster than the shipped ones, or nil.
+  public var tuning: TuningTable?
   let handle: cl_context
 
   /// Creates a context.

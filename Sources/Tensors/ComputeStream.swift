@@ -23,6 +23,10 @@ public final class ComputeStream {
   /// The same for products of activations that are stored in 16 bits.
   lazy var activationCores = TensorCores.usable(
     matrixPrecision, for: activationType, on: self)
+  /// Counts and times the matrix products while it is there.
+  public var matrixRecorder: MatrixRecorder?
+  /// What was found for this device, looked up by sizes.
+  var tunedChoices = TunedChoices()
   /// Orders the recorded computation; later is larger.
   var sequence: UInt64 = 0
 
@@ -63,9 +67,7 @@ public final class ComputeStream {
 
   /// The kernel that multiplies activations, with its precision.
   public var matrixKernel: String {
-    if let cores = tensorCores(for: activationType) { return cores.label }
-    return family == .cpu
-      ? "matrix_product_forward_cpu float32" : "matrix_product_forward \(activationType)"
+    kernelName(with: tensorCores(for: activationType), operands: activationType)
   }
 
   /// What multiplies operands of a type instead of the family's own kernel, or nil.

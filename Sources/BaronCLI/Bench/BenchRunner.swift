@@ -103,6 +103,7 @@ private func describe(
     "inner": .number(Double(result.inner)), "device": .string(stream.device.name),
     "driver": .string(stream.device.driver),
     "matrix_kernel": .string(stream.matrixKernel),
+    "tuning": stream.queue.context.tuning.map { .string($0.digest) } ?? .null,
     "threads": .number(Double(stream.device.computeUnits)),
     "activations": .string(stream.activationType.rawValue),
     "amp": .string(

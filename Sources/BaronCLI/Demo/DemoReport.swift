@@ -149,7 +149,7 @@ struct DemoReport {
     guard steps > 0, let variant = result.rows.last(where: { $0.variant.name != "none" })?.variant
     else { return }
     let measured = try StepProfile.measure(
-      variant.configuration, on: context, warmup: 2, steps: steps)
+      .detector(variant.configuration), on: context, warmup: 2, steps: steps)
     let uses = KernelUse.collect(measured.records)
     page.heading("Where the time goes")
     page.paragraph(

@@ -72,25 +72,34 @@ struct MatrixLaunch {
     return run % most == 0 && operand.stride % most == 0 ? most : 1
   }
 
+  /// Whether its depth may be cut into pieces that are added up afterwards.
+  var mayBeSplit: Bool { !scatters && targetStride == nil && !adds }
+
   /// Enqueues the product.
   func run(on stream: ComputeStream, into target: Buffer) throws {
-    try run(on: stream, into: target, with: stream.tensorCores(for: operandType))
+    let cores = stream.tensorCores(for: operandType)
+    guard let recorder = stream.matrixRecorder else {
+      return try run(on: stream, into: target, with: cores)
+    }
+    try recorder.record(self, target: target, on: stream, with: cores) {
+      try run(on: stream, into: target, with: cores)
+    }
   }
 
   /// Enqueues the product, by tensor cores or by the family's own kernel.
-  func run(on stream: ComputeStream, into target: Buffer, with cores: TensorCores?) throws {
+  ///
+  /// `tuned` holds what is chosen otherwise than in the shipped plan; nil takes what was found for
+  /// this device.
+  func run(
+    on stream: ComputeStream, into target: Buffer, with cores: TensorCores?,
+    tuned: [String: Int]? = nil
+  ) throws {
     guard rows > 0, columns > 0, batch > 0 else { return }
     precondition(
       targetType == .float32 || targetType == operandType && !adds,
       "product of \(operandType) into \(targetType)")
-    let plan =
-      if let cores {
-        MatrixPlan(cores, self, device: stream.device)
-      } else if stream.family == .cpu {
-        MatrixPlan(cpu: self, device: stream.device)
-      } else {
-        MatrixPlan(groups: self, device: stream.device)
-      }
+    let plan = MatrixPlan(
+      self, on: stream, with: cores, tuned: tuned ?? stream.tunedChoice(for: self, with: cores))
     guard plan.splits > 1 else {
       return try enqueue(plan, on: stream, into: target, of: targetType)
     }

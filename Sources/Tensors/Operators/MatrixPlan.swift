@@ -15,9 +15,24 @@ struct MatrixPlan {
   let splits: Int
   /// Depth of a piece.
   let splitDepth: Int
+  /// All that may be chosen otherwise, by the names of ``MatrixChoices``.
+  let choice: [String: Int]
+
+  /// The plan for a stream's family of kernels; `tuned` holds what is chosen otherwise than here.
+  init(
+    _ launch: MatrixLaunch, on stream: ComputeStream, with cores: TensorCores?, tuned: [String: Int]
+  ) {
+    if let cores {
+      self.init(cores, launch, device: stream.device, tuned: tuned)
+    } else if stream.family == .cpu {
+      self.init(cpu: launch, device: stream.device, tuned: tuned)
+    } else {
+      self.init(groups: launch, device: stream.device, tuned: tuned)
+    }
+  }
 
   /// The plan for `MatrixProduct.cl`.
-  init(groups launch: MatrixLaunch, device: Device) {
+  init(groups launch: MatrixLaunch, device: Device, tuned: [String: Int] = [:]) {
     kernel = "matrix_product_forward"
     file = "MatrixProduct"
     parameters = [:]
@@ -26,17 +41,20 @@ struct MatrixPlan {
     let across = launch.columns.dividedUp(by: 64)
     let down = launch.rows.dividedUp(by: 64)
     (splits, splitDepth) = Self.pieces(
-      launch, groups: across * down * launch.batch, units: device.computeUnits, step: 256)
+      launch, groups: across * down * launch.batch, units: device.computeUnits, step: 256,
+      wanted: tuned["SPLITS"])
+    choice = ["SPLITS": splits]
     global = [across * 16, down * 16, launch.batch * splits]
   }
 
   /// The plan for `MatrixProductCPU.cl`.
-  init(cpu launch: MatrixLaunch, device: Device) {
+  init(cpu launch: MatrixLaunch, device: Device, tuned: [String: Int] = [:]) {
     kernel = "matrix_product_forward_cpu"
     file = "MatrixProductCPU"
     local = [1, 1, 1]
-    let tile = RegisterTile.best(rows: launch.rows, columns: launch.columns)
-    let (depthStep, mostColumns) = tile.block(localMemoryInBytes: device.localMemoryInBytes)
+    let tile = RegisterTile(tuned) ?? .best(rows: launch.rows, columns: launch.columns)
+    let block = tile.block(localMemoryInBytes: device.localMemoryInBytes)
+    let (depthStep, mostColumns) = (tuned["KC"] ?? block.depth, tuned["NC"] ?? block.columns)
     parameters = [
       "MR": tile.rows, "NV": tile.vectors, "KC": depthStep, "NC": mostColumns,
     ]
@@ -51,46 +69,67 @@ struct MatrixPlan {
     let fair = launch.rows.dividedUp(by: wanted)
     let fitting = max(RegisterTile.packedRows, 131_072 / columnBlock)
     let rowBlock =
-      min(max(fair, RegisterTile.packedRows), fitting)
+      tuned["ROW_BLOCK"] ?? min(max(fair, RegisterTile.packedRows), fitting)
       .dividedUp(by: RegisterTile.packedRows) * RegisterTile.packedRows
     let down = launch.rows.dividedUp(by: rowBlock)
     (splits, splitDepth) = Self.pieces(
       launch, groups: across * down * launch.batch, units: units == 1 ? 0 : units,
-      step: 4 * depthStep)
+      step: 4 * depthStep, wanted: tuned["SPLITS"])
+    choice = parameters.merging(["ROW_BLOCK": rowBlock, "SPLITS": splits]) { $1 }
     arguments = [.int(rowBlock), .int(columnBlock)]
     global = [launch.columns.dividedUp(by: columnBlock), down, launch.batch * splits]
   }
 
   /// The plan for `MatrixProductNVIDIA.cl` or `MatrixProduct16BitNVIDIA.cl`.
-  init(_ cores: TensorCores, _ launch: MatrixLaunch, device: Device) {
+  init(
+    _ cores: TensorCores, _ launch: MatrixLaunch, device: Device, tuned: [String: Int] = [:]
+  ) {
     (kernel, file) = cores.kernel
     label = cores.label
-    let tile = WarpTile.best(
-      among: cores.tiles, rows: launch.rows, columns: launch.columns, batch: launch.batch,
-      units: device.computeUnits)
+    let tile =
+      WarpTile(tuned)
+      ?? .best(
+        among: cores.tiles, rows: launch.rows, columns: launch.columns, batch: launch.batch,
+        units: device.computeUnits)
     var parameters = tile.parameters.merging(cores.parameters) { $1 }
     parameters["LEFT_WIDTH"] = launch.copyWidth(of: launch.left)
     parameters["RIGHT_WIDTH"] = launch.copyWidth(of: launch.right)
+    let stages = tuned["STAGES"] ?? WarpTile.stages
+    let shippedDepth = WarpTile.depth(of: cores.operands)
+    let tileDepth = tuned["TILE_K"] ?? shippedDepth
+    if stages != WarpTile.stages { parameters["STAGES"] = stages }
+    if tileDepth != shippedDepth {
+      parameters["TILE_K"] = tileDepth
+      // Sums go on for the same depth.
+      if let promoted = parameters["PROMOTED_STEPS"], promoted > 0 {
+        parameters["PROMOTED_STEPS"] = max(1, promoted * shippedDepth / tileDepth)
+      }
+    }
     self.parameters = parameters
     arguments = []
     local = [tile.items, 1, 1]
     let across = launch.columns.dividedUp(by: tile.columns)
     let down = launch.rows.dividedUp(by: tile.rows)
     (splits, splitDepth) = Self.pieces(
-      launch, groups: across * down * launch.batch, units: device.computeUnits, step: 256)
+      launch, groups: across * down * launch.batch, units: device.computeUnits, step: 256,
+      wanted: tuned["SPLITS"])
+    choice = tile.parameters.merging(
+      ["STAGES": stages, "TILE_K": tileDepth, "SPLITS": splits]
+    ) { $1 }
     global = [across * tile.items, down, launch.batch * splits]
   }
 
-  /// Cuts the depth when there are too few groups for the device; not below `step`.
+  /// Cuts the depth when there are too few groups for the device, not below `step`, or into the
+  /// wanted number of pieces.
   private static func pieces(
-    _ launch: MatrixLaunch, groups: Int, units: Int, step: Int
+    _ launch: MatrixLaunch, groups: Int, units: Int, step: Int, wanted: Int?
   ) -> (count: Int, depth: Int) {
-    guard !launch.scatters, launch.targetStride == nil, !launch.adds, groups < 2 * units,
-      launch.depth > step
-    else {
+    let isWanted = wanted.map { $0 > 1 && launch.depth > 64 }
+    guard launch.mayBeSplit, isWanted ?? (groups < 2 * units && launch.depth > step) else {
       return (1, max(1, launch.depth))
     }
-    let wanted = min((4 * units).dividedUp(by: groups), launch.depth.dividedUp(by: step))
+    let wanted =
+      wanted ?? min((4 * units).dividedUp(by: groups), launch.depth.dividedUp(by: step))
     let depth = launch.depth.dividedUp(by: wanted).dividedUp(by: 64) * 64
     return (launch.depth.dividedUp(by: depth), depth)
   }

@@ -95,6 +95,11 @@ struct WarpTile: Equatable {
     ["TILE_M": rows, "TILE_N": columns, "WARPS_M": warpRows, "WARPS_N": warpColumns]
   }
 
+  /// Tiles of the ring in local memory.
+  static let stages = 3
+  /// Their depth.
+  static func depth(of operands: ElementType) -> Int { operands == .float32 ? 16 : 32 }
+
   /// All tiles, the largest first.
   static let all = [
     WarpTile(rows: 128, columns: 128, warpRows: 2, warpColumns: 4, cost: 1),

@@ -1,0 +1,101 @@
+import CLIP
+import Checkpoints
+import DemoWorld
+import Foundation
+import Layers
+import OpenCL
+import Tensors
+import Training
+
+/// Drawn pictures and a made-up teacher in the place of a configuration's data, so that its
+/// training steps run where the data is not.
+///
+/// The pictures are square, with the larger of the configured short sides. Losses mean nothing.
+struct DrawnInputs {
+  /// Where pictures and teacher are written.
+  let folder: String
+  let context: Context
+  /// Blocks of a made-up teacher's towers at most; nil makes as many as the sizes say.
+  var mostLayers: Int?
+  /// Gets one line when a teacher is made up.
+  var note: (String) -> Void = { _ in }
+
+  /// A detector's configuration that trains on drawn pictures.
+  ///
+  /// - Parameters:
+  ///   - original: What is trained; paths do not matter but for `clip.folder`.
+  ///   - teacher: The widths of a made-up teacher, used when `clip.folder` holds none.
+  /// - Returns: The same with other inputs and a rate that changes next to nothing.
+  /// - Throws: What drawing and writing throw.
+  func replace(
+    in original: RunConfiguration, teacher: CLIPTrainingConfiguration.Model
+  ) throws -> RunConfiguration {
+    var configuration = original
+    let training = configuration.training
+    let world = try drawWorld(
+      images: max(training.detectionBatch, training.alignmentBatch, 4), regions: 0,
+      pixels: configuration.data.shortSides.max() ?? 0)
+    if !FileManager.default.fileExists(atPath: "\(configuration.clip.folder)/config.json") {
+      note("clip.folder: no teacher there; taking a made-up one")
+      configuration.clip.folder = try makeTeacher(teacher, for: configuration)
+    }
+    configuration.model.start = ""
+    configuration.data.trainAnnotations = "\(world)/annotations/instances_base.json"
+    configuration.data.trainImages = "\(world)/images"
+    configuration.data.alignmentAnnotations = configuration.data.trainAnnotations
+    configuration.data.alignmentImages = configuration.data.trainImages
+    configuration.data.classSplit = "\(world)/annotations/classes.json"
+    // From made-up weights a published rate may lead to numbers that are none.
+    configuration.optimizer.rate = 1e-6
+    return configuration
+  }
+
+  /// A CLIP model's configuration that trains on drawn pictures.
+  ///
+  /// - Parameter original: What is trained; paths do not matter.
+  /// - Returns: The same with other inputs.
+  /// - Throws: What drawing and writing throw.
+  func replace(in original: CLIPTrainingConfiguration) throws -> CLIPTrainingConfiguration {
+    var configuration = original
+    let world = try drawWorld(
+      images: configuration.training.batch, regions: 4, pixels: configuration.model.imageSize)
+    configuration.data.trainCaptions = "\(world)/annotations/region_captions.json"
+    configuration.data.trainImages = "\(world)/images"
+    configuration.data.validationAnnotations = ""
+    return configuration
+  }
+
+  private func drawWorld(images: Int, regions: Int, pixels: Int) throws -> String {
+    let world = "\(folder)/world"
+    try DemoWorld.write(
+      to: world, images: images, seed: 0, pixels: min(max(pixels, 96), 1024),
+      regionsPerImage: regions)
+    return world
+  }
+
+  /// Writes a teacher with start values.
+  private func makeTeacher(
+    _ sizes: CLIPTrainingConfiguration.Model, for configuration: RunConfiguration
+  ) throws -> String {
+    let path = "\(folder)/teacher"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    // Words in pieces would make the sentences longer than a text may be.
+    let tokens = try Tokenizer.writeVocabulary(
+      of: Glyph.allCases.flatMap {
+        PromptTemplates.texts(for: $0.rawValue, templates: configuration.clip.templates)
+      }, to: path)
+    func tower(_ sizes: CLIPTrainingConfiguration.Tower) -> CLIPConfiguration.Tower {
+      .init(
+        width: sizes.width, layers: min(sizes.layers, mostLayers ?? sizes.layers),
+        heads: sizes.heads, mlpWidth: 4 * sizes.width)
+    }
+    let model = try ContrastiveModel(
+      ParameterStore(stream: try ComputeStream(context: context), seed: 0),
+      configuration: CLIPConfiguration(
+        text: tower(sizes.text), vision: tower(sizes.vision), vocabularySize: tokens,
+        contextLength: sizes.contextLength, imageSize: sizes.imageSize,
+        patchSize: sizes.patchSize, embeddingWidth: sizes.embeddingWidth))
+    try model.write(to: path)
+    return path
+  }
+}

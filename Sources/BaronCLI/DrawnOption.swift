@@ -1,0 +1,31 @@
+import ArgumentParser
+import OpenCL
+import Training
+
+/// Whether to train on drawn pictures instead of the configured data.
+struct DrawnOption: ParsableArguments {
+  @Flag(help: "Train on drawn pictures and, where there is none, with a made-up teacher.")
+  var drawn = false
+
+  @Option(
+    help: ArgumentHelp(
+      "A configuration of clip-train, for the sizes of a made-up teacher; default ViT-B/32.",
+      valueName: "config"))
+  var teacher: String?
+
+  /// The training on drawn pictures.
+  ///
+  /// - Parameters:
+  ///   - training: The training on the configured data.
+  ///   - folder: Where pictures and teacher are written.
+  ///   - context: The device.
+  /// - Returns: The training.
+  /// - Throws: `ConfigurationError` for the teacher, or what drawing and writing throw.
+  func replace(
+    in training: TemporaryTraining, folder: TemporaryFolder, context: Context
+  ) throws -> TemporaryTraining {
+    try training.drawn(
+      DrawnInputs(folder: folder.path, context: context, note: DetectCommand.warn),
+      teacher: try teacher.map { try CLIPTrainingConfiguration.load($0).model } ?? .init())
+  }
+}
