@@ -6,19 +6,13 @@ import Testing
 
 @testable import Training
 
-/// Whole training steps with 16-bit activations, by the generic kernels.
+/// Whole training steps with 16-bit activations.
 @Suite("Mixed precision", .enabled(if: TrainingWorld.available, "\(TrainingWorld.missing)"))
 struct MixedPrecisionTests {
-  private func generic(_ body: (Context) throws -> Void) throws {
-    try TestDevice.withContext { context in
-      try body(Context(device: context.device, family: .generic, poisonsBuffers: true))
-    }
-  }
-
   @Test func stepsAgreeWithFloat32() throws {
     var world = try TrainingWorld()
     world.configuration.training.iterations = 3
-    try generic { context in
+    try TestDevice.withContext { context in
       for precision in [Precision.float32, .bfloat16, .float16] {
         world.configuration.training.precision = precision
         let trainer = try world.trainer(precision.rawValue, on: context)
@@ -50,7 +44,7 @@ struct MixedPrecisionTests {
     world.configuration.training.precision = .float16
     world.configuration.training.iterations = 4
     world.configuration.training.checkpointEvery = 2
-    try generic { context in
+    try TestDevice.withContext { context in
       try overflow(world, on: context)
       let resumed = try world.trainer("run", on: context, resumes: true)
       let restored = try resumed.step.update.lossScale?.floats()
@@ -81,19 +75,11 @@ struct MixedPrecisionTests {
     #expect(lowered == [2.5e11, 0])
   }
 
-  @Test func aCPUsOwnKernelsAreForFloat32() throws {
-    var world = try TrainingWorld()
-    world.configuration.training.precision = .bfloat16
+  @Test func automaticMeansFloat32WithoutTensorCores() throws {
     try TestDevice.withContext { context in
-      guard context.family == .cpu else { return }
-      #expect(Precision.bfloat16.family(on: context.device) == .generic)
+      guard context.family != .nvidia else { return }
       let chosen = try Precision.automatic.activationType(on: context)
       #expect(chosen == .float32)
-      let error = #expect(throws: Precision.Unsupported.self) {
-        _ = try world.trainer("run", on: context)
-      }
-      let text = line(of: try #require(error))
-      #expect(text.hasPrefix("training.precision bfloat16: "))
     }
   }
 }
