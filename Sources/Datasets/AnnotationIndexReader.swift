@@ -208,7 +208,7 @@ struct AnnotationIndexReader {
       uniqueKeysWithValues: index.images.ids.enumerated().map { ($0.element, Int32($0.offset)) })
     index.annotations.images = try imageIDs.enumerated().map { number, id in
       guard let position = positions[id] else {
-        throw error(annotation: number, "image_id", "noImage(id))
+        throw error(annotation: number, "image_id", noImage(id))
       }
       return position
     }

@@ -1,8 +1,4 @@
-import Foundation
-
-#if canImport(FoundationXML)
-  import FoundationXML
-#endif
+import Formats
 
 /// The annotation of one PASCAL VOC image.
 struct VOCRecord: Equatable {
@@ -30,17 +26,14 @@ struct VOCRecord: Equatable {
 
   /// Reads a file.
   init(path: String) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
+    let root: MarkupElement
+    do {
+      let file = try MappedFile(path: path)
+      defer { withExtendedLifetime(file) {} }
+      root = try MarkupElement(parsing: String(decoding: file.bytes, as: UTF8.self), source: path)
+    } catch let error as FormatError {
       throw DatasetError.record(
-        file: path, place: "", field: "", reason: "cannot be read; check path and rights")
-    }
-    let parser = XMLParser(data: data)
-    let tree = XMLTree()
-    parser.delegate = tree
-    guard parser.parse(), let root = tree.root, tree.isComplete else {
-      throw DatasetError.record(
-        file: path, place: "line \(parser.lineNumber)", field: "",
-        reason: "is cut short or no well-formed XML; copy the file again")
+        file: path, place: error.place, field: "", reason: "\(error.reason); copy the file again")
     }
     let reader = Fields(path: path)
     fileName = try reader.text(root, "filename", place: "")
@@ -58,7 +51,7 @@ struct VOCRecord: Equatable {
           "is \(corners): the right lower corner lies before the left upper one", "bndbox", place)
       }
       // Labelling tools leave the element empty.
-      let difficult = node.child("difficult")?.content ?? ""
+      let difficult = node.child("difficult")?.text ?? ""
       guard ["", "0", "1"].contains(difficult) else {
         throw reader.fault("is \"\(difficult)\"; it must be 0 or 1", "difficult", place)
       }
@@ -72,14 +65,14 @@ struct VOCRecord: Equatable {
   private struct Fields {
     let path: String
 
-    func text(_ node: XMLTree.Node, _ name: String, place: String) throws -> String {
-      guard let text = node.child(name)?.content, !text.isEmpty else {
+    func text(_ node: MarkupElement, _ name: String, place: String) throws -> String {
+      guard let text = node.child(name)?.text, !text.isEmpty else {
         throw missing(name, place: place)
       }
       return text
     }
 
-    func number(_ node: XMLTree.Node, _ name: String, place: String) throws -> Double {
+    func number(_ node: MarkupElement, _ name: String, place: String) throws -> Double {
       let text = try text(node, name, place: place)
       guard let value = Double(text), value.isFinite else {
         throw fault("is \"\(text)\"; it must be a number of pixels", name, place)
@@ -87,7 +80,7 @@ struct VOCRecord: Equatable {
       return value
     }
 
-    func side(_ node: XMLTree.Node, _ name: String) throws -> Int {
+    func side(_ node: MarkupElement, _ name: String) throws -> Int {
       let value = try number(node, name, place: "size")
       guard let side = Int(exactly: value), side > 0 else {
         throw fault("is \(value); it must be a positive whole number of pixels", name, "size")
@@ -102,44 +95,5 @@ struct VOCRecord: Equatable {
     func fault(_ reason: String, _ field: String, _ place: String) -> DatasetError {
       .record(file: path, place: place, field: field, reason: reason)
     }
-  }
-}
-
-/// Builds a tree from the events of the parser.
-private final class XMLTree: NSObject, XMLParserDelegate {
-  final class Node {
-    let name: String
-    var text = ""
-    var children: [Node] = []
-
-    init(_ name: String) { self.name = name }
-
-    var content: String { text.trimmingCharacters(in: .whitespacesAndNewlines) }
-
-    func child(_ name: String) -> Node? { children.first { $0.name == name } }
-  }
-
-  private(set) var root: Node?
-  private var open: [Node] = []
-
-  /// Whether every element was closed; the parser does not mind a text that ends before.
-  var isComplete: Bool { open.isEmpty }
-
-  func parser(
-    _ parser: XMLParser, didStartElement elementName: String, namespaceURI: String?,
-    qualifiedName: String?, attributes: [String: String]
-  ) {
-    let node = Node(elementName)
-    if let parent = open.last { parent.children.append(node) } else { root = node }
-    open.append(node)
-  }
-
-  func parser(_ parser: XMLParser, foundCharacters string: String) { open.last?.text += string }
-
-  func parser(
-    _ parser: XMLParser, didEndElement elementName: String, namespaceURI: String?,
-    qualifiedName: String?
-  ) {
-    _ = open.popLast()
   }
 }

@@ -56,7 +56,7 @@ import Testing
   }
 
   @Test(arguments: [
-    ("<annotation><filename>a", "is cut short or no well-formed XML"),
+    ("<annotation>\n<filename>a", "line 2: the text ends inside an element; copy"),
     (xml("", size: ""), #""size": is missing"#),
     (xml("", size: sizeOf(0, 5)), #"size: "width": is 0.0"#),
     (xml("<object><name>x</name></object>"), #"object 1: "bndbox": is missing"#),
@@ -67,8 +67,8 @@ import Testing
       xml(object("x", ["1", "1", "2", "2"], difficult: "<difficult>no</difficult>")),
       #"object 1: "difficult": is "no""#
     ),
-    ("<annotation></size></annotation>", "is cut short or no well-formed XML"),
-    ("", "is cut short or no well-formed XML"),
+    ("<annotation></size></annotation>", "line 1: the end of an element \"size\""),
+    ("", "line 1: the text ends"),
     ("<annotation/>", #""filename": is missing"#),
   ])
   func malformedFilesGiveOneLine(text: String, part: String) throws {
