@@ -27,10 +27,11 @@ struct AnnotationIndexReader {
   private static let imageFields = ["id", "width", "height"]
   private static let annotationFields = ["id", "image_id", "category_id", "bbox"]
   private static let categoryFields = ["id", "name"]
-  /// Ids of images and classes stand here until all lists are known.
+  /// The largest width or height that a column holds.
   private static let largestCount = Int(Int32.max)
 
   private let path: String
+  /// The columns so far; labels and image indices follow when all ids are known.
   private var partial: AnnotationIndex
   private var imageIDs: [Int] = []
   private var categoryIDs: [Int] = []

@@ -5,7 +5,8 @@ import Foundation
 ///
 /// Every record is copied byte for byte, so ids and fields that this program does not know stay as
 /// they are. As in the published files (spec training 4.5) all images and all categories are kept and
-/// only the annotations are chosen; a compact file also leaves out what no annotation names.
+/// only the annotations are chosen. A compact file leaves out images without an annotation, and in
+/// COCO categories of other parts; images of LVIS name categories that they do not have.
 public struct AnnotationSplitter {
   /// One file to write.
   public struct Part: Sendable, Equatable {
@@ -44,8 +45,8 @@ public struct AnnotationSplitter {
   ///
   /// - Parameters:
   ///   - index: The file's index.
-  ///   - isCompact: Whether images without an annotation and categories outside of a part are left
-  ///     out of it.
+  ///   - isCompact: Whether images without an annotation, and in COCO categories outside of a part,
+  ///     are left out of it.
   public init(_ index: AnnotationIndex, isCompact: Bool) {
     self.index = index
     self.isCompact = isCompact
@@ -87,7 +88,7 @@ public struct AnnotationSplitter {
         case "categories":
           summary.categories = try copyList(&scanner, file, &writer, index.categories.count) {
             _, range in
-            guard isCompact else { return true }
+            guard isCompact, !index.isLVIS else { return true }
             var record = JSONScanner(file, at: range.lowerBound)
             guard let id = try record.value()["id"]?.integer, let label = labels[id] else {
               return false

@@ -405,25 +405,6 @@ public struct JSONScanner {
     throw error("expected '\(word)'")
   }
 
-  /// Where the value that stands next begins.
-  ///
-  /// - Returns: The offset of its first byte.
-  /// - Throws: ``FormatError`` at the end of the text or at a byte that starts no value.
-  public mutating func offset() throws -> Int {
-    _ = try peek()
-    return position
-  }
-
-  /// Skips one value of any kind, checking its syntax.
-  ///
-  /// - Returns: The bytes that it takes.
-  /// - Throws: ``FormatError`` at a syntax error.
-  public mutating func skippedRange() throws -> Range<Int> {
-    let start = try offset()
-    try skipValue()
-    return start..<position
-  }
-
   /// Skips one value of any kind, checking its syntax.
   ///
   /// - Throws: ``FormatError`` at a syntax error.

@@ -3,6 +3,25 @@
 /// Polygons are most of an annotation file. An array of plain numbers is checked by one table look-up
 /// a byte; everything else, and everything that is wrong, is left to the reader that explains itself.
 extension JSONScanner {
+  /// Where the value that stands next begins.
+  ///
+  /// - Returns: The offset of its first byte.
+  /// - Throws: ``FormatError`` at the end of the text or at a byte that starts no value.
+  public mutating func offset() throws -> Int {
+    _ = try peek()
+    return position
+  }
+
+  /// Skips one value of any kind, checking its syntax.
+  ///
+  /// - Returns: The bytes that it takes.
+  /// - Throws: ``FormatError`` at a syntax error.
+  public mutating func skippedRange() throws -> Range<Int> {
+    let start = try offset()
+    try skipValue()
+    return start..<position
+  }
+
   private typealias State = UInt8
 
   private static let valueWanted: State = 0

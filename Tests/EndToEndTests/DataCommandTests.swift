@@ -1,3 +1,4 @@
+import Datasets
 import Formats
 import Foundation
 import TestSupport
@@ -50,6 +51,11 @@ struct DataCommandTests {
     let base = "\(scratch.folder)/lvis_v1style_val_mini_base.json"
     #expect(try Self.lists(base) == Self.lists(source))
     #expect(result.output.contains("_novel.json: 0 annotations, 40 images (0 annotated), 1203"))
+    let compact = try BaronProcess.run(
+      "split", "lvis", source, "-o", scratch.folder, "--compact")
+    // Images name classes that they do not have, so all classes stay.
+    #expect(try COCOAnnotations(path: base).categories.count == 1203)
+    #expect(compact.output.contains("_novel.json: 0 annotations, 0 images (0 annotated), 1203"))
     let coco = "\(Self.data)/coco-mini/annotations/instances_val.json"
     expectError(
       try BaronProcess.run("split", "lvis", coco, "-o", scratch.folder), "frequency", "split coco")
@@ -70,6 +76,33 @@ struct DataCommandTests {
       try BaronProcess.run(
         "convert-data", "voc", "\(Self.data)/voc-mini", "--image-set", "test", "-o", target),
       "ImageSets/Main/test.txt")
+  }
+
+  @Test("the index of a large file is kept, and told when it does not fit")
+  func index() throws {
+    let scratch = try Scratch()
+    let large = scratch.folder + "/large.json"
+    let made = try BaronProcess.run(
+      "bench-annotations", "repeat", "\(Self.data)/coco-mini/annotations/instances_val.json", "-o",
+      large, "--megabytes", "10")
+    #expect(made.status == 0, "\(made.errors)")
+    func read() throws -> BaronProcess.Result {
+      try BaronProcess.run(
+        "bench-annotations", "read", large, environment: ["BARON_CACHE": scratch.folder + "/cache"])
+    }
+    let first = try read()
+    #expect(first.status == 0 && first.errors.isEmpty, "\(first.errors)")
+    let kept = try FileManager.default.contentsOfDirectory(
+      atPath: scratch.folder + "/cache/annotations")
+    #expect(kept.count == 1)
+    let counts = try #require(first.output.split(separator: "\n").first)
+    #expect(try read().output.hasPrefix(counts))
+    let place = "\(scratch.folder)/cache/annotations/\(kept[0])"
+    try Data("no index".utf8).write(to: URL(filePath: place))
+    let again = try read()
+    #expect(again.output.hasPrefix(counts))
+    #expect(
+      again.errors == "note: \(place): is no index of this version; \(large) is indexed anew\n")
   }
 
   @Test("bad files give one line")

@@ -19,7 +19,7 @@ struct SplitCommand: ParsableCommand {
       name: .shortAndLong, help: ArgumentHelp("The folder to write to.", valueName: "folder"))
     var output: String
 
-    @Flag(help: "Leave out images without an annotation and categories of other parts.")
+    @Flag(help: "Leave out images without an annotation; in COCO also categories of other parts.")
     var compact = false
 
     /// Writes one file for each group, named after the annotation file.
