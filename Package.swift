@@ -21,12 +21,13 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CKernels"),
-    // Row 1: bytes only.
+    // Row 1: bytes and pixels only.
     .target(name: "Formats", dependencies: ["CZlib"]),
+    .target(name: "Masks"),
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
-    .target(name: "Datasets", dependencies: ["Formats", "CTurboJPEG", "CPNG"]),
+    .target(name: "Datasets", dependencies: ["Formats", "Masks", "CTurboJPEG", "CPNG"]),
     .target(name: "Evaluation", dependencies: ["Formats"]),
     // Rows 3 to 5: kernels, tensors, layers.
     .target(name: "KernelLibrary", dependencies: ["Formats", "OpenCL", "CKernels"]),
@@ -64,7 +65,9 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Formats", "TestSupport"]),
+    .testTarget(name: "MasksTests", dependencies: ["Masks"]),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["Datasets", "Masks", "Formats", "TestSupport"]),
     .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Formats", "TestSupport"]),
     .testTarget(
       name: "KernelTests",

@@ -3,7 +3,8 @@ import Formats
 /// The classes, images and boxes of a COCO-format detection file, filtered for training (spec 4.5).
 ///
 /// LVIS files are read as well: an image without `file_name` takes the tail of `coco_url`, and a
-/// missing `iscrowd` means no crowd. Masks are skipped.
+/// missing `iscrowd` means no crowd. Masks stay in the file: ``SegmentationReader`` gets them with
+/// ``index``. The index of a large file is kept in the user's cache (``AnnotationIndexCache``).
 public struct COCOAnnotations: Sendable {
   /// One class of the file.
   public struct Category: Sendable, Equatable {
@@ -97,6 +98,8 @@ public struct COCOAnnotations: Sendable {
 
   /// The file's path.
   public let path: String
+  /// All that the file says, in columns, nothing filtered: the way to masks and LVIS fields.
+  public let index: AnnotationIndex
   /// The classes by ascending id; a label is an index into this list.
   public let categories: [Category]
   /// The images in file order, those without boxes included.
@@ -110,34 +113,18 @@ public struct COCOAnnotations: Sendable {
   ///   - path: The file's path.
   ///   - names: The classes whose boxes are kept, nil for all; labels keep their numbers.
   /// - Throws: ``DatasetError`` for a missing, truncated or malformed file, repeated ids, an
-  ///   annotation of an unknown image, a file without images, or an unknown name.
+  ///   annotation of an unknown image, a file without images, in LVIS an unknown class, or an unknown
+  ///   name.
   public init(path: String, keeping names: [String]? = nil) throws {
-    let reader = try COCOReader(path: path)
-    guard !reader.images.isEmpty else { throw DatasetError.noImages(in: path) }
-    try COCOReader.requireUnique(reader.images.lazy.map(\.id), "images", path)
-    try COCOReader.requireUnique(reader.annotations.lazy.map(\.id), "annotations", path)
-    try COCOReader.requireUnique(reader.categories.lazy.map(\.id), "categories", path)
-
-    let categories = reader.categories.sorted { $0.id < $1.id }.map {
-      Category(id: $0.id, name: $0.name, frequency: $0.frequency)
-    }
+    let index = try AnnotationIndex(path: path)
+    let categories = index.categories
     let wanted = try names.map { Set(try categories.labels(of: $0, source: path)) }
-    let labels = Dictionary(
-      uniqueKeysWithValues: categories.enumerated().map { ($0.element.id, $0.offset) })
-    var images = reader.images.map {
-      ImageRecord(id: $0.id, fileName: $0.fileName, width: $0.width, height: $0.height)
-    }
-    let positions = Dictionary(
-      uniqueKeysWithValues: images.enumerated().map { ($0.element.id, $0.offset) })
-
+    var images = (0..<index.imageCount).map { index.image(at: $0) }
     var report = LoadReport()
-    for (index, entry) in reader.annotations.enumerated() {
-      guard let position = positions[entry.imageID] else {
-        throw DatasetError.record(
-          file: path, place: "annotations[\(index)] (id \(entry.id))", field: "image_id",
-          reason: "there is no image \(entry.imageID) in \"images\"")
-      }
-      let label = labels[entry.categoryID]
+    for number in 0..<index.annotationCount {
+      let entry = index.annotation(at: number)
+      let position = entry.image
+      let label = entry.label
       if let label, let wanted, !wanted.contains(label) {
         report.otherClasses += 1
         continue
@@ -168,6 +155,7 @@ public struct COCOAnnotations: Sendable {
     report.images = images.count
     report.imagesWithoutBoxes = images.count { $0.objects.isEmpty }
     self.path = path
+    self.index = index
     self.categories = categories
     self.images = images
     self.report = report
@@ -175,7 +163,7 @@ public struct COCOAnnotations: Sendable {
 
   /// Why a box cannot train, or nil; emptiness first, so that its message is the helpful one.
   private static func fault(
-    of entry: COCOReader.AnnotationEntry, area: Double, in image: ImageRecord
+    of entry: AnnotationIndex.Annotation, area: Double, in image: ImageRecord
   ) -> LoadReport.Drop? {
     if area <= 0 || entry.width <= 0 || entry.height <= 0 { return .emptyArea }
     let shared = (

@@ -45,7 +45,7 @@ public struct CaptionedRegions: Sendable, Equatable {
     var entries: [Entry] = []
     _ = try RecordCursor.readLists(["images", "annotations"], of: path) { list, scanner, cursor in
       if list == "images" {
-        let entry = try COCOReader.image(&scanner, &cursor)
+        let entry = try AnnotationIndexReader.image(&scanner, &cursor)
         records.append(
           ImageRecord(
             id: entry.id, fileName: entry.fileName, width: entry.width, height: entry.height))
@@ -55,7 +55,7 @@ public struct CaptionedRegions: Sendable, Equatable {
     }
     guard !records.isEmpty else { throw DatasetError.noImages(in: path) }
     guard !entries.isEmpty else { throw DatasetError.noCaptions(in: path) }
-    try COCOReader.requireUnique(records.lazy.map(\.id), "images", path)
+    try AnnotationIndexReader.requireUnique(records.lazy.map(\.id), "images", path)
     let positions = Dictionary(
       uniqueKeysWithValues: records.enumerated().map { ($0.element.id, $0.offset) })
     pairs = try entries.enumerated().map { index, entry in
@@ -104,7 +104,7 @@ public struct CaptionedRegions: Sendable, Equatable {
       case "image_id": entry.imageID = try scanner.integer()
       case "caption": entry.caption = try scanner.string()
       case "bbox":
-        let box = try COCOReader.box(&scanner, cursor, field: key)
+        let box = try AnnotationIndexReader.box(&scanner, cursor, field: key)
         entry.box = BoundingBox(
           x1: Float(box.x), y1: Float(box.y), x2: Float(box.x + box.width),
           y2: Float(box.y + box.height))

@@ -53,6 +53,7 @@ struct RecordScanner {
     while try scanner.nextElement() {
       try body(&self)
       index += 1
+      scanner.releaseBehind()
     }
   }
 

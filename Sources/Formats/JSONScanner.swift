@@ -23,21 +23,41 @@ public struct JSONScanner {
   }
 
   private let owner: AnyObject?
-  private let bytes: UnsafeRawBufferPointer
+  /// The file behind ``bytes``, whose pages can be given back.
+  private let file: MappedFile?
+  private var released = 0
+  let bytes: UnsafeRawBufferPointer
   private let source: String
-  private var position = 0
+  /// The offset of the byte that is read next.
+  public internal(set) var position = 0
   /// One entry per open object or array: whether a first element was already read.
   private var started: [Bool] = []
   private static let deepest = 512
+  private static let releasedAtOnce = 8 << 20
 
   /// Scans a mapped file.
   ///
   /// - Parameter file: The file; the scanner keeps it alive.
   public init(_ file: MappedFile) {
     owner = file
+    self.file = file
     bytes = file.bytes
     source = file.path
     skipByteOrderMark()
+  }
+
+  /// Scans a value in the middle of a mapped file.
+  ///
+  /// - Parameters:
+  ///   - file: The file; the scanner keeps it alive.
+  ///   - offset: The value's first byte, from 0 to the size of the file.
+  public init(_ file: MappedFile, at offset: Int) {
+    precondition((0...file.bytes.count).contains(offset), "a value lies in the file")
+    owner = file
+    self.file = nil
+    bytes = file.bytes
+    source = file.path
+    position = offset
   }
 
   /// Scans a text.
@@ -49,6 +69,7 @@ public struct JSONScanner {
     let data = Array(text.utf8)
     let box = OwnedBytes(data)
     owner = box
+    file = nil
     bytes = box.bytes
     self.source = source
     skipByteOrderMark()
@@ -56,6 +77,15 @@ public struct JSONScanner {
 
   private mutating func skipByteOrderMark() {
     if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { position = 3 }
+  }
+
+  /// Gives the memory of what was read back to the system from time to time.
+  ///
+  /// To be called after each record of a large file; reading it again later costs time only.
+  public mutating func releaseBehind() {
+    guard position - released >= Self.releasedAtOnce, let file else { return }
+    file.release(released..<position)
+    released = position
   }
 
   // MARK: Errors
@@ -384,9 +414,10 @@ public struct JSONScanner {
       try beginObject()
       while try nextKey() != nil { try skipValue() }
     case .array:
+      if skipNumberArray() { return }
       try beginArray()
       while try nextElement() { try skipValue() }
-    case .string: _ = try string()
+    case .string: if !skipPlainString() { _ = try string() }
     case .number: _ = try number()
     case .bool: _ = try bool()
     case .null: try null()

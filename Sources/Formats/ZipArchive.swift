@@ -113,24 +113,11 @@ public final class ZipArchive: Sendable {
   }
 
   private func check(_ content: UnsafeRawBufferPointer, _ entry: Entry, _ place: String) throws {
-    let found = ZipArchive.checksum(of: content)
+    let found = Checksum.crc32(content)
     guard found == entry.checksum else {
       throw FormatError(
         path, place: place, "is damaged: its checksum differs; copy or download the file again")
     }
-  }
-
-  /// The CRC-32 of bytes, as zip and gzip use it.
-  static func checksum(of bytes: UnsafeRawBufferPointer) -> UInt32 {
-    var value = crc32(0, nil, 0)
-    var rest = bytes[...]
-    while !rest.isEmpty {
-      let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(1 << 30))
-      value = crc32(
-        value, piece.baseAddress?.assumingMemoryBound(to: UInt8.self), UInt32(piece.count))
-      rest = rest.dropFirst(piece.count)
-    }
-    return UInt32(truncatingIfNeeded: value)
   }
 }
 

@@ -19,14 +19,7 @@ public struct ProgramCache: Sendable {
   /// The user's cache: `$BARON_CACHE`, else `baron` in `$XDG_CACHE_HOME` or `~/.cache`; nil when
   /// `BARON_CACHE` is `off`.
   public static var standard: ProgramCache? {
-    let environment = ProcessInfo.processInfo.environment
-    if let chosen = environment["BARON_CACHE"], !chosen.isEmpty {
-      return chosen == "off" ? nil : ProgramCache(folder: chosen + "/programs")
-    }
-    let base =
-      environment["XDG_CACHE_HOME"].flatMap { $0.isEmpty ? nil : $0 }
-      ?? NSHomeDirectory() + "/.cache"
-    return ProgramCache(folder: base + "/baron/programs")
+    UserCache.folder("programs").map { ProgramCache(folder: $0) }
   }
 
   func key(_ device: Device, source: String, options: String) -> String {

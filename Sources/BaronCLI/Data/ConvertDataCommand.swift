@@ -1,0 +1,47 @@
+import ArgumentParser
+import Datasets
+
+/// `baron convert-data`: annotations of other layouts as COCO files.
+struct ConvertDataCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "convert-data", abstract: "Turn annotations of other layouts into a COCO file.",
+    subcommands: [VOC.self])
+
+  /// `baron convert-data voc`.
+  struct VOC: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Convert PASCAL VOC annotations.",
+      discussion: """
+        The folder holds Annotations/*.xml and JPEGImages, or several folders that do (VOC2007, \
+        VOC2012). File names in the result are relative to it. A difficult object becomes a crowd \
+        that is to be ignored: set aside in training, neither asked for nor a false alarm in scoring.
+
+        Example: baron convert-data voc VOCdevkit --image-set test -o voc_test.json
+        """)
+
+    @Argument(help: "The folder.")
+    var folder: String
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file.json"))
+    var output: String
+
+    @Option(
+      help: ArgumentHelp(
+        "Convert only the images of this list in ImageSets/Main, test for example.",
+        valueName: "name"))
+    var imageSet: String?
+
+    @Flag(
+      help: "Coordinates are continuous from 0, not pixels counted from 1 as in VOC's own files.")
+    var zeroBased = false
+
+    func run() throws {
+      let summary = try VOCConverter(
+        folder: folder, imageSet: imageSet, isZeroBased: zeroBased
+      ).write(to: output)
+      print(
+        "\(output): \(summary.images) images, \(summary.boxes) boxes (\(summary.difficult) "
+          + "difficult) of \(summary.classes.count) classes")
+    }
+  }
+}

@@ -1,0 +1,167 @@
+import Formats
+import Foundation
+
+/// Divides an annotation file into one file for each part of a split, record by record.
+///
+/// Every record is copied byte for byte, so ids and fields that this program does not know stay as
+/// they are. As in the published files (spec training 4.5) all images and all categories are kept and
+/// only the annotations are chosen. A compact file leaves out images without an annotation, and in
+/// COCO categories of other parts; images of LVIS name categories that they do not have.
+public struct AnnotationSplitter {
+  /// One file to write.
+  public struct Part: Sendable, Equatable {
+    /// The file's path.
+    public let path: String
+    /// The labels whose annotations it gets.
+    public let labels: Set<Int>
+
+    /// Creates a part.
+    ///
+    /// - Parameters:
+    ///   - path: The file's path.
+    ///   - labels: The labels whose annotations it gets.
+    public init(path: String, labels: Set<Int>) {
+      self.path = path
+      self.labels = labels
+    }
+  }
+
+  /// What went into a file.
+  public struct Summary: Sendable, Equatable {
+    /// The number of images.
+    public internal(set) var images = 0
+    /// The number of annotations.
+    public internal(set) var annotations = 0
+    /// The number of categories.
+    public internal(set) var categories = 0
+    /// The number of images with an annotation in the file.
+    public internal(set) var imagesWithAnnotations = 0
+  }
+
+  private let index: AnnotationIndex
+  private let isCompact: Bool
+
+  /// Prepares to divide an indexed file.
+  ///
+  /// - Parameters:
+  ///   - index: The file's index.
+  ///   - isCompact: Whether images without an annotation, and in COCO categories outside of a part,
+  ///     are left out of it.
+  public init(_ index: AnnotationIndex, isCompact: Bool) {
+    self.index = index
+    self.isCompact = isCompact
+  }
+
+  /// Writes the files, each whole or not at all.
+  ///
+  /// - Parameter parts: The files; their folder must exist.
+  /// - Returns: A summary for each part.
+  /// - Throws: ``DatasetError`` or `FormatError` when the file changed or a file cannot be written.
+  public func write(_ parts: [Part]) throws -> [Summary] { try parts.map(write) }
+
+  private func write(_ part: Part) throws -> Summary {
+    var summary = Summary()
+    let annotated = annotatedImages(part.labels)
+    summary.imagesWithAnnotations = annotated.count { $0 }
+    let labels = Dictionary(
+      uniqueKeysWithValues: index.categories.enumerated().map { ($0.element.id, $0.offset) })
+    try AtomicFile.write(to: part.path) { descriptor in
+      var writer = RawJSONWriter(path: part.path, descriptor: descriptor)
+      let file = try MappedFile(path: index.path)
+      defer { withExtendedLifetime(file) {} }
+      var scanner = JSONScanner(file)
+      try scanner.beginObject()
+      try writer.append("{")
+      var isFirst = true
+      while let key = try scanner.nextKey() {
+        try writer.append((isFirst ? "" : ",\n") + JSONValue.string(key).text() + ":")
+        isFirst = false
+        switch key {
+        case "images":
+          summary.images = try copyList(&scanner, file, &writer, index.imageCount) { number, _ in
+            !isCompact || annotated[number]
+          }
+        case "annotations":
+          summary.annotations = try copyList(&scanner, file, &writer, index.annotationCount) {
+            number, _ in part.labels.contains(Int(index.annotations.labels[number]))
+          }
+        case "categories":
+          summary.categories = try copyList(&scanner, file, &writer, index.categories.count) {
+            _, range in
+            guard isCompact, !index.isLVIS else { return true }
+            var record = JSONScanner(file, at: range.lowerBound)
+            guard let id = try record.value()["id"]?.integer, let label = labels[id] else {
+              return false
+            }
+            return part.labels.contains(label)
+          }
+        default: try writer.append(file.bytes[try scanner.skippedRange()])
+        }
+      }
+      try writer.append("}\n")
+      try writer.flush()
+    }
+    return summary
+  }
+
+  private func annotatedImages(_ labels: Set<Int>) -> [Bool] {
+    var annotated = [Bool](repeating: false, count: index.imageCount)
+    for (label, image) in zip(index.annotations.labels, index.annotations.images)
+    where labels.contains(Int(label)) { annotated[Int(image)] = true }
+    return annotated
+  }
+
+  /// Copies the records of a list that `isKept` chooses by number and place; gives their number.
+  private func copyList(
+    _ scanner: inout JSONScanner, _ file: MappedFile, _ writer: inout RawJSONWriter, _ count: Int,
+    _ isKept: (Int, Range<Int>) throws -> Bool
+  ) throws -> Int {
+    var number = 0
+    var kept = 0
+    try scanner.beginArray()
+    try writer.append("[")
+    while try scanner.nextElement() {
+      let range = try scanner.skippedRange()
+      guard number < count else { throw changed }
+      if try isKept(number, range) {
+        try writer.append(kept == 0 ? "\n" : ",\n")
+        try writer.append(file.bytes[range])
+        kept += 1
+      }
+      number += 1
+      scanner.releaseBehind()
+    }
+    guard number == count else { throw changed }
+    try writer.append("]")
+    return kept
+  }
+
+  private var changed: DatasetError {
+    .record(
+      file: index.path, place: "", field: "", reason: "changed while it was read; run it again")
+  }
+}
+
+/// Collects bytes and writes them in large pieces.
+private struct RawJSONWriter {
+  let path: String
+  let descriptor: Int32
+  private var buffer: [UInt8] = []
+
+  init(path: String, descriptor: Int32) {
+    self.path = path
+    self.descriptor = descriptor
+  }
+
+  mutating func append(_ text: String) throws { try append(Array(text.utf8)) }
+
+  mutating func append(_ bytes: some Collection<UInt8>) throws {
+    buffer.append(contentsOf: bytes)
+    if buffer.count >= 1 << 20 { try flush() }
+  }
+
+  mutating func flush() throws {
+    try buffer.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
+    buffer.removeAll(keepingCapacity: true)
+  }
+}

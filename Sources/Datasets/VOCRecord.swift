@@ -1,0 +1,99 @@
+import Formats
+
+/// The annotation of one PASCAL VOC image.
+struct VOCRecord: Equatable {
+  struct Object: Equatable {
+    var name: String
+    var isDifficult: Bool
+    /// xmin, ymin, xmax, ymax as the file has them.
+    var corners: [Double]
+
+    /// [x, y, width, height] in continuous pixels inside the image.
+    func clipped(width: Int, height: Int, _ isZeroBased: Bool) -> [Double] {
+      let shift = isZeroBased ? 0.0 : 1.0
+      let x = min(max(corners[0] - shift, 0), Double(width))
+      let y = min(max(corners[1] - shift, 0), Double(height))
+      let right = min(max(corners[2], 0), Double(width))
+      let bottom = min(max(corners[3], 0), Double(height))
+      return [x, y, max(0, right - x), max(0, bottom - y)]
+    }
+  }
+
+  let fileName: String
+  let width: Int
+  let height: Int
+  let objects: [Object]
+
+  /// Reads a file.
+  init(path: String) throws {
+    let root: MarkupElement
+    do {
+      let file = try MappedFile(path: path)
+      defer { withExtendedLifetime(file) {} }
+      root = try MarkupElement(parsing: String(decoding: file.bytes, as: UTF8.self), source: path)
+    } catch let error as FormatError {
+      throw DatasetError.record(
+        file: path, place: error.place, field: "", reason: "\(error.reason); copy the file again")
+    }
+    let reader = Fields(path: path)
+    fileName = try reader.text(root, "filename", place: "")
+    guard let size = root.child("size") else { throw reader.missing("size", place: "") }
+    width = try reader.side(size, "width")
+    height = try reader.side(size, "height")
+    objects = try root.children.filter { $0.name == "object" }.enumerated().map { number, node in
+      let place = "object \(number + 1)"
+      guard let box = node.child("bndbox") else { throw reader.missing("bndbox", place: place) }
+      let corners = try ["xmin", "ymin", "xmax", "ymax"].map {
+        try reader.number(box, $0, place: place)
+      }
+      guard corners[2] >= corners[0], corners[3] >= corners[1] else {
+        throw reader.fault(
+          "is \(corners): the right lower corner lies before the left upper one", "bndbox", place)
+      }
+      // Labelling tools leave the element empty.
+      let difficult = node.child("difficult")?.text ?? ""
+      guard ["", "0", "1"].contains(difficult) else {
+        throw reader.fault("is \"\(difficult)\"; it must be 0 or 1", "difficult", place)
+      }
+      return Object(
+        name: try reader.text(node, "name", place: place), isDifficult: difficult == "1",
+        corners: corners)
+    }
+  }
+
+  /// Elements of one file, with errors that name it.
+  private struct Fields {
+    let path: String
+
+    func text(_ node: MarkupElement, _ name: String, place: String) throws -> String {
+      guard let text = node.child(name)?.text, !text.isEmpty else {
+        throw missing(name, place: place)
+      }
+      return text
+    }
+
+    func number(_ node: MarkupElement, _ name: String, place: String) throws -> Double {
+      let text = try text(node, name, place: place)
+      guard let value = Double(text), value.isFinite else {
+        throw fault("is \"\(text)\"; it must be a number of pixels", name, place)
+      }
+      return value
+    }
+
+    func side(_ node: MarkupElement, _ name: String) throws -> Int {
+      let value = try number(node, name, place: "size")
+      guard let side = Int(exactly: value), side > 0 else {
+        throw fault("is \(value); it must be a positive whole number of pixels", name, "size")
+      }
+      return side
+    }
+
+    func missing(_ name: String, place: String) -> DatasetError {
+      fault("is missing or empty; this is no PASCAL VOC annotation", name, place)
+    }
+
+    func fault(_ reason: String, _ field: String, _ place: String) -> DatasetError {
+      .record(file: path, place: place, field: field, reason: reason)
+    }
+  }
+}
