@@ -16,7 +16,7 @@ struct BaronProgram: ParsableCommand {
       TrainCommand.self,
       CLIPTrainCommand.self, EvaluateCommand.self, DetectCommand.self, SelftestCommand.self,
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
-      GPUCheckCommand.self,
+      GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self,
     ])
 
   /// Runs the command that the arguments name.

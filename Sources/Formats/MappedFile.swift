@@ -41,6 +41,18 @@ public final class MappedFile: @unchecked Sendable {
     bytes = UnsafeRawBufferPointer(start: base, count: size)
   }
 
+  /// Lets the system take back the memory of pages that were read; reading them again is possible.
+  ///
+  /// - Parameter range: Bytes of the file; pages that only a part of it covers stay.
+  public func forget(_ range: Range<Int>) {
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let first = (range.lowerBound + page - 1) / page * page
+    let end = range.upperBound / page * page
+    guard let base = bytes.baseAddress, page > 0, end - first >= 64 * page else { return }
+    // The mapping is private and never written, so that its pages come from the file again.
+    madvise(UnsafeMutableRawPointer(mutating: base + first), end - first, MADV_DONTNEED)
+  }
+
   deinit {
     if let base = bytes.baseAddress {
       munmap(UnsafeMutableRawPointer(mutating: base), bytes.count)
