@@ -85,7 +85,7 @@ public struct CLIPWeights: Sendable {
       return try bytes.withUnsafeBytes(body)
     case .transposed(let name):
       let bytes = try StoredFloats.read(name, of: source) {
-        transposed($0, rows: shape[1], columns: shape[0], width: 4)
+        transposed($0, rows: shape[0], columns: shape[1], width: 4)
       }
       return try bytes.withUnsafeBytes(body)
     }
@@ -155,6 +155,7 @@ extension CLIPConfiguration {
   /// - Parameters:
   ///   - reader: The file.
   ///   - needsHeads: Whether a width that leaves the number of heads open is refused.
+  /// - Throws: ``CheckpointError`` when a weight is missing or its shape says nothing.
   init(inferredFrom reader: CLIPShapeReader, needsHeads: Bool = true) throws {
     let tokens = try reader.shape("token_embedding.weight", axes: 2)
     let context = try reader.shape("positional_embedding", axes: 2)

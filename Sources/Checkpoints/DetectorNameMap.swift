@@ -21,10 +21,9 @@ public struct DetectorNameMap: Sendable {
   /// Beginnings of names whose tensors mean something else than ours of that name.
   private let excluded: [String]
 
-  /// Tells the layout of a file.
+  /// Tells the layout of a file; nil when it holds no ResNet by any known name.
   ///
   /// - Parameter source: The file.
-  /// - Returns: Nil when it holds no ResNet by any known name.
   public init?(_ source: any WeightSource) {
     for prefix in ["", "module.", "model."] {
       for layout in Layout.allCases where source.shape(of: prefix + layout.rawValue) != nil {

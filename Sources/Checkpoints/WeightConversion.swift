@@ -5,7 +5,8 @@
 public struct WeightConversion {
   /// The names of the result, sorted.
   public let names: [String]
-  /// Tensors of the file that have no place in the result, sorted.
+  /// Tensors of the file that have no place in the result, sorted; without the batch counters of
+  /// PyTorch's norms, which nothing needs.
   public let leftOut: [String]
   private let planned: [PlannedTensor]
 
@@ -52,7 +53,7 @@ public struct WeightConversion {
       }
     }
     names = planned.map(\.name).sorted()
-    leftOut = source.names.filter { !used.contains($0) }
+    leftOut = source.names.filter { !used.contains($0) && !DetectorNameMap.isCounter($0) }
   }
 
   /// Writes the result as a safetensors file, one tensor at a time.
