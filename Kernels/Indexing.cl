@@ -34,7 +34,7 @@ ROW_KERNEL void indexing_combine_forward(__global const stored *restrict x,
     int begin = offsets[i], end = offsets[i + 1];
     __global stored *target = y + (size_t)i * width;
     int c = LANE;
-#if DEVICE_IS_CPU
+#if DEVICE_IS_CPU && STORAGE == STORAGE_FLOAT32
     for (; c + 16 <= width; c += 16) {
       float16 sum = 0.0f;
       for (int j = begin; j < end; j++) {

@@ -61,11 +61,11 @@ ROW_KERNEL void reduction_columns_forward(__global const stored *restrict x,
   for (; c + 64 <= count; c += 64) {
     float16 a = (float16)(0.0f), b = a, d = a, e = a;
     for (int r = first; r < end; r++) {
-      __global const float *row = x + (size_t)r * columns + c;
-      a += vload16(0, row);
-      b += vload16(1, row);
-      d += vload16(2, row);
-      e += vload16(3, row);
+      __global const stored *row = x + (size_t)r * columns + c;
+      a += load_elements_16(row);
+      b += load_elements_16(row + 16);
+      d += load_elements_16(row + 32);
+      e += load_elements_16(row + 48);
     }
     vstore16(a, 0, y + c);
     vstore16(b, 1, y + c);
@@ -75,7 +75,7 @@ ROW_KERNEL void reduction_columns_forward(__global const stored *restrict x,
   for (; c < count; c++) {
     float sum = 0.0f;
     for (int r = first; r < end; r++)
-      sum += x[(size_t)r * columns + c];
+      sum += load_element(x + (size_t)r * columns + c);
     y[c] = sum;
   }
 #else

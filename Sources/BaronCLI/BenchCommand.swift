@@ -29,8 +29,7 @@ struct BenchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How activations are stored: float32, bfloat16, float16 or automatic.",
-      discussion: "A CPU computes 16-bit activations by the generic kernels, slowly."))
+      "How activations are stored: float32, bfloat16, float16 or automatic."))
   var precision = Precision.float32
 
   @Option(help: "Also append the lines to this file.")

@@ -25,7 +25,7 @@ struct CLIPTrainCommand: ParsableCommand {
       try training.resumed.map { try CLIPTrainer.configuration(of: $0) }
       ?? CLIPTrainingConfiguration.load(training.config ?? "", overrides: training.overrides)
     // The device is looked at before a folder is made.
-    let context = try device.makeContext(for: configuration.training.precision)
+    let context = try device.makeContext()
     let run = try training.open(yaml: configuration.yaml())
     try CLIPTrainingSession(
       configuration: configuration, context: context, run: run,

@@ -41,15 +41,11 @@ struct DeviceOption: ParsableArguments {
 
   /// A context on the device.
   ///
-  /// - Parameters:
-  ///   - precision: How activations will be stored, which decides on the kernels.
-  ///   - isTuned: Whether it takes up what 'baron tune' found.
+  /// - Parameter isTuned: Whether it takes up what 'baron tune' found.
   /// - Returns: The context, with the user's cache of compiled programs.
   /// - Throws: `OpenCLError` when there is no such device or the driver refuses.
-  func makeContext(for precision: Precision = .float32, isTuned: Bool = true) throws -> Context {
-    let device = try choose()
-    let context = try Context(
-      device: device, family: precision.family(on: device), isExact: exactConvolution)
+  func makeContext(isTuned: Bool = true) throws -> Context {
+    let context = try Context(device: try choose(), isExact: exactConvolution)
     if isTuned, !shippedPlans, !TuningStore.isOff, let store = TuningStore.standard {
       try context.loadTuning(from: store) { DetectCommand.warn($0) }
     }
@@ -66,7 +62,7 @@ struct DeviceOption: ParsableArguments {
   func makeStream(
     for precision: Precision = .float32, profiler: Profiler? = nil
   ) throws -> ComputeStream {
-    let context = try makeContext(for: precision)
+    let context = try makeContext()
     return try ComputeStream(
       context: context, profiler: profiler,
       activationType: try precision.activationType(on: context))

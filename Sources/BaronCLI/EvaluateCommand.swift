@@ -96,9 +96,8 @@ struct EvaluateCommand: ParsableCommand {
 
   private func score() throws -> EvaluationSummary {
     if let checkpoint {
-      let precision = try RunLocation(checkpoint, warn: { _ in }).configuration.training.precision
       let result = try ValidationSession(checkpoint: checkpoint, clip: clip)
-        .run(context: try device.makeContext(for: precision))
+        .run(context: try device.makeContext())
       FileHandle.standardError.write(Data("detections: \(result.detections)\n".utf8))
       return result.summary
     }

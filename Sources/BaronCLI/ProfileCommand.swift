@@ -81,7 +81,7 @@ struct ProfileCommand: ParsableCommand {
     }
     // Wrong input is told before the device is asked.
     var training = try TemporaryTraining(config, overrides: overrides)
-    let context = try device.makeContext(for: training.precision)
+    let context = try device.makeContext()
     let roof = try Roof.measure(on: context)
     let folder = try TemporaryFolder("profile")
     defer { withExtendedLifetime(folder) {} }

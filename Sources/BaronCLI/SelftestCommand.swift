@@ -41,9 +41,7 @@ struct SelftestCommand: ParsableCommand {
       device.family == .generic ? [.generic] : [device.family, .generic]
     let checks = LayerChecks.all + DetectionChecks.all
     let plan = families.flatMap { family -> [(DeviceFamily, ElementType)] in
-      let types: [ElementType] =
-        family == .cpu ? [.float32] : [.float32, .bfloat16, .float16]
-      return types.map { (family, $0) }
+      [ElementType.float32, .bfloat16, .float16].map { (family, $0) }
     }
     let total = plan.reduce(0) { sum, run in sum + checks.count { $0.applies(to: run.1) } }
     let line = ProgressLine(label: "selftest", total: total)

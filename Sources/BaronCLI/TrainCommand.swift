@@ -28,7 +28,7 @@ struct TrainCommand: ParsableCommand {
       return
     }
     // The device is looked at before a folder is made.
-    let context = try device.makeContext(for: configuration.training.precision)
+    let context = try device.makeContext()
     let run = try training.open(yaml: configuration.yaml())
     try TrainingSession(
       configuration: configuration, context: context, run: run,

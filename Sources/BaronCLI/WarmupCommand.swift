@@ -50,8 +50,7 @@ struct WarmupCommand: ParsableCommand {
     // Wrong input is told before the device is asked.
     let clip = isCLIP ? try CLIPTrainingConfiguration.load(config, overrides: overrides) : nil
     let detector = isCLIP ? nil : try RunConfiguration.load(config, overrides: overrides)
-    let precision = clip?.training.precision ?? detector?.training.precision ?? .automatic
-    let context = try device.makeContext(for: precision)
+    let context = try device.makeContext()
     guard let cache = context.cache else { throw WarmupError.noCache }
 
     let begin = ContinuousClock.now

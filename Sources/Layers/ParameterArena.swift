@@ -61,6 +61,7 @@ public final class ParameterArena {
   /// - Parameter type: How activations are stored; float32 needs no copies.
   /// - Throws: `OpenCLError` when the device fails.
   public func round(to type: ElementType) throws {
+    let type = values.stream.productType(of: type)
     guard type != .float32, values.count > 0 else { return }
     if rounded?.elementType == type, let rounded {
       try values.round(into: rounded)

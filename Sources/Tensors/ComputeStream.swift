@@ -39,16 +39,14 @@ public final class ComputeStream {
   ///   - profiler: Records times, or nil.
   ///   - matrixPrecision: How NVIDIA GPUs compute matrix products; nil takes
   ///     `$BARON_MATRIX_PRECISION`, else tensor cores in the accuracy of float32.
-  ///   - activationType: How activations are stored; the `cpu` kernels take float32 only.
+  ///   - activationType: How activations are stored.
   /// - Throws: `OpenCLError` when the driver refuses, ``MatrixPrecision/Unknown``.
   public init(
     context: Context, name: String = "student", library: KernelLibrary? = nil,
     profiler: Profiler? = nil, matrixPrecision: MatrixPrecision? = nil,
     activationType: ElementType = .float32
   ) throws {
-    precondition(
-      activationType == .float32 || activationType.isFloating && context.family != .cpu,
-      "activations of \(activationType) for the kernels of a \(context.family)")
+    precondition(activationType.isFloating, "activations of \(activationType)")
     self.activationType = activationType
     self.matrixPrecision =
       try matrixPrecision ?? (context.family == .nvidia ? MatrixPrecision.wanted() : nil)
@@ -67,8 +65,17 @@ public final class ComputeStream {
 
   /// The kernel that multiplies activations, with its precision.
   public var matrixKernel: String {
-    kernelName(with: tensorCores(for: activationType), operands: activationType)
+    let type = productType(of: activationType)
+    return kernelName(with: tensorCores(for: type), operands: type)
   }
+
+  /// What products of activations take them as.
+  ///
+  /// A CPU multiplies float32 alone: 16-bit operands are widened for it, in passing.
+  ///
+  /// - Parameter type: How the activations are stored.
+  /// - Returns: The type of the operands.
+  public func productType(of type: ElementType) -> ElementType { family == .cpu ? .float32 : type }
 
   /// What multiplies operands of a type instead of the family's own kernel, or nil.
   func tensorCores(for operands: ElementType) -> TensorCores? {

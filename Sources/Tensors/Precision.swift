@@ -12,23 +12,11 @@ public enum Precision: String, CaseIterable, Sendable {
   /// 16 bits up to 65504, 11 of them the fraction's; training scales its losses.
   case float16
 
-  /// A precision that the kernels of a context cannot compute in.
-  public struct Unsupported: Error, CustomStringConvertible {
-    /// What was asked for.
-    public let precision: Precision
-
-    /// One line with the remedy.
-    public var description: String {
-      "training.precision \(precision.rawValue): the kernels for CPUs compute in float32; take "
-        + "'automatic' or 'float32'"
-    }
-  }
-
   /// What activations are on a device.
   ///
   /// - Parameter context: The device.
   /// - Returns: The element type.
-  /// - Throws: ``Unsupported`` for 16 bits by the kernels of the `cpu` family.
+  /// - Throws: `MatrixPrecision.Unknown` for a wrong `$BARON_MATRIX_PRECISION`.
   public func activationType(on context: Context) throws -> ElementType {
     switch self {
     case .automatic:
@@ -39,17 +27,8 @@ public enum Precision: String, CaseIterable, Sendable {
         && context.device.computeCapability ?? 0 >= TensorCores.leastCapability
       return isFree && isCapable ? .bfloat16 : .float32
     case .float32: return .float32
-    case .bfloat16, .float16:
-      guard context.family != .cpu else { throw Unsupported(precision: self) }
-      return self == .bfloat16 ? .bfloat16 : .float16
+    case .bfloat16: return .bfloat16
+    case .float16: return .float16
     }
-  }
-
-  /// Which kernels a device gets: a CPU computes 16-bit activations by the generic ones, slowly.
-  ///
-  /// - Parameter device: The device.
-  /// - Returns: The family.
-  public func family(on device: Device) -> DeviceFamily {
-    (self == .bfloat16 || self == .float16) && device.family == .cpu ? .generic : device.family
   }
 }

@@ -101,7 +101,7 @@ struct WrongInputTests {
     try FileManager.default.copyItem(atPath: "Kernels", toPath: kernels)
     let file = "\(kernels)/Pointwise.cl"
     let text = try String(contentsOfFile: file, encoding: .utf8)
-    let broken = text.replacing("a[i] + b[i]", with: "a[i] - b[i]")
+    let broken = text.replacing("READ(a) + READ(b)", with: "READ(a) - READ(b)")
     try #require(broken != text)
     try broken.write(toFile: file, atomically: true, encoding: .utf8)
     let bad = try BaronProcess.run("selftest", environment: ["BARON_KERNELS": kernels])

@@ -44,12 +44,12 @@ struct StorageTests {
 
   /// Runs `body` with a stream whose activations are of a type.
   static func withStream(
-    _ type: ElementType, _ body: (ComputeStream) throws -> Void
+    _ type: ElementType, family: DeviceFamily = .generic, _ body: (ComputeStream) throws -> Void
   ) throws {
     try TestDevice.withContext { context in
       try body(
         ComputeStream(
-          context: Context(device: context.device, family: .generic, poisonsBuffers: true),
+          context: Context(device: context.device, family: family, poisonsBuffers: true),
           activationType: type))
     }
   }
@@ -133,11 +133,11 @@ struct StorageTests {
     ]
   }
 
-  @Test("results and gradients", arguments: types)
-  func operators(type: ElementType) throws {
+  @Test("results and gradients", arguments: TestDevice.families, types)
+  func operators(family: DeviceFamily, type: ElementType) throws {
     let cases =
       [3, 12, 130, 516].flatMap(Self.elementwise) + [3, 8, 72].flatMap(Self.maps)
-    try Self.withStream(type) { stream in
+    try Self.withStream(type, family: family) { stream in
       for one in cases { try Self.check(one, type, on: stream) }
     }
   }

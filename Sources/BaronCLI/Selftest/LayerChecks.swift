@@ -185,27 +185,40 @@ enum LayerChecks {
     ]
   }
 
+  /// Largest values of windows of 3 x 3, 2 apart.
+  ///
+  /// Rounded to 16 bits, neighbours are equal here and there, where the largest value has no
+  /// derivative.
+  private static func maxPooling(_ shape: [Int]) -> [OperatorCheck] {
+    let (height, width, channels) = (shape[1], shape[2], shape[3])
+    func largest(_ x: [[Double]]) -> [Double] {
+      let (rows, columns) = ((height + 1) / 2, (width + 1) / 2)
+      return (0..<rows * columns * channels).map { place in
+        let (c, cell) = (place % channels, place / channels)
+        let (y, column) = (cell / columns * 2 - 1, cell % columns * 2 - 1)
+        var best = -Double.infinity
+        for iy in max(0, y)..<min(height, y + 3) {
+          for ix in max(0, column)..<min(width, column + 3) {
+            best = max(best, x[0][(iy * width + ix) * channels + c])
+          }
+        }
+        return best
+      }
+    }
+    return [
+      OperatorCheck(
+        name: "max pooling", shapes: [shape],
+        device: { try $0[0].maxPool(kernel: 3, stride: 2, padding: 1) }, host: largest),
+      OperatorCheck(
+        name: "max pooling, forward", shapes: [shape], hasGradient: false, activations: 1,
+        device: { try $0[0].maxPool(kernel: 3, stride: 2, padding: 1) }, host: largest),
+    ]
+  }
+
   private static var maps: [OperatorCheck] {
     let (height, width, channels) = (9, 11, 6)
     let boxes = [[0.0, 4.0, 6.0, 30.0, 28.0], [0, -3, 10, 17, 47], [0, 20, 1, 43, 9]]
-    return [
-      OperatorCheck(
-        name: "max pooling", shapes: [[1, height, width, channels]],
-        activations: 1, device: { try $0[0].maxPool(kernel: 3, stride: 2, padding: 1) },
-        host: { x in
-          let (rows, columns) = ((height + 1) / 2, (width + 1) / 2)
-          return (0..<rows * columns * channels).map { place in
-            let (c, cell) = (place % channels, place / channels)
-            let (y, column) = (cell / columns * 2 - 1, cell % columns * 2 - 1)
-            var best = -Double.infinity
-            for iy in max(0, y)..<min(height, y + 3) {
-              for ix in max(0, column)..<min(width, column + 3) {
-                best = max(best, x[0][(iy * width + ix) * channels + c])
-              }
-            }
-            return best
-          }
-        }),
+    return maxPooling([1, height, width, channels]) + [
       OperatorCheck(
         name: "average pooling", shapes: [[2, 3, 5, channels]],
         activations: 1, device: { try $0[0].globalAveragePool() },

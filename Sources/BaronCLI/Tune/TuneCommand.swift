@@ -87,7 +87,7 @@ struct TuneCommand: ParsableCommand {
     // Wrong input is told before the device is asked.
     var training = try TemporaryTraining(config, overrides: overrides)
     guard let store = TuningStore.standard else { throw TuneError.noCache }
-    let context = try device.makeContext(for: training.precision, isTuned: false)
+    let context = try device.makeContext(isTuned: false)
     let key = try TuningRecord.Key(context.device, family: context.family)
     let record = store.load(key) { DetectCommand.warn($0) } ?? TuningRecord(key: key)
     let folder = try TemporaryFolder("tune")

@@ -20,6 +20,11 @@ extension Tensor {
     precondition(
       rank == 3 && heads > 0 && shape[2] % (3 * heads) == 0,
       "attention of \(shape) with \(heads) heads; it needs [N, L, 3E]")
+    let type = stream.productType(of: elementType)
+    guard type == elementType else {
+      return try converted(to: type).attention(heads: heads, causal: causal, mask: mask)
+        .converted(to: elementType)
+    }
     let sizes = AttentionSizes(
       batch: shape[0], length: shape[1], heads: heads, headWidth: shape[2] / (3 * heads),
       causal: causal, maskIsShared: mask?.rank != 3, elementType: elementType)

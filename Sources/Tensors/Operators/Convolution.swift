@@ -27,7 +27,8 @@ extension Tensor {
       bias.map { $0.shape == [form.outputs] } ?? true, "convolution: bias of wrong shape")
     let result = try Tensor(
       uninitialized: form.outputShape, on: stream, elementType: elementType, label: "convolution")
-    let (x, kept) = (detached(), try weight.factor(of: elementType))
+    let kept = try weight.factor(of: stream.productType(of: elementType))
+    let x = detached()
     try form.forward(x, kept, bias, into: result)
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
     return result.differentiable(
@@ -62,7 +63,8 @@ extension Tensor {
       input: input, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
       direct: stream.isExact)
     precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
-    return try form.inputGradient(of: self, weight: weight.detached().converted(to: elementType))
+    return try form.inputGradient(
+      of: self, weight: weight.factor(of: stream.productType(of: elementType)))
   }
 
   /// The gradient of a convolution's weight, where `self` is that of its result.
@@ -168,7 +170,16 @@ struct ConvolutionForm {
   }
 
   /// Output pixels times (taps, inputs), times the weight transposed.
+  ///
+  /// The weight is of the type that the stream's products take `x` as.
   func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
+    let x = try x.converted(to: weight.elementType)
+    try result.filled(as: weight.elementType) { try product(x, weight, bias, into: $0) }
+  }
+
+  private func product(
+    _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor
+  ) throws {
     if let winograd, x.transformPays {
       return try winograd.run(x, weight, bias, into: result)
     }
@@ -186,6 +197,8 @@ struct ConvolutionForm {
     of gradient: Tensor, input x: Tensor, into result: Tensor
   ) throws -> Tensor {
     precondition(result.shape == weightShape, "weight gradient of wrong shape \(result.shape)")
+    let type = x.stream.productType(of: x.elementType)
+    let (gradient, x) = (try gradient.converted(to: type), try x.converted(to: type))
     if let winograd, x.transformPays {
       try winograd.weightGradient(of: gradient, input: x, into: result)
       return result
@@ -208,9 +221,18 @@ struct ConvolutionForm {
     let result = try Tensor(
       uninitialized: inputShape, on: gradient.stream, elementType: gradient.elementType,
       label: "convolution input gradient")
+    let wide = try gradient.converted(to: weight.elementType)
+    try result.filled(as: weight.elementType) {
+      try inputGradient(of: wide, weight: weight, into: $0)
+    }
+    return result
+  }
+
+  private func inputGradient(
+    of gradient: Tensor, weight: Tensor, into result: Tensor
+  ) throws {
     if let winograd = inputGradientWinograd, gradient.transformPays {
-      try winograd.run(gradient, weight, nil, into: result)
-      return result
+      return try winograd.run(gradient, weight, nil, into: result)
     }
     let rows = (0..<min(stride, height)).map { Phase(self, start: $0, taps: kernelHeight) }
     let columns = (0..<min(stride, width)).map { Phase(self, start: $0, taps: kernelWidth) }
@@ -222,7 +244,6 @@ struct ConvolutionForm {
         try inputGradient(of: gradient, weight, at: row, column, into: result)
       }
     }
-    return result
   }
 
   private func inputGradient(

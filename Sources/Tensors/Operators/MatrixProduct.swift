@@ -12,6 +12,9 @@ extension Tensor {
   public func matrixProduct(
     _ right: Tensor, transposeLeft: Bool = false, transposeRight: Bool = false
   ) throws -> Tensor {
+    precondition(
+      elementType == right.elementType,
+      "matrix product of \(elementType) and \(right.elementType)")
     let result = try product(
       right, transposeLeft: transposeLeft, transposeRight: transposeRight)
     let left = detached()
@@ -38,13 +41,13 @@ extension Tensor {
     }
   }
 
-  /// The product without its history, in new memory of the operands' type or in a given tensor.
+  /// The product without its history, in new memory of this tensor's type or in a given tensor.
+  ///
+  /// Operands are taken as the stream's products take this tensor's type.
   private func product(
-    _ right: Tensor, transposeLeft: Bool, transposeRight: Bool, into given: Tensor? = nil
+    _ right: Tensor, transposeLeft: Bool, transposeRight: Bool, bias: Tensor? = nil,
+    into given: Tensor? = nil
   ) throws -> Tensor {
-    precondition(
-      elementType == right.elementType,
-      "matrix product of \(elementType) and \(right.elementType)")
     precondition(
       rank == right.rank && (rank == 2 || rank == 3 && shape[0] == right.shape[0]),
       "matrix product of shapes \(shape) and \(right.shape)")
@@ -61,16 +64,22 @@ extension Tensor {
       ?? Tensor(
         uninitialized: shape.dropLast(2) + [rows, columns], on: stream, elementType: elementType,
         label: "matrix product")
-    try MatrixLaunch(
-      rows: rows, columns: columns, depth: depth, batch: batch,
-      left: MatrixOperand(
-        buffer: buffer, loader: transposeLeft ? .transposed : .rows, pitch: first[1],
-        stride: rows * depth),
-      right: MatrixOperand(
-        buffer: right.buffer, loader: transposeRight ? .transposed : .rows, pitch: second[1],
-        stride: depth * columns),
-      operandType: elementType, targetType: result.elementType
-    ).run(on: stream, into: result.buffer)
+    let type = stream.productType(of: elementType)
+    let (left, other) = (
+      try detached().converted(to: type), try right.detached().converted(to: type)
+    )
+    try result.filled(as: type) { target in
+      try MatrixLaunch(
+        rows: rows, columns: columns, depth: depth, batch: batch,
+        left: MatrixOperand(
+          buffer: left.buffer, loader: transposeLeft ? .transposed : .rows, pitch: first[1],
+          stride: rows * depth),
+        right: MatrixOperand(
+          buffer: other.buffer, loader: transposeRight ? .transposed : .rows, pitch: second[1],
+          stride: depth * columns),
+        bias: bias?.buffer, operandType: type, targetType: target.elementType
+      ).run(on: stream, into: target.buffer)
+    }
     return result
   }
 
@@ -90,30 +99,36 @@ extension Tensor {
     let (outputs, inputs) = (weight.shape[0], weight.shape[1])
     precondition(bias.map { $0.shape == [outputs] } ?? true, "linear layer: bias of wrong shape")
     let rows = shape.dropLast().reduce(1, *)
-    let result = try Tensor(
-      uninitialized: shape.dropLast() + [outputs], on: stream, elementType: elementType,
-      label: "linear")
-    let kept = try weight.factor(of: elementType)
-    try MatrixLaunch(
-      rows: rows, columns: outputs, depth: inputs,
-      left: MatrixOperand(buffer: buffer, loader: .rows, pitch: inputs),
-      right: MatrixOperand(buffer: kept.buffer, loader: .transposed, pitch: inputs),
-      bias: bias?.buffer, operandType: elementType, targetType: elementType
-    ).run(on: stream, into: result.buffer)
-    let (shape, x) = (shape, detached())
+    let kept = try weight.factor(of: stream.productType(of: elementType))
+    let x = detached().reshaped([rows, inputs])
+    let result = try x.product(kept, transposeLeft: false, transposeRight: true, bias: bias)
+      .reshaped(shape.dropLast() + [outputs])
+    let shape = shape
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
     return result.differentiable(from: [self, weight] + (bias.map { [$0] } ?? []), "linear") {
       let gradient = $0.reshaped([rows, outputs])
       var gradients: [Tensor?] = [
-        needs.0 ? try gradient.matrixProduct(kept).reshaped(shape) : nil,
+        needs.0
+          ? try gradient.product(kept, transposeLeft: false, transposeRight: false)
+            .reshaped(shape) : nil,
         needs.1
           ? try gradient.product(
-            x.reshaped([rows, inputs]), transposeLeft: true, transposeRight: false,
+            x, transposeLeft: true, transposeRight: false,
             into: weight.gradientTarget(label: "weight gradient"))
           : nil,
       ]
       if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
       return gradients
     }
+  }
+
+  /// Lets `body` fill this tensor, or one of a type that products write, which is then rounded.
+  func filled(as type: ElementType, by body: (Tensor) throws -> Void) throws {
+    // Products write their operands' type or float32.
+    guard elementType != type, elementType != .float32 else { return try body(self) }
+    let exact = try Tensor(
+      uninitialized: shape, on: stream, elementType: type, label: "product before rounding")
+    try body(exact)
+    try exact.round(into: self)
   }
 }
