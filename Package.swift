@@ -105,7 +105,7 @@ let package = Package(
       ]),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["BaronCLI", "Formats", "Datasets", "TestSupport"]),
+      dependencies: ["BaronCLI", "Checkpoints", "Formats", "Datasets", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x

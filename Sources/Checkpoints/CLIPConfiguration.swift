@@ -107,6 +107,11 @@ public struct CLIPConfiguration: Sendable, Equatable {
     return shapes
   }
 
+  /// The number of weights of the text tower.
+  public var textWeightCount: Int {
+    shapes.reduce(0) { $0 + ($1.name.hasPrefix("visual.") ? 0 : $1.shape.reduce(1, *)) }
+  }
+
   /// The number of weights of the whole model.
   public var weightCount: Int { shapes.reduce(0) { $0 + $1.shape.reduce(1, *) } }
 

@@ -1,5 +1,3 @@
-import Foundation
-
 /// The weights of a CLIP model under their OpenAI names, whatever file they come from.
 ///
 /// Every tensor is converted to 32-bit floating point, checked against the configuration's shapes
@@ -56,54 +54,45 @@ public struct CLIPWeights: Sendable {
   /// - Returns: The weight as 32-bit floating point, in OpenAI's layout.
   /// - Throws: ``CheckpointError`` when there is no such weight or it holds a NaN or infinity.
   public func tensor(_ openAIName: String) throws -> HostTensor {
+    try read(openAIName) { floats in
+      HostTensor(
+        name: openAIName, shape: shapes[openAIName] ?? [], type: .float32, bytes: Array(floats))
+    }
+  }
+
+  /// Hands a weight to a function, where the file is mapped if it is stored as it is wanted.
+  ///
+  /// - Parameters:
+  ///   - openAIName: The weight's OpenAI name.
+  ///   - body: Gets 32-bit floating-point numbers in OpenAI's layout, at any address; valid during
+  ///     the call only.
+  /// - Returns: What `body` returns.
+  /// - Throws: ``CheckpointError`` when there is no such weight or it holds a NaN or infinity, or what
+  ///   `body` throws.
+  public func read<Result>(
+    _ openAIName: String, _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
     guard let shape = shapes[openAIName] else {
       throw CheckpointError.missingTensor(
         path: path, name: openAIName, remedy: "a CLIP model has no weight of this name")
     }
-    let values: [Float]
     switch map.recipe(for: openAIName) {
-    case .same(let name): values = try floats(name)
-    case .stacked(let names): values = try names.flatMap { try floats($0) }
+    case .same(let name): return try StoredFloats.read(name, of: source, body)
+    case .stacked(let names):
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(shape.reduce(4, *))
+      for name in names { try StoredFloats.read(name, of: source) { bytes.append(contentsOf: $0) } }
+      return try bytes.withUnsafeBytes(body)
     case .transposed(let name):
-      let stored = try floats(name)
-      let (rows, columns) = (shape[0], shape[1])
-      values = [Float](unsafeUninitializedCapacity: stored.count) { target, initialised in
-        for row in 0..<rows {
-          for column in 0..<columns {
-            target.initializeElement(at: row * columns + column, to: stored[column * rows + row])
-          }
-        }
-        initialised = rows * columns
+      let bytes = try StoredFloats.read(name, of: source) {
+        transposed($0, rows: shape[0], columns: shape[1], width: 4)
       }
+      return try bytes.withUnsafeBytes(body)
     }
-    return HostTensor(name: openAIName, shape: shape, floats: values)
-  }
-
-  private func floats(_ name: String) throws -> [Float] {
-    let stored = try source.tensor(named: name)
-    guard stored.type.isFloatingPoint else {
-      throw CheckpointError.tensor(
-        path: path, name: name,
-        reason: "holds \(stored.type.rawValue) where floating-point numbers are needed")
-    }
-    let values = try stored.floats()
-    if let index = values.firstIndex(where: { !$0.isFinite }) {
-      throw CheckpointError.tensor(
-        path: path, name: name,
-        reason: "element \(index) is \(values[index]); the file is damaged, download it again")
-    }
-    return values
   }
 
   private func checkShape(_ name: String, _ shape: [Int]) throws {
-    let expected: [(String, [Int])]
-    switch map.recipe(for: name) {
-    case .same(let found): expected = [(found, shape)]
-    case .transposed(let found): expected = [(found, shape.reversed())]
-    case .stacked(let found):
-      expected = found.map { ($0, [shape[0] / found.count] + shape.dropFirst()) }
-    }
-    for (stored, wanted) in expected {
+    for (stored, wanted) in map.recipe(for: name).parts(of: shape) {
       guard let shape = source.shape(of: stored) else {
         // A detector checkpoint has no use for the temperature and does not hold it.
         if name == "logit_scale" { continue }
@@ -162,7 +151,12 @@ struct CLIPShapeReader {
 
 extension CLIPConfiguration {
   /// Tells the sizes from the weights; heads have 64 channels in every published model.
-  init(inferredFrom reader: CLIPShapeReader) throws {
+  ///
+  /// - Parameters:
+  ///   - reader: The file.
+  ///   - needsHeads: Whether a width that leaves the number of heads open is refused.
+  /// - Throws: ``CheckpointError`` when a weight is missing or its shape says nothing.
+  init(inferredFrom reader: CLIPShapeReader, needsHeads: Bool = true) throws {
     let tokens = try reader.shape("token_embedding.weight", axes: 2)
     let context = try reader.shape("positional_embedding", axes: 2)
     let patch = try reader.shape("visual.conv1.weight", axes: 4)
@@ -176,7 +170,7 @@ extension CLIPConfiguration {
       throw refuse("visual.positional_embedding", "has \(cells) patches, which is no square")
     }
     func tower(_ prefix: String, width: Int) throws -> Tower {
-      guard width.isMultiple(of: 64) else {
+      guard !needsHeads || width.isMultiple(of: 64) else {
         throw refuse(
           "\(prefix)positional_embedding",
           "is \(width) wide, which is no multiple of 64, so the number of attention heads cannot be "
@@ -184,7 +178,8 @@ extension CLIPConfiguration {
       }
       let hidden = try reader.shape("\(prefix)transformer.resblocks.0.mlp.c_fc.weight", axes: 2)[0]
       return Tower(
-        width: width, layers: reader.layers(prefix: prefix), heads: width / 64, mlpWidth: hidden)
+        width: width, layers: reader.layers(prefix: prefix), heads: max(1, width / 64),
+        mlpWidth: hidden)
     }
     self.init(
       text: try tower("", width: tokens[1]), vision: try tower("visual.", width: patch[0]),

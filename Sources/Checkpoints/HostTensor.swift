@@ -73,16 +73,12 @@ public struct HostTensor: Sendable, Equatable {
   /// - Returns: The values, row-major; doubles beyond the range become infinite.
   /// - Throws: ``CheckpointError`` when the tensor holds whole numbers.
   public func floats() throws -> [Float] {
-    switch type {
-    case .float32: convert(UInt32.self) { Float(bitPattern: $0) }
-    case .float64: convert(UInt64.self) { Float(Double(bitPattern: $0)) }
-    case .float16: convert(UInt16.self) { Float(Float16(bitPattern: $0)) }
-    case .bfloat16: convert(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
-    default:
+    guard let values = bytes.withUnsafeBytes({ StoredFloats.decode($0, type) }) else {
       throw CheckpointError.tensor(
         path: "checkpoint", name: name,
         reason: "holds \(type.rawValue) where floating-point numbers are needed")
     }
+    return values
   }
 
   /// The values as whole numbers, converted from any integer or truth-value type.
@@ -117,17 +113,7 @@ public struct HostTensor: Sendable, Equatable {
   private func convert<Stored: FixedWidthInteger, Value>(
     _ stored: Stored.Type, _ body: (Stored) -> Value
   ) -> [Value] {
-    let count = bytes.count / MemoryLayout<Stored>.size
-    return bytes.withUnsafeBytes { source in
-      [Value](unsafeUninitializedCapacity: count) { target, initialised in
-        for index in 0..<count {
-          let offset = index * MemoryLayout<Stored>.size
-          let value = source.loadUnaligned(fromByteOffset: offset, as: Stored.self)
-          target.initializeElement(at: index, to: body(Stored(littleEndian: value)))
-        }
-        initialised = count
-      }
-    }
+    bytes.withUnsafeBytes { StoredFloats.convert($0, stored, body) }
   }
 }
 

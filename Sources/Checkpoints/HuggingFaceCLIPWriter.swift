@@ -20,9 +20,11 @@ extension HuggingFaceCLIP {
       switch CLIPNameMap.huggingFace(prefix: "").recipe(for: name) {
       case .same(let stored): tensors.append((stored, HostTensor(shape: shape, floats: floats)))
       case .transposed(let stored):
-        let (rows, columns) = (shape[0], shape[1])
-        let turned = (0..<rows * columns).map { floats[$0 % rows * columns + $0 / rows] }
-        tensors.append((stored, HostTensor(shape: [columns, rows], floats: turned)))
+        let turned = floats.withUnsafeBytes {
+          transposed($0, rows: shape[1], columns: shape[0], width: 4)
+        }
+        tensors.append(
+          (stored, HostTensor(shape: shape.reversed(), type: .float32, bytes: turned)))
       case .stacked(let names):
         let part = [shape[0] / names.count] + shape.dropFirst()
         let count = part.reduce(1, *)

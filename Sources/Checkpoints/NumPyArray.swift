@@ -2,9 +2,12 @@ import Formats
 
 /// Reading NumPy `.npy` files, format versions 1 to 3, C order, little-endian numbers.
 public enum NumPyArray {
-  private static let types: [String: StoredType] = [
+  static let types: [String: StoredType] = [
     "<f2": .float16, "<f4": .float32, "<f8": .float64, "<i4": .int32, "<i8": .int64,
   ]
+
+  /// What every file starts with.
+  static let magic: [UInt8] = [0x93] + Array("NUMPY".utf8)
 
   /// Reads an array.
   ///
@@ -18,7 +21,7 @@ public enum NumPyArray {
     defer { withExtendedLifetime(file) {} }
     let bytes = file.bytes
     func refuse(_ reason: String) -> CheckpointError { .header(path: path, reason: reason) }
-    guard bytes.count >= 10, bytes.starts(with: [0x93] + Array("NUMPY".utf8)) else {
+    guard bytes.count >= 10, bytes.starts(with: magic) else {
       throw refuse("this is not a NumPy .npy file")
     }
     // Version 1 has a 16-bit header length, versions 2 and 3 a 32-bit one.

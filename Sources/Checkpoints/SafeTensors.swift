@@ -93,14 +93,18 @@ public final class SafeTensorsFile: WeightSource {
   /// - Returns: The type, or nil when there is no such tensor.
   public func type(of name: String) -> StoredType? { records[name]?.type }
 
-  /// Reads one tensor.
+  /// Hands the bytes of one tensor to a function, where the file is mapped.
   ///
-  /// - Parameter name: The tensor's name.
-  /// - Returns: The tensor, copied out of the file.
-  /// - Throws: ``CheckpointError`` when there is no such tensor.
-  public func tensor(named name: String) throws -> HostTensor {
+  /// - Parameters:
+  ///   - name: The tensor's name.
+  ///   - body: Gets the type and the bytes, which are valid during the call only.
+  /// - Returns: What `body` returns.
+  /// - Throws: ``CheckpointError`` when there is no such tensor, or what `body` throws.
+  public func read<Result>(
+    _ name: String, _ body: (StoredType, UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
     guard let record = records[name] else { throw missing(name) }
-    return HostTensor(
-      name: name, shape: record.shape, type: record.type, bytes: Array(file.bytes[record.range]))
+    defer { file.release(record.range) }
+    return try body(record.type, UnsafeRawBufferPointer(rebasing: file.bytes[record.range]))
   }
 }

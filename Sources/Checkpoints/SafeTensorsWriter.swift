@@ -17,40 +17,32 @@ public enum SafeTensors {
     tensors: [(name: String, tensor: HostTensor)], metadata: [String: String] = [:],
     to path: String
   ) throws {
-    let ordered = tensors.sorted {
-      let (left, right) = ($0.tensor.type.byteCount, $1.tensor.type.byteCount)
+    try write(
+      planned: tensors.map { name, tensor in
+        PlannedTensor(name: name, shape: tensor.shape, type: tensor.type) { tensor }
+      }, metadata: metadata, to: path)
+  }
+
+  /// Writes tensors that are made one at a time, so that no more than one is in memory.
+  static func write(
+    planned: [PlannedTensor], metadata: [String: String] = [:], to path: String
+  ) throws {
+    let ordered = planned.sorted {
+      let (left, right) = ($0.type.byteCount, $1.type.byteCount)
       return left == right ? $0.name < $1.name : left > right
     }
-    var header: [String: JSONValue] = [:]
-    if !metadata.isEmpty {
-      header[SafeTensorsHeader.metadataKey] = .object(metadata.mapValues { .string($0) })
-    }
-    var offset = 0
-    for (name, tensor) in ordered {
-      guard name != SafeTensorsHeader.metadataKey else {
-        throw CheckpointError.tensor(path: path, name: name, reason: "the name is reserved")
-      }
-      let end = offset + tensor.bytes.count
-      let entry: JSONValue = [
-        "dtype": .string(tensor.type.rawValue),
-        "shape": .array(tensor.shape.map { .number(Double($0)) }),
-        "data_offsets": .array([.number(Double(offset)), .number(Double(end))]),
-      ]
-      guard header.updateValue(entry, forKey: name) == nil else {
-        throw CheckpointError.tensor(path: path, name: name, reason: "is given twice")
-      }
-      offset = end
-    }
-    var text = Array(JSONValue.object(header).text().utf8)
-    // Spaces up to a multiple of 8 keep the data aligned.
-    text.append(contentsOf: [UInt8](repeating: 0x20, count: (8 - text.count % 8) % 8))
+    let text = try header(of: ordered, metadata: metadata, path: path)
     try CheckpointError.wrapping {
       try AtomicFile.write(to: path) { descriptor in
         try withUnsafeBytes(of: UInt64(text.count).littleEndian) {
           try AtomicFile.append($0, to: descriptor, path: path)
         }
         try text.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
-        for (_, tensor) in ordered {
+        for planned in ordered {
+          let tensor = try planned.make()
+          precondition(
+            tensor.shape == planned.shape && tensor.type == planned.type,
+            "\(planned.name) became another tensor than was planned")
           try tensor.bytes.withUnsafeBytes {
             try AtomicFile.append($0, to: descriptor, path: path)
           }
@@ -58,4 +50,41 @@ public enum SafeTensors {
       }
     }
   }
+
+  private static func header(
+    of ordered: [PlannedTensor], metadata: [String: String], path: String
+  ) throws -> [UInt8] {
+    var header: [String: JSONValue] = [:]
+    if !metadata.isEmpty {
+      header[SafeTensorsHeader.metadataKey] = .object(metadata.mapValues { .string($0) })
+    }
+    var offset = 0
+    for tensor in ordered {
+      guard tensor.name != SafeTensorsHeader.metadataKey else {
+        throw CheckpointError.tensor(path: path, name: tensor.name, reason: "the name is reserved")
+      }
+      let end = offset + tensor.shape.reduce(tensor.type.byteCount, *)
+      let entry: JSONValue = [
+        "dtype": .string(tensor.type.rawValue),
+        "shape": .array(tensor.shape.map { .number(Double($0)) }),
+        "data_offsets": .array([.number(Double(offset)), .number(Double(end))]),
+      ]
+      guard header.updateValue(entry, forKey: tensor.name) == nil else {
+        throw CheckpointError.tensor(path: path, name: tensor.name, reason: "is given twice")
+      }
+      offset = end
+    }
+    var text = Array(JSONValue.object(header).text().utf8)
+    // Spaces up to a multiple of 8 keep the data aligned.
+    text.append(contentsOf: [UInt8](repeating: 0x20, count: (8 - text.count % 8) % 8))
+    return text
+  }
+}
+
+/// A tensor of a file to be, made when it is written.
+struct PlannedTensor {
+  var name: String
+  let shape: [Int]
+  let type: StoredType
+  let make: () throws -> HostTensor
 }

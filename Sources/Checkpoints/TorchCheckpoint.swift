@@ -20,6 +20,16 @@ public final class TorchCheckpoint: WeightSource {
     let offset: Int
     let shape: [Int]
     let strides: [Int]
+
+    /// Whether the elements stand one after the other.
+    var isDense: Bool {
+      var dense = 1
+      for (length, stride) in zip(shape, strides).reversed() {
+        guard stride == dense || length == 1 else { return shape.contains(0) }
+        dense *= length
+      }
+      return true
+    }
   }
 
   /// An expanded tensor (stride 0) may hold this many more elements than its storage.
@@ -68,11 +78,13 @@ public final class TorchCheckpoint: WeightSource {
     names = views.keys.sorted()
   }
 
-  /// Whether a file starts as `torch.save` wrote before PyTorch 1.6: a pickle, without an archive.
+  /// Whether a file starts as `torch.save` wrote before PyTorch 1.6: a pickle, without a zip archive.
   static func isLegacy(_ bytes: UnsafeRawBufferPointer) -> Bool {
     // PROTO 2..5, then LONG1 with the ten bytes of torch's magic number.
     let magic: [UInt8] = [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
-    return bytes.count >= 14 && bytes[0] == 0x80 && bytes[2..<14].elementsEqual(magic)
+    if bytes.count >= 14, bytes[0] == 0x80, bytes[2..<14].elementsEqual(magic) { return true }
+    // The oldest files are tar archives.
+    return bytes.count >= 512 && bytes[257..<262].elementsEqual("ustar".utf8)
   }
 
   private static func unpack(
@@ -162,17 +174,40 @@ public final class TorchCheckpoint: WeightSource {
   /// - Returns: The lengths of its axes, or nil when there is no such tensor.
   public func shape(of name: String) -> [Int]? { views[name]?.shape }
 
-  /// Reads one tensor.
+  /// The stored type of a tensor, without reading it.
   ///
   /// - Parameter name: The tensor's name.
-  /// - Returns: The tensor, dense whatever its strides in the file.
-  /// - Throws: ``CheckpointError`` when there is no such tensor or its storage is damaged.
-  public func tensor(named name: String) throws -> HostTensor {
+  /// - Returns: The type, or nil when there is no such tensor.
+  public func type(of name: String) -> StoredType? { views[name]?.type }
+
+  /// Hands the bytes of one tensor to a function; a dense tensor is not copied.
+  ///
+  /// - Parameters:
+  ///   - name: The tensor's name.
+  ///   - body: Gets the type and the numbers, dense whatever the tensor's strides in the file; they
+  ///     are valid during the call only.
+  /// - Returns: What `body` returns.
+  /// - Throws: ``CheckpointError`` when there is no such tensor or its storage is damaged, or what
+  ///   `body` throws.
+  public func read<Result>(
+    _ name: String, _ body: (StoredType, UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
     guard let view = views[name] else { throw missing(name) }
-    let bytes = try CheckpointError.wrapping {
-      try archive.read(view.entry) { Self.gather($0, view) }
+    return try CheckpointError.wrapping {
+      try archive.read(view.entry) { storage in
+        guard view.isDense else {
+          return try Self.gather(storage, view).withUnsafeBytes { try body(view.type, $0) }
+        }
+        let width = view.type.byteCount
+        let first = view.offset * width
+        let end = first + view.shape.reduce(width, *)
+        // An empty tensor may stand at any offset.
+        guard end > first else {
+          return try body(view.type, UnsafeRawBufferPointer(rebasing: storage[..<0]))
+        }
+        return try body(view.type, UnsafeRawBufferPointer(rebasing: storage[first..<end]))
+      }
     }
-    return HostTensor(name: name, shape: view.shape, type: view.type, bytes: bytes)
   }
 
   /// Copies a strided view into dense row-major bytes.

@@ -1,4 +1,5 @@
 import Formats
+import Foundation
 
 /// A file of named tensors, whatever its format.
 public protocol WeightSource: Sendable {
@@ -11,15 +12,38 @@ public protocol WeightSource: Sendable {
   /// - Parameter name: The tensor's name.
   /// - Returns: The lengths of its axes, or nil when there is no such tensor.
   func shape(of name: String) -> [Int]?
-  /// Reads one tensor.
+  /// The stored type of a tensor, without reading it.
   ///
   /// - Parameter name: The tensor's name.
-  /// - Returns: The tensor, copied out of the file.
-  /// - Throws: ``CheckpointError`` when there is no such tensor or the file is damaged.
-  func tensor(named name: String) throws -> HostTensor
+  /// - Returns: The type, or nil when there is no such tensor.
+  func type(of name: String) -> StoredType?
+  /// Hands the bytes of one tensor to a function, where the file is mapped if they stand there.
+  ///
+  /// - Parameters:
+  ///   - name: The tensor's name.
+  ///   - body: Gets the type and the numbers, little-endian, row-major, at any address; they are
+  ///     valid during the call only.
+  /// - Returns: What `body` returns.
+  /// - Throws: ``CheckpointError`` when there is no such tensor or the file is damaged, or what
+  ///   `body` throws.
+  func read<Result>(
+    _ name: String, _ body: (StoredType, UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result
 }
 
 extension WeightSource {
+  /// Reads one tensor.
+  ///
+  /// - Parameter name: The tensor's name.
+  /// - Returns: The tensor, copied out of the file; dense whatever its strides there.
+  /// - Throws: ``CheckpointError`` when there is no such tensor or the file is damaged.
+  public func tensor(named name: String) throws -> HostTensor {
+    guard let shape = shape(of: name) else { throw missing(name) }
+    return try read(name) { type, bytes in
+      HostTensor(name: name, shape: shape, type: type, bytes: Array(bytes))
+    }
+  }
+
   /// The error about a tensor that is not there, with a hint at the nearest prefix that is.
   func missing(_ name: String) -> CheckpointError {
     let suffix = name.split(separator: ".").suffix(2).joined(separator: ".")
@@ -29,12 +53,17 @@ extension WeightSource {
   }
 }
 
-/// Opens a file of weights; the format is told from the content, not from the file's name.
+/// Opens weights; the format is told from the content, not from the file's name.
 ///
-/// - Parameter path: A safetensors file or a file written by `torch.save`.
-/// - Returns: The tensors of the file.
+/// - Parameter path: A safetensors file, a file written by `torch.save`, a NumPy `.npy` file, or the
+///   folder of a Hugging Face model.
+/// - Returns: The tensors.
 /// - Throws: ``CheckpointError`` when the file is missing, damaged or of another format.
 public func openWeights(path: String) throws -> any WeightSource {
+  var isFolder: ObjCBool = false
+  if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+    return try openWeights(path: try HuggingFaceCLIP(folder: path).weightsPath())
+  }
   let file = try CheckpointError.wrapping { try MappedFile(path: path) }
   // The compiler may drop the file, and with it the mapping, after its last use by name.
   defer { withExtendedLifetime(file) {} }
@@ -42,6 +71,14 @@ public func openWeights(path: String) throws -> any WeightSource {
   if head.starts(with: [0x50, 0x4B]) { return try TorchCheckpoint(path: path) }
   if TorchCheckpoint.isLegacy(file.bytes) { throw CheckpointError.legacyFormat(path: path) }
   if head.count == 9, head[8] == UInt8(ascii: "{") { return try SafeTensorsFile(path: path) }
+  if head.starts(with: NumPyArray.magic) { return try NumPyWeights(path: path) }
+  if head.count > 1, head[0] == 0x80, (2...5).contains(head[1]) {
+    throw CheckpointError.file(
+      path: path,
+      reason:
+        "is a plain Python pickle, which is not read because it may run code; load it in Python "
+        + "and write a dictionary of tensors with torch.save or as safetensors")
+  }
   throw CheckpointError.file(
     path: path,
     reason: file.bytes.isEmpty

@@ -73,6 +73,7 @@ public final class ZipArchive: Sendable {
           path, place: place,
           "is stored plainly but has sizes \(entry.storedSize) and \(entry.size)")
       }
+      defer { forget(stored) }
       try check(stored, entry, place)
       return try body(stored)
     case 8:
@@ -92,6 +93,11 @@ public final class ZipArchive: Sendable {
         path, place: place,
         "uses compression method \(entry.method); only stored and deflated entries can be read")
     }
+  }
+
+  private func forget(_ stored: UnsafeRawBufferPointer) {
+    guard let first = stored.baseAddress, let base = file.bytes.baseAddress else { return }
+    file.release(first - base..<first - base + stored.count)
   }
 
   private func storedBytes(of entry: Entry, place: String) throws -> UnsafeRawBufferPointer {

@@ -19,6 +19,15 @@ public enum ParameterLayout: Sendable, Equatable {
     if case .convolution = self { [shape[0], shape[3], shape[1], shape[2]] } else { shape }
   }
 
+  /// Whether elements stand in the same order in both, whatever the shapes say.
+  ///
+  /// - Parameter shape: Shape on the device.
+  /// - Returns: Whether nothing is reordered.
+  public func keepsOrder(_ shape: [Int]) -> Bool {
+    let (channels, plane) = sizes(shape)
+    return channels == 1 || plane == 1
+  }
+
   /// Reorders elements from the file's layout to the device's.
   ///
   /// - Parameters:
@@ -26,7 +35,19 @@ public enum ParameterLayout: Sendable, Equatable {
   ///   - shape: Shape on the device.
   /// - Returns: Elements as on the device.
   public func fromFile(_ values: [Float], shape: [Int]) -> [Float] {
-    reorder(values, shape: shape) { $0[$1] = $2[$3] }
+    if keepsOrder(shape) { return values }
+    return values.withUnsafeBytes { fromFile($0, shape: shape) }
+  }
+
+  /// Reorders elements from the file's layout to the device's.
+  ///
+  /// - Parameters:
+  ///   - floats: 32-bit floating-point numbers as in the file, at any address.
+  ///   - shape: Shape on the device.
+  /// - Returns: Elements as on the device.
+  public func fromFile(_ floats: UnsafeRawBufferPointer, shape: [Int]) -> [Float] {
+    let (channels, plane) = sizes(shape)
+    return Self.transposed(floats, rows: channels, columns: plane)
   }
 
   /// Reorders elements from the device's layout to the file's.
@@ -36,34 +57,41 @@ public enum ParameterLayout: Sendable, Equatable {
   ///   - shape: Shape on the device.
   /// - Returns: Elements as in the file.
   public func toFile(_ values: [Float], shape: [Int]) -> [Float] {
-    reorder(values, shape: shape) { $0[$3] = $2[$1] }
+    if keepsOrder(shape) { return values }
+    let (channels, plane) = sizes(shape)
+    return values.withUnsafeBytes { Self.transposed($0, rows: plane, columns: channels) }
   }
 
-  /// Visits every element as (device index, file index).
-  private func reorder(
-    _ values: [Float], shape: [Int],
-    _ move: (inout [Float], _ device: Int, _ values: [Float], _ file: Int) -> Void
-  ) -> [Float] {
-    let outputs: Int
-    let (channels, plane): (Int, Int)
+  /// Channels, and positions of a channel, of one output.
+  private func sizes(_ shape: [Int]) -> (channels: Int, plane: Int) {
     switch self {
-    case .plain: return values
-    case .convolution: (outputs, channels, plane) = (shape[0], shape[3], shape[1] * shape[2])
-    case .flattened(let count, let height, let width):
-      (outputs, channels, plane) = (shape[0], count, height * width)
+    case .plain: (1, 1)
+    case .convolution: (shape[3], shape[1] * shape[2])
+    case .flattened(let channels, let height, let width): (channels, height * width)
     }
-    var result = [Float](repeating: 0, count: values.count)
-    for output in 0..<outputs {
-      let base = output * channels * plane
-      for position in 0..<plane {
-        for channel in 0..<channels {
-          move(
-            &result, base + position * channels + channel, values,
-            base + channel * plane + position)
+  }
+
+  /// Transposes matrices that stand one after the other.
+  private static func transposed(
+    _ source: UnsafeRawBufferPointer, rows: Int, columns: Int
+  ) -> [Float] {
+    let count = source.count / 4
+    let area = rows * columns
+    guard area > 0 else { return [] }
+    return [Float](unsafeUninitializedCapacity: count) { target, initialised in
+      for base in stride(from: 0, to: count, by: area) {
+        for column in 0..<columns {
+          let to = base &+ column &* rows
+          for row in 0..<rows {
+            let from = base &+ row &* columns &+ column
+            target.initializeElement(
+              at: to &+ row,
+              to: source.loadUnaligned(fromByteOffset: 4 &* from, as: Float.self))
+          }
         }
       }
+      initialised = count
     }
-    return result
   }
 }
 
@@ -126,6 +154,19 @@ public final class Parameter {
   public func overwrite(with values: [Float]) throws {
     rounded = nil
     try value.overwrite(with: values)
+  }
+
+  /// Replaces the values in place by those of a weight file, and waits for it.
+  ///
+  /// - Parameter floats: As many 32-bit floating-point numbers as there are elements, laid out as in
+  ///   the file, at any address.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func overwrite(withStored floats: UnsafeRawBufferPointer) throws {
+    rounded = nil
+    if layout.keepsOrder(value.shape) { return try value.overwrite(withBytes: floats) }
+    try layout.fromFile(floats, shape: value.shape).withUnsafeBytes {
+      try value.overwrite(withBytes: $0)
+    }
   }
 
   /// The gradient of the step under way, or nil when none has arrived.

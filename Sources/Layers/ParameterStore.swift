@@ -13,15 +13,22 @@ public final class ParameterStore {
   /// All parameters in the order of their creation.
   public private(set) var parameters: [Parameter] = []
   private var byName: [String: Parameter] = [:]
+  /// Parameters whose start values would be overwritten at once, and so are not drawn.
+  private let isSupplied: (String) -> Bool
 
   /// Creates an empty store.
   ///
   /// - Parameters:
   ///   - stream: Where the parameters live.
   ///   - seed: Rebuilds the same start values.
-  public init(stream: ComputeStream, seed: UInt64) {
+  ///   - isSupplied: Says of a parameter's name whether a file that is loaded next holds it; its
+  ///     memory is undefined until then.
+  public init(
+    stream: ComputeStream, seed: UInt64, isSupplied: @escaping (String) -> Bool = { _ in false }
+  ) {
     self.stream = stream
     self.seed = seed
+    self.isSupplied = isSupplied
   }
 
   /// The scope of the whole model.
@@ -33,51 +40,20 @@ public final class ParameterStore {
   /// A parameter by its dotted path, or nil.
   public subscript(name: String) -> Parameter? { byName[name] }
 
+  /// The start values of a parameter on the device.
+  func start(
+    _ name: String, _ shape: [Int], _ initializer: Initializer, label: String
+  ) throws -> Tensor {
+    if isSupplied(name) { return try Tensor(uninitialized: shape, on: stream, label: label) }
+    return try Tensor(
+      initializer.values(count: shape.reduce(1, *), seed: seed, name: name), shape: shape,
+      on: stream, label: label)
+  }
+
   func add(_ parameter: Parameter) {
     precondition(byName[parameter.name] == nil, "two parameters are called \(parameter.name)")
     parameters.append(parameter)
     byName[parameter.name] = parameter
-  }
-
-  /// Overwrites parameters with the tensors of a weight file.
-  ///
-  /// - Parameters:
-  ///   - source: The file.
-  ///   - rename: The name in the file of a parameter's name; nil skips the parameter.
-  /// - Returns: What was matched, missing and unused.
-  /// - Throws: `CheckpointError` when a shape differs, a value is not finite or the file is damaged;
-  ///   `OpenCLError` when the device fails.
-  @discardableResult
-  public func load(
-    from source: any WeightSource, rename: (String) -> String? = { $0 }
-  ) throws -> LoadReport {
-    var report = LoadReport(path: source.path)
-    var used: Set<String> = []
-    for parameter in parameters {
-      guard let name = rename(parameter.name) else { continue }
-      guard let shape = source.shape(of: name) else {
-        report.missing.append(parameter.name)
-        continue
-      }
-      let wanted = parameter.layout.fileShape(parameter.value.shape)
-      guard shape == wanted else {
-        throw CheckpointError.tensor(
-          path: source.path, name: name,
-          reason: "has shape \(shape), the model needs \(wanted); use the configuration that "
-            + "the file was written with")
-      }
-      let values = try source.tensor(named: name).floats()
-      guard values.allSatisfy(\.isFinite) else {
-        throw CheckpointError.tensor(
-          path: source.path, name: name, reason: "holds a value that is not a finite number")
-      }
-      try parameter.overwrite(
-        with: parameter.layout.fromFile(values, shape: parameter.value.shape))
-      used.insert(name)
-      report.matched.append(parameter.name)
-    }
-    report.unused = source.names.filter { !used.contains($0) }
-    return report
   }
 
   /// Copies all parameters to the host, in a weight file's layout.
@@ -94,28 +70,6 @@ public final class ParameterStore {
           name: parameter.name, shape: parameter.layout.fileShape(shape), floats: values)
       )
     }
-  }
-}
-
-/// What happened when weights were loaded.
-public struct LoadReport: Sendable {
-  /// The weight file.
-  public let path: String
-  /// Parameters that were found.
-  public var matched: [String] = []
-  /// Parameters that the file does not hold; they keep their start values.
-  public var missing: [String] = []
-  /// Tensors of the file that no parameter wanted.
-  public var unused: [String] = []
-
-  /// One line with the three counts and the first names.
-  public var summary: String {
-    func list(_ names: [String]) -> String {
-      names.isEmpty
-        ? "" : " (\(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? ", …" : ""))"
-    }
-    return "\(path): \(matched.count) tensors loaded, \(missing.count) missing\(list(missing)), "
-      + "\(unused.count) unused\(list(unused))"
   }
 }
 
@@ -166,11 +120,9 @@ public struct ParameterScope {
     role: Parameter.Role = .trained
   ) throws -> Parameter {
     let full = join(name)
-    let count = shape.reduce(1, *)
     let role = role == .trained && isFrozen ? .frozen : role
-    let value = try Tensor(
-      initializer.values(count: count, seed: store.seed, name: full), shape: shape,
-      on: store.stream, label: role == .buffer ? "statistics" : "parameters")
+    let value = try store.start(
+      full, shape, initializer, label: role == .buffer ? "statistics" : "parameters")
     let parameter = Parameter(name: full, role: role, layout: layout, value: value)
     store.add(parameter)
     return parameter

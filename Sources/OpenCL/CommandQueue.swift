@@ -171,6 +171,22 @@ public final class CommandQueue {
     }
   }
 
+  /// Copies host memory to a buffer and waits; for data that is too large to be copied aside.
+  ///
+  /// - Parameters:
+  ///   - bytes: The host's bytes.
+  ///   - buffer: The buffer, at least as large.
+  /// - Throws: ``OpenCLError``.
+  public func writeNow(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
+    guard bytes.count > 0 else { return }
+    precondition(bytes.count <= buffer.bytes, "write of more bytes than \(buffer.label) holds")
+    try check(
+      clEnqueueWriteBuffer(
+        handle, buffer.handle, cl_bool(CL_TRUE), 0, bytes.count, bytes.baseAddress, 0, nil, nil),
+      "enqueueing", "write of \(bytes.count) bytes to \(buffer.label)")
+    writes.removeAll { $0.isDone }
+  }
+
   /// Waits for the queue and copies a buffer to host memory.
   ///
   /// - Parameters:

@@ -88,6 +88,15 @@ extension Tensor {
     try values.withUnsafeBytes { try stream.queue.write($0, to: buffer) }
   }
 
+  /// Replaces the elements in place and waits until the device has them; nothing is copied aside.
+  ///
+  /// - Parameter bytes: The elements as they are stored, as many bytes as the tensor has.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func overwrite(withBytes bytes: UnsafeRawBufferPointer) throws {
+    precondition(bytes.count == byteCount, "\(bytes.count) bytes for shape \(shape)")
+    try stream.queue.writeNow(bytes, to: buffer)
+  }
+
   /// Replaces the elements in place by those of another tensor of the same stream.
   ///
   /// - Parameter other: A tensor of the same shape and type.

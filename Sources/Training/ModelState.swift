@@ -70,13 +70,13 @@ enum ModelState {
     }
     let state = try openWeights(path: "\(folder)/\(stateFile)")
     for (name, value) in moments(of: update) {
-      let stored = try state.tensor(named: name)
-      guard stored.shape == value.shape else {
+      let shape = state.shape(of: name)
+      guard shape == nil || shape == value.shape else {
         throw CheckpointError.tensor(
           path: state.path, name: name,
-          reason: "has shape \(stored.shape), the model needs \(value.shape)")
+          reason: "has shape \(shape ?? []), the model needs \(value.shape)")
       }
-      try value.overwrite(with: try finite(stored, in: state))
+      try StoredFloats.read(name, of: state) { try value.overwrite(withBytes: $0) }
     }
     return Restored(iteration: iteration, index: index, indexPath: indexPath, state: state)
   }

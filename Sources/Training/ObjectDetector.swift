@@ -52,11 +52,13 @@ public final class ObjectDetector {
     // Callers may ask for less than the run's threshold; the rest is taken away afterwards.
     let threshold = configuration.model.head.scoreThreshold
     configuration.model.head.scoreThreshold = 0
+    let weights = "\(location.checkpoint)/\(ModelState.modelFile)"
+    let source = try openWeights(path: weights)
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: try CLIPWeights(folder: configuration.clip.folder),
-      stream: stream)
-    let weights = "\(location.checkpoint)/\(ModelState.modelFile)"
-    let report = try model.store.load(from: try openWeights(path: weights)) { name in
+      stream: stream
+    ) { source.shape(of: $0) != nil }
+    let report = try model.store.load(from: source) { name in
       // The position embedding is of training only.
       name.hasPrefix("roi_head.baron_kd.") ? nil : name
     }

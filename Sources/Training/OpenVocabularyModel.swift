@@ -28,16 +28,19 @@ public final class OpenVocabularyModel {
   ///   - configuration: The run's configuration.
   ///   - clip: The CLIP model's weights.
   ///   - stream: Where it runs.
+  ///   - isSupplied: Says of a parameter of the detector whether a file that is loaded next holds it.
   /// - Throws: `CheckpointError`, `TokenizerError` or `FormatError` when the CLIP folder does not
   ///   fit; `OpenCLError` when memory runs out.
   public init(
-    configuration: RunConfiguration, clip: CLIPWeights, stream: ComputeStream
+    configuration: RunConfiguration, clip: CLIPWeights, stream: ComputeStream,
+    isSupplied: @escaping (String) -> Bool = { _ in false }
   ) throws {
     self.stream = stream
     templates = configuration.clip.templates
     try configuration.check(clip: clip.configuration)
     let seed = UInt64(configuration.training.seed)
-    textEncoder = try TextEncoder(clip, store: ParameterStore(stream: stream, seed: seed))
+    textEncoder = try TextEncoder(
+      clip, store: ParameterStore(stream: stream, seed: seed) { _ in true })
     tokenizer = try Tokenizer(folder: configuration.clip.folder)
     guard tokenizer.vocabularySize <= clip.configuration.vocabularySize else {
       throw CheckpointError.configuration(
@@ -48,7 +51,7 @@ public final class OpenVocabularyModel {
     let detectorConfiguration = configuration.detector(clip: clip.configuration)
     regionEncoder = RegionTextEncoder(
       textEncoder, output: configuration.textOutput(clip: clip.configuration))
-    store = ParameterStore(stream: stream, seed: seed)
+    store = ParameterStore(stream: stream, seed: seed, isSupplied: isSupplied)
     detector = try FasterRCNN(store.root, detectorConfiguration)
   }
 

@@ -83,7 +83,11 @@ public final class Trainer {
     schedule = Schedule(
       configuration.optimizer, detectionImages: configuration.training.detectionBatch,
       iterations: configuration.training.iterations)
-    step = try Self.step(configuration, data: data, context: context, profiler: profiler)
+    let start =
+      resumes || configuration.model.start.isEmpty
+      ? nil : try StartWeights(path: configuration.model.start)
+    step = try Self.step(
+      configuration, data: data, context: context, profiler: profiler, start: start)
     var first = 0
     if resumes {
       guard let checkpoint = run.checkpoints.latest(warn: { onEvent(.warning($0)) }) else {
@@ -91,17 +95,17 @@ public final class Trainer {
       }
       first = try TrainingState(restoring: checkpoint.path, into: step).iteration
       onEvent(.note("resuming at iteration \(first) from \(checkpoint.path)"))
-    } else if !configuration.model.start.isEmpty {
-      let report = try step.model.store.load(
-        from: try openWeights(path: configuration.model.start))
-      onEvent(.note(report.summary))
+    } else if let start {
+      onEvent(.note(try start.load(into: step.model.store).summary))
+      if let warning = start.warning(for: configuration.model) { onEvent(.warning(warning)) }
     }
     firstIteration = first
     log = try MetricLog(path: run.metricsPath, startingAt: first)
   }
 
   private static func step(
-    _ configuration: RunConfiguration, data: TrainingData, context: Context, profiler: Profiler?
+    _ configuration: RunConfiguration, data: TrainingData, context: Context, profiler: Profiler?,
+    start: StartWeights?
   ) throws -> TrainingStep {
     let library = KernelLibrary(context: context, storing: .later)
     func stream(_ name: String) throws -> ComputeStream {
@@ -112,7 +116,8 @@ public final class Trainer {
     let (student, teacher) = (try stream("student"), try stream("teacher"))
     let clip = try CLIPWeights(folder: configuration.clip.folder)
     let model = try OpenVocabularyModel(
-      configuration: configuration, clip: clip, stream: student)
+      configuration: configuration, clip: clip, stream: student
+    ) { start?.name(of: $0) != nil }
     let distillation = try configuration.distillation.map { settings in
       try BagDistillation(
         model.store.root / "roi_head" / "baron_kd", settings: settings,
@@ -120,7 +125,8 @@ public final class Trainer {
         teacher: try ImageEncoder(
           clip,
           store: ParameterStore(
-            stream: teacher, seed: UInt64(configuration.training.seed))))
+            stream: teacher, seed: UInt64(configuration.training.seed)
+          ) { _ in true }))
     }
     return TrainingStep(
       model: model, distillation: distillation, teacher: teacher,

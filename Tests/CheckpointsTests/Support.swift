@@ -33,6 +33,8 @@ enum Fixtures {
   static let clipFolder = root + "/clip_tiny/hf"
   static let clipPickle = root + "/clip_tiny/openai_style.pth"
   static let metadata = shared + "/data/metadata"
+  /// A Python interpreter that has torch and torchvision, or nil.
+  static let python = ProcessInfo.processInfo.environment["BARON_PYTHON"]
   static func exist(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 }
 

@@ -14,7 +14,7 @@ extension Tensor {
       elementType.isFloating && type.isFloating && (elementType == .float32 || type == .float32),
       "conversion of \(elementType) to \(type)")
     let result = try Tensor(
-      uninitialized: shape, on: stream, elementType: type, label: "converted \(buffer.label)")
+      uninitialized: shape, on: stream, elementType: type, label: buffer.label)
     try round(into: result)
     let original = elementType
     return result.differentiable(from: [self], "convert") { [try $0.converted(to: original)] }

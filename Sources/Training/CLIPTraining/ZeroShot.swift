@@ -74,8 +74,10 @@ public struct ZeroShotScore: Sendable, Equatable {
     let names = annotations.categories.map(\.name)
     let split = try TrainingData.split(classSplit: data.classSplit)
     let base = Set(try split.baseLabels(in: annotations.categories))
-    let text = try TextEncoder(weights, store: ParameterStore(stream: stream, seed: 0))
-    let image = try ImageEncoder(weights, store: ParameterStore(stream: stream, seed: 0))
+    let text = try TextEncoder(
+      weights, store: ParameterStore(stream: stream, seed: 0) { _ in true })
+    let image = try ImageEncoder(
+      weights, store: ParameterStore(stream: stream, seed: 0) { _ in true })
     let tokenizer = try Tokenizer(folder: folder)
     var right = [0, 0]
     var counts = [0, 0]

@@ -1,0 +1,32 @@
+/// Whose names the tensors of a file have; the raw value is what commands call it.
+public enum WeightZoo: String, Sendable, CaseIterable {
+  /// This program and the reference program.
+  case ours
+  /// torchvision: a ResNet that stands alone, or a detector.
+  case torchvision
+  /// MMDetection's own detectors: our names, but predictors with one row per class.
+  case mmdetection
+  /// detectron2.
+  case detectron2
+  /// The CLIP models of OpenAI.
+  case openAI = "openai"
+  /// The CLIP models of Hugging Face.
+  case huggingFace = "huggingface"
+
+  /// Whether its files hold CLIP models, not detectors.
+  public var isCLIP: Bool { self == .openAI || self == .huggingFace }
+
+  /// Tells the zoo from the names of a file.
+  ///
+  /// - Parameter source: The file.
+  /// - Returns: The zoo, or nil when the names are of no known one.
+  public static func of(_ source: any WeightSource) -> WeightZoo? {
+    if let map = DetectorNameMap(source) { return map.zoo }
+    switch CLIPNameMap(source) {
+    case .openAI: return .openAI
+    case .huggingFace: return .huggingFace
+    case .detector: return .ours
+    case nil: return nil
+    }
+  }
+}
