@@ -43,7 +43,7 @@ public final class MappedFile: @unchecked Sendable {
 
   /// Gives the memory of whole pages back to the system; they are read again when touched.
   ///
-  /// - Parameter range: The bytes that are not needed for now.
+  /// - Parameter range: The bytes that were read and will hardly be read again.
   public func release(_ range: Range<Int>) {
     guard let base = bytes.baseAddress else { return }
     let page = Int(getpagesize())
