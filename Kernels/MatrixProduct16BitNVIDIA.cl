@@ -16,62 +16,16 @@
 // Numbers: products are exact, sums are float32, in a fixed order that depends on the parameters.
 // Source:  NVIDIA, PTX ISA.
 
-#include "MatrixLoaders.clh"
-#include "TensorCores.clh"
+#include "MatrixTiles.clh"
 
-#ifndef TILE_M
-#define TILE_M 128
-#endif
-#ifndef TILE_N
-#define TILE_N 128
-#endif
-#ifndef TILE_K
-#define TILE_K 32
-#endif
-#ifndef WARPS_M
-#define WARPS_M 2
-#endif
-#ifndef WARPS_N
-#define WARPS_N 4
-#endif
-#ifndef STAGES
-#define STAGES 3
-#endif
-#if STAGES == 2
-#define WAIT_FOR_STEP wait_for_copies_0
-#elif STAGES == 3
-#define WAIT_FOR_STEP wait_for_copies_1
-#else
-#define WAIT_FOR_STEP wait_for_copies_2
-#endif
-#ifndef LEFT_WIDTH
-#define LEFT_WIDTH 1
-#endif
-#ifndef RIGHT_WIDTH
-#define RIGHT_WIDTH 1
-#endif
-
-#define ITEMS (WARP * WARPS_M * WARPS_N)
-// The 16 x 8 blocks of a warp.
-#define BLOCKS_M (TILE_M / WARPS_M / 16)
-#define BLOCKS_N (TILE_N / WARPS_N / 8)
 // Depth of one product of the tensor cores, and elements of a row that lie together in a tile.
 #define SLAB 16
 #define CHUNK 8
-#define LEFT_COPIES (TILE_M * TILE_K / LEFT_WIDTH / ITEMS)
-#define RIGHT_COPIES (TILE_N * TILE_K / RIGHT_WIDTH / ITEMS)
 #if STORAGE == STORAGE_FLOAT16
 #define MULTIPLY(what) multiply_##what##_f16
-#define PAIR f16_pair
 #else
 #define MULTIPLY(what) multiply_##what##_bf16
-#define PAIR bf16_pair
 #endif
-
-// Whether neighbours in memory are neighbours in depth, else they are neighbouring lines (rows of
-// the left operand, columns of the right one). Tiles keep the order of memory.
-#define LEFT_IS_DEEP (LEFT_LOADER != LOAD_TRANSPOSED)
-#define RIGHT_IS_DEEP (RIGHT_LOADER == LOAD_TRANSPOSED)
 
 // Where an element lies in a tile of `lines` lines. The chunks of a stored row change places so
 // that the eight rows of a matrix that a warp reads at once lie in different banks (8 groups of 16
@@ -81,74 +35,6 @@ INLINED int tile_index(int is_deep, int line, int k, int lines) {
   int pitch = is_deep ? TILE_K : lines;
   int turn = is_deep ? line * TILE_K / 64 % (TILE_K / CHUNK) : k % 8;
   return row * pitch + (place / CHUNK ^ turn) * CHUNK + place % CHUNK;
-}
-
-// The line and the depth within a tile of copy `index` of `width` elements, in memory's order.
-INLINED int copied_line(int is_deep, uint index, int lines, int width) {
-  return is_deep ? index / (TILE_K / width) : index % (lines / width) * width;
-}
-
-INLINED int copied_depth(int is_deep, uint index, int lines, int width) {
-  return is_deep ? index % (TILE_K / width) * width : index / (lines / width);
-}
-
-// How many of the `width` elements at a line and a depth exist.
-INLINED int elements_present(int is_deep, int line, int lines, int k, int end, int width) {
-  int left = is_deep ? (line < lines ? end - k : 0) : (k < end ? lines - line : 0);
-  return clamp(left, 0, width);
-}
-
-// One element is no asynchronous copy; the barrier before its step's turn covers it as well.
-INLINED void copy_async_one(__local ushort *to, __global const ushort *from, int present) {
-  *to = present > 0 ? *from : 0;
-}
-#define COPY(width) CONCATENATE(COPY_, width)
-#define COPY_1 copy_async_one
-#define COPY_8 copy_async_8
-
-// Many narrow copies are a loop, few wide ones are not; then a work-item keeps the origins of the
-// patches that it copies from in every step.
-#define UNROLL_COPIES(width) CONCATENATE(UNROLL_COPIES_, width)
-#define UNROLL_COPIES_1 _Pragma("unroll 1")
-#define UNROLL_COPIES_8 UNROLL
-#define KEEPS_ORIGINS (LEFT_LOADER == LOAD_IMAGE && LEFT_WIDTH > 1)
-#define ORIGINS (KEEPS_ORIGINS ? LEFT_COPIES : 1)
-
-INLINED void fill_left(__local ushort *tile, __global const ushort *restrict left,
-                       const PatchOrigin *origins, Geometry g, int pitch, int m0, int rows, int k0,
-                       int end) {
-  UNROLL_COPIES(LEFT_WIDTH) for (int i = 0; i < LEFT_COPIES; i++) {
-    uint index = (uint)get_local_id(0) + i * ITEMS;
-    int line = copied_line(LEFT_IS_DEEP, index, TILE_M, LEFT_WIDTH);
-    int depth = copied_depth(LEFT_IS_DEEP, index, TILE_M, LEFT_WIDTH);
-    int present = elements_present(LEFT_IS_DEEP, m0 + line, rows, k0 + depth, end, LEFT_WIDTH);
-#if LEFT_LOADER == LOAD_IMAGE
-    PatchOrigin origin = KEEPS_ORIGINS ? origins[i] : patch_origin(g, m0 + line);
-    long offset = patch_offset(g, origin, k0 + depth);
-#else
-    long offset = left_offset(pitch, m0 + line, k0 + depth);
-#endif
-    if (offset < 0)
-      present = 0;
-    COPY(LEFT_WIDTH)(tile + tile_index(LEFT_IS_DEEP, line, depth, TILE_M),
-                     left + (present > 0 ? offset : 0), present);
-  }
-}
-
-INLINED void fill_right(__local ushort *tile, __global const ushort *restrict right, Geometry g,
-                        int pitch, int n0, int columns, int k0, int end) {
-  UNROLL_COPIES(RIGHT_WIDTH) for (int i = 0; i < RIGHT_COPIES; i++) {
-    uint index = (uint)get_local_id(0) + i * ITEMS;
-    int line = copied_line(RIGHT_IS_DEEP, index, TILE_N, RIGHT_WIDTH);
-    int depth = copied_depth(RIGHT_IS_DEEP, index, TILE_N, RIGHT_WIDTH);
-    int present =
-        elements_present(RIGHT_IS_DEEP, n0 + line, columns, k0 + depth, end, RIGHT_WIDTH);
-    long offset = right_offset(g, pitch, k0 + depth, n0 + line);
-    if (offset < 0)
-      present = 0;
-    COPY(RIGHT_WIDTH)(tile + tile_index(RIGHT_IS_DEEP, line, depth, TILE_N),
-                      right + (present > 0 ? offset : 0), present);
-  }
 }
 
 #if EMULATE_WARP
@@ -212,12 +98,6 @@ INLINED void multiply_slab(float sum[BLOCKS_M][BLOCKS_N][4], __local const ushor
 #endif
 }
 
-// What comes before the sum of a target element; `adds` is for float targets alone.
-INLINED float value_before(__global const target_element *to, __global const float *restrict bias,
-                           int n, int adds) {
-  return adds ? (float)*to : bias ? bias[n] : 0.0f;
-}
-
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void
 matrix_product_forward_nvidia_16bit(
     __global const ushort *restrict left, int left_pitch, int left_stride,
@@ -235,8 +115,8 @@ matrix_product_forward_nvidia_16bit(
   const int warp = get_local_id(0) / WARP, lane = get_local_id(0) % WARP;
   const int m_warp = warp / WARPS_N * (TILE_M / WARPS_M);
   const int n_warp = warp % WARPS_N * (TILE_N / WARPS_N);
-  left += (size_t)entry * left_stride;
-  right += (size_t)entry * right_stride;
+  const Factors f = {left + (size_t)entry * left_stride, right + (size_t)entry * right_stride,
+                     left_pitch, right_pitch, m0, n0, rows, columns, first, end};
   target += (size_t)get_group_id(2) * target_pitch;
   PatchOrigin origins[ORIGINS] = {{0, 0, 0}};
 #if KEEPS_ORIGINS
@@ -249,28 +129,15 @@ matrix_product_forward_nvidia_16bit(
   UNROLL for (int i = 0; i < BLOCKS_M; i++) UNROLL for (int j = 0; j < BLOCKS_N; j++) {
     UNROLL for (int c = 0; c < 4; c++) sum[i][j][c] = 0.0f;
   }
-  // One group of copies for each step, empty ones past the end, so that their number tells which
-  // step has arrived.
-  UNROLL for (int step = 0; step < STAGES - 1; step++) {
-    if (step < steps) {
-      int k = first + step * TILE_K;
-      fill_left(left_tiles[step], left, origins, g, left_pitch, m0, rows, k, end);
-      fill_right(right_tiles[step], right, g, right_pitch, n0, columns, k, end);
-    }
-    commit_copies();
-  }
+  UNROLL for (int step = 0; step < STAGES - 1; step++)
+      fill_step(left_tiles[step], right_tiles[step], f, origins, g, step, steps);
   int stage = 0, free_stage = STAGES - 1;
   for (int step = 0; step < steps; step++) {
     WAIT_FOR_STEP();
     // From here on everyone's copies are there and everyone is done with the step before.
     barrier(CLK_LOCAL_MEM_FENCE);
-    int ahead = step + STAGES - 1;
-    if (ahead < steps) {
-      int k = first + ahead * TILE_K;
-      fill_left(left_tiles[free_stage], left, origins, g, left_pitch, m0, rows, k, end);
-      fill_right(right_tiles[free_stage], right, g, right_pitch, n0, columns, k, end);
-    }
-    commit_copies();
+    fill_step(left_tiles[free_stage], right_tiles[free_stage], f, origins, g, step + STAGES - 1,
+              steps);
     UNROLL for (int k = 0; k < TILE_K; k += SLAB)
         multiply_slab(sum, left_tiles[stage], m_warp, right_tiles[stage], n_warp, k, lane);
     free_stage = stage;
@@ -278,32 +145,14 @@ matrix_product_forward_nvidia_16bit(
   }
   if (split > 0)
     bias = 0;
-  // Two columns of a lane are one store where every row starts at an even element.
   const int in_pairs = columns % 2 == 0 && target_pitch % 2 == 0;
   UNROLL for (int i = 0; i < BLOCKS_M; i++) UNROLL for (int upper = 0; upper < 2; upper++) {
     int m = m0 + m_warp + 16 * i + 8 * upper + lane / 4;
     if (m >= rows)
       continue;
     __global target_element *row = target + target_row(g, m, columns);
-    UNROLL for (int j = 0; j < BLOCKS_N; j++) {
-      int n = n0 + n_warp + 8 * j + lane % 4 * 2;
-      float x = sum[i][j][2 * upper], y = sum[i][j][2 * upper + 1];
-      if (n < columns)
-        x += value_before(row + n, bias, n, adds);
-      if (n + 1 < columns)
-        y += value_before(row + n + 1, bias, n + 1, adds);
-      if (in_pairs && n < columns) {
-#if TARGET_STORED
-        *(__global uint *)(row + n) = PAIR(x, y);
-#else
-        vstore2((float2)(x, y), 0, row + n);
-#endif
-      } else {
-        if (n < columns)
-          STORE_TARGET(x, row + n);
-        if (n + 1 < columns)
-          STORE_TARGET(y, row + n + 1);
-      }
-    }
+    UNROLL for (int j = 0; j < BLOCKS_N; j++)
+        store_pair(row, bias, n0 + n_warp + 8 * j + lane % 4 * 2, columns, sum[i][j][2 * upper],
+                   sum[i][j][2 * upper + 1], in_pairs, adds);
   }
 }

@@ -23,55 +23,19 @@
 // Source:  NVIDIA, PTX ISA. Three products for one and sums outside of the tensor cores: Ootomo and
 //          Yokota, Recovering single precision accuracy from Tensor Cores, section 3.
 
-#include "MatrixLoaders.clh"
-#include "TensorCores.clh"
+#include "MatrixTiles.clh"
 
 #define PRECISION_TF32X3 0
 #define PRECISION_TF32 1
 #define PRECISION_BF16 2
 
-#ifndef TILE_M
-#define TILE_M 128
-#endif
-#ifndef TILE_N
-#define TILE_N 128
-#endif
-#ifndef TILE_K
-#define TILE_K 16
-#endif
-#ifndef WARPS_M
-#define WARPS_M 2
-#endif
-#ifndef WARPS_N
-#define WARPS_N 4
-#endif
-#ifndef STAGES
-#define STAGES 3
-#endif
-#if STAGES == 2
-#define WAIT_FOR_STEP wait_for_copies_0
-#elif STAGES == 3
-#define WAIT_FOR_STEP wait_for_copies_1
-#else
-#define WAIT_FOR_STEP wait_for_copies_2
-#endif
 #ifndef PRECISION
 #define PRECISION PRECISION_TF32X3
 #endif
 #ifndef PROMOTED_STEPS
 #define PROMOTED_STEPS 4
 #endif
-#ifndef LEFT_WIDTH
-#define LEFT_WIDTH 1
-#endif
-#ifndef RIGHT_WIDTH
-#define RIGHT_WIDTH 1
-#endif
 
-#define ITEMS (WARP * WARPS_M * WARPS_N)
-// The 16 x 8 blocks of a warp.
-#define BLOCKS_M (TILE_M / WARPS_M / 16)
-#define BLOCKS_N (TILE_N / WARPS_N / 8)
 // A lane's neighbouring floats of a line in a product, and the depth of that product.
 #if PRECISION == PRECISION_BF16
 #define LANE_FLOATS 4
@@ -82,15 +46,6 @@
 #endif
 #define SLAB (4 * LANE_FLOATS)
 #define LANE_VECTOR CONCATENATE(float, LANE_FLOATS)
-#define LEFT_COPIES (TILE_M * TILE_K / LEFT_WIDTH / ITEMS)
-#define RIGHT_COPIES (TILE_N * TILE_K / RIGHT_WIDTH / ITEMS)
-#define LEFT_COPY CONCATENATE(copy_async_, LEFT_WIDTH)
-#define RIGHT_COPY CONCATENATE(copy_async_, RIGHT_WIDTH)
-
-// Whether neighbours in memory are neighbours in depth, else they are neighbouring lines (rows of
-// the left operand, columns of the right one). Tiles keep the order of memory.
-#define LEFT_IS_DEEP (LEFT_LOADER != LOAD_TRANSPOSED)
-#define RIGHT_IS_DEEP (RIGHT_LOADER == LOAD_TRANSPOSED)
 
 // Where an element lies in a tile of `lines` lines, so that what a part of a warp reads or writes
 // at a time lies in different banks (32 of a float each). Deep: slab by slab, line by line; the
@@ -100,65 +55,6 @@ INLINED int tile_index(int is_deep, int line, int k, int lines) {
   int slab = k / SLAB;
   return is_deep ? (slab * lines + (line ^ slab % 2 * (16 / SLAB))) * SLAB + k % SLAB
                  : k * lines + (line ^ k / LANE_FLOATS % 4 * 8);
-}
-
-// The line and the depth within a tile of copy `index` of `width` floats, in the order of memory.
-INLINED int copied_line(int is_deep, uint index, int lines, int width) {
-  return is_deep ? index / (TILE_K / width) : index % (lines / width) * width;
-}
-
-INLINED int copied_depth(int is_deep, uint index, int lines, int width) {
-  return is_deep ? index % (TILE_K / width) * width : index / (lines / width);
-}
-
-// How many of the `width` floats at a line and a depth exist.
-INLINED int floats_present(int is_deep, int line, int lines, int k, int end, int width) {
-  int left = is_deep ? (line < lines ? end - k : 0) : (k < end ? lines - line : 0);
-  return clamp(left, 0, width);
-}
-
-// Many narrow copies are a loop, few wide ones are not; then a work-item keeps the origins of the
-// patches that it copies from in every step.
-#define UNROLL_COPIES(width) CONCATENATE(UNROLL_COPIES_, width)
-#define UNROLL_COPIES_1 _Pragma("unroll 1")
-#define UNROLL_COPIES_4 UNROLL
-#define KEEPS_ORIGINS (LEFT_LOADER == LOAD_IMAGE && LEFT_WIDTH > 1)
-#define ORIGINS (KEEPS_ORIGINS ? LEFT_COPIES : 1)
-
-INLINED void fill_left(__local float *tile, __global const float *restrict left,
-                       const PatchOrigin *origins, Geometry g, int pitch, int m0, int rows, int k0,
-                       int end) {
-  UNROLL_COPIES(LEFT_WIDTH) for (int i = 0; i < LEFT_COPIES; i++) {
-    uint index = (uint)get_local_id(0) + i * ITEMS;
-    int line = copied_line(LEFT_IS_DEEP, index, TILE_M, LEFT_WIDTH);
-    int depth = copied_depth(LEFT_IS_DEEP, index, TILE_M, LEFT_WIDTH);
-    int present = floats_present(LEFT_IS_DEEP, m0 + line, rows, k0 + depth, end, LEFT_WIDTH);
-#if LEFT_LOADER == LOAD_IMAGE
-    PatchOrigin origin = KEEPS_ORIGINS ? origins[i] : patch_origin(g, m0 + line);
-    long offset = patch_offset(g, origin, k0 + depth);
-#else
-    long offset = left_offset(pitch, m0 + line, k0 + depth);
-#endif
-    if (offset < 0)
-      present = 0;
-    LEFT_COPY(tile + tile_index(LEFT_IS_DEEP, line, depth, TILE_M),
-              left + (present > 0 ? offset : 0), present);
-  }
-}
-
-INLINED void fill_right(__local float *tile, __global const float *restrict right, Geometry g,
-                        int pitch, int n0, int columns, int k0, int end) {
-  UNROLL_COPIES(RIGHT_WIDTH) for (int i = 0; i < RIGHT_COPIES; i++) {
-    uint index = (uint)get_local_id(0) + i * ITEMS;
-    int line = copied_line(RIGHT_IS_DEEP, index, TILE_N, RIGHT_WIDTH);
-    int depth = copied_depth(RIGHT_IS_DEEP, index, TILE_N, RIGHT_WIDTH);
-    int present = floats_present(RIGHT_IS_DEEP, n0 + line, columns, k0 + depth, end, RIGHT_WIDTH);
-    long offset = right_offset(g, pitch, k0 + depth, n0 + line);
-    if (offset < 0)
-      present = 0;
-    RIGHT_COPY(tile + tile_index(RIGHT_IS_DEEP, line, depth, TILE_N),
-               right + (present > 0 ? offset : 0), present);
-  }
 }
 
 // Reads a lane's neighbouring floats of a line, from depth k on.
@@ -264,12 +160,6 @@ INLINED void promote(float total[BLOCKS_M][BLOCKS_N][4], float sum[BLOCKS_M][BLO
   }
 }
 
-// What comes before the sum of a target element.
-INLINED float value_before(__global const float *to, __global const float *restrict bias, int n,
-                           int adds) {
-  return adds ? *to : bias ? bias[n] : 0.0f;
-}
-
 __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_forward_nvidia(
     __global const float *restrict left, int left_pitch, int left_stride,
     __global const float *restrict right, int right_pitch, int right_stride,
@@ -285,8 +175,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
   const int warp = get_local_id(0) / WARP, lane = get_local_id(0) % WARP;
   const int m_warp = warp / WARPS_N * (TILE_M / WARPS_M);
   const int n_warp = warp % WARPS_N * (TILE_N / WARPS_N);
-  left += (size_t)entry * left_stride;
-  right += (size_t)entry * right_stride;
+  const Factors f = {left + (size_t)entry * left_stride, right + (size_t)entry * right_stride,
+                     left_pitch, right_pitch, m0, n0, rows, columns, first, end};
   target += (size_t)get_group_id(2) * target_pitch;
   PatchOrigin origins[ORIGINS] = {{0, 0, 0}};
 #if KEEPS_ORIGINS
@@ -299,28 +189,15 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
   UNROLL for (int i = 0; i < BLOCKS_M; i++) UNROLL for (int j = 0; j < BLOCKS_N; j++) {
     UNROLL for (int c = 0; c < 4; c++) sum[i][j][c] = total[i][j][c] = 0.0f;
   }
-  // One group of copies for each step, empty ones past the end, so that their number tells which
-  // step has arrived.
-  UNROLL for (int step = 0; step < STAGES - 1; step++) {
-    if (step < steps) {
-      int k = first + step * TILE_K;
-      fill_left(left_tiles[step], left, origins, g, left_pitch, m0, rows, k, end);
-      fill_right(right_tiles[step], right, g, right_pitch, n0, columns, k, end);
-    }
-    commit_copies();
-  }
+  UNROLL for (int step = 0; step < STAGES - 1; step++)
+      fill_step(left_tiles[step], right_tiles[step], f, origins, g, step, steps);
   int stage = 0, free_stage = STAGES - 1;
   for (int step = 0; step < steps; step++) {
     WAIT_FOR_STEP();
     // From here on everyone's copies are there and everyone is done with the step before.
     barrier(CLK_LOCAL_MEM_FENCE);
-    int ahead = step + STAGES - 1;
-    if (ahead < steps) {
-      int k = first + ahead * TILE_K;
-      fill_left(left_tiles[free_stage], left, origins, g, left_pitch, m0, rows, k, end);
-      fill_right(right_tiles[free_stage], right, g, right_pitch, n0, columns, k, end);
-    }
-    commit_copies();
+    fill_step(left_tiles[free_stage], right_tiles[free_stage], f, origins, g, step + STAGES - 1,
+              steps);
     UNROLL for (int k = 0; k < TILE_K; k += SLAB)
         multiply_slab(sum, left_tiles[stage], m_warp, right_tiles[stage], n_warp, k, lane);
 #if PROMOTED_STEPS
@@ -333,28 +210,14 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
   promote(total, sum);
   if (split > 0)
     bias = 0;
-  // Two columns of a lane are one store where every row starts at an even element.
   const int in_pairs = columns % 2 == 0 && target_pitch % 2 == 0;
   UNROLL for (int i = 0; i < BLOCKS_M; i++) UNROLL for (int upper = 0; upper < 2; upper++) {
     int m = m0 + m_warp + 16 * i + 8 * upper + lane / 4;
     if (m >= rows)
       continue;
-    __global float *row = target + target_row(g, m, columns);
-    UNROLL for (int j = 0; j < BLOCKS_N; j++) {
-      int n = n0 + n_warp + 8 * j + lane % 4 * 2;
-      float x = total[i][j][2 * upper], y = total[i][j][2 * upper + 1];
-      if (n < columns)
-        x += value_before(row + n, bias, n, adds);
-      if (n + 1 < columns)
-        y += value_before(row + n + 1, bias, n + 1, adds);
-      if (in_pairs && n < columns) {
-        vstore2((float2)(x, y), 0, row + n);
-      } else {
-        if (n < columns)
-          row[n] = x;
-        if (n + 1 < columns)
-          row[n + 1] = y;
-      }
-    }
+    __global target_element *row = target + target_row(g, m, columns);
+    UNROLL for (int j = 0; j < BLOCKS_N; j++)
+        store_pair(row, bias, n0 + n_warp + 8 * j + lane % 4 * 2, columns, total[i][j][2 * upper],
+                   total[i][j][2 * upper + 1], in_pairs, adds);
   }
 }

@@ -94,6 +94,10 @@ static const unsigned char matrixproductnvidia_cl[] = {
 #embed "../../Kernels/MatrixProductNVIDIA.cl" suffix(, 0)
 };
 
+static const unsigned char matrixtiles_clh[] = {
+#embed "../../Kernels/MatrixTiles.clh" suffix(, 0)
+};
+
 static const unsigned char nms_cl[] = {
 #embed "../../Kernels/NMS.cl" suffix(, 0)
 };
@@ -180,6 +184,7 @@ static const CKernelFile files[] = {
     ENTRY("MatrixProduct16BitNVIDIA.cl", matrixproduct16bitnvidia_cl),
     ENTRY("MatrixProductCPU.cl", matrixproductcpu_cl),
     ENTRY("MatrixProductNVIDIA.cl", matrixproductnvidia_cl),
+    ENTRY("MatrixTiles.clh", matrixtiles_clh),
     ENTRY("NMS.cl", nms_cl),
     ENTRY("Optimizer.cl", optimizer_cl),
     ENTRY("Pointwise.cl", pointwise_cl),
