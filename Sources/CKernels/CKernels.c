@@ -14,6 +14,10 @@ static const unsigned char attentionnvidia_cl[] = {
 #embed "../../Kernels/AttentionNVIDIA.cl" suffix(, 0)
 };
 
+static const unsigned char attentiontiles_clh[] = {
+#embed "../../Kernels/AttentionTiles.clh" suffix(, 0)
+};
+
 static const unsigned char batchnorm_cl[] = {
 #embed "../../Kernels/BatchNorm.cl" suffix(, 0)
 };
@@ -164,6 +168,7 @@ static const CKernelFile files[] = {
     ENTRY("Attention.cl", attention_cl),
     ENTRY("AttentionCPU.cl", attentioncpu_cl),
     ENTRY("AttentionNVIDIA.cl", attentionnvidia_cl),
+    ENTRY("AttentionTiles.clh", attentiontiles_clh),
     ENTRY("BatchNorm.cl", batchnorm_cl),
     ENTRY("BoxCoding.cl", boxcoding_cl),
     ENTRY("BoxLoss.cl", boxloss_cl),

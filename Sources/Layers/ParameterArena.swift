@@ -14,7 +14,8 @@ public final class ParameterArena {
   public let values: Tensor
   /// All gradients; only those of parameters that have one now count.
   public let gradients: Tensor
-  private var rounded: Tensor?
+  /// All values rounded to 16 bits, and the part of each parameter; made once.
+  private var rounded: (arena: Tensor, parts: [Tensor])?
 
   /// Moves parameters into an arena.
   ///
@@ -63,14 +64,17 @@ public final class ParameterArena {
   public func round(to type: ElementType) throws {
     let type = values.stream.productType(of: type)
     guard type != .float32, values.count > 0 else { return }
-    if rounded?.elementType == type, let rounded {
-      try values.round(into: rounded)
+    let copies: (arena: Tensor, parts: [Tensor])
+    if let rounded, rounded.arena.elementType == type {
+      copies = rounded
+      try values.round(into: copies.arena)
     } else {
-      rounded = try values.converted(to: type)
+      let arena = try values.converted(to: type)
+      copies = (arena, try parameters.indices.map { try part($0, of: arena) })
+      rounded = copies
     }
-    guard let rounded else { return }
-    for (index, parameter) in parameters.enumerated() {
-      parameter.value.node?.rounded = try part(index, of: rounded)
+    for (parameter, part) in zip(parameters, copies.parts) {
+      parameter.value.node?.rounded = part
     }
   }
 
