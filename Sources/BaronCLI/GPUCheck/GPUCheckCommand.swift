@@ -87,7 +87,11 @@ struct GPUCheckCommand: ParsableCommand {
     let cases = cases ?? (quick ? "gemm/text_*,attention/*text*,roi_align/*" : "*")
     let small = quick ? ["--rounds", "1", "--steps", "1", "--classes", "4"] : []
     let short = quick ? ["--repeat", "3", "--sample-s", "0.01", "--warmup", "1"] : []
-    let numbers = ["tune", "bench", "profile"].map { "\(folder)/\($0).json" }
+    let numbers = ["tune", "bench", "profile", "bench_bfloat16"].map { "\(folder)/\($0).json" }
+    let narrow = CheckStep(
+      name: "bench_bfloat16",
+      arguments: ["bench", "--precision", "bfloat16", "--cases", cases, "--json", numbers[3]]
+        + flags, file: numbers[3])
     return [
       CheckStep(name: "devices", arguments: ["devices", "--json"] + flags),
       CheckStep(name: "selftest", arguments: ["selftest", "--json"] + flags),
@@ -99,10 +103,11 @@ struct GPUCheckCommand: ParsableCommand {
         name: "bench",
         arguments: ["bench", "--cases", cases, "--json", numbers[1]] + short + flags,
         file: numbers[1]),
+    ] + (quick ? [] : [narrow]) + [
       CheckStep(
         name: "profile",
         arguments: ["profile", config, "--steps", quick ? "1" : "5"]
-          + ["--json", numbers[2]] + drawn + set + flags, file: numbers[2]),
+          + ["--json", numbers[2]] + drawn + set + flags, file: numbers[2])
     ]
   }
 

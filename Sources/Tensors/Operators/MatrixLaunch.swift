@@ -96,7 +96,8 @@ struct MatrixLaunch {
   ) throws {
     guard rows > 0, columns > 0, batch > 0 else { return }
     precondition(
-      targetType == .float32 || targetType == operandType && !adds,
+      stream.productType(of: operandType) == operandType
+        && (targetType == .float32 || targetType == operandType && !adds),
       "product of \(operandType) into \(targetType)")
     let plan = MatrixPlan(
       self, on: stream, with: cores, tuned: tuned ?? stream.tunedChoice(for: self, with: cores))

@@ -68,6 +68,10 @@ struct RoIPooling {
 
   func forward(_ map: Tensor, scale: Float, level: Int, into result: Tensor) throws {
     let stream = map.stream
+    precondition(
+      map.elementType == result.elementType
+        && stream.productType(of: map.elementType) == map.elementType,
+      "RoIAlign of \(map.elementType) into \(result.elementType)")
     let (regions, channels) = (rois.shape[0], map.shape[3])
     let samples = Double(max(samplingRatio, 2) * max(samplingRatio, 2))
     let work = Work(
@@ -97,6 +101,12 @@ struct RoIPooling {
 
   func backward(_ gradient: Tensor, scale: Float, level: Int, shape: [Int]) throws -> Tensor {
     let stream = gradient.stream
+    let type = stream.productType(of: gradient.elementType)
+    guard type == gradient.elementType else {
+      return try backward(
+        gradient.converted(to: type), scale: scale, level: level, shape: shape
+      ).converted(to: gradient.elementType)
+    }
     let result = try Tensor(
       uninitialized: shape, on: stream, elementType: gradient.elementType,
       label: "RoIAlign map gradient")
