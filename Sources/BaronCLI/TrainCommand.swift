@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Training
 
 /// `baron train`: trains a detector by a preset or a configuration file.
@@ -14,15 +15,32 @@ struct TrainCommand: ParsableCommand {
 
   @OptionGroup var training: TrainingOptions
 
+  @Flag(
+    name: .customLong("scale-lr"),
+    help:
+      "Scale rate, warm-up, milestones and iterations from optimizer.reference_batch to the batch.")
+  var scalesRate = false
+
   @Flag(help: "Print the resolved configuration and stop.")
   var printConfig = false
 
   @OptionGroup var device: DeviceOption
 
+  func validate() throws {
+    guard !scalesRate || training.resume == nil else {
+      throw ValidationError("a resumed run keeps its configuration: leave out --scale-lr")
+    }
+  }
+
   func run() throws {
-    let configuration =
+    var configuration =
       try training.resumed.map { try RunFolder.configuration(of: $0) }
       ?? RunConfiguration.load(training.config ?? "", overrides: training.overrides)
+    if scalesRate {
+      let scaled = configuration.scaledToBatch()
+      configuration = scaled.configuration
+      FileHandle.standardError.write(Data("\(scaled.summary)\n".utf8))
+    }
     if printConfig {
       print(configuration.yaml(), terminator: "")
       return

@@ -1,9 +1,9 @@
 import Formats
 import Foundation
 
-/// The layout of a kept index: "BARONIX1", the length and CRC-32 of the rest as 64-bit numbers, then
+/// The layout of a kept index: "BARONIX2", the length and CRC-32 of the rest as 64-bit numbers, then
 /// the file's mark and every column, each with the number of its elements before it.
-private let magic = Array("BARONIX1".utf8)
+private let magic = Array("BARONIX2".utf8)
 private let headerSize = 24
 
 /// Writes an index.

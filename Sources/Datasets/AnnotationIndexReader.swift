@@ -86,8 +86,9 @@ struct AnnotationIndexReader {
       }
       return true
     }
-    if entry.fileName.isEmpty, let tail = address?.split(separator: "/").last {
-      entry.fileName = String(tail)
+    if entry.fileName.isEmpty, let address {
+      // LVIS mixes images of two folders: "…/train2017/x.jpg", "…/val2017/x.jpg".
+      entry.fileName = address.split(separator: "/").suffix(2).joined(separator: "/")
     }
     guard !entry.fileName.isEmpty else {
       throw cursor.error("is missing and there is no coco_url to take it from", field: "file_name")

@@ -2,8 +2,8 @@ import Formats
 
 /// The classes, images and boxes of a COCO-format detection file, filtered for training (spec 4.5).
 ///
-/// LVIS files are read as well: an image without `file_name` takes the tail of `coco_url`, and a
-/// missing `iscrowd` means no crowd. Masks stay in the file: ``SegmentationReader`` gets them with
+/// LVIS files are read as well: an image without `file_name` takes the last folder and the name of
+/// `coco_url`, and a missing `iscrowd` means no crowd. Masks stay in the file: ``SegmentationReader`` gets them with
 /// ``index``. The index of a large file is kept in the user's cache (``AnnotationIndexCache``).
 public struct COCOAnnotations: Sendable {
   /// One class of the file.
@@ -38,6 +38,8 @@ public struct COCOAnnotations: Sendable {
     public let label: Int
     /// The area that the file gives (of the mask), or width times height, in square pixels.
     public let area: Double
+    /// The annotation's position in the file's index; nil when it is of no file.
+    public let position: Int?
 
     /// Creates a box.
     ///
@@ -46,7 +48,9 @@ public struct COCOAnnotations: Sendable {
     ///   - box: The box in pixels of the original image.
     ///   - label: The index of the class.
     ///   - area: The area in square pixels.
-    public init(id: Int, box: BoundingBox, label: Int, area: Double) {
+    ///   - position: The annotation's position in the file's index, if it is of a file.
+    public init(id: Int, box: BoundingBox, label: Int, area: Double, position: Int? = nil) {
+      self.position = position
       self.id = id
       self.box = box
       self.label = label
@@ -116,7 +120,17 @@ public struct COCOAnnotations: Sendable {
   ///   annotation of an unknown image, a file without images, in LVIS an unknown class, or an unknown
   ///   name.
   public init(path: String, keeping names: [String]? = nil) throws {
-    let index = try AnnotationIndex(path: path)
+    try self.init(try AnnotationIndex(path: path), keeping: names)
+  }
+
+  /// Filters an indexed file.
+  ///
+  /// - Parameters:
+  ///   - index: The file's index.
+  ///   - names: The classes whose boxes are kept, nil for all; labels keep their numbers.
+  /// - Throws: ``DatasetError`` for an unknown name.
+  public init(_ index: AnnotationIndex, keeping names: [String]? = nil) throws {
+    let path = index.path
     let categories = index.categories
     let wanted = try names.map { Set(try categories.labels(of: $0, source: path)) }
     var images = (0..<index.imageCount).map { index.image(at: $0) }
@@ -143,7 +157,7 @@ public struct COCOAnnotations: Sendable {
       let box = BoundingBox(
         x1: Float(entry.x), y1: Float(entry.y), x2: Float(entry.x + entry.width),
         y2: Float(entry.y + entry.height))
-      let object = Object(id: entry.id, box: box, label: label, area: area)
+      let object = Object(id: entry.id, box: box, label: label, area: area, position: number)
       if entry.isCrowd {
         images[position].crowds.append(object)
         report.crowdBoxes += 1

@@ -1,4 +1,5 @@
 import Formats
+import Masks
 
 /// One image of a batch with what training needs to know of it.
 public struct LoadedSample: Sendable {
@@ -16,6 +17,8 @@ public struct LoadedSample: Sendable {
   public let labels: [Int]
   /// The crowd boxes in the resized frame.
   public let crowdBoxes: [BoundingBox]
+  /// The mask of each box in the resized frame; empty when the stream has no masks.
+  public let masks: [MaskCrop]
 
   /// Creates a sample; one without boxes is for inference.
   ///
@@ -27,10 +30,13 @@ public struct LoadedSample: Sendable {
   ///   - boxes: The boxes in the resized frame.
   ///   - labels: The class of each box.
   ///   - crowdBoxes: The crowd boxes in the resized frame.
+  ///   - masks: The mask of each box in the resized frame, or none at all.
   public init(
     index: Int = 0, imageID: Int, image: Image, transform: ImageTransform,
-    boxes: [BoundingBox] = [], labels: [Int] = [], crowdBoxes: [BoundingBox] = []
+    boxes: [BoundingBox] = [], labels: [Int] = [], crowdBoxes: [BoundingBox] = [],
+    masks: [MaskCrop] = []
   ) {
+    self.masks = masks
     self.index = index
     self.imageID = imageID
     self.image = image
@@ -63,6 +69,8 @@ public struct LoaderStream: Sendable {
   public let batchSize: Int
   /// The sizes and the flip to draw from.
   public let augmentation: Augmentation
+  /// Where the masks of objects are; nil leaves them out.
+  public let segmentations: SegmentationReader?
 
   /// Creates a source.
   ///
@@ -73,10 +81,13 @@ public struct LoaderStream: Sendable {
   ///   - indices: The images that are used, indices into `images`.
   ///   - batchSize: The number of images in a batch of one process.
   ///   - augmentation: The sizes and the flip to draw from.
+  ///   - segmentations: Where the masks of objects are; nil leaves them out. With masks an object
+  ///     without a usable one is left out (spec training 4.5).
   public init(
     name: String, folder: String, images: [COCOAnnotations.ImageRecord], indices: [Int],
-    batchSize: Int, augmentation: Augmentation
+    batchSize: Int, augmentation: Augmentation, segmentations: SegmentationReader? = nil
   ) {
+    self.segmentations = segmentations
     self.name = name
     self.folder = folder
     self.images = images
@@ -101,11 +112,28 @@ public struct LoaderStream: Sendable {
     let transform = augmentation.transform(
       width: record.width, height: record.height, seed: seed, iteration: iteration, slot: slot,
       imageID: record.id)
+    let (objects, masks) = try masks(of: record.objects, transform)
     return LoadedSample(
       index: index, imageID: record.id, image: image, transform: transform,
-      boxes: record.objects.map { transform.resized($0.box) },
-      labels: record.objects.map(\.label),
-      crowdBoxes: record.crowds.map { transform.resized($0.box) })
+      boxes: objects.map { transform.resized($0.box) }, labels: objects.map(\.label),
+      crowdBoxes: record.crowds.map { transform.resized($0.box) }, masks: masks)
+  }
+
+  /// The objects that have a mask, with it; all of them when the stream has no masks.
+  private func masks(
+    of objects: [COCOAnnotations.Object], _ transform: ImageTransform
+  ) throws -> (objects: [COCOAnnotations.Object], masks: [MaskCrop]) {
+    guard let segmentations else { return (objects, []) }
+    let found = try objects.compactMap { object in
+      try object.position.flatMap { try segmentations.mask(at: $0) }.map { mask in
+        (
+          object,
+          MaskCrop(
+            mask, width: transform.width, height: transform.height, isFlipped: transform.isFlipped)
+        )
+      }
+    }
+    return (found.map(\.0), found.map(\.1))
   }
 }
 

@@ -64,6 +64,25 @@ public struct OpenVocabularySplit: Sendable, Equatable {
     try self.init(base: try names("base"), novel: try names("novel"), source: path)
   }
 
+  /// The split of OV-LVIS: frequent and common classes are base, rare ones novel (spec evaluation 5.5).
+  ///
+  /// - Parameters:
+  ///   - categories: The classes of the file, with their frequencies.
+  ///   - source: The file, for the error.
+  /// - Throws: ``DatasetError`` when a class has no frequency.
+  public init(frequenciesOf categories: [COCOAnnotations.Category], source: String) throws {
+    for (place, category) in categories.enumerated()
+    where !["f", "c", "r"].contains(category.frequency) {
+      throw DatasetError.record(
+        file: source, place: "categories[\(place)] (\(category.name))", field: "frequency",
+        reason: "is not \"f\", \"c\" or \"r\"; the split of OV-LVIS needs the frequencies of LVIS "
+          + "files, give a split file for others")
+    }
+    try self.init(
+      base: categories.filter { $0.frequency != "r" }.map(\.name),
+      novel: categories.filter { $0.frequency == "r" }.map(\.name), source: source)
+  }
+
   /// The labels of the base classes.
   ///
   /// - Parameter categories: The classes of the data set.

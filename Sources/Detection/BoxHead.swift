@@ -59,10 +59,9 @@ public struct BoxHeadConfiguration: Sendable, Equatable {
   public var testTemperature: Float = 50
   /// Start of the logit bias of sigmoid training; nil has none.
   public var logitBias: Float?
-  /// Whether a second trunk and projection serve the alignment losses (spec detector 2.8).
-  public var hasAlignmentHead = false
-  /// Share of the better suited head in the combined scores of two heads.
-  public var ensembleFactor: Float = 2 / 3
+  /// How the scores of a second trunk and projection, which serve the alignment losses, are combined
+  /// with those of the first (spec detector 2.8); nil has no second one.
+  public var ensemble: EnsembleScores?
 
   /// Creates the configuration of OV-COCO with a feature pyramid.
   public init() {}
@@ -116,7 +115,7 @@ public struct BoxHead {
       try scope.parameter("cls_bias", [1], .constant($0))
     }
     alignment =
-      configuration.hasAlignmentHead
+      configuration.ensemble != nil
       ? try WordHead(scope / "kd", configuration, initializer: nil) : main
   }
 

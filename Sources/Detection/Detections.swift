@@ -1,4 +1,5 @@
 import Foundation
+import Masks
 
 /// One found object.
 public struct DetectedObject: Sendable, Equatable {
@@ -8,6 +9,8 @@ public struct DetectedObject: Sendable, Equatable {
   public var label: Int
   /// How sure, 0 to 1.
   public var score: Float
+  /// Its pixels in the original image; nil without a mask head.
+  public var mask: RunLengthMask?
 
   /// Creates a detection.
   ///

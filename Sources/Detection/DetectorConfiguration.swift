@@ -46,6 +46,8 @@ public struct DetectorConfiguration: Sendable, Equatable {
   public var sharedStage: SharedStage?
   /// The box head.
   public var head = BoxHeadConfiguration()
+  /// The mask head; nil has none.
+  public var mask: MaskHeadConfiguration?
   /// How regions are sampled in training.
   public var sampling = RegionSampling()
   /// What becomes a detection.

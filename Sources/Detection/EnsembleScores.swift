@@ -1,27 +1,38 @@
 import Foundation
 
 /// How the scores of the main head and the alignment head become one (spec detector 2.8).
-public enum EnsembleScores {
-  /// Base classes and the background lean on the main head, novel classes on the other.
+public struct EnsembleScores: Sendable, Equatable {
+  /// Exponent of the head that a class leans on; the other head has the rest to 1.
+  public var factor: Float
+  /// Whether every class leans on the main head, as on data sets without base classes; otherwise
+  /// only base classes and the background do.
+  public var isUniform: Bool
+
+  /// Creates the rule; the defaults are the published ones.
   ///
-  /// `main^f · other^(1-f)` for base classes and the background, `main^(1-f) · other^f` for novel
-  /// ones; not renormalised.
+  /// - Parameters:
+  ///   - factor: Exponent of the head that a class leans on.
+  ///   - isUniform: Whether every class leans on the main head.
+  public init(factor: Float = 2 / 3, isUniform: Bool = false) {
+    self.factor = factor
+    self.isUniform = isUniform
+  }
+
+  /// Combines scores: `main^f · other^(1-f)` for base classes and the background,
+  /// `main^(1-f) · other^f` for novel ones; not renormalised.
   ///
   /// - Parameters:
   ///   - main: The main head's scores `[R, columns]`, row by row.
   ///   - other: The alignment head's scores, of the same size.
   ///   - isBase: For each column whether it is a base class or the background.
-  ///   - factor: The share f.
   /// - Returns: The combined scores.
-  public static func combined(
-    main: [Float], other: [Float], isBase: [Bool], factor: Float
-  ) -> [Float] {
+  public func combined(main: [Float], other: [Float], isBase: [Bool]) -> [Float] {
     precondition(main.count == other.count, "scores of two heads differ in number")
     precondition(
       isBase.isEmpty ? main.isEmpty : main.count.isMultiple(of: isBase.count),
       "\(main.count) scores for \(isBase.count) columns")
     return main.indices.map { index in
-      let share = isBase[index % isBase.count] ? factor : 1 - factor
+      let share = isUniform || isBase[index % isBase.count] ? factor : 1 - factor
       return pow(main[index], share) * pow(other[index], 1 - share)
     }
   }

@@ -59,6 +59,8 @@ public struct FasterRCNN {
   public let proposalNetwork: RegionProposalNetwork
   /// Words, class logits and deltas of pooled regions.
   public let head: BoxHead
+  /// Masks of pooled regions, or nil.
+  public let maskHead: MaskHead?
   private let backbone: ResNet
   private let neck: FeaturePyramid?
   private let sharedStage: ResidualStage?
@@ -86,6 +88,7 @@ public struct FasterRCNN {
         stridePlace: configuration.backbone.stridePlace, norm: stage.norm)
     }
     head = try BoxHead(regionHead / "bbox_head", configuration.head)
+    maskHead = try configuration.mask.map { try MaskHead(regionHead / "mask_head", $0) }
   }
 
   /// The maps that proposals and regions are made from.
@@ -146,7 +149,8 @@ public struct FasterRCNN {
   ///   - textEncoder: Encodes pseudo words.
   ///   - seed: The run's seed.
   ///   - iteration: The step; random choices depend on seed, step and image id only.
-  /// - Returns: `loss_rpn_cls`, `loss_rpn_bbox`, `loss_cls` and `loss_bbox`: scalars to add.
+  /// - Returns: `loss_rpn_cls`, `loss_rpn_bbox`, `loss_cls`, `loss_bbox` and, with a mask head,
+  ///   `loss_mask`: scalars to add.
   /// - Throws: `OpenCLError` when the device fails, or what the text encoder throws.
   public func detectionLosses(
     _ batch: DetectionBatch, vocabulary: ClassVocabulary, textEncoder: any PseudoTextEncoder,
@@ -184,7 +188,7 @@ public struct FasterRCNN {
       "loss_rpn_cls": proposalLosses.objectness, "loss_rpn_bbox": proposalLosses.box,
     ]
     guard samples.contains(where: { !$0.boxes.isEmpty }) else {
-      for name in ["loss_cls", "loss_bbox"] {
+      for name in ["loss_cls", "loss_bbox"] + (maskHead == nil ? [] : ["loss_mask"]) {
         losses[name] = try Tensor(repeating: 0, shape: [], on: stream, label: name)
       }
       return losses
@@ -206,6 +210,11 @@ public struct FasterRCNN {
         classWeights: configuration.head.classWeights(isBase: vocabulary.isBase))
       losses["loss_cls"] = headLosses.classification
       losses["loss_bbox"] = headLosses.box
+    }
+    if let maskHead {
+      losses["loss_mask"] = try stream.phase("mask head") {
+        try maskHead.loss(maps, batch: batch, samples: samples)
+      }
     }
     return losses
   }

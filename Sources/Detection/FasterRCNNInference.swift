@@ -1,4 +1,5 @@
 import Layers
+import Masks
 import Tensors
 
 extension FasterRCNN {
@@ -10,7 +11,8 @@ extension FasterRCNN {
   ///   - vocabulary: The classes to look for.
   ///   - textEncoder: Encodes pseudo words.
   /// - Returns: The detections of each image, best first, in pixels of the original images.
-  /// - Throws: `OpenCLError` when the device fails, or what the text encoder throws.
+  /// - Throws: `OpenCLError` when the device fails, `MaskError` for masks of an image that is too
+  ///   large, or what the text encoder throws.
   public func detect(
     _ images: Tensor, frames: [ImageFrame], vocabulary: ClassVocabulary,
     textEncoder: any PseudoTextEncoder
@@ -63,18 +65,27 @@ extension FasterRCNN {
         boxes: [Box](corners: try decoded.floats()))
     case .softmax:
       var scores = try main.softmax().floats()
-      if configuration.head.hasAlignmentHead {
+      if let ensemble = configuration.head.ensemble {
         let other = try logits(
           head.alignment, try head.alignment.features(pooled, training: false))
-        scores = EnsembleScores.combined(
-          main: scores, other: try other.softmax().floats(), isBase: vocabulary.isBase + [true],
-          factor: configuration.head.ensembleFactor)
+        scores = ensemble.combined(
+          main: scores, other: try other.softmax().floats(), isBase: vocabulary.isBase + [true])
       }
       found = rule.select(
         ranks: scores, columns: vocabulary.count + 1, classes: vocabulary.count,
         boxes: [Box](corners: try decoded.floats()), threshold: rule.scoreThreshold)
     }
-    return found.map { $0.scaled(x: 1 / frame.scaleX, y: 1 / frame.scaleY) }
+    let original = found.map { $0.scaled(x: 1 / frame.scaleX, y: 1 / frame.scaleY) }
+    guard let maskHead, !found.isEmpty else { return original }
+    let masks = try maskHead.probabilities(maps, image: image, boxes: found.map(\.box))
+    return try zip(original, masks).map { object, mask in
+      var object = object
+      object.mask = try RunLengthMask(
+        width: frame.originalWidth, height: frame.originalHeight, pasting: mask,
+        side: maskHead.configuration.side,
+        into: (object.box.x1, object.box.y1, object.box.x2, object.box.y2))
+      return object
+    }
   }
 }
 

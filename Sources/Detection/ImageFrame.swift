@@ -1,3 +1,5 @@
+import Masks
+
 /// One image of a batch as the detector sees it.
 public struct ImageFrame: Sendable, Equatable {
   /// The image's id, which its random numbers depend on.
@@ -27,6 +29,12 @@ public struct ImageFrame: Sendable, Equatable {
     self.scaleY = scaleY
   }
 
+  /// Width of the original image in pixels.
+  public var originalWidth: Int { Int((Float(width) / scaleX).rounded()) }
+
+  /// Height of the original image in pixels.
+  public var originalHeight: Int { Int((Float(height) / scaleY).rounded()) }
+
   /// Width rounded up to a multiple of the padding unit.
   public var paddedWidth: Int { Self.rounded(width) }
 
@@ -47,14 +55,20 @@ public struct TargetBoxes: Sendable, Equatable {
   public var boxes: [Box]
   /// Class of each box, counted from 0.
   public var labels: [Int]
+  /// Mask of each box in pixels of the resized image; empty where no mask head is trained.
+  public var masks: [MaskCrop]
 
   /// Creates ground truth.
   ///
   /// - Parameters:
   ///   - boxes: Boxes in pixels of the resized image.
   ///   - labels: Class of each box.
-  public init(boxes: [Box], labels: [Int]) {
+  ///   - masks: Mask of each box, or none at all.
+  public init(boxes: [Box], labels: [Int], masks: [MaskCrop] = []) {
     precondition(boxes.count == labels.count, "\(labels.count) labels for \(boxes.count) boxes")
+    precondition(
+      masks.isEmpty || masks.count == boxes.count, "\(masks.count) masks for \(boxes.count) boxes")
+    self.masks = masks
     self.boxes = boxes
     self.labels = labels
   }

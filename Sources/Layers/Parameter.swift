@@ -11,12 +11,20 @@ public enum ParameterLayout: Sendable, Equatable {
   /// A linear layer over a flattened map: `[O, C·H·W]` in the file, `[O, H·W·C]` on the device.
   case flattened(channels: Int, height: Int, width: Int)
 
+  /// `[I, O, K, K]` in the file, `[K·K·O, I]` on the device.
+  case transposedConvolution(kernel: Int)
+
   /// Shape in the file.
   ///
   /// - Parameter shape: Shape on the device.
   /// - Returns: The shape in a weight file.
   public func fileShape(_ shape: [Int]) -> [Int] {
-    if case .convolution = self { [shape[0], shape[3], shape[1], shape[2]] } else { shape }
+    switch self {
+    case .plain, .flattened: shape
+    case .convolution: [shape[0], shape[3], shape[1], shape[2]]
+    case .transposedConvolution(let kernel):
+      [shape[1], shape[0] / (kernel * kernel), kernel, kernel]
+    }
   }
 
   /// Whether elements stand in the same order in both, whatever the shapes say.
@@ -24,6 +32,7 @@ public enum ParameterLayout: Sendable, Equatable {
   /// - Parameter shape: Shape on the device.
   /// - Returns: Whether nothing is reordered.
   public func keepsOrder(_ shape: [Int]) -> Bool {
+    if case .transposedConvolution = self { return false }
     let (channels, plane) = sizes(shape)
     return channels == 1 || plane == 1
   }
@@ -47,7 +56,10 @@ public enum ParameterLayout: Sendable, Equatable {
   /// - Returns: Elements as on the device.
   public func fromFile(_ floats: UnsafeRawBufferPointer, shape: [Int]) -> [Float] {
     let (channels, plane) = sizes(shape)
-    return Self.transposed(floats, rows: channels, columns: plane)
+    let result = Self.transposed(floats, rows: channels, columns: plane)
+    guard case .transposedConvolution(let kernel) = self else { return result }
+    // [O·K·K, I], of which the device wants the corners outermost.
+    return Self.swapped(result, outer: plane / (kernel * kernel), inner: kernel * kernel, shape[1])
   }
 
   /// Reorders elements from the device's layout to the file's.
@@ -59,7 +71,27 @@ public enum ParameterLayout: Sendable, Equatable {
   public func toFile(_ values: [Float], shape: [Int]) -> [Float] {
     if keepsOrder(shape) { return values }
     let (channels, plane) = sizes(shape)
+    var values = values
+    if case .transposedConvolution(let kernel) = self {
+      values = Self.swapped(
+        values, outer: kernel * kernel, inner: plane / (kernel * kernel), shape[1])
+    }
     return values.withUnsafeBytes { Self.transposed($0, rows: plane, columns: channels) }
+  }
+
+  /// Swaps the two outer axes of `[outer, inner, length]`.
+  private static func swapped(
+    _ values: [Float], outer: Int, inner: Int, _ length: Int
+  ) -> [Float] {
+    var result: [Float] = []
+    result.reserveCapacity(values.count)
+    for i in 0..<inner {
+      for o in 0..<outer {
+        let start = (o * inner + i) * length
+        result += values[start..<start + length]
+      }
+    }
+    return result
   }
 
   /// Channels, and positions of a channel, of one output.
@@ -68,6 +100,7 @@ public enum ParameterLayout: Sendable, Equatable {
     case .plain: (1, 1)
     case .convolution: (shape[3], shape[1] * shape[2])
     case .flattened(let channels, let height, let width): (channels, height * width)
+    case .transposedConvolution: (shape[1], shape[0])
     }
   }
 

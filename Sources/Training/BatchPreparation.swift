@@ -66,7 +66,9 @@ public struct BatchPreparation: Sendable {
   ) throws -> DetectionBatch {
     DetectionBatch(
       images: try images(samples, on: stream), frames: frames(samples),
-      groundTruth: samples.map { TargetBoxes(boxes: Self.boxes($0), labels: $0.labels) })
+      groundTruth: samples.map {
+        TargetBoxes(boxes: Self.boxes($0), labels: $0.labels, masks: $0.masks)
+      })
   }
 
   /// A batch for the distillation of bags.

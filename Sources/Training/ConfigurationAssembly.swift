@@ -13,7 +13,9 @@ extension RunConfiguration {
   func check(clip: CLIPConfiguration) throws {
     let words = model.head.words
     // Regions that are aligned alone are sampled as bags too: only the loss of bags has no weight.
-    let needed = alignment.kind == .none ? words + 2 : BagDistillation.longestSentence(words: words)
+    let needed = max(
+      alignment.kind == .none ? words + 2 : BagDistillation.longestSentence(words: words),
+      captions.enabled ? (captions.regionLimit + 1) * words + 2 : 0)
     guard needed <= clip.contextLength else {
       throw CheckpointError.configuration(
         path: self.clip.folder, field: "max_position_embeddings",
@@ -57,13 +59,25 @@ extension RunConfiguration {
       detector.sharedStage?.blocks = model.backbone.blocks[3]
       detector.head.inputWidth = 4 * model.backbone.stageWidths[3]
     }
+    if model.mask.enabled {
+      var mask = MaskHeadConfiguration()
+      mask.convolutions = model.mask.convolutions
+      mask.width = model.mask.channels
+      mask.inputWidth = channels
+      mask.norm = model.mask.norm.mode
+      detector.mask = mask
+    }
     detector.sampling.samples = model.head.rois
     detector.sampling.positiveFraction = Float(model.head.positiveFraction)
+    detector.sampling.matchesLowQuality = model.head.matchLowQuality
     detector.detections.scoreThreshold = Float(model.head.scoreThreshold)
     detector.detections.limit = model.head.detectionsPerImage
     detector.detections.overlap = Float(model.head.nmsThreshold)
     return detector
   }
+
+  /// The start of the logit bias: the published one of the sigmoid variant (spec detector 2.10).
+  var boxHeadLogitBias: Float? { model.head.activation == .sigmoid ? -20 : nil }
 
   private func proposals(inputWidth: Int) -> RegionProposalConfiguration {
     var proposals = RegionProposalConfiguration()
@@ -101,8 +115,12 @@ extension RunConfiguration {
     head.backgroundWeight = Float(given.backgroundWeight)
     head.trainingTemperature = Float(given.temperatureTrain)
     head.testTemperature = Float(given.temperatureTest)
-    // The published start of the sigmoid variant (spec detector 2.10).
-    head.logitBias = given.activation == .sigmoid ? -20 : nil
+    head.logitBias = boxHeadLogitBias
+    head.ensemble =
+      given.ensemble == .none
+      ? nil
+      : EnsembleScores(
+        factor: Float(given.ensembleFactor), isUniform: given.ensemble == .uniform)
     return head
   }
 

@@ -36,17 +36,14 @@ public struct Schedule: Sendable, Equatable {
     self.cosineIterations = cosineIterations
   }
 
-  /// Creates the schedule of a run; the rate follows the batch (spec training 4.6).
+  /// Creates the schedule of a run.
   ///
   /// - Parameters:
   ///   - optimizer: Rates, warm-up and milestones.
-  ///   - detectionImages: Detection images of a step over all processes.
   ///   - iterations: Iterations of the run.
-  public init(_ optimizer: RunConfiguration.Optimizer, detectionImages: Int, iterations: Int) {
-    let reference = optimizer.referenceBatch
+  public init(_ optimizer: RunConfiguration.Optimizer, iterations: Int) {
     self.init(
-      peak: reference == 0
-        ? optimizer.rate : optimizer.rate * Double(detectionImages) / Double(reference),
+      peak: optimizer.rate,
       warmupIterations: optimizer.warmupIterations, warmupFactor: optimizer.warmupFactor,
       milestones: optimizer.decay == .steps ? optimizer.milestones : [], factor: optimizer.factor,
       cosineIterations: optimizer.decay == .cosine ? iterations : nil)

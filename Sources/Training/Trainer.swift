@@ -80,9 +80,14 @@ public final class Trainer {
     data = try TrainingData(configuration)
     for line in data.summary { onEvent(.note(line)) }
     for line in data.warnings { onEvent(.warning(line)) }
-    schedule = Schedule(
-      configuration.optimizer, detectionImages: configuration.training.detectionBatch,
-      iterations: configuration.training.iterations)
+    schedule = Schedule(configuration.optimizer, iterations: configuration.training.iterations)
+    if let reference = configuration.foreignReferenceBatch {
+      onEvent(
+        .warning(
+          "optimizer.rate \(configuration.optimizer.rate) and the schedule are meant for "
+            + "\(reference) detection images per step, but training.detection_batch is "
+            + "\(configuration.training.detectionBatch); --scale-lr scales both in proportion"))
+    }
     let start =
       resumes || configuration.model.start.isEmpty
       ? nil : try StartWeights(path: configuration.model.start)

@@ -24,13 +24,18 @@ public struct TrainingData: Sendable {
   public init(_ configuration: RunConfiguration) throws {
     try configuration.requirePathsForTraining()
     let data = configuration.data
-    let split = try Self.split(classSplit: data.classSplit)
-    let train = try COCOAnnotations(path: data.trainAnnotations, keeping: split.base)
+    let index = try AnnotationIndex(path: data.trainAnnotations)
+    let split = try Self.split(classSplit: data.classSplit, of: index.categories, in: index.path)
+    let train = try COCOAnnotations(index, keeping: split.base)
     let base = Set(try split.baseLabels(in: train.categories))
     classNames = train.categories.map(\.name)
     isBase = train.categories.indices.map { base.contains($0) }
     let augmentation = Augmentation(
       longSide: data.longSide, shortSides: data.shortSides, flipProbability: data.flipProbability)
+    func balanced(_ images: [COCOAnnotations.ImageRecord], _ indices: [Int]) -> [Int] {
+      data.resampling == 0
+        ? indices : ClassBalance.repeated(indices, of: images, threshold: data.resampling)
+    }
     let usable = train.imageIndices(annotatedWith: base, minimumSide: Self.minimumSide)
     guard !usable.isEmpty else {
       throw DatasetError.record(
@@ -39,8 +44,10 @@ public struct TrainingData: Sendable {
     }
     var streams = [
       LoaderStream(
-        name: "detection", folder: data.trainImages, images: train.images, indices: usable,
-        batchSize: configuration.training.detectionBatch, augmentation: augmentation)
+        name: "detection", folder: data.trainImages, images: train.images,
+        indices: balanced(train.images, usable),
+        batchSize: configuration.training.detectionBatch, augmentation: augmentation,
+        segmentations: configuration.model.mask.enabled ? try SegmentationReader(index) : nil)
     ]
     var summary = [
       "detection: \(usable.count) of \(train.images.count) images with \(train.report.boxes) "
@@ -51,11 +58,16 @@ public struct TrainingData: Sendable {
       let same = data.alignmentAnnotations == data.trainAnnotations
       let alignment =
         same ? train : try COCOAnnotations(path: data.alignmentAnnotations, keeping: split.base)
+      // OV-LVIS leaves out small images here too; OV-COCO takes all (spec training 4.5).
+      let alignmentSide =
+        data.classSplit == RunConfiguration.Data.openVocabularyLVIS ? Self.minimumSide : 0
       let folder = data.alignmentImages.isEmpty ? data.trainImages : data.alignmentImages
       streams.append(
         LoaderStream(
           name: "alignment", folder: folder, images: alignment.images,
-          indices: Array(alignment.images.indices),
+          indices: balanced(
+            alignment.images,
+            alignment.imageIndices(annotatedWith: nil, minimumSide: alignmentSide)),
           batchSize: configuration.training.alignmentBatch, augmentation: augmentation))
       summary.append("alignment: \(alignment.images.count) images")
       if !same { warnings += alignment.report.warnings }
@@ -67,11 +79,20 @@ public struct TrainingData: Sendable {
 
   /// The base and novel classes that a configuration names.
   ///
-  /// - Parameter classSplit: `ov_coco` or a file's path.
-  /// - Returns: The built-in OV-COCO split or that of the file.
-  /// - Throws: `DatasetError` when the file is malformed.
-  public static func split(classSplit: String) throws -> OpenVocabularySplit {
-    classSplit == RunConfiguration.Data.openVocabularyCOCO
-      ? .openVocabularyCOCO : try OpenVocabularySplit(path: classSplit)
+  /// - Parameters:
+  ///   - classSplit: `ov_coco`, `ov_lvis` or a file's path.
+  ///   - categories: The classes of the annotation file.
+  ///   - source: The annotation file, for the error.
+  /// - Returns: A built-in split or that of the file.
+  /// - Throws: `DatasetError` when the file is malformed or LVIS classes have no frequencies.
+  public static func split(
+    classSplit: String, of categories: [COCOAnnotations.Category], in source: String
+  ) throws -> OpenVocabularySplit {
+    switch classSplit {
+    case RunConfiguration.Data.openVocabularyCOCO: .openVocabularyCOCO
+    case RunConfiguration.Data.openVocabularyLVIS:
+      try OpenVocabularySplit(frequenciesOf: categories, source: source)
+    default: try OpenVocabularySplit(path: classSplit)
+    }
   }
 }

@@ -55,7 +55,8 @@ public struct ValidationRun: Sendable {
         progress(index + 1)
       }
     }
-    let split = try TrainingData.split(classSplit: configuration.data.classSplit)
+    let split = try TrainingData.split(
+      classSplit: configuration.data.classSplit, of: annotations.categories, in: annotations.path)
     return try evaluate(
       annotations: configuration.data.validationAnnotations, detections: path,
       split: .names(base: split.base, novel: split.novel))

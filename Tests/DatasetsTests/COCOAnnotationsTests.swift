@@ -80,7 +80,7 @@ import Testing
       [{"id": 7, "coco_url": "http://x/val2017/0001.jpg", "width": 4, "height": 4}]
       """#
     let data = try load(Self.text(images: images, annotations: "[]"))
-    #expect(data.images.first?.fileName == "0001.jpg")
+    #expect(data.images.first?.fileName == "val2017/0001.jpg")
     #expect(data.report.imagesWithoutBoxes == 1)
   }
 

@@ -104,7 +104,7 @@ struct BoxHeadTests {
   @Test func alignmentHeadHasItsOwnNames() throws {
     var shape = smallShape()
     shape.trunk = .convolutions(count: 1, width: 2, hidden: 3, norm: .batch)
-    shape.hasAlignmentHead = true
+    shape.ensemble = EnsembleScores()
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 1)
       _ = try BoxHead(store.root, shape)

@@ -56,10 +56,9 @@ struct DetectionsTests {
       let other = try fixture.tensor("kd_logits", on: stream).softmax()
       try fixture.expect(main, equals: "cls_scores")
       try fixture.expect(other, equals: "kd_scores")
-      let combined = EnsembleScores.combined(
+      let combined = EnsembleScores(factor: Float(try fixture.number("factor"))).combined(
         main: try main.floats(), other: try other.floats(),
-        isBase: try fixture.floats("is_base").map { $0 > 0.5 },
-        factor: Float(try fixture.number("factor")))
+        isBase: try fixture.floats("is_base").map { $0 > 0.5 })
       expectClose(combined, try fixture.floats("scores"), "\(name) scores")
     }
   }

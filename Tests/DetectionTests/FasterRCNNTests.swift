@@ -153,7 +153,7 @@ struct FasterRCNNTests {
 
   @Test func alignmentHeadTakesPartInDetection() throws {
     var shape = tinyPyramid()
-    shape.head.hasAlignmentHead = true
+    shape.head.ensemble = EnsembleScores()
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 4)
       let detector = try FasterRCNN(store.root, shape)

@@ -31,7 +31,7 @@ struct ConfigurationErrorTests {
     (
       "modle: {}\n",
       "x.yaml: line 1, column 1: the configuration has no key \"modle\"; did you mean \"model\"? "
-        + "Its keys: base, model, clip, data, alignment, optimizer, training"
+        + "Its keys: base, model, clip, data, alignment, captions, optimizer, training"
     ),
     (
       "clip:\n  qqqqqqqqqqqq: 3\n",
@@ -40,7 +40,7 @@ struct ConfigurationErrorTests {
     (
       "[1, 2]: 3\n",
       "x.yaml: line 1, column 1: the configuration has no key \"[1, 2]\". "
-        + "Its keys: base, model, clip, data, alignment, optimizer, training"
+        + "Its keys: base, model, clip, data, alignment, captions, optimizer, training"
     ),
     (
       "optimizer:\n  rate: fast\n",
@@ -103,7 +103,7 @@ struct ConfigurationErrorTests {
     (
       "data: {class_split: {}}\n",
       "x.yaml: line 1, column 21: data.class_split must be the path of a file or folder, or "
-        + "ov_coco, but is a section of keys"
+        + "ov_coco, or ov_lvis, but is a section of keys"
     ),
     (
       "model: 3\n",
@@ -133,7 +133,8 @@ struct ConfigurationErrorTests {
       "base: demo-bag\n",
       "x.yaml: line 1, column 7: there is no preset or file \"demo-bag\"; did you mean \"demo-bags\"? "
         + "Presets: coco-mini, demo-bags, demo-individual, demo-none, demo-region-crops, "
-        + "demo-student, ov-coco-fpn-kd"
+        + "demo-student, ov-coco-c4-baseline, ov-coco-c4-caption, ov-coco-c4-kd, "
+        + "ov-coco-fpn-baseline, ov-coco-fpn-kd, ov-lvis-baseline, ov-lvis-kd-ensemble, ov-lvis-kd"
     ),
     (
       "base: x.yaml\n",
@@ -205,7 +206,7 @@ struct ConfigurationErrorTests {
     (
       "training.iteration=5",
       "--set training.iteration=5: training has no key \"iteration\"; did you mean "
-        + "\"iterations\"? Its keys: iterations, detection_batch, alignment_batch, precision, "
+        + "\"iterations\"? Its keys: iterations, detection_batch, alignment_batch, caption_batch, precision, "
         + "seed, checkpoint_every, keep_checkpoints, evaluate_every, log_every"
     ),
     (
@@ -234,7 +235,7 @@ struct ConfigurationErrorTests {
     (
       "base=demo-none",
       "--set base=demo-none: the configuration has no key \"base\". "
-        + "Its keys: model, clip, data, alignment, optimizer, training"
+        + "Its keys: model, clip, data, alignment, captions, optimizer, training"
     ),
     (
       "training.iterations",

@@ -30,7 +30,7 @@ struct ScheduleTests {
   }
 
   @Test func publishedRates() {
-    let schedule = Schedule(RunConfiguration.Optimizer(), detectionImages: 32, iterations: 90_000)
+    let schedule = Schedule(RunConfiguration.Optimizer(), iterations: 90_000)
     let wanted = [
       (0, 4.0e-5), (500, 0.02004), (998, 0.03996), (999, 0.04), (59_999, 0.04), (60_000, 0.004),
       (80_000, 0.0004), (89_999, 0.0004),
@@ -40,11 +40,20 @@ struct ScheduleTests {
     }
   }
 
-  @Test func rateFollowsTheBatch() {
-    var optimizer = RunConfiguration.Optimizer()
-    #expect(Schedule(optimizer, detectionImages: 8, iterations: 90_000).peak == 0.01)
-    optimizer.referenceBatch = 0
-    #expect(Schedule(optimizer, detectionImages: 8, iterations: 90_000).peak == 0.04)
+  @Test func anotherBatchScalesOnlyWhenAsked() {
+    var run = RunConfiguration()
+    run.training.detectionBatch = 8
+    #expect(Schedule(run.optimizer, iterations: 90_000).peak == 0.04)
+    let (scaled, summary) = run.scaledToBatch()
+    #expect(scaled.optimizer.rate == 0.01)
+    #expect(scaled.training.iterations == 360_000)
+    #expect(scaled.optimizer.milestones == [240_000, 320_000])
+    #expect(scaled.optimizer.warmupIterations == 4000)
+    #expect(scaled.foreignReferenceBatch == nil)
+    #expect(summary.contains("rate 0.04 -> 0.01") && summary.contains("8 instead of 32"))
+    #expect(scaled.scaledToBatch().configuration == scaled)
+    run.optimizer.referenceBatch = 0
+    #expect(run.scaledToBatch().configuration == run)
   }
 
   @Test(arguments: [0, 1]) func withoutWarmupTheFirstRateIsFull(iterations: Int) {
@@ -74,7 +83,7 @@ struct ScheduleTests {
   @Test func configurationChoosesTheCosine() {
     var optimizer = RunConfiguration.Optimizer()
     optimizer.decay = .cosine
-    let schedule = Schedule(optimizer, detectionImages: 32, iterations: 90_000)
+    let schedule = Schedule(optimizer, iterations: 90_000)
     #expect(schedule.milestones.isEmpty)
     #expect(schedule.rate(at: 45_500) < 0.0201 && schedule.rate(at: 45_500) > 0.0199)
   }

@@ -103,8 +103,7 @@ public final class CLIPTrainer {
       configuration: configuration.sizes(vocabulary: tokens))
     update = try ParameterUpdate(model.store, configuration.optimizer)
     schedule = Schedule(
-      configuration.optimizer, detectionImages: configuration.training.batch,
-      iterations: configuration.training.iterations)
+      configuration.optimizer, iterations: configuration.training.iterations)
     onEvent(
       .note(
         "\(data.regions.pairs.count) captions of \(data.regions.images.count) images, \(tokens) "

@@ -72,7 +72,8 @@ public struct ZeroShotScore: Sendable, Equatable {
     let weights = try CLIPWeights(folder: folder)
     let annotations = try COCOAnnotations(path: data.validationAnnotations)
     let names = annotations.categories.map(\.name)
-    let split = try TrainingData.split(classSplit: data.classSplit)
+    let split = try TrainingData.split(
+      classSplit: data.classSplit, of: annotations.categories, in: annotations.path)
     let base = Set(try split.baseLabels(in: annotations.categories))
     let text = try TextEncoder(
       weights, store: ParameterStore(stream: stream, seed: 0) { _ in true })

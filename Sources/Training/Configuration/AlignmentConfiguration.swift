@@ -47,7 +47,7 @@ extension RunConfiguration.Alignment {
   /// Which proposals bags are sampled around (spec method 1.3).
   public struct Filter: Sendable, Equatable {
     /// How many proposals of an image are looked at, by score.
-    public var topCount = 300
+    public var topCount: Int
     /// Smallest width over height; its inverse is the largest.
     public var shapeRatio = 0.25
     /// Smallest share of the image's area.
@@ -55,10 +55,17 @@ extension RunConfiguration.Alignment {
     /// Smallest score.
     public var objectness = 0.85
     /// A proposal that overlaps a better one by a larger IoU is dropped.
-    public var overlap = 0.1
+    public var overlap: Double
 
-    /// Creates the published filter.
-    public init() {}
+    /// Creates a filter; the defaults are those published for the teacher's bags.
+    ///
+    /// - Parameters:
+    ///   - topCount: How many proposals of an image are looked at, by score.
+    ///   - overlap: Largest IoU with a better proposal.
+    public init(topCount: Int = 300, overlap: Double = 0.1) {
+      self.topCount = topCount
+      self.overlap = overlap
+    }
   }
 
   /// How bags are sampled around a proposal (spec method 1.4).

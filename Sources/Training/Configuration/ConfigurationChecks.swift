@@ -15,6 +15,9 @@ extension RunConfiguration {
       ("clip.folder", clip.folder), ("data.train_annotations", data.trainAnnotations),
       ("data.train_images", data.trainImages), ("data.class_split", data.classSplit),
     ]
+    if captions.enabled, data.captionAnnotations.isEmpty {
+      throw ConfigurationError.missing(key: "data.caption_annotations")
+    }
     for (key, path) in needed where path.isEmpty { throw ConfigurationError.missing(key: key) }
   }
 
@@ -84,6 +87,26 @@ extension RunConfiguration {
     return found
   }
 
+  private func captionConflicts() -> [(key: String, reason: String)] {
+    var found: [(key: String, reason: String)] = []
+    let length = (captions.regionLimit + 1) * model.head.words + 2
+    if length > Self.textLength {
+      found.append(
+        (
+          "captions.region_limit",
+          "is \(captions.regionLimit), so an image of \(captions.regionLimit + 1) regions with "
+            + "\(model.head.words) words each needs \(length) tokens, but the text encoder takes "
+            + "\(Self.textLength); give at most "
+            + "\(max(0, (Self.textLength - 2) / model.head.words - 1))"
+        ))
+    }
+    if training.captionBatch == 0 {
+      found.append(
+        ("training.caption_batch", "is 0, but captions.enabled is true; give at least 1"))
+    }
+    return found
+  }
+
   private func trainingConflicts() -> [(key: String, reason: String)] {
     var found: [(key: String, reason: String)] = []
     let length = Self.bagSize * model.head.words + 2
@@ -102,6 +125,29 @@ extension RunConfiguration {
           "training.alignment_batch",
           "is 0, but alignment.kind is \(alignment.kind.rawValue); give at least 1 or kind none"
         ))
+    }
+    if captions.enabled {
+      found += captionConflicts()
+    }
+    if alignment.kind == .none, model.head.ensemble != .none {
+      found.append(
+        (
+          "model.head.ensemble",
+          "is \(model.head.ensemble.rawValue), but alignment.kind is none, so nothing would train "
+            + "the second head; give none"
+        ))
+    }
+    if model.head.activation == .sigmoid, model.head.ensemble != .none {
+      found.append(
+        (
+          "model.head.ensemble",
+          "is \(model.head.ensemble.rawValue), but the activation is sigmoid; two heads are combined "
+            + "by softmax scores only"
+        ))
+    }
+    if model.mask.enabled, model.head.kind == .c4 {
+      found.append(
+        ("model.mask.enabled", "is true, but a mask head needs a pyramid: head.kind is c4"))
     }
     let milestones = optimizer.milestones
     if zip(milestones, milestones.dropFirst()).contains(where: { $0 >= $1 }) {

@@ -3,6 +3,9 @@ extension RunConfiguration {
   public struct Data: Sendable, Equatable {
     /// The value of ``classSplit`` that stands for the published 48 + 17 classes of COCO.
     public static let openVocabularyCOCO = "ov_coco"
+    /// The value of ``classSplit`` by which frequent and common classes of LVIS are base and rare
+    /// ones novel.
+    public static let openVocabularyLVIS = "ov_lvis"
 
     /// COCO annotations of the base classes that train the detector.
     public var trainAnnotations = ""
@@ -13,11 +16,18 @@ extension RunConfiguration {
     public var alignmentAnnotations = ""
     /// The folder of their images; empty takes ``trainImages``.
     public var alignmentImages = ""
+    /// Captions of the images that are aligned with them.
+    public var captionAnnotations = ""
+    /// The folder of their images; empty takes ``trainImages``.
+    public var captionImages = ""
+    /// A COCO or LVIS annotation file: captions that name none of its classes or their synonyms are
+    /// left out with their image (spec training 4.5); empty keeps all.
+    public var captionClasses = ""
     /// COCO annotations of base and novel classes that measure the detector.
     public var validationAnnotations = ""
     /// The folder of their images.
     public var validationImages = ""
-    /// Which classes are base and which novel: `ov_coco` or a JSON file.
+    /// Which classes are base and which novel: `ov_coco`, `ov_lvis` or a JSON file.
     public var classSplit = Self.openVocabularyCOCO
     /// The bound of an image's long side in pixels.
     public var longSide = 1333
@@ -27,6 +37,9 @@ extension RunConfiguration {
     public var testShortSide = 800
     /// The probability that a training image is flipped from left to right.
     public var flipProbability = 0.5
+    /// The share of images below which a class counts as rare and its images are repeated
+    /// (spec training 4.5); 0 for no repeats.
+    public var resampling = 0.0
     /// Threads that decode images.
     public var threads = 2
     /// Most batches that are ready or in work.
@@ -43,13 +56,18 @@ extension RunConfiguration.Data: ConfigurationSection {
     try keys.path("train_images", &trainImages)
     try keys.path("alignment_annotations", &alignmentAnnotations)
     try keys.path("alignment_images", &alignmentImages)
+    try keys.path("caption_annotations", &captionAnnotations)
+    try keys.path("caption_images", &captionImages)
+    try keys.path("caption_classes", &captionClasses)
     try keys.path("validation_annotations", &validationAnnotations)
     try keys.path("validation_images", &validationImages)
-    try keys.path("class_split", &classSplit, except: [Self.openVocabularyCOCO])
+    try keys.path(
+      "class_split", &classSplit, except: [Self.openVocabularyCOCO, Self.openVocabularyLVIS])
     try keys.field("long_side", &longSide, .whole(1...16384))
     try keys.field("short_sides", &shortSides, .list(atLeast: 1, .whole(1...16384)))
     try keys.field("test_short_side", &testShortSide, .whole(1...16384))
     try keys.field("flip_probability", &flipProbability, .number(0...1))
+    try keys.field("resampling", &resampling, .number(0...1))
     try keys.field("threads", &threads, .whole(1...256))
     try keys.field("prefetch", &prefetch, .whole(1...256))
   }

@@ -31,6 +31,17 @@ extension RunConfiguration.Model {
     case lastBlock = "last_block"
   }
 
+  /// Whether a second head learns from the alignment losses, and how the scores of both are
+  /// combined at test (spec detector 2.8).
+  public enum Ensemble: String, Sendable, CaseIterable, ConfigurationChoice {
+    /// One head learns from all losses.
+    case none
+    /// Two heads; base classes lean on the main head, all others on the second.
+    case split
+    /// Two heads in one proportion for every class, as for data sets without base classes.
+    case uniform
+  }
+
   /// The box head (spec detector 2.5 to 2.9).
   public struct Head: Sendable, Equatable {
     /// How pooled features become a vector.
@@ -57,10 +68,17 @@ extension RunConfiguration.Model {
     public var wordDropout = 0.5
     /// Which text feature classes are compared in.
     public var feature = Feature.lastBlock
+    /// Whether the alignment losses have a head of their own.
+    public var ensemble = Ensemble.none
+    /// Exponent of the score of the head that a class leans on; the other has the rest to 1.
+    public var ensembleFactor = 2.0 / 3
     /// Regions of an image that the losses look at.
     public var rois = 512
     /// Largest share of positive ones among them.
     public var positiveFraction = 0.25
+    /// Whether all regions tied at the best overlap with a ground truth are positive, from an IoU of
+    /// 0.5 on, as in Mask R-CNN.
+    public var matchLowQuality = false
     /// Detections need a higher score, in 0...1.
     public var scoreThreshold = 0.01
     /// A detection that overlaps a better one of its class by a larger IoU is dropped.
@@ -87,8 +105,11 @@ extension RunConfiguration.Model.Head: ConfigurationSection {
     try keys.field("background_weight", &backgroundWeight, .notNegative)
     try keys.field("word_dropout", &wordDropout, .number(0...1))
     try keys.field("feature", &feature)
+    try keys.field("ensemble", &ensemble)
+    try keys.field("ensemble_factor", &ensembleFactor, .number(0...1))
     try keys.field("rois", &rois, .atLeast(1))
     try keys.field("positive_fraction", &positiveFraction, .number(0...1))
+    try keys.field("match_low_quality", &matchLowQuality)
     try keys.field("score_threshold", &scoreThreshold, .number(0...1))
     try keys.field("nms_threshold", &nmsThreshold, .number(0...1))
     try keys.field("detections_per_image", &detectionsPerImage, .atLeast(1))

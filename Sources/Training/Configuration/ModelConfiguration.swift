@@ -9,6 +9,8 @@ extension RunConfiguration {
     public var rpn = RegionProposals()
     /// The box head.
     public var head = Head()
+    /// The mask head.
+    public var mask = Mask()
     /// What the network expects of an image.
     public var input = Input()
     /// A checkpoint that the run starts from; empty starts from random weights.
@@ -108,6 +110,21 @@ extension RunConfiguration.Model {
     public init() {}
   }
 
+  /// The mask head of Mask R-CNN, class-agnostic (spec detector 2.8).
+  public struct Mask: Sendable, Equatable {
+    /// Whether there is one; training annotations then need segmentations.
+    public var enabled = false
+    /// 3x3 convolutions before the upsampling.
+    public var convolutions = 4
+    /// Channels of these convolutions.
+    public var channels = 256
+    /// How batch normalisation after these convolutions behaves.
+    public var norm = Norm.batch
+
+    /// Creates the published mask head, switched off.
+    public init() {}
+  }
+
   /// What an image is turned into before the first convolution (spec detector 2.1).
   public struct Input: Sendable, Equatable {
     /// Subtracted from each channel, in the order of ``order``; values of 0...255.
@@ -138,6 +155,7 @@ extension RunConfiguration.Model: ConfigurationSection {
     try keys.section("neck", &neck)
     try keys.section("rpn", &rpn)
     try keys.section("head", &head)
+    try keys.section("mask", &mask)
     try keys.section("input", &input)
     try keys.path("start", &start)
   }
@@ -174,6 +192,15 @@ extension RunConfiguration.Model.RegionProposals: ConfigurationSection {
     try keys.field("anchor_sizes", &anchorSizes, .list(atLeast: 1, .positive))
     try keys.field("anchor_ratios", &anchorRatios, .list(atLeast: 1, .positive))
     try keys.field("anchor_strides", &anchorStrides, .list(atLeast: 1, .atLeast(1)))
+  }
+}
+
+extension RunConfiguration.Model.Mask: ConfigurationSection {
+  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("enabled", &enabled)
+    try keys.field("convolutions", &convolutions, .whole(0...32))
+    try keys.field("channels", &channels, .whole(1...4096))
+    try keys.field("norm", &norm)
   }
 }
 

@@ -34,7 +34,14 @@ public struct Preset: Sendable {
     Preset("demo-student", .train, PackageResources.demo_student_yaml),
     Preset("demo-teacher", .clip, PackageResources.demo_teacher_yaml),
     Preset("demo", .demo, PackageResources.demo_yaml),
+    Preset("ov-coco-c4-baseline", .train, PackageResources.ov_coco_c4_baseline_yaml),
+    Preset("ov-coco-c4-caption", .train, PackageResources.ov_coco_c4_caption_yaml),
+    Preset("ov-coco-c4-kd", .train, PackageResources.ov_coco_c4_kd_yaml),
+    Preset("ov-coco-fpn-baseline", .train, PackageResources.ov_coco_fpn_baseline_yaml),
     Preset("ov-coco-fpn-kd", .train, PackageResources.ov_coco_fpn_kd_yaml),
+    Preset("ov-lvis-baseline", .train, PackageResources.ov_lvis_baseline_yaml),
+    Preset("ov-lvis-kd-ensemble", .train, PackageResources.ov_lvis_kd_ensemble_yaml),
+    Preset("ov-lvis-kd", .train, PackageResources.ov_lvis_kd_yaml),
   ]
 
   /// The names of the presets of one kind.

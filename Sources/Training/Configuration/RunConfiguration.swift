@@ -11,6 +11,8 @@ public struct RunConfiguration: Sendable, Equatable {
   public var data = Data()
   /// How groups of regions are aligned with the teacher.
   public var alignment = Alignment()
+  /// How regions are aligned with captions.
+  public var captions = Captions()
   /// How weights are changed.
   public var optimizer = Optimizer()
   /// How long the run is and what it writes.
@@ -39,6 +41,7 @@ extension RunConfiguration: ConfigurationSection {
     try keys.section("clip", &clip)
     try keys.section("data", &data)
     try keys.section("alignment", &alignment)
+    try keys.section("captions", &captions)
     try keys.section("optimizer", &optimizer)
     try keys.section("training", &training)
   }
@@ -65,10 +68,11 @@ extension RunConfiguration: ConfigurationRoot {
     try loaded(nameOrPath, overrides: overrides)
   }
 
-  /// Alignment images without a path of their own are the training images.
+  /// Alignment and caption images without a path of their own are the training images.
   mutating func complete() {
     if data.alignmentAnnotations.isEmpty { data.alignmentAnnotations = data.trainAnnotations }
     if data.alignmentImages.isEmpty { data.alignmentImages = data.trainImages }
+    if data.captionImages.isEmpty { data.captionImages = data.trainImages }
   }
 
   /// The whole configuration as YAML, every key written out.

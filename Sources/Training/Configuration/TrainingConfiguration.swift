@@ -25,9 +25,10 @@ extension RunConfiguration {
     public var kind = Kind.sgd
     /// The learning rate after warm-up.
     public var rate = 0.04
-    /// The detection images of a step, over all processes, that ``rate`` is meant for.
+    /// The detection images of a step, over all processes, that ``rate`` and the lengths of the
+    /// schedule are meant for; 0 when they are meant for any.
     ///
-    /// Other batches scale it in proportion (spec training 4.6); 0 takes ``rate`` as it is.
+    /// Another batch changes nothing by itself: see ``RunConfiguration/scaledToBatch()``.
     public var referenceBatch = 32
     /// Share of the last change that is added to the next; of AdamW the first factor.
     public var momentum = 0.9
@@ -81,6 +82,8 @@ extension RunConfiguration {
     public var detectionBatch = 2
     /// Images of a step, in one process, that are aligned with the teacher.
     public var alignmentBatch = 2
+    /// Images of a step, in one process, that are aligned with their captions.
+    public var captionBatch = 2
     /// How activations and their gradients are stored, also when the run's model is used.
     public var precision = Precision.automatic
     /// What all random choices follow from.
@@ -128,6 +131,7 @@ extension RunConfiguration.Training: ConfigurationSection {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("detection_batch", &detectionBatch, .whole(1...4096))
     try keys.field("alignment_batch", &alignmentBatch, .whole(0...4096))
+    try keys.field("caption_batch", &captionBatch, .whole(0...4096))
     try keys.field("precision", &precision)
     try keys.field("seed", &seed, .atLeast(0))
     try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))

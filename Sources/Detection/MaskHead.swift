@@ -1,0 +1,108 @@
+import Layers
+import Tensors
+
+/// Everything about the mask head; the defaults are those of OV-LVIS.
+public struct MaskHeadConfiguration: Sendable, Equatable {
+  /// 3x3 convolutions before the upsampling.
+  public var convolutions = 4
+  /// Channels of these convolutions.
+  public var width = 256
+  /// Channels of the pooled features that arrive.
+  public var inputWidth = 256
+  /// How batch norm after the convolutions behaves; nil for biases without norm.
+  public var norm: NormMode? = .batch
+  /// How regions are pooled.
+  public var pooling = RegionPooling(strides: [4, 8, 16, 32], size: 14)
+
+  /// Cells per row and column of a mask.
+  public var side: Int { 2 * pooling.size }
+
+  /// Creates the configuration of OV-LVIS.
+  public init() {}
+}
+
+/// The mask of each region, one for all classes (spec detector 2.8).
+public struct MaskHead {
+  /// What the head is built from.
+  public let configuration: MaskHeadConfiguration
+  private let convolutions: [(convolution: Convolution, norm: BatchNorm?)]
+  private let upsampling: TransposedConvolution
+  private let logits: Convolution
+
+  /// Creates the head.
+  ///
+  /// - Parameters:
+  ///   - scope: Where `convs`, `upsample` and `conv_logits` are named.
+  ///   - configuration: Its shape.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(_ scope: ParameterScope, _ configuration: MaskHeadConfiguration) throws {
+    self.configuration = configuration
+    let width = configuration.width
+    convolutions = try (0..<configuration.convolutions).map { index in
+      let place = scope / "convs" / "\(index)"
+      return (
+        try Convolution(
+          place / "conv", inputs: index == 0 ? configuration.inputWidth : width, outputs: width,
+          kernel: 3, hasBias: configuration.norm == nil),
+        try configuration.norm.map { try BatchNorm(place / "bn", channels: width, mode: $0) }
+      )
+    }
+    let inputs = configuration.convolutions == 0 ? configuration.inputWidth : width
+    upsampling = try TransposedConvolution(
+      scope / "upsample", inputs: inputs, outputs: width, kernel: 2)
+    logits = try Convolution(
+      scope / "conv_logits", inputs: width, outputs: 1, kernel: 1, hasBias: true,
+      initializer: .kaimingNormal(fan: 1))
+  }
+
+  /// Mask logits.
+  ///
+  /// - Parameters:
+  ///   - regions: Pooled features `[R, S, S, C]`.
+  ///   - training: Whether trained batch norm layers use the regions' statistics.
+  /// - Returns: `[R, S, S, 2, 2]`: of each pooled cell the four cells of the mask that it becomes, row
+  ///   by row; see ``rowByRow(_:)``.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func callAsFunction(_ regions: Tensor, training: Bool) throws -> Tensor {
+    var x = regions
+    for (convolution, norm) in convolutions {
+      x = try convolution(x)
+      x = try norm?(x, training: training, relu: true) ?? x.relu()
+    }
+    // What follows looks at single cells, so their order may stay that of the product.
+    let cells = try upsampling.cells(x).relu()
+    let (count, side, width) = (x.shape[0], x.shape[1], configuration.width)
+    return try logits(cells.reshaped([count, side, 4 * side, width]))
+      .reshaped([count, side, side, 2, 2]).converted(to: .float32)
+  }
+
+  /// Puts values that stand as the logits do in the order of rows.
+  ///
+  /// - Parameter values: `[R, S, S, 2, 2]`.
+  /// - Returns: `[R, 2S, 2S]`.
+  public func rowByRow(_ values: [Float]) -> [Float] {
+    var result = values
+    for (index, place) in places(values.count).enumerated() { result[place] = values[index] }
+    return result
+  }
+
+  /// Puts values that stand in rows in the order of the logits.
+  ///
+  /// - Parameter values: `[R, 2S, 2S]`.
+  /// - Returns: `[R, S, S, 2, 2]`.
+  public func cellByCell(_ values: [Float]) -> [Float] {
+    places(values.count).map { values[$0] }
+  }
+
+  /// For each value in the order of the logits its place in rows.
+  private func places(_ count: Int) -> [Int] {
+    let (half, side) = (configuration.pooling.size, configuration.side)
+    precondition(count.isMultiple(of: side * side), "\(count) values are no masks of \(side) cells")
+    return (0..<count).map { index in
+      let (mask, cell) = index.quotientAndRemainder(dividingBy: side * side)
+      let (pooled, corner) = cell.quotientAndRemainder(dividingBy: 4)
+      let (y, x) = (2 * (pooled / half) + corner / 2, 2 * (pooled % half) + corner % 2)
+      return mask * side * side + y * side + x
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import Foundation
+import Masks
+import Tensors
+
+extension MaskHead {
+  /// The loss on the positives of sampled regions: the mean binary cross entropy over all cells of
+  /// their masks (spec detector 2.8).
+  ///
+  /// - Parameters:
+  ///   - maps: The detector's maps.
+  ///   - batch: The images with the masks of their ground truth.
+  ///   - samples: The sampled regions of each image.
+  /// - Returns: A scalar; 0 without positives.
+  /// - Throws: `OpenCLError` when the device fails.
+  func loss(_ maps: [Tensor], batch: DetectionBatch, samples: [RegionTargets]) throws -> Tensor {
+    let stream = batch.images.stream
+    let positives = samples.map { Array($0.boxes.prefix($0.positiveCount)) }
+    guard positives.contains(where: { !$0.isEmpty }) else {
+      return try Tensor(repeating: 0, shape: [], on: stream, label: "loss_mask")
+    }
+    let logits = try self(
+      try configuration.pooling(maps, boxes: positives), training: true)
+    let targets = zip(batch.groundTruth, samples).flatMap { truth, sample in
+      Self.targets(
+        sample, masks: truth.masks, width: batch.images.shape[2], height: batch.images.shape[1],
+        side: configuration.side)
+    }
+    return try logits.binaryCrossEntropy(
+      targets: cellByCell(targets), divisor: Float(targets.count))
+  }
+
+  /// The wanted masks of the positives of one image.
+  ///
+  /// - Parameters:
+  ///   - sample: The sampled regions.
+  ///   - masks: The masks of the image's ground truth.
+  ///   - width: Padded width of the batch.
+  ///   - height: Padded height of the batch.
+  ///   - side: Cells per row and column.
+  /// - Returns: `[positives, side, side]`, row by row.
+  static func targets(
+    _ sample: RegionTargets, masks: [MaskCrop], width: Int, height: Int, side: Int
+  ) -> [Float] {
+    precondition(
+      sample.matchedTruths.allSatisfy(masks.indices.contains),
+      "\(masks.count) masks, but a positive wants another")
+    return sample.matchedTruths.enumerated().flatMap { index, truth in
+      let box = sample.boxes[index]
+      return masks[truth].target(
+        (box.x1, box.y1, box.x2, box.y2), width: width, height: height, side: side)
+    }
+  }
+
+  /// The masks of boxes of one image.
+  ///
+  /// - Parameters:
+  ///   - maps: The detector's maps.
+  ///   - image: The image's place in the batch.
+  ///   - boxes: Boxes in pixels of the resized image.
+  /// - Returns: For each box `side` times `side` probabilities, row by row.
+  /// - Throws: `OpenCLError` when the device fails.
+  func probabilities(_ maps: [Tensor], image: Int, boxes: [Box]) throws -> [[Float]] {
+    let pooled = try configuration.pooling(
+      maps, boxes: [[Box]](repeating: [], count: image) + [boxes])
+    let values = rowByRow(try self(pooled, training: false).sigmoid().floats())
+    let cells = configuration.side * configuration.side
+    return boxes.indices.map { Array(values[$0 * cells..<($0 + 1) * cells]) }
+  }
+}

@@ -1,0 +1,107 @@
+/// A mask of a resized picture, kept only where it is not empty.
+///
+/// What training needs of an object: small, and without the way back to run lengths.
+public struct MaskCrop: Sendable, Equatable {
+  /// The rectangle in pixels of the resized picture; the mask is empty outside of it.
+  public let bounds: RunLengthMask.Bounds
+  /// One byte a pixel of the rectangle, row by row: 1 in the mask.
+  public let pixels: [UInt8]
+
+  /// Resizes a mask to the nearest pixels, then flips it (spec training 4.5).
+  ///
+  /// - Parameters:
+  ///   - mask: The mask in pixels of the original picture.
+  ///   - width: The resized width in pixels.
+  ///   - height: The resized height in pixels.
+  ///   - isFlipped: Whether left and right then change places.
+  public init(_ mask: RunLengthMask, width: Int, height: Int, isFlipped: Bool = false) {
+    let source = mask.bounds
+    let columns = Self.places(
+      of: source.x..<source.x + source.width, from: mask.width, to: width)
+    let rows = Self.places(
+      of: source.y..<source.y + source.height, from: mask.height, to: height)
+    bounds = RunLengthMask.Bounds(
+      x: isFlipped ? width - columns.first - columns.sources.count : columns.first, y: rows.first,
+      width: columns.sources.count, height: rows.sources.count)
+    let bitmap = mask.bitmap()
+    let order = isFlipped ? columns.sources.reversed() : columns.sources
+    pixels = rows.sources.flatMap { row in order.map { bitmap[row * mask.width + $0] } }
+  }
+
+  /// The resized places that show one of the original places, and which one each of them shows.
+  private static func places(
+    of wanted: Range<Int>, from size: Int, to resized: Int
+  ) -> (first: Int, sources: [Int]) {
+    let step = 1 / (Double(resized) / Double(size))
+    var first = 0
+    var sources: [Int] = []
+    for place in 0..<resized {
+      let source = min(Int(Double(place) * step), size - 1)
+      guard wanted.contains(source) else { continue }
+      if sources.isEmpty { first = place }
+      sources.append(source)
+    }
+    return (first, sources)
+  }
+
+  /// The mask inside a box at the resolution of a mask head: RoIAlign with as many samples as a cell
+  /// has pixels, then the threshold 0.5 (spec detector 2.8).
+  ///
+  /// - Parameters:
+  ///   - corners: The box `x1, y1, x2, y2` in pixels of the resized picture.
+  ///   - width: The padded width of the batch, beyond which samples give 0.
+  ///   - height: The padded height of the batch.
+  ///   - side: Cells per row and column.
+  /// - Returns: `side` times `side` values of 0 or 1, row by row.
+  public func target(
+    _ corners: (x1: Float, y1: Float, x2: Float, y2: Float), width: Int, height: Int, side: Int
+  ) -> [Float] {
+    let (x1, x2) = (max(0, min(corners.x1, Float(width))), max(0, min(corners.x2, Float(width))))
+    let (y1, y2) = (max(0, min(corners.y1, Float(height))), max(0, min(corners.y2, Float(height))))
+    // Bilinear samples of a grid are a product of weights along x and along y.
+    let columns = Self.weights(
+      from: x1, to: x2, side: side, size: width, first: bounds.x, count: bounds.width)
+    let rows = Self.weights(
+      from: y1, to: y2, side: side, size: height, first: bounds.y, count: bounds.height)
+    var result = [Float](repeating: 0, count: side * side)
+    for cellY in 0..<side {
+      var line = [Float](repeating: 0, count: bounds.width)
+      for (row, weight) in rows[cellY] {
+        for column in 0..<bounds.width where pixels[row * bounds.width + column] != 0 {
+          line[column] += weight
+        }
+      }
+      for cellX in 0..<side {
+        let share = columns[cellX].reduce(Float(0)) { $0 + $1.weight * line[$1.place] }
+        result[cellY * side + cellX] = share >= 0.5 ? 1 : 0
+      }
+    }
+    return result
+  }
+
+  /// What each cell takes of each place of the rectangle along one axis.
+  private static func weights(
+    from start: Float, to end: Float, side: Int, size: Int, first: Int, count: Int
+  ) -> [[(place: Int, weight: Float)]] {
+    let bin = (end - start) / Float(side)
+    let samples = Int(bin.rounded(.up))
+    guard samples > 0 else { return [[(place: Int, weight: Float)]](repeating: [], count: side) }
+    let share = 1 / Float(samples)
+    return (0..<side).map { cell in
+      var found: [Int: Float] = [:]
+      for sample in 0..<samples {
+        let position =
+          start - 0.5 + Float(cell) * bin + (Float(sample) + 0.5) * bin / Float(samples)
+        guard position >= -1, position <= Float(size) else { continue }
+        let inside = min(max(position, 0), Float(size - 1))
+        let low = Int(inside)
+        let fraction = inside - Float(low)
+        for (place, weight) in [(low, 1 - fraction), (low + 1, fraction)]
+        where weight > 0 && place - first >= 0 && place - first < count {
+          found[place - first, default: 0] += weight * share
+        }
+      }
+      return found.sorted { $0.key < $1.key }.map { (place: $0.key, weight: $0.value) }
+    }
+  }
+}
