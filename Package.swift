@@ -83,7 +83,7 @@ let package = Package(
     .testTarget(
       name: "DetectionTests",
       dependencies: [
-        "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport",
+        "Detection", "Masks", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport",
       ]),
     .testTarget(
       name: "BaronTests",
