@@ -13,7 +13,8 @@ struct DetectCommand: ParsableCommand {
     discussion: """
       Example: baron detect photos/ --checkpoint runs/first --vocabulary "cat, traffic cone"
 
-      The output folder gets every image with its boxes drawn, detections.json (COCO results) and \
+      The output folder gets every image with its boxes (and masks, if the run has a mask head) \
+      drawn, detections.json (COCO results) and \
       images.json (the ids of images and names). detections.json holds all detections above the \
       run's own threshold, as evaluation needs them; pictures and --json show those from \
       --score-threshold on. Files that cannot be read are left out and listed at the end.
@@ -54,9 +55,18 @@ struct DetectCommand: ParsableCommand {
   @Flag(help: "Print one JSON object a line for each image instead of text.")
   var json = false
 
+  @Flag(help: "Also write every shown object as a picture of its own, below crops/NAME/.")
+  var crop = false
+
+  @Option(help: "Images that are read and looked at together.")
+  var batch = 4
+
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
+    guard (1...256).contains(batch) else {
+      throw ValidationError("--batch \(batch): take a number from 1 to 256.")
+    }
     guard (0...1).contains(scoreThreshold) else {
       throw ValidationError("--score-threshold \(scoreThreshold): take a number from 0 to 1.")
     }
@@ -77,7 +87,8 @@ struct DetectCommand: ParsableCommand {
     let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
     try DetectionSession(
       detector: detector, names: names, files: files, folder: folder,
-      scoreThreshold: scoreThreshold, limit: limit, printsJSON: json
+      scoreThreshold: scoreThreshold, limit: limit, printsJSON: json,
+      writesCrops: crop, batch: batch
     ).run()
   }
 

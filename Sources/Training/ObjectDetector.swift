@@ -3,6 +3,7 @@ import Checkpoints
 import Datasets
 import Detection
 import Foundation
+import Masks
 import Tensors
 
 /// A trained model with a vocabulary, ready to find objects in photographs.
@@ -15,6 +16,8 @@ public final class ObjectDetector {
     public let label: Int
     /// How sure the detector is, in 0...1.
     public let score: Float
+    /// Its pixels in the original image; nil without a mask head.
+    public let mask: RunLengthMask?
   }
 
   /// The names that are looked for.
@@ -94,30 +97,51 @@ public final class ObjectDetector {
     shortSide = configuration.data.testShortSide
   }
 
-  /// Finds objects in one image.
+  /// Finds objects in images.
+  ///
+  /// Images that have one size after resizing and padding pass the network together, so that what is
+  /// found in one does not depend on its company.
   ///
   /// - Parameters:
-  ///   - image: The image, upright.
-  ///   - id: The image's id.
+  ///   - images: The images, upright.
   ///   - threshold: Objects score more than this; nil takes ``scoreThreshold``. Less than that counts
   ///     only for a detector loaded from a run: a model in training has its threshold built in.
-  /// - Returns: Objects, best first.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func detect(_ image: Image, id: Int = 0, above threshold: Float? = nil) throws -> [Found] {
-    let transform = ImageTransform(
-      originalWidth: image.width, originalHeight: image.height, longSide: longSide,
-      shortSide: shortSide, isFlipped: false)
-    let sample = LoadedSample(imageID: id, image: image, transform: transform)
-    let found = try model.detector.detect(
-      try preparation.images([sample], on: model.stream), frames: preparation.frames([sample]),
-      vocabulary: classes, textEncoder: model.regionEncoder)
-    let least = threshold ?? scoreThreshold
-    return (found.first ?? []).filter { $0.score > least }.map { object in
+  /// - Returns: For each image its objects, best first.
+  /// - Throws: `OpenCLError` when the device fails, `MaskError` for an image too large for masks.
+  public func detect(_ images: [Image], above threshold: Float? = nil) throws -> [[Found]] {
+    let samples = images.map { image in
+      LoadedSample(
+        imageID: 0, image: image,
+        transform: ImageTransform(
+          originalWidth: image.width, originalHeight: image.height, longSide: longSide,
+          shortSide: shortSide, isFlipped: false))
+    }
+    let groups = Dictionary(grouping: samples.indices) { index in
+      preparation.paddedSize(samples[index])
+    }
+    var results = [[Found]](repeating: [], count: images.count)
+    for (_, members) in groups.sorted(by: { $0.value[0] < $1.value[0] }) {
+      let batch = members.map { samples[$0] }
+      let found = try model.detector.detect(
+        try preparation.images(batch, on: model.stream), frames: preparation.frames(batch),
+        vocabulary: classes, textEncoder: model.regionEncoder)
+      for (index, objects) in zip(members, found) {
+        results[index] = Self.found(
+          objects, in: images[index], above: threshold ?? scoreThreshold)
+      }
+    }
+    return results
+  }
+
+  private static func found(
+    _ objects: [DetectedObject], in image: Image, above threshold: Float
+  ) -> [Found] {
+    objects.filter { $0.score > threshold }.map { object in
       Found(
         box: BoundingBox(
           x1: object.box.x1, y1: object.box.y1, x2: object.box.x2, y2: object.box.y2
         ).clipped(width: Float(image.width), height: Float(image.height)),
-        label: object.label, score: object.score)
+        label: object.label, score: object.score, mask: object.mask)
     }
   }
 }

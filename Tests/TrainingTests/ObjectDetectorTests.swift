@@ -21,7 +21,7 @@ struct ObjectDetectorTests {
       try trainer.train()
       wanted = try ObjectDetector(
         model: trainer.step.model, configuration: world.configuration, vocabulary: vocabulary
-      ).detect(image)
+      ).detect([image])[0]
     }
     #expect(!wanted.isEmpty && wanted.count <= world.configuration.model.head.detectionsPerImage)
     #expect(zip(wanted, wanted.dropFirst()).allSatisfy { $0.score >= $1.score })
@@ -36,13 +36,13 @@ struct ObjectDetectorTests {
         let detector = try ObjectDetector(
           run: path, vocabulary: vocabulary, on: stream, warn: { Issue.record("\($0)") })
         #expect(detector.report.contains("0 missing"))
-        #expect(try detector.detect(image) == wanted)
+        #expect(try detector.detect([image]) == [wanted])
       }
       // A picture of one pixel's height has no room for anything, but is no error.
       let thin = Image(width: 50, height: 1)
       _ = try ObjectDetector(
         run: world.path("run"), vocabulary: ["bear"], on: stream, warn: { _ in }
-      ).detect(thin)
+      ).detect([thin])
     }
   }
 
@@ -58,8 +58,9 @@ struct ObjectDetectorTests {
       let detector = try ObjectDetector(
         model: trainer.step.model, configuration: world.configuration, vocabulary: ["bear"])
       func grey(_ scale: Int) throws -> [ObjectDetector.Found] {
-        try detector.detect(
-          Image(width: scale * width, height: scale * height, filledWith: Color(90, 90, 90)))
+        try detector.detect([
+          Image(width: scale * width, height: scale * height, filledWith: Color(90, 90, 90))
+        ])[0]
       }
       let (small, large) = (try grey(1), try grey(2))
       #expect(!small.isEmpty && small.count == large.count)
