@@ -18,7 +18,7 @@ enum DetectError: Error, CustomStringConvertible {
     case .noVocabulary(let reason):
       "no vocabulary: the run's own class names cannot be read (\(reason)); give --vocabulary"
     case .emptyName(let source, let place):
-      "\(source): \(place) is empty; remove the extra comma or write a name"
+      "\(source): \(place): the name is empty; remove the extra comma or write a name"
     case .sameName(let source, let place, let first, let second):
       first == second
         ? "\(source): \(place): \"\(first)\" is given twice; give each name once"

@@ -12,26 +12,22 @@ enum VocabularyJSON {
   ///
   /// - Parameter bytes: The file's content.
   /// - Returns: True if it starts with a bracket.
-  static func isJSON(_ bytes: Data) -> Bool {
+  static func isJSON(_ bytes: UnsafeRawBufferPointer) -> Bool {
     let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
-    let text = bytes.starts(with: mark) ? bytes.dropFirst(3) : bytes
+    let text = bytes.starts(with: mark) ? bytes.dropFirst(3) : bytes[...]
     let first = text.first { ![0x20, 0x09, 0x0A, 0x0D].contains($0) }
     return first == UInt8(ascii: "[") || first == UInt8(ascii: "{")
   }
 
   /// Reads the classes; their places are offsets in the file.
   ///
-  /// - Parameter path: The file.
-  /// - Returns: The classes in their order, and the file.
+  /// - Parameter file: The file.
+  /// - Returns: The classes in their order.
   /// - Throws: `FormatError` with line and column.
-  static func entries(
-    path: String
-  ) throws -> (entries: [VocabularyNames.Entry], file: MappedFile) {
-    let file = try MappedFile(path: path)
+  static func entries(_ file: MappedFile) throws -> [VocabularyNames.Entry] {
     var scanner = JSONScanner(file)
-    if try scanner.peek() == .array { return (try list(file), file) }
-    if let categories = try categories(file) { return (categories, file) }
-    return (try object(file), file)
+    if try scanner.peek() == .array { return try list(file) }
+    return try categories(file) ?? object(file)
   }
 
   /// The classes of annotations without their synonyms, as data sets are trained.

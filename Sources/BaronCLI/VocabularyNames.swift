@@ -76,15 +76,14 @@ struct VocabularyNames {
   /// - Parameter path: The file.
   /// - Throws: `DetectError` or `FormatError` with the place of what is wrong.
   init(file path: String) throws {
-    guard let bytes = FileManager.default.contents(atPath: path) else {
-      throw DetectError.noFile(path: path)
-    }
-    if path.hasSuffix(".json") || VocabularyJSON.isJSON(bytes) {
-      let (entries, file) = try VocabularyJSON.entries(path: path)
-      try self.init(entries, source: path) { JSONScanner(file, at: $0).error("").place }
+    let file = try MappedFile(path: path)
+    if path.hasSuffix(".json") || VocabularyJSON.isJSON(file.bytes) {
+      try self.init(try VocabularyJSON.entries(file), source: path) {
+        JSONScanner(file, at: $0).error("").place
+      }
       return
     }
-    guard let text = String(validating: bytes, as: UTF8.self) else {
+    guard let text = String(validating: file.bytes, as: UTF8.self) else {
       throw DetectError.unreadableFile(path: path)
     }
     let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)

@@ -20,7 +20,8 @@ struct ObjectDetectorTests {
       let trainer = try world.trainer("run", on: context)
       try trainer.train()
       wanted = try ObjectDetector(
-        model: trainer.step.model, configuration: world.configuration, vocabulary: .dataSet(vocabulary)
+        model: trainer.step.model, configuration: world.configuration,
+        vocabulary: .dataSet(vocabulary)
       ).detect(image)
     }
     #expect(!wanted.isEmpty && wanted.count <= world.configuration.model.head.detectionsPerImage)
@@ -56,7 +57,8 @@ struct ObjectDetectorTests {
     try TestDevice.withContext { context in
       let trainer = try world.trainer("run", on: context)
       let detector = try ObjectDetector(
-        model: trainer.step.model, configuration: world.configuration, vocabulary: .dataSet(["bear"]))
+        model: trainer.step.model, configuration: world.configuration,
+        vocabulary: .dataSet(["bear"]))
       func grey(_ scale: Int) throws -> [ObjectDetector.Found] {
         try detector.detect(
           Image(width: scale * width, height: scale * height, filledWith: Color(90, 90, 90)))
@@ -84,7 +86,8 @@ struct ObjectDetectorTests {
       let stream = try ComputeStream(context: context)
       func message(_ path: String, _ vocabulary: [String] = ["bear"]) -> String {
         do {
-          _ = try ObjectDetector(run: path, vocabulary: .dataSet(vocabulary), on: stream, warn: { _ in })
+          _ = try ObjectDetector(
+            run: path, vocabulary: .dataSet(vocabulary), on: stream, warn: { _ in })
           return "accepted"
         } catch {
           return line(of: error)
