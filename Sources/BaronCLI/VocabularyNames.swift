@@ -28,18 +28,17 @@ struct VocabularyNames {
     if entries.allSatisfy({ entry in entry.name.all.allSatisfy { Self.key($0).isEmpty } }) {
       throw DetectError.noNames(source: source)
     }
-    var owners: [String: (entry: Int, name: String)] = [:]
-    for (index, entry) in entries.enumerated() {
+    var known: [String: String] = [:]
+    for entry in entries {
       for name in entry.name.all {
         let key = Self.key(name)
         guard !key.isEmpty else {
           throw DetectError.emptyName(source: source, place: describe(entry.place))
         }
-        if let owner = owners[key] {
+        if let first = known.updateValue(name, forKey: key) {
           throw DetectError.sameName(
-            source: source, place: describe(entries[index].place), first: owner.name, second: name)
+            source: source, place: describe(entry.place), first: first, second: name)
         }
-        owners[key] = (index, name)
       }
     }
     self.source = source
