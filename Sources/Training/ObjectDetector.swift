@@ -40,13 +40,14 @@ public final class ObjectDetector {
   /// - Parameters:
   ///   - path: A run folder or a checkpoint folder inside one.
   ///   - clipFolder: The CLIP folder; nil takes the run's.
-  ///   - vocabulary: The names to look for.
+  ///   - vocabulary: The classes to look for.
   ///   - stream: Where it runs.
-  ///   - warn: Gets one line per damaged checkpoint that was skipped.
+  ///   - warn: Gets one line per damaged checkpoint that was skipped, and when the run's
+  ///     `clip.class_embeddings` cannot serve the vocabulary.
   /// - Throws: `RunFolderError` when there is no run or checkpoint; `CheckpointError` when a file is
-  ///   damaged; `OpenCLError`.
+  ///   damaged or does not fit; `TokenizerError` for a name that is too long; `OpenCLError`.
   public convenience init(
-    run path: String, clipFolder: String? = nil, vocabulary: [String], on stream: ComputeStream,
+    run path: String, clipFolder: String? = nil, vocabulary: Vocabulary, on stream: ComputeStream,
     warn: (String) -> Void
   ) throws {
     let location = try RunLocation(path, warn: warn)
@@ -71,7 +72,8 @@ public final class ObjectDetector {
     }
     configuration.model.head.scoreThreshold = threshold
     try self.init(
-      model: model, configuration: configuration, vocabulary: vocabulary, report: report.summary)
+      model: model, configuration: configuration, vocabulary: vocabulary, report: report.summary,
+      warn: warn)
   }
 
   /// Uses a model that is already there, while training for example.
@@ -79,19 +81,21 @@ public final class ObjectDetector {
   /// - Parameters:
   ///   - model: The model.
   ///   - configuration: The run's configuration.
-  ///   - vocabulary: The names to look for.
+  ///   - vocabulary: The classes to look for.
   ///   - report: One line about where the weights came from.
-  /// - Throws: `TokenizerError` for a name that is too long; `OpenCLError`.
+  ///   - warn: Gets one line when `clip.class_embeddings` cannot serve the vocabulary.
+  /// - Throws: `TokenizerError` for a name that is too long; `CheckpointError` when
+  ///   `clip.class_embeddings` does not fit; `OpenCLError`.
   public init(
-    model: OpenVocabularyModel, configuration: RunConfiguration, vocabulary: [String],
-    report: String = ""
+    model: OpenVocabularyModel, configuration: RunConfiguration, vocabulary: Vocabulary,
+    report: String = "", warn: (String) -> Void = { _ in }
   ) throws {
     self.model = model
-    self.vocabulary = vocabulary
+    self.vocabulary = vocabulary.names
     self.report = report
     scoreThreshold = Float(configuration.model.head.scoreThreshold)
     classes = try model.vocabulary(
-      vocabulary, isBase: [Bool](repeating: true, count: vocabulary.count))
+      vocabulary, isBase: [Bool](repeating: true, count: vocabulary.names.count), note: warn)
     preparation = configuration.preparation
     longSide = configuration.data.longSide
     shortSide = configuration.data.testShortSide
