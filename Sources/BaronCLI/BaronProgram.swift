@@ -17,7 +17,7 @@ struct BaronProgram: ParsableCommand {
       CLIPTrainCommand.self, EvaluateCommand.self, DetectCommand.self, SelftestCommand.self,
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
       GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, SplitCommand.self,
-      ConvertDataCommand.self, BenchAnnotationsCommand.self,
+      ConvertDataCommand.self, BenchAnnotationsCommand.self, BenchEvaluationCommand.self,
     ])
 
   /// Runs the command that the arguments name.
