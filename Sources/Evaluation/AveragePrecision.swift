@@ -218,13 +218,18 @@ struct ClassScorer {
     let ranges = options.areaRanges.count
     var cell = 0
     for range in 0..<ranges {
+      // In ranked order once, as every cut and threshold walks through all of them.
+      let ranked = order.map { index in
+        Ranked(
+          rank: ranks[index], matched: matched[index * ranges + range],
+          ignored: ignored[index * ranges + range])
+      }
       for cut in options.cuts {
         for threshold in options.thresholds.indices {
           defer { cell += 1 }
           let objects = score.objectCounts[range]
           guard objects > 0 else { continue }
-          rank(
-            order, range: range, cut: cut, bit: UInt64(1) << UInt64(threshold), objects: objects)
+          rank(ranked, cut: cut, bit: UInt64(1) << UInt64(threshold), objects: objects)
           score.recall[cell] = recalls.last ?? 0
           score.precision[cell] = interpolatedMean()
         }
@@ -232,19 +237,21 @@ struct ClassScorer {
     }
   }
 
+  /// A detection in one size range; a bit per threshold.
+  private struct Ranked {
+    let rank: Int32
+    let matched: UInt64
+    let ignored: UInt64
+  }
+
   /// Fills the curve of one size range, cut and threshold.
-  private mutating func rank(
-    _ order: [Int], range: Int, cut: Int, bit: UInt64, objects: Int
-  ) {
+  private mutating func rank(_ ranked: [Ranked], cut: Int, bit: UInt64, objects: Int) {
     recalls.removeAll(keepingCapacity: true)
     precisions.removeAll(keepingCapacity: true)
-    let ranges = options.areaRanges.count
     var right = 0.0
     var wrong = 0.0
-    for index in order where ranks[index] < cut {
-      let cell = index * ranges + range
-      if ignored[cell] & bit != 0 { continue }
-      if matched[cell] & bit != 0 { right += 1 } else { wrong += 1 }
+    for found in ranked where found.rank < cut && found.ignored & bit == 0 {
+      if found.matched & bit != 0 { right += 1 } else { wrong += 1 }
       recalls.append(right / Double(objects))
       precisions.append(right / (wrong + right + Double.ulpOfOne))
     }

@@ -25,7 +25,7 @@ struct ClassBoxes: Sendable {
   var objects: [Object] = []
   var candidates: [Candidate] = []
 
-  /// Brings both lists into the order that matching needs; of equal scores the first in the file leads.
+  /// Brings both lists into the order that matching needs; equal scores keep the file's order.
   mutating func sort() {
     objects.sort { ($0.image, $0.index) < ($1.image, $1.index) }
     candidates.sort { left, right in
@@ -43,6 +43,7 @@ struct ClassBoxes: Sendable {
   ///   - roles: Whether an annotated object is ignored, and whether it absorbs many.
   ///   - isExempt: Whether the detection of a class in an image is no false alarm; nil leaves it out.
   ///   - indices: The positions of the detections that count.
+  /// - Returns: The classes, their lists not yet sorted.
   static func divide(
     _ truth: GroundTruth, _ results: DetectionResults, chosen: [Bool],
     roles: (GroundTruth.Annotation) -> (isIgnored: Bool, absorbsMany: Bool),

@@ -28,6 +28,9 @@ struct BenchEvaluationCommand: ParsableCommand {
   @Flag(help: "Draw and score masks too.")
   var masks = false
 
+  @Option(help: "Keep truth.json and results.json in this folder, for other programs.")
+  var keep: String?
+
   func validate() throws {
     guard min(images, detections, objects, classes, threads ?? 1) > 0 else {
       throw ValidationError("every number must be positive")
@@ -35,9 +38,9 @@ struct BenchEvaluationCommand: ParsableCommand {
   }
 
   func run() throws {
-    let folder = NSTemporaryDirectory() + "/baron-\(UUID().uuidString)"
+    let folder = keep ?? NSTemporaryDirectory() + "/baron-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    defer { if keep == nil { try? FileManager.default.removeItem(atPath: folder) } }
     let (truthPath, resultsPath) = ("\(folder)/truth.json", "\(folder)/results.json")
     let scenes = DrawnDetections(
       images: images, detections: detections, objects: objects, classes: classes, masks: masks)
