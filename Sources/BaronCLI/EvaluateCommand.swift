@@ -21,8 +21,6 @@ struct EvaluateCommand: ParsableCommand {
 
       Examples: baron evaluate --checkpoint runs/first
                 baron evaluate --annotations val.json --detections found.json
-                baron evaluate --annotations lvis_v1_val.json --detections found.json \
-      --split ov-lvis --iou segm
       """)
 
   @Option(help: ArgumentHelp("The ground truth in COCO or LVIS layout.", valueName: "file.json"))
