@@ -23,12 +23,12 @@ let package = Package(
     .target(name: "CKernels"),
     // Row 1: bytes and pixels only.
     .target(name: "Formats", dependencies: ["CZlib"]),
-    .target(name: "Masks"),
+    .target(name: "Masks", dependencies: ["Formats"]),
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
     .target(name: "Datasets", dependencies: ["Formats", "Masks", "CTurboJPEG", "CPNG"]),
-    .target(name: "Evaluation", dependencies: ["Formats"]),
+    .target(name: "Evaluation", dependencies: ["Formats", "Masks"]),
     // Rows 3 to 5: kernels, tensors, layers.
     .target(name: "KernelLibrary", dependencies: ["Formats", "OpenCL", "CKernels"]),
     .target(name: "Tensors", dependencies: ["OpenCL", "KernelLibrary"]),
@@ -65,10 +65,11 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
-    .testTarget(name: "MasksTests", dependencies: ["Masks"]),
+    .testTarget(name: "MasksTests", dependencies: ["Masks", "Formats"]),
     .testTarget(
       name: "DatasetsTests", dependencies: ["Datasets", "Masks", "Formats", "TestSupport"]),
-    .testTarget(name: "EvaluationTests", dependencies: ["Evaluation", "Formats", "TestSupport"]),
+    .testTarget(
+      name: "EvaluationTests", dependencies: ["Evaluation", "Masks", "Formats", "TestSupport"]),
     .testTarget(
       name: "KernelTests",
       dependencies: ["KernelLibrary", "OpenCL", "Tensors", "Formats", "TestSupport"]),

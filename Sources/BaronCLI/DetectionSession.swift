@@ -2,9 +2,7 @@ import Datasets
 import Evaluation
 import Formats
 import Foundation
-import Masks
 import Reporting
-import Synchronization
 import Training
 
 /// Detects on files batch by batch, writes pictures and results, and reports.
@@ -44,7 +42,7 @@ struct DetectionSession {
       for first in stride(from: 0, to: files.count, by: batch) {
         let range = first..<min(first + batch, files.count)
         var pictures: [(index: Int, image: Image)] = []
-        for (index, result) in zip(range, Self.decoded(files[range])) {
+        for (index, result) in zip(range, ImageDecoder.decode(Array(files[range]))) {
           switch result {
           case .success(let image): pictures.append((index, image))
           case .failure(let error as DatasetError):
@@ -86,27 +84,14 @@ struct DetectionSession {
     }
   }
 
-  /// Reads files side by side.
-  private static func decoded(_ files: ArraySlice<String>) -> [Result<Image, any Error>] {
-    let results = Mutex<[Int: Result<Image, any Error>]>([:])
-    DispatchQueue.concurrentPerform(iterations: files.count) { number in
-      let result = Result { try ImageDecoder.decode(path: files[files.startIndex + number]) }
-      results.withLock { $0[number] = result }
-    }
-    return results.withLock { found in files.indices.compactMap { found[$0 - files.startIndex] } }
-  }
-
   /// Adds the detections of an image above the run's own threshold to the results.
   private func write(
     _ entry: Entry, ids: [String: Int], to writer: inout DetectionResultsWriter
   ) throws {
     for object in entry.found where object.score > detector.scoreThreshold {
       try writer.append(
-        ScoredBox(
-          imageID: entry.id, categoryID: ids[name(of: object)] ?? 0,
-          box: BoxXYWH(
-            x: Double(object.box.x1), y: Double(object.box.y1), width: Double(object.box.width),
-            height: Double(object.box.height)), score: Double(object.score)))
+        object.scoredBox(image: entry.id, category: ids[name(of: object)] ?? 0),
+        mask: object.mask)
     }
   }
 

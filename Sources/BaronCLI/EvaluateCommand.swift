@@ -12,8 +12,13 @@ struct EvaluateCommand: ParsableCommand {
 
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Score detections against annotations: COCO, OV-COCO or OV-LVIS average precision.",
+    abstract:
+      "Score detections against annotations: COCO, OV-COCO, OV-LVIS or VOC average precision.",
     discussion: """
+      A results file is a JSON array of {"image_id", "category_id", "score"} with "bbox" [x, y, width, \
+      height], "segmentation" (run lengths or polygons) or both. Masks are scored beside boxes where \
+      both files hold them.
+
       Examples: baron evaluate --checkpoint runs/first
                 baron evaluate --annotations val.json --detections found.json
       """)
@@ -37,22 +42,47 @@ struct EvaluateCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How classes are divided: ov-coco (default), coco, ov-lvis or a JSON file.",
+      "How classes are divided: ov-coco (default), coco, ov-lvis, voc or a JSON file.",
       discussion: """
-        ov-coco: 48 base and 17 novel classes; coco: no groups; ov-lvis: rare, common and frequent \
-        classes. A file holds {"base": [...], "novel": [...]} with names or {"id", "name"}.
+        ov-coco: 48 base and 17 novel classes; coco: the COCO metric without groups, Objects365 too; \
+        ov-lvis: rare, common and frequent classes; voc: the VOC devkit's AP50 and AP75. A file holds \
+        {"base": [...], "novel": [...]} with names or {"id", "name"}.
         """,
       valueName: "split"))
   var split: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Score boxes (bbox) or masks (segm) alone; by default what both files hold.",
+      valueName: "bbox|segm"))
+  var iou: IoUType?
+
   @Flag(help: "Score only images with an object of a base or novel class (4836 of COCO val2017).")
   var onlyImagesOfSplit = false
+
+  @Flag(help: "Score only base and novel classes (65 of COCO's 80); other detections do not count.")
+  var onlyClassesOfSplit = false
+
+  @Option(
+    help: ArgumentHelp(
+      "With --split voc: 11-point (default, the rule of 2007) or area (since 2010).",
+      valueName: "rule"))
+  var vocInterpolation: VOCSettings.Interpolation?
+
+  @Flag(
+    help: ArgumentHelp(
+      "With --split voc: boxes are a pixel wider and higher than they say.",
+      discussion: "For files whose widths are xmax - xmin; those of 'convert-data voc' need it not."
+    ))
+  var vocLegacyWidth = false
 
   @Flag(help: "Leave out detections of categories that the annotations do not list.")
   var dropUnknownCategories = false
 
-  @Flag(help: "Add a table with every class.")
-  var classes = false
+  @Flag(
+    name: [.customLong("per-category"), .customLong("classes")],
+    help: "Add a table with every class; --json always has it.")
+  var perCategory = false
 
   @Flag(name: .long, help: "Print JSON with every number at full precision instead of tables.")
   var json = false
@@ -61,12 +91,12 @@ struct EvaluateCommand: ParsableCommand {
 
   func validate() throws {
     if checkpoint != nil {
-      guard annotations == nil, detections == nil, split == nil, !onlyImagesOfSplit,
-        !dropUnknownCategories
+      guard annotations == nil, detections == nil, split == nil, iou == nil, !onlyImagesOfSplit,
+        !onlyClassesOfSplit, !dropUnknownCategories, vocInterpolation == nil, !vocLegacyWidth
       else {
         throw ValidationError(
-          "a run brings its data and classes: with --checkpoint leave out --annotations, "
-            + "--detections, --split, --only-images-of-split and --drop-unknown-categories")
+          "a run brings its data and classes: with --checkpoint leave out the options of "
+            + "--annotations and --detections")
       }
       return
     }
@@ -74,12 +104,25 @@ struct EvaluateCommand: ParsableCommand {
       throw ValidationError("give --checkpoint, or --annotations and --detections")
     }
     guard clip == nil else { throw ValidationError("--clip goes with --checkpoint") }
-    guard let split else { return }
+    let split = split ?? Self.usualSplit
     guard
-      [Self.usualSplit, "coco", "ov-lvis"].contains(split)
+      [Self.usualSplit, "coco", "ov-lvis", "voc"].contains(split)
         || FileManager.default.fileExists(atPath: split)
     else {
-      throw ValidationError("--split '\(split)' is none of ov-coco, coco, ov-lvis and no file")
+      throw ValidationError("--split '\(split)' is none of ov-coco, coco, ov-lvis, voc and no file")
+    }
+    guard split == "voc" || (vocInterpolation == nil && !vocLegacyWidth) else {
+      throw ValidationError("--voc-interpolation and --voc-legacy-width go with --split voc")
+    }
+    guard
+      !["coco", "ov-lvis", "voc"].contains(split) || !(onlyImagesOfSplit || onlyClassesOfSplit)
+    else {
+      throw ValidationError(
+        "--only-images-of-split and --only-classes-of-split need base and novel classes: "
+          + "--split ov-coco or a file")
+    }
+    guard split != "voc" || iou != .segm else {
+      throw ValidationError("--split voc scores boxes only; score masks with --split coco")
     }
   }
 
@@ -91,7 +134,7 @@ struct EvaluateCommand: ParsableCommand {
     }
     let style = TerminalStyle.detect(descriptor: 1)
     print(EvaluationTable.text(summary, style: style), terminator: "")
-    if classes { print("\n" + EvaluationTable.classes(summary, style: style), terminator: "") }
+    if perCategory { print("\n" + EvaluationTable.classes(summary, style: style), terminator: "") }
   }
 
   private func score() throws -> EvaluationSummary {
@@ -103,7 +146,11 @@ struct EvaluateCommand: ParsableCommand {
     }
     var settings = EvaluationSettings()
     settings.onlyImagesOfSplit = onlyImagesOfSplit
+    settings.onlyClassesOfSplit = onlyClassesOfSplit
     settings.dropsUnknownCategories = dropUnknownCategories
+    settings.iouTypes = iou.map { [$0] }
+    settings.voc.interpolation = vocInterpolation ?? .elevenPoint
+    settings.voc.countsLastPixel = vocLegacyWidth
     return try evaluate(
       annotations: annotations ?? "", detections: detections ?? "", split: try classSplit(),
       settings: settings)
@@ -114,9 +161,14 @@ struct EvaluateCommand: ParsableCommand {
     switch split ?? Self.usualSplit {
     case "coco": return .none
     case "ov-lvis": return .frequency
+    case "voc": return .voc
     case Self.usualSplit: named = .openVocabularyCOCO
     case let path: named = try OpenVocabularySplit(path: path)
     }
     return .names(base: named.base, novel: named.novel)
   }
 }
+
+extension IoUType: ExpressibleByArgument {}
+
+extension VOCSettings.Interpolation: ExpressibleByArgument {}

@@ -56,6 +56,12 @@ public struct COCOAnnotations: Sendable {
       self.label = label
       self.area = area
     }
+
+    /// Whether two objects say the same, wherever they stand in their files.
+    public static func == (one: Object, other: Object) -> Bool {
+      one.id == other.id && one.box == other.box && one.label == other.label
+        && one.area == other.area
+    }
   }
 
   /// One image with its boxes.

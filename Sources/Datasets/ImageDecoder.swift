@@ -1,4 +1,6 @@
 import Formats
+import Foundation
+import Synchronization
 
 /// Decodes image files of the formats that training and detection read: JPEG and PNG.
 public enum ImageDecoder {
@@ -19,6 +21,19 @@ public enum ImageDecoder {
       throw DatasetError.image(path: path, reason: error.reason)
     }
     return try withExtendedLifetime(file) { try decode(file.bytes, name: path) }
+  }
+
+  /// Decodes image files side by side.
+  ///
+  /// - Parameter paths: The files' paths.
+  /// - Returns: For each file its picture or what ``decode(path:)`` throws.
+  public static func decode(_ paths: [String]) -> [Result<Image, any Error>] {
+    let results = Mutex<[Int: Result<Image, any Error>]>([:])
+    DispatchQueue.concurrentPerform(iterations: paths.count) { index in
+      let result = Result { try decode(path: paths[index]) }
+      results.withLock { $0[index] = result }
+    }
+    return results.withLock { found in paths.indices.compactMap { found[$0] } }
   }
 
   /// Decodes a picture in memory.

@@ -84,6 +84,7 @@ struct ClassScorer {
   /// Bit t: neither right nor wrong at threshold t.
   private var ignored: [UInt64] = []
   // Per image.
+  private var areas: [Double] = []
   private var overlaps: [Double] = []
   private var taken: [UInt64] = []
   private var objectOrder: [Int] = []
@@ -102,8 +103,8 @@ struct ClassScorer {
     everyThreshold = UInt64.max >> UInt64(64 - options.thresholds.count)
   }
 
-  /// Scores one class (spec 5.4, steps 1 to 8).
-  mutating func score(_ boxes: ClassBoxes) -> ClassScore {
+  /// Scores one class whose lists are sorted (spec 5.4, steps 1 to 8).
+  mutating func score(_ boxes: ClassBoxes, _ overlaps: Overlaps) throws -> ClassScore {
     var counts = [Int](repeating: 0, count: options.areaRanges.count)
     for object in boxes.objects where !object.isIgnored {
       for (range, area) in options.areaRanges.enumerated() where area.contains(object.area) {
@@ -115,12 +116,12 @@ struct ClassScorer {
       objectCounts: counts, precision: [Double](repeating: 0, count: cells),
       recall: [Double](repeating: 0, count: cells))
     guard counts.contains(where: { $0 > 0 }) else { return score }
-    matchImages(boxes)
+    try matchImages(boxes, overlaps)
     accumulate(into: &score)
     return score
   }
 
-  private mutating func matchImages(_ boxes: ClassBoxes) {
+  private mutating func matchImages(_ boxes: ClassBoxes, _ overlaps: Overlaps) throws {
     scores.removeAll(keepingCapacity: true)
     ranks.removeAll(keepingCapacity: true)
     matched.removeAll(keepingCapacity: true)
@@ -138,8 +139,15 @@ struct ClassScorer {
       while endObject < boxes.objects.count, boxes.objects[endObject].image == image {
         endObject += 1
       }
-      matchImage(
-        boxes.candidates[first..<min(end, first + cut)], boxes.objects[firstObject..<endObject])
+      let candidates = boxes.candidates[first..<min(end, first + cut)]
+      let objects = boxes.objects[firstObject..<endObject]
+      self.overlaps.removeAll(keepingCapacity: true)
+      try overlaps.append(to: &self.overlaps, candidates, objects)
+      areas.removeAll(keepingCapacity: true)
+      for candidate in candidates {
+        areas.append(overlaps.area(ofDetection: Int(candidate.index)))
+      }
+      matchImage(candidates, objects)
       first = end
       firstObject = endObject
     }
@@ -149,10 +157,6 @@ struct ClassScorer {
   private mutating func matchImage(
     _ candidates: ArraySlice<ClassBoxes.Candidate>, _ objects: ArraySlice<ClassBoxes.Object>
   ) {
-    overlaps.removeAll(keepingCapacity: true)
-    for candidate in candidates {
-      for object in objects { overlaps.append(candidate.box.overlap(with: object)) }
-    }
     let ranges = options.areaRanges.count
     let start = matched.count
     for (rank, candidate) in candidates.enumerated() {
@@ -175,7 +179,7 @@ struct ClassScorer {
       for (row, candidate) in candidates.enumerated() {
         let cell = start + row * ranges + range
         matchCandidate(cell: cell, row: row, objects)
-        if candidate.isExempt || !area.contains(candidate.box.area) {
+        if candidate.isExempt || !area.contains(areas[row]) {
           ignored[cell] |= everyThreshold & ~matched[cell]
         }
       }
@@ -214,13 +218,18 @@ struct ClassScorer {
     let ranges = options.areaRanges.count
     var cell = 0
     for range in 0..<ranges {
+      // In ranked order once, as every cut and threshold walks through all of them.
+      let ranked = order.map { index in
+        Ranked(
+          rank: ranks[index], matched: matched[index * ranges + range],
+          ignored: ignored[index * ranges + range])
+      }
       for cut in options.cuts {
         for threshold in options.thresholds.indices {
           defer { cell += 1 }
           let objects = score.objectCounts[range]
           guard objects > 0 else { continue }
-          rank(
-            order, range: range, cut: cut, bit: UInt64(1) << UInt64(threshold), objects: objects)
+          rank(ranked, cut: cut, bit: UInt64(1) << UInt64(threshold), objects: objects)
           score.recall[cell] = recalls.last ?? 0
           score.precision[cell] = interpolatedMean()
         }
@@ -228,19 +237,21 @@ struct ClassScorer {
     }
   }
 
+  /// A detection in one size range; a bit per threshold.
+  private struct Ranked {
+    let rank: Int32
+    let matched: UInt64
+    let ignored: UInt64
+  }
+
   /// Fills the curve of one size range, cut and threshold.
-  private mutating func rank(
-    _ order: [Int], range: Int, cut: Int, bit: UInt64, objects: Int
-  ) {
+  private mutating func rank(_ ranked: [Ranked], cut: Int, bit: UInt64, objects: Int) {
     recalls.removeAll(keepingCapacity: true)
     precisions.removeAll(keepingCapacity: true)
-    let ranges = options.areaRanges.count
     var right = 0.0
     var wrong = 0.0
-    for index in order where ranks[index] < cut {
-      let cell = index * ranges + range
-      if ignored[cell] & bit != 0 { continue }
-      if matched[cell] & bit != 0 { right += 1 } else { wrong += 1 }
+    for found in ranked where found.rank < cut && found.ignored & bit == 0 {
+      if found.matched & bit != 0 { right += 1 } else { wrong += 1 }
       recalls.append(right / Double(objects))
       precisions.append(right / (wrong + right + Double.ulpOfOne))
     }
@@ -260,18 +271,5 @@ struct ClassScorer {
       sum += precisions[index]
     }
     return sum / Double(options.recallPoints.count)
-  }
-}
-
-extension BoxXYWH {
-  /// Intersection over union in double precision; over the box's own area for crowds.
-  func overlap(with object: ClassBoxes.Object) -> Double {
-    let other = object.box
-    let width = min(x + self.width, other.x + other.width) - max(x, other.x)
-    guard width > 0 else { return 0 }
-    let height = min(y + self.height, other.y + other.height) - max(y, other.y)
-    guard height > 0 else { return 0 }
-    let shared = width * height
-    return shared / (object.absorbsMany ? area : area + other.area - shared)
   }
 }

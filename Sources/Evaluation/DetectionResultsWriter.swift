@@ -1,4 +1,5 @@
 import Formats
+import Masks
 
 /// Writes a COCO results file detection by detection, in constant memory.
 ///
@@ -48,18 +49,36 @@ public struct DetectionResultsWriter {
 
   /// Appends one detection.
   ///
-  /// - Parameter box: The detection.
+  /// A mask is written as `{"size": [height, width], "counts": text}`. Readers that score masks by
+  /// the area of the box where both stand, as pycocotools does, want the boxes left out.
+  ///
+  /// - Parameters:
+  ///   - box: The detection.
+  ///   - mask: Its mask in the frame of the original image.
   /// - Throws: ``EvaluationError`` for a number that is not finite, `FormatError` for a full disk.
-  public mutating func append(_ box: ScoredBox) throws {
+  public mutating func append(_ box: ScoredBox, mask: RunLengthMask? = nil) throws {
     try DetectionResults.check(box, count, path)
     buffer.append(contentsOf: (count == 0 ? "\n" : ",\n").utf8)
     let area = box.box
     let text =
       "{\"image_id\":\(box.imageID),\"category_id\":\(box.categoryID),"
-      + "\"bbox\":[\(area.x),\(area.y),\(area.width),\(area.height)],\"score\":\(box.score)}"
+      + "\"bbox\":[\(area.x),\(area.y),\(area.width),\(area.height)],\"score\":\(box.score)"
     buffer.append(contentsOf: text.utf8)
+    if let mask { append(mask) }
+    buffer.append(UInt8(ascii: "}"))
     count += 1
     if buffer.count >= Self.flushSize { try flush() }
+  }
+
+  private mutating func append(_ mask: RunLengthMask) {
+    let size = ",\"segmentation\":{\"size\":[\(mask.height),\(mask.width)],\"counts\":\""
+    buffer.append(contentsOf: size.utf8)
+    for byte in mask.text.utf8 {
+      // Of the characters of compressed run lengths only the backslash needs an escape.
+      if byte == UInt8(ascii: "\\") { buffer.append(byte) }
+      buffer.append(byte)
+    }
+    buffer.append(contentsOf: "\"}".utf8)
   }
 
   private mutating func flush() throws {

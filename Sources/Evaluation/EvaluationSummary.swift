@@ -12,10 +12,12 @@ public struct EvaluationSummary: Sendable, Equatable {
     public let group: ClassGroup?
     /// Annotated objects that are to be found.
     public let objects: Int
-    /// AP over all thresholds, or nil without objects.
+    /// AP over all thresholds, or nil without objects and where the protocol has no such mean.
     public let averagePrecision: Double?
     /// AP at IoU 0.50, or nil without objects.
     public let averagePrecision50: Double?
+    /// AP at IoU 0.75, or nil without objects.
+    public let averagePrecision75: Double?
   }
 
   /// The measures of one group of classes.
@@ -33,51 +35,104 @@ public struct EvaluationSummary: Sendable, Equatable {
     public subscript(name: String) -> Double? { measures.first { $0.name == name }?.value }
   }
 
+  /// The numbers by one kind of overlap.
+  public struct Scores: Sendable, Equatable {
+    /// The numbers over all classes, in the order in which the reference prints them.
+    public let measures: [Measure]
+    /// Base, novel and all classes together, or the LVIS frequencies; empty without a split.
+    public let groups: [GroupResult]
+    /// Every class of the vocabulary by ascending category id.
+    public let classes: [ClassResult]
+
+    /// A measure's value over all classes, or nil when it has none.
+    public subscript(name: String) -> Double? { measures.first { $0.name == name }?.value }
+
+    /// The result of one group, for example "novel", or nil.
+    ///
+    /// - Parameter name: The group's name.
+    /// - Returns: The group's result.
+    public func group(_ name: String) -> GroupResult? { groups.first { $0.name == name } }
+  }
+
   /// What was measured, for example "OV-COCO".
   public let protocolName: String
   /// The metric in words, with its thresholds and cuts.
   public let metric: String
+  /// The program or rule whose numbers these equal.
+  public let metricVersion: String
   /// Images that were scored.
   public let images: Int
-  /// Categories in the ground truth.
+  /// Images in the ground truth; more than ``images`` where only those of the split were scored.
+  public let imagesInFile: Int
+  /// Classes that were scored.
   public let vocabulary: Int
-  /// Categories with at least one object.
+  /// Categories in the ground truth; more than ``vocabulary`` where only the split's were scored.
+  public let categoriesInFile: Int
+  /// Classes of the vocabulary with at least one object.
   public let classesWithObjects: Int
   /// Detections in the results file.
   public let detections: Int
+  /// Detections that the protocol counts: of its images and classes, and verified in LVIS.
+  public let detectionsCounted: Int
   /// The most detections the file has for one image.
   public let detectionsPerImage: Int
   /// The lowest score in the file, or nil without detections.
   public let lowestScore: Double?
-  /// The numbers over all classes, in the order in which the reference prints them.
-  public let measures: [Measure]
-  /// Base, novel and all classes together, or the LVIS frequencies; empty without a split.
-  public let groups: [GroupResult]
-  /// Every class by ascending category id.
-  public let classes: [ClassResult]
+  /// The score below which the detector kept nothing, where that is known.
+  public let scoreThreshold: Double?
+  /// The numbers by boxes, or nil where only masks were scored.
+  public let boxes: Scores?
+  /// The numbers by masks, or nil where only boxes were scored.
+  public let masks: Scores?
 
-  /// A measure's value over all classes, or nil when it has none.
-  public subscript(name: String) -> Double? { measures.first { $0.name == name }?.value }
+  /// The numbers by boxes where they were scored, else those by masks.
+  public var primary: Scores {
+    boxes ?? masks ?? Scores(measures: [], groups: [], classes: [])
+  }
+  /// The numbers of ``primary`` over all classes.
+  public var measures: [Measure] { primary.measures }
+  /// The groups of ``primary``.
+  public var groups: [GroupResult] { primary.groups }
+  /// The classes of ``primary``.
+  public var classes: [ClassResult] { primary.classes }
 
-  /// The result of one group, for example "novel", or nil.
+  /// A measure's value in ``primary`` over all classes, or nil when it has none.
+  public subscript(name: String) -> Double? { primary[name] }
+
+  /// The result of one group in ``primary``, for example "novel", or nil.
   ///
   /// - Parameter name: The group's name.
   /// - Returns: The group's result.
-  public func group(_ name: String) -> GroupResult? { groups.first { $0.name == name } }
+  public func group(_ name: String) -> GroupResult? { primary.group(name) }
 
   /// The summary as JSON at full precision; a measure without objects is null.
+  ///
+  /// The numbers by boxes are "measures", "groups" and "classes"; those by masks the same inside
+  /// "masks".
   public var json: JSONValue {
-    .object([
+    var members: [String: JSONValue] = [
       "protocol": .string(protocolName), "metric": .string(metric),
-      "images": .number(Double(images)), "vocabulary": .number(Double(vocabulary)),
+      "metric_version": .string(metricVersion), "images": .number(Double(images)),
+      "images_in_file": .number(Double(imagesInFile)), "vocabulary": .number(Double(vocabulary)),
+      "categories_in_file": .number(Double(categoriesInFile)),
       "classes_with_objects": .number(Double(classesWithObjects)),
       "detections": .number(Double(detections)),
+      "detections_counted": .number(Double(detectionsCounted)),
       "detections_per_image": .number(Double(detectionsPerImage)),
-      "lowest_score": Self.json(lowestScore), "measures": Self.json(measures),
+      "lowest_score": Self.json(lowestScore), "score_threshold": Self.json(scoreThreshold),
+    ]
+    if let boxes { members.merge(Self.json(boxes)) { $1 } }
+    if let masks { members["masks"] = .object(Self.json(masks)) }
+    return .object(members)
+  }
+
+  private static func json(_ scores: Scores) -> [String: JSONValue] {
+    [
+      "measures": json(scores.measures),
       "groups": .object(
-        Dictionary(uniqueKeysWithValues: groups.map { ($0.name, Self.json($0)) })),
-      "classes": .array(classes.map(Self.json)),
-    ])
+        Dictionary(uniqueKeysWithValues: scores.groups.map { ($0.name, json($0)) })),
+      "classes": .array(scores.classes.map(json)),
+    ]
   }
 
   private static func json(_ value: Double?) -> JSONValue { value.map { .number($0) } ?? .null }
@@ -99,7 +154,7 @@ public struct EvaluationSummary: Sendable, Equatable {
       "id": .number(Double(result.id)), "name": .string(result.name),
       "group": result.group.map { .string($0.rawValue) } ?? .null,
       "objects": .number(Double(result.objects)), "AP": json(result.averagePrecision),
-      "AP50": json(result.averagePrecision50),
+      "AP50": json(result.averagePrecision50), "AP75": json(result.averagePrecision75),
     ])
   }
 }

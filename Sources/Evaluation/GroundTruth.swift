@@ -1,8 +1,8 @@
-import Formats
+import Masks
 
-/// The images, categories and annotated boxes that detections are scored against.
+/// The images, categories and annotated objects that detections are scored against.
 ///
-/// Layout: COCO instances and LVIS v0.5 and v1 (spec 5.4, 5.5). Masks are skipped.
+/// Layout: COCO instances and LVIS v0.5 and v1 (spec 5.4, 5.5). Masks are read when they are scored.
 public struct GroundTruth: Sendable {
   /// How many training images an LVIS category appears in.
   public enum Frequency: String, Sendable, CaseIterable {
@@ -19,6 +19,10 @@ public struct GroundTruth: Sendable {
     public var absentCategories: [Int]
     /// LVIS: categories of which not every object is annotated.
     public var partialCategories: [Int]
+    /// The width in pixels, which masks need.
+    public var width: Int?
+    /// The height in pixels, which masks need.
+    public var height: Int?
 
     /// Creates an image.
     ///
@@ -26,8 +30,15 @@ public struct GroundTruth: Sendable {
     ///   - id: The id that annotations and detections name.
     ///   - absentCategories: Ids of categories verified to be absent.
     ///   - partialCategories: Ids of categories of which not every object is annotated.
-    public init(id: Int, absentCategories: [Int] = [], partialCategories: [Int] = []) {
+    ///   - width: The width in pixels.
+    ///   - height: The height in pixels.
+    public init(
+      id: Int, absentCategories: [Int] = [], partialCategories: [Int] = [], width: Int? = nil,
+      height: Int? = nil
+    ) {
       self.id = id
+      self.width = width
+      self.height = height
       self.absentCategories = absentCategories
       self.partialCategories = partialCategories
     }
@@ -69,7 +80,7 @@ public struct GroundTruth: Sendable {
     public var area: Double
     /// COCO: a group of objects drawn as one region.
     public var isCrowd: Bool
-    /// LVIS: neither an object to find nor a false alarm.
+    /// LVIS and VOC: neither an object to find nor a false alarm.
     public var isIgnored: Bool
 
     /// Creates an annotation.
@@ -104,6 +115,8 @@ public struct GroundTruth: Sendable {
   public let categories: [Category]
   /// The annotations in the order of the file.
   public let annotations: [Annotation]
+  /// The mask of each annotation.
+  let masks: MaskSource
   /// The position in ``images`` of each image id.
   let imagePositions: [Int: Int]
   /// The position in ``categories`` of each category id.
@@ -116,12 +129,24 @@ public struct GroundTruth: Sendable {
   ///   - images: The images in any order; at least one.
   ///   - categories: The categories in any order; at least one.
   ///   - annotations: The annotated objects.
+  ///   - masks: The mask of each annotation; empty where only boxes are scored.
   /// - Throws: ``EvaluationError`` for an empty list, an id that stands twice, or an annotation
   ///   of an image or category that is not listed.
   public init(
-    source: String, images: [Image], categories: [Category], annotations: [Annotation]
+    source: String, images: [Image], categories: [Category], annotations: [Annotation],
+    masks: [RunLengthMask?] = []
+  ) throws {
+    try self.init(
+      source: source, images: images, categories: categories, annotations: annotations,
+      masks: MaskSource(masks, source: source, list: "annotations"))
+  }
+
+  init(
+    source: String, images: [Image], categories: [Category], annotations: [Annotation],
+    masks: MaskSource
   ) throws {
     self.source = source
+    self.masks = masks
     self.images = images.sorted { $0.id < $1.id }
     self.categories = categories.sorted { $0.id < $1.id }
     self.annotations = annotations
@@ -131,21 +156,33 @@ public struct GroundTruth: Sendable {
     for case let id? in annotations.lazy.map(\.id) where !seen.insert(id).inserted {
       throw EvaluationError.duplicate(file: source, list: "annotations", value: "id \(id)")
     }
-    let images = imagePositions
-    let categories = categoryPositions
-    let strayImages = annotations.lazy.map(\.imageID).filter { images[$0] == nil }
-    if let first = strayImages.first {
-      throw EvaluationError.unknownReference(
-        file: source, list: "annotations", field: "image_id", count: strayImages.count,
-        first: first, groundTruth: "\"images\"")
-    }
-    let strayCategories = annotations.lazy.map(\.categoryID).filter { categories[$0] == nil }
-    if let first = strayCategories.first {
-      throw EvaluationError.unknownReference(
-        file: source, list: "annotations", field: "category_id", count: strayCategories.count,
-        first: first, groundTruth: "\"categories\"")
-    }
+    try Self.check(
+      annotations.lazy.map(\.imageID), "annotations", "image_id", of: source,
+      areAmong: imagePositions, "\"images\"")
+    try Self.check(
+      annotations.lazy.map(\.categoryID), "annotations", "category_id", of: source,
+      areAmong: categoryPositions, "\"categories\"")
   }
+
+  /// Checks that every id that records of a list name is known.
+  static func check(
+    _ ids: some Sequence<Int>, _ list: String, _ field: String, of file: String,
+    areAmong known: [Int: Int], _ knownName: String
+  ) throws {
+    var count = 0
+    var first: (id: Int, index: Int)?
+    for (index, id) in ids.enumerated() where known[id] == nil {
+      count += 1
+      first = first ?? (id, index)
+    }
+    guard let first else { return }
+    throw EvaluationError.unknownReference(
+      file: file, list: list, field: field, count: count, first: first.id,
+      record: "\(list)[\(first.index)]", groundTruth: knownName)
+  }
+
+  /// The image of an id; one without a size when it is not listed.
+  func image(ofID id: Int) -> Image { imagePositions[id].map { images[$0] } ?? Image(id: id) }
 
   private static func positions(_ ids: [Int], list: String, _ source: String) throws -> [Int: Int] {
     guard !ids.isEmpty else { throw EvaluationError.emptyList(file: source, list: list) }

@@ -4,7 +4,7 @@ extension GroundTruth {
   /// Reads a COCO or LVIS ground truth file record by record.
   ///
   /// An annotation without `area` gets its box's; `iscrowd`, `ignore`, annotation ids and the
-  /// LVIS fields may be absent. Fields that boxes do not need, masks above all, are skipped.
+  /// LVIS fields may be absent. Of masks only the places are kept, until they are scored.
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``EvaluationError`` with the place for a file that is missing, cut short, of the
@@ -14,14 +14,19 @@ extension GroundTruth {
       var images: [Image]?
       var categories: [Category]?
       var annotations: [Annotation]?
-      var records = RecordScanner(try MappedFile(path: path))
+      var maskPlaces: [Int] = []
+      let file = try MappedFile(path: path)
+      var records = RecordScanner(file)
       try records.scanner.beginObject()
       while let key = try records.scanner.nextKey() {
         switch key {
         case "images": images = try Self.readList(key, &records) { try Self.image(&$0) }
         case "categories": categories = try Self.readList(key, &records) { try Self.category(&$0) }
         case "annotations":
-          annotations = try Self.readList(key, &records) { try Self.annotation(&$0) }
+          maskPlaces = []
+          annotations = try Self.readList(key, &records) {
+            try Self.annotation(&$0, &maskPlaces)
+          }
         default: try records.scanner.skipValue()
         }
       }
@@ -34,7 +39,8 @@ extension GroundTruth {
         throw EvaluationError.missingList(file: path, list: "annotations")
       }
       try self.init(
-        source: path, images: images, categories: categories, annotations: annotations)
+        source: path, images: images, categories: categories, annotations: annotations,
+        masks: MaskSource(file, places: maskPlaces, list: "annotations"))
     } catch let error as FormatError {
       throw EvaluationError.unreadable(
         error, expected: "a ground truth file is a JSON object in COCO layout, check path and copy")
@@ -54,10 +60,14 @@ extension GroundTruth {
     var id: Int?
     var absent: [Int] = []
     var partial: [Int] = []
+    var width: Int?
+    var height: Int?
     try records.scanner.beginObject()
     while let key = try records.scanner.nextKey() {
       switch key {
       case "id": id = try records.identifier(key)
+      case "width": width = try records.side(key)
+      case "height": height = try records.side(key)
       case "neg_category_ids": absent = try records.identifiers(key)
       case "not_exhaustive_category_ids": partial = try records.identifiers(key)
       default: try records.scanner.skipValue()
@@ -65,7 +75,7 @@ extension GroundTruth {
     }
     return Image(
       id: try records.require(id, "id", "every image needs its id"), absentCategories: absent,
-      partialCategories: partial)
+      partialCategories: partial, width: width, height: height)
   }
 
   private static func category(_ records: inout RecordScanner) throws -> Category {
@@ -94,7 +104,10 @@ extension GroundTruth {
       frequency: frequency)
   }
 
-  private static func annotation(_ records: inout RecordScanner) throws -> Annotation {
+  private static func annotation(
+    _ records: inout RecordScanner, _ maskPlaces: inout [Int]
+  ) throws -> Annotation {
+    var maskPlace = -1
     var id: Int?
     var image: Int?
     var category: Int?
@@ -112,13 +125,15 @@ extension GroundTruth {
       case "area": area = try records.number(key)
       case "iscrowd": isCrowd = try records.flag(key)
       case "ignore": isIgnored = try records.flag(key)
+      case "segmentation": maskPlace = try records.segmentation()
       default: try records.scanner.skipValue()
       }
     }
+    maskPlaces.append(maskPlace)
     return Annotation(
       id: id, imageID: try records.require(image, "image_id", "it names the image"),
       categoryID: try records.require(category, "category_id", "it names the class"),
-      box: try records.require(box, "bbox", "boxes are scored, not masks alone"), area: area,
+      box: try records.require(box, "bbox", "every annotation needs its box"), area: area,
       isCrowd: isCrowd, isIgnored: isIgnored)
   }
 }

@@ -1,6 +1,6 @@
 /// Sorting a data set into classes by the rules of LVIS (spec 5.5).
 enum LVISProtocol {
-  /// The boxes of every class in category order.
+  /// Every class in category order.
   ///
   /// Only the best `detectionsPerImage` of each image count, over all classes. A detection of a
   /// class that the image is not verified for is left out; one of a class that the image is not
@@ -10,33 +10,21 @@ enum LVISProtocol {
     detectionsPerImage: Int
   ) throws -> [ClassBoxes] {
     try selection.check(results, against: truth)
-    let chosen = selection.images(of: truth)
-    let partial = verified(truth) { $0.partialCategories }
-    var present = verified(truth) { $0.absentCategories }
-    var classes = [ClassBoxes](repeating: ClassBoxes(), count: truth.categories.count)
+    let partial = try verified(truth, selection, "not_exhaustive_category_ids", \.partialCategories)
+    var present = try verified(truth, selection, "neg_category_ids", \.absentCategories)
     for annotation in truth.annotations {
-      guard let image = truth.imagePositions[annotation.imageID], chosen[image],
+      guard let image = truth.imagePositions[annotation.imageID],
         let category = truth.categoryPositions[annotation.categoryID]
       else { continue }
       present.insert(Cell(image: image, category: category))
-      classes[category].objects.append(
-        ClassBoxes.Object(
-          image: image, box: annotation.box, area: annotation.area,
-          isIgnored: annotation.isIgnored, absorbsMany: false))
     }
-    for index in best(of: results.boxes, perImage: detectionsPerImage) {
-      let found = results.boxes[index]
-      guard let image = truth.imagePositions[found.imageID], chosen[image],
-        let category = truth.categoryPositions[found.categoryID]
-      else { continue }
-      let cell = Cell(image: image, category: category)
-      guard present.contains(cell) else { continue }
-      classes[category].candidates.append(
-        ClassBoxes.Candidate(
-          image: image, box: found.box, score: found.score, isExempt: partial.contains(cell)))
-    }
-    for index in classes.indices { classes[index].sort() }
-    return classes
+    return ClassBoxes.divide(
+      truth, results, chosen: selection.images(of: truth),
+      roles: { ($0.isIgnored, false) },
+      isExempt: { image, category in
+        let cell = Cell(image: image, category: category)
+        return present.contains(cell) ? partial.contains(cell) : nil
+      }, indices: best(of: results.boxes, perImage: detectionsPerImage))
   }
 
   private struct Cell: Hashable {
@@ -44,14 +32,21 @@ enum LVISProtocol {
     var category: Int
   }
 
+  /// The classes that each image lists in a field.
   private static func verified(
-    _ truth: GroundTruth, _ categories: (GroundTruth.Image) -> [Int]
-  ) -> Set<Cell> {
+    _ truth: GroundTruth, _ selection: DetectionSelection, _ field: String,
+    _ categories: KeyPath<GroundTruth.Image, [Int]>
+  ) throws -> Set<Cell> {
     var cells: Set<Cell> = []
     for (image, record) in truth.images.enumerated() {
-      for id in categories(record) {
-        guard let category = truth.categoryPositions[id] else { continue }
-        cells.insert(Cell(image: image, category: category))
+      for id in record[keyPath: categories] {
+        if let category = truth.categoryPositions[id] {
+          cells.insert(Cell(image: image, category: category))
+        } else if !selection.dropsUnknownCategories {
+          throw EvaluationError.unknownReference(
+            file: truth.source, list: "images", field: field, count: 1, first: id,
+            record: "image \(record.id)", groundTruth: "\"categories\"")
+        }
       }
     }
     return cells
@@ -73,7 +68,6 @@ enum LVISProtocol {
       }
       kept.append(contentsOf: indices)
     }
-    // An image's detections lie together, in file order or by score, so later stable sorts agree.
     return kept
   }
 

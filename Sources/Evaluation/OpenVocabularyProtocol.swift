@@ -10,6 +10,8 @@ public enum ClassSplit: Sendable, Equatable {
   case files(base: String, novel: String)
   /// OV-LVIS: rare, common and frequent classes as the ground truth names them (spec 5.5).
   case frequency
+  /// PASCAL VOC by the rule of its devkit, no groups (spec 5.6).
+  case voc
 }
 
 /// A class's place in an open-vocabulary split.
@@ -67,6 +69,9 @@ struct OpenVocabularyGroups: Equatable {
     self.base = base
     self.novel = novel
   }
+
+  /// All positions in both groups, ascending.
+  var positions: [Int] { (base + novel).sorted() }
 
   private static func resolve<Key: Hashable>(
     _ keys: [Key], _ positions: [Key: Int], group: String, _ truth: GroundTruth

@@ -87,6 +87,35 @@ struct RecordScanner {
     return try field(name, "it must be a finite number", result)
   }
 
+  /// A width or height in pixels; nil for null.
+  mutating func side(_ name: String) throws -> Int? {
+    let result = Result<Int?, any Error> {
+      guard try scanner.peek() != .null else {
+        try scanner.null()
+        return nil
+      }
+      return try scanner.integer()
+    }
+    return try field(name, "it is a whole number of pixels", result)
+  }
+
+  /// Skips a mask and gives the place of its first byte; -1 for null and an empty list.
+  mutating func segmentation() throws -> Int {
+    let place = try scanner.offset()
+    switch try scanner.peek() {
+    case .null:
+      try scanner.null()
+      return -1
+    case .array:
+      try scanner.beginArray()
+      guard try scanner.nextElement() else { return -1 }
+      try scanner.skipValue()
+      while try scanner.nextElement() { try scanner.skipValue() }
+    default: try scanner.skipValue()
+    }
+    return place
+  }
+
   mutating func string(_ name: String) throws -> String {
     let result = Result { try scanner.string() }
     return try field(name, "it must be a text", result)

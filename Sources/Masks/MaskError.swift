@@ -10,6 +10,10 @@ public enum MaskError: Error, Equatable, CustomStringConvertible {
   case text(offset: Int)
   /// A polygon's vertex that is no number or far outside of any picture.
   case vertex(index: Int, value: Double)
+  /// A polygon with fewer than three corners or half a corner.
+  case polygon(index: Int, count: Int)
+  /// A mask of another size than its image; both are width, height.
+  case sizeOfImage(mask: [Int], image: [Int])
   /// Two masks of different sizes.
   case sizesDiffer(first: [Int], second: [Int])
 
@@ -29,6 +33,12 @@ public enum MaskError: Error, Equatable, CustomStringConvertible {
     case .vertex(let index, let value):
       "coordinate \(index) of a polygon is \(value), far outside of any picture; a polygon is "
         + "[x1, y1, x2, y2, ...] in pixels"
+    case .polygon(let index, let count):
+      "polygon \(index) has \(count) numbers; a polygon is [x1, y1, x2, y2, ...] in pixels with at "
+        + "least three corners"
+    case .sizeOfImage(let mask, let image):
+      "the mask has \(mask[0])x\(mask[1]) pixels, its image \(image[0])x\(image[1]); \"size\" is "
+        + "[height, width] of the image as the annotations give it"
     case .sizesDiffer(let first, let second):
       "masks of \(first[0])x\(first[1]) and \(second[0])x\(second[1]) pixels cannot be combined"
     }

@@ -10,20 +10,50 @@ public enum EvaluationTable {
   ///   - style: Where the text goes.
   /// - Returns: Lines, each with a line end.
   public static func text(_ summary: EvaluationSummary, style: TerminalStyle) -> String {
-    var lines = [
-      "protocol    \(summary.protocolName)",
-      "metric      \(summary.metric)",
-      "images      \(summary.images)",
-      "vocabulary  \(summary.vocabulary) classes, \(summary.classesWithObjects) with objects",
-    ]
-    var detections = "detections  \(summary.detections), at most \(summary.detectionsPerImage)"
-    detections += " in an image"
-    if let score = summary.lowestScore {
-      detections += String(format: ", lowest score %.4g", score)
+    var text = [
+      ("protocol", summary.protocolName),
+      ("metric", summary.metric),
+      ("version", "as \(summary.metricVersion)"),
+      ("images", images(summary)),
+      ("vocabulary", vocabulary(summary)),
+      ("detections", detections(summary)),
+    ].map { name, value in
+      name + String(repeating: " ", count: 12 - name.count) + value + "\n"
+    }.joined()
+    let kinds = [("boxes", summary.boxes), ("masks", summary.masks)]
+    let isTitled = summary.boxes != nil && summary.masks != nil
+    for case (let title, let scores?) in kinds {
+      if isTitled { text += "\n\(title)\n" }
+      for kind in ["AP", "AR"] {
+        text += table(scores, summary.classesWithObjects, of: kind, style)
+      }
     }
-    lines.append(detections)
-    return lines.map { $0 + "\n" }.joined()
-      + "\n" + table(summary, of: "AP", style) + "\n" + table(summary, of: "AR", style)
+    return text
+  }
+
+  private static func images(_ summary: EvaluationSummary) -> String {
+    guard summary.images < summary.imagesInFile else { return "\(summary.images)" }
+    return
+      "\(summary.images) of \(summary.imagesInFile): those with an object of a base or novel class"
+  }
+
+  private static func vocabulary(_ summary: EvaluationSummary) -> String {
+    let counts = "\(summary.classesWithObjects) with objects"
+    guard summary.vocabulary < summary.categoriesInFile else {
+      return "\(summary.vocabulary) classes, \(counts)"
+    }
+    return
+      "\(summary.vocabulary) of \(summary.categoriesInFile) classes: base and novel ones, \(counts)"
+  }
+
+  private static func detections(_ summary: EvaluationSummary) -> String {
+    var text = "\(summary.detections), at most \(summary.detectionsPerImage) in an image"
+    if let score = summary.lowestScore { text += String(format: ", lowest score %.4g", score) }
+    if let score = summary.scoreThreshold { text += String(format: ", threshold %.4g", score) }
+    if summary.detectionsCounted < summary.detections {
+      text += ", \(summary.detectionsCounted) counted"
+    }
+    return text
   }
 
   /// One row per class, by category id.
@@ -33,38 +63,43 @@ public enum EvaluationTable {
   ///   - style: Where the text goes.
   /// - Returns: Lines, each with a line end.
   public static func classes(_ summary: EvaluationSummary, style: TerminalStyle) -> String {
-    var table = TerminalTable([
-      .number("id"), .text("class"), .text("group"), .number("objects"), .number("AP"),
-      .number("AP50"),
-    ])
-    for result in summary.classes {
-      table.add([
-        "\(result.id)", result.name, result.group?.rawValue ?? "-", "\(result.objects)",
-        percent(result.averagePrecision), percent(result.averagePrecision50),
-      ])
+    let kinds = [("", summary.boxes), ("mask ", summary.masks)]
+      .compactMap { prefix, scores in scores.map { (prefix, $0) } }
+    let names = ["AP", "AP50", "AP75"]
+    var table = TerminalTable(
+      [.number("id"), .text("class"), .text("group"), .number("objects")]
+        + kinds.flatMap { prefix, _ in names.map { .number(prefix + $0) } })
+    for (row, result) in summary.classes.enumerated() {
+      let numbers = kinds.flatMap { _, scores in
+        let values = scores.classes[row]
+        return [values.averagePrecision, values.averagePrecision50, values.averagePrecision75]
+      }
+      table.add(
+        ["\(result.id)", result.name, result.group?.rawValue ?? "-", "\(result.objects)"]
+          + numbers.map(percent))
     }
     return table.text(style: style)
   }
 
   /// The measures of one kind: a row per group of the split, then one for every class.
   private static func table(
-    _ summary: EvaluationSummary, of kind: String, _ style: TerminalStyle
+    _ scores: EvaluationSummary.Scores, _ count: Int, of kind: String, _ style: TerminalStyle
   ) -> String {
-    let groups = summary.groups.filter { group in
+    let groups = scores.groups.filter { group in
       group.measures.contains { $0.name.hasPrefix(kind) }
     }
     // LVIS has further measures over the whole set that repeat the rows of its groups.
-    let names = (groups.first?.measures ?? summary.measures).map(\.name)
+    let names = (groups.first?.measures ?? scores.measures).map(\.name)
       .filter { $0.hasPrefix(kind) }
+    guard !names.isEmpty else { return "" }
     var table = TerminalTable(
       [.text("classes"), .number("count")] + names.map { .number($0) })
     for group in groups {
       table.add(
         [group.name, "\(group.classesWithObjects)"] + names.map { percent(group[$0]) })
     }
-    table.add(
-      ["whole set", "\(summary.classesWithObjects)"] + names.map { percent(summary[$0]) })
-    return table.text(style: style)
+    table.add(["whole set", "\(count)"] + names.map { percent(scores[$0]) })
+    return "\n" + table.text(style: style)
   }
 
   /// A share as percent with two decimals; a dash where there is nothing to measure.

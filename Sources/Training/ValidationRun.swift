@@ -4,6 +4,9 @@ import Evaluation
 /// Detects on a validation set and scores the result by the open-vocabulary protocol
 /// (spec evaluation 5.2).
 public struct ValidationRun: Sendable {
+  /// Images that are decoded, and where their sizes allow looked at, together.
+  private static let imagesAtATime = 4
+
   private let annotations: COCOAnnotations
   private let configuration: RunConfiguration
 
@@ -36,29 +39,61 @@ public struct ValidationRun: Sendable {
     warn: (String) -> Void
   ) throws -> EvaluationSummary {
     let folder = configuration.data.validationImages
+    let records = annotations.images
     try DetectionResultsWriter.write(to: path) { writer in
-      for (index, record) in annotations.images.enumerated() {
-        do {
-          let image = try ImageDecoder.decode(path: "\(folder)/\(record.fileName)")
-          for object in try detector.detect([image])[0] {
-            try writer.append(
-              Evaluation.ScoredBox(
-                imageID: record.id, categoryID: annotations.categories[object.label].id,
-                box: BoxXYWH(
-                  x: Double(object.box.x1), y: Double(object.box.y1),
-                  width: Double(object.box.width), height: Double(object.box.height)),
-                score: Double(object.score)))
+      for first in stride(from: 0, to: records.count, by: Self.imagesAtATime) {
+        let range = first..<min(first + Self.imagesAtATime, records.count)
+        var read: [(id: Int, image: Image)] = []
+        for (index, picture) in zip(
+          range, ImageDecoder.decode(range.map { "\(folder)/\(records[$0].fileName)" }))
+        {
+          switch picture {
+          case .success(let image): read.append((records[index].id, image))
+          case .failure(let error as DatasetError): warn("\(error)")
+          case .failure(let error): throw error
           }
-        } catch let error as DatasetError {
-          warn("\(error)")
         }
-        progress(index + 1)
+        for (image, objects) in zip(read, try detector.detect(read.map(\.image))) {
+          for object in objects {
+            try writer.append(
+              object.scoredBox(
+                image: image.id, category: annotations.categories[object.label].id),
+              mask: object.mask)
+          }
+        }
+        progress(range.upperBound)
       }
     }
-    let split = try TrainingData.split(
-      classSplit: configuration.data.classSplit, of: annotations.categories, in: annotations.path)
+    let data = configuration.data
+    var settings = EvaluationSettings()
+    settings.scoreThreshold = Double(detector.scoreThreshold)
     return try evaluate(
-      annotations: configuration.data.validationAnnotations, detections: path,
-      split: .names(base: split.base, novel: split.novel))
+      annotations: data.validationAnnotations, detections: path, split: try split(),
+      settings: settings)
+  }
+
+  /// The protocol of the configuration's classes.
+  private func split() throws -> ClassSplit {
+    let classSplit = configuration.data.classSplit
+    if classSplit == RunConfiguration.Data.openVocabularyLVIS { return .frequency }
+    let split = try TrainingData.split(
+      classSplit: classSplit, of: annotations.categories, in: annotations.path)
+    return .names(base: split.base, novel: split.novel)
+  }
+}
+
+extension ObjectDetector.Found {
+  /// The object as a results file has it.
+  ///
+  /// - Parameters:
+  ///   - image: The image's id.
+  ///   - category: The class's id.
+  /// - Returns: The box as x, y, width and height.
+  public func scoredBox(image: Int, category: Int) -> Evaluation.ScoredBox {
+    Evaluation.ScoredBox(
+      imageID: image, categoryID: category,
+      box: BoxXYWH(
+        x: Double(box.x1), y: Double(box.y1), width: Double(box.width), height: Double(box.height)),
+      score: Double(score))
   }
 }

@@ -102,8 +102,8 @@ private final class Notes: Sendable {
 
   @Test func shortPolygonsAreNoMask() throws {
     #expect(
-      try Segmentation.polygons([[1, 2, 3, 4], [1, 2, 3, 4, 5, 6, 7]])
-        .mask(width: 9, height: 9) == nil)
+      try SegmentationRecord.polygons([[1, 2, 3, 4], [1, 2, 3, 4, 5, 6, 7]])
+        .usableMask(width: 9, height: 9) == nil)
   }
 }
 

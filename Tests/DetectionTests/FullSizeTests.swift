@@ -8,8 +8,9 @@ import Testing
 
 private let modules = ["torch", "torchvision", "safetensors"]
 
-/// Detectors of the published widths against torchvision's, forward and backward, from a checkpoint
-/// with torchvision's names. Needs a Python with torchvision; smaller cases are always compared.
+/// Detectors of the published widths against torchvision's, from a checkpoint with torchvision's names.
+///
+/// Forward and backward. Needs a Python with torchvision; smaller cases are always compared.
 @Suite(
   .serialized,
   .enabled(

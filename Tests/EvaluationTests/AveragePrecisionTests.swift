@@ -163,9 +163,60 @@ import Testing
     let all = try evaluate(objects, boxes, split: split, settings: settings)
     #expect(isNear(all.group("base")?["AP50"], 0.5))
     #expect(isNear(all.group("all")?["AP50"], 0.25))
+    #expect(all.vocabulary == 3 && all.imagesInFile == 3)
     settings.onlyImagesOfSplit = true
     let some = try evaluate(objects, boxes, split: split, settings: settings)
     #expect(isNear(some.group("base")?["AP50"], 1))
-    #expect(some.images == 2)
+    #expect(some.images == 2 && some.imagesInFile == 3)
+    #expect(some.detections == 2 && some.detectionsCounted == 1)
+  }
+
+  @Test func onlyClassesOfTheSplitCanBeScored() throws {
+    let categories = (1...3).map { GroundTruth.Category(id: $0, name: "c\($0)") }
+    let objects = try truth(
+      (1...3).map { .init(imageID: 1, categoryID: $0, box: square) }, categories: categories)
+    let boxes = try DetectionResults(
+      source: "found",
+      boxes: [1, 3].map { ScoredBox(imageID: 1, categoryID: $0, box: square, score: 0.9) })
+    let split = ClassSplit.names(base: ["c1"], novel: ["c2"])
+    let whole = try evaluate(objects, boxes, split: split)
+    #expect(isNear(whole["AP50"], 2.0 / 3))
+    var settings = EvaluationSettings()
+    settings.onlyClassesOfSplit = true
+    let part = try evaluate(objects, boxes, split: split, settings: settings)
+    #expect(isNear(part["AP50"], 0.5))
+    #expect(part.groups == whole.groups)
+    #expect(part.vocabulary == 2 && part.categoriesInFile == 3 && part.classesWithObjects == 2)
+    #expect(part.classes.map(\.id) == [1, 2])
+    #expect(part.detections == 2 && part.detectionsCounted == 1)
+  }
+
+  /// Objects365 has names with slashes and capitals, fields of its own and no masks.
+  @Test func objects365IsScoredLikeCOCO() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write(
+      "zhiyuan_objv2_val.json",
+      """
+      {"images": [{"id": 900001, "width": 640, "height": 480, "license": 5, "file_name":
+        "images/v1/patch0/objects365_v1_00900001.jpg", "url": ""}],
+       "annotations": [
+        {"id": 51, "iscrowd": 0, "isfake": 0, "isreflected": 0, "category_id": 6, "image_id": 900001,
+         "bbox": [10, 10, 50.5, 60.25], "area": 3042.6},
+        {"id": 52, "iscrowd": 1, "isfake": 0, "isreflected": 0, "category_id": 2, "image_id": 900001,
+         "bbox": [300, 100, 50, 60], "area": 3000}],
+       "categories": [{"id": 2, "name": "Sneakers"}, {"id": 6, "name": "Cabinet/shelf"}],
+       "licenses": []}
+      """)
+    let results = try DetectionResults(
+      source: "found",
+      boxes: [
+        ScoredBox(
+          imageID: 900_001, categoryID: 6,
+          box: BoxXYWH(x: 10, y: 10, width: 50.5, height: 60.25), score: 0.5)
+      ])
+    let summary = try evaluate(GroundTruth(contentsOf: path), results)
+    #expect(isNear(summary["AP"], 1))
+    #expect(summary.classes.map(\.name) == ["Sneakers", "Cabinet/shelf"])
+    #expect(summary.classesWithObjects == 1)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Masks
 import Testing
 
 @testable import Evaluation
@@ -19,6 +20,29 @@ import Testing
     }
     #expect(count == boxes.count)
     #expect(try DetectionResults(contentsOf: path).boxes == boxes)
+  }
+
+  @Test func writtenMasksReadBackEqual() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/results.json"
+    // Runs whose text has a backslash, which JSON escapes.
+    let masks = try [[5, 44, 3], [52], [0, 52]].map {
+      try RunLengthMask(width: 13, height: 4, runs: $0)
+    }
+    #expect(masks[0].text.contains("\\"))
+    try DetectionResultsWriter.write(to: path) { writer in
+      for (index, mask) in masks.enumerated() { try writer.append(box(index), mask: mask) }
+      try writer.append(box(3))
+    }
+    let results = try DetectionResults(contentsOf: path)
+    #expect(results.boxes.count == 4)
+    let image = GroundTruth.Image(id: 1, width: 13, height: 4)
+    for (index, mask) in masks.enumerated() {
+      #expect(try results.masks.mask(at: index, in: image, of: "truth.json") == mask)
+    }
+    #expect(throws: EvaluationError.self) {
+      try results.masks.mask(at: 3, in: image, of: "truth.json")
+    }
   }
 
   @Test func anEmptyFileOfDetectionsReadsBack() throws {

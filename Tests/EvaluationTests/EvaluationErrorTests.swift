@@ -80,7 +80,7 @@ import Testing
     }
     #expect(
       try annotated("{\"image_id\": 1, \"category_id\": 1}")
-        == "truth.json: annotations[0] has no \"bbox\"; boxes are scored, not masks alone")
+        == "truth.json: annotations[0] has no \"bbox\"; every annotation needs its box")
     #expect(
       try annotated("{\"image_id\": 1, \"category_id\": 1, \"bbox\": [1, 2, -3, 4]}")
         == "truth.json: annotations[0].bbox (line 2, column 72): the size is -3.0 x 4.0; "
@@ -95,7 +95,7 @@ import Testing
     #expect(
       try annotated("{\"image_id\": 5, \"category_id\": 1, \(Self.box)}")
         == "truth.json: 1 of \"annotations\" have in \"image_id\" an id that \"images\" "
-        + "does not list, first 5; use the files of the same data set")
+        + "does not list, first 5 in annotations[0]; use the files of the same data set")
     let record = "{\"id\": 3, \"image_id\": 1, \"category_id\": 1, \(Self.box)}"
     #expect(
       try annotated("\(record), \(record)")
@@ -122,17 +122,33 @@ import Testing
         "[{\"image_id\": 9, \"category_id\": 1, \(Self.box), \"score\": 1},"
           + " {\"image_id\": 8, \"category_id\": 1, \(Self.box), \"score\": 1}]",
         "results.json: 2 of \"results\" have in \"image_id\" an id that truth.json "
-          + "does not list, first 9; use the files of the same data set"
+          + "does not list, first 9 in results[0]; use the files of the same data set"
       ),
       (
         "[{\"image_id\": 1, \"category_id\": 4, \(Self.box), \"score\": 1}]",
         "results.json: 1 of \"results\" have in \"category_id\" an id that truth.json "
-          + "does not list, first 4; use the files of the same data set"
+          + "does not list, first 4 in results[0]; use the files of the same data set"
       ),
     ]
     for (text, expected) in cases {
       let found = try resultsMessage(text)
       #expect(found == expected)
+    }
+  }
+
+  @Test func lvisMessages() throws {
+    let category = GroundTruth.Category(id: 1, name: "cup", frequency: .rare)
+    let none = try DetectionResults(source: "results.json", boxes: [])
+    for (image, field) in [
+      (GroundTruth.Image(id: 7, absentCategories: [1, 9]), "neg_category_ids"),
+      (GroundTruth.Image(id: 7, partialCategories: [9]), "not_exhaustive_category_ids"),
+    ] {
+      let truth = try GroundTruth(
+        source: "truth.json", images: [image], categories: [category], annotations: [])
+      #expect(
+        try message { _ = try evaluate(truth, none, split: .frequency) }
+          == "truth.json: 1 of \"images\" have in \"\(field)\" an id that \"categories\" "
+          + "does not list, first 9 in image 7; use the files of the same data set")
     }
   }
 
@@ -154,7 +170,7 @@ import Testing
     #expect(
       try splitMessage(.names(base: ["cup"], novel: ["spoon", "knife"]))
         == "truth.json: 2 of the novel classes are not among its categories, first spoon; "
-        + "check spelling and split")
+        + "check the spelling, or score with another split or none")
     #expect(
       try splitMessage(.names(base: ["cup"], novel: ["cup"]))
         == "the class cup is both base and novel; remove it from one of the two")

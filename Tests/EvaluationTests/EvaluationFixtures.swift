@@ -9,7 +9,8 @@ enum EvaluationFixtures {
   private static let environment = ProcessInfo.processInfo.environment
   private static let shared = environment["BARON_SHARED"] ?? "../shared"
   static let folder = (environment["BARON_FIXTURES"] ?? "\(shared)/fixtures") + "/eval"
-  static let sample = "\(shared)/data/coco-eval"
+  static let data = "\(shared)/data"
+  static let sample = "\(data)/coco-eval"
 
   static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 

@@ -34,6 +34,7 @@ import Testing
       text == """
         protocol    OV-COCO
         metric      box AP, IoU 0.5 to 0.95 in 10 steps, 101 recall points, at most 1/10/100 detections
+        version     as pycocotools 2.0
         images      2
         vocabulary  3 classes, 2 with objects
         detections  2, at most 2 in an image, lowest score 0.5
@@ -60,7 +61,7 @@ import Testing
     let lines = text.split(separator: "\n")
     #expect(lines[0] == "protocol    OV-LVIS")
     #expect(
-      lines[5...].joined(separator: "\n") == """
+      lines[6...].joined(separator: "\n") == """
         classes    count      AP    AP50    AP75  APs     APm  APl
         ---------  -----  ------  ------  ------  ---  ------  ---
         rare           1  100.00  100.00  100.00    -  100.00    -
@@ -78,11 +79,11 @@ import Testing
       try summary(split: .names(base: ["fork"], novel: ["cup"])), style: .plain)
     #expect(
       text == """
-        id  class       group  objects      AP    AP50
-        --  ----------  -----  -------  ------  ------
-         3  cup         novel        1  100.00  100.00
-         7  fork        base         2   50.50   50.50
-         9  hair drier  -            0       -       -
+        id  class       group  objects      AP    AP50    AP75
+        --  ----------  -----  -------  ------  ------  ------
+         3  cup         novel        1  100.00  100.00  100.00
+         7  fork        base         2   50.50   50.50   50.50
+         9  hair drier  -            0       -       -       -
 
         """)
   }
