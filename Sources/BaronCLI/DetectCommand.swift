@@ -28,17 +28,13 @@ struct DetectCommand: ParsableCommand {
   @Argument(help: ArgumentHelp("Files, folders or patterns.", valueName: "images"))
   var inputs: [String]
 
-  @Option(help: ArgumentHelp("A run, or one of its checkpoints.", valueName: "run"))
-  var checkpoint: String
+  @OptionGroup var model: ModelOption
 
   @Option(
     help: ArgumentHelp(
       "Names to look for, comma-separated, or a file of them; without any the run's classes.",
       valueName: "names|file"))
   var vocabulary: String?
-
-  @Option(help: ArgumentHelp("The CLIP folder; default: the run's.", valueName: "folder"))
-  var clip: String?
 
   @Option(
     help: ArgumentHelp(
@@ -67,6 +63,9 @@ struct DetectCommand: ParsableCommand {
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
+    guard model.checkpoint != nil else {
+      throw ValidationError("give --checkpoint: a run, one of its checkpoints or a weight file")
+    }
     guard (1...256).contains(batch) else {
       throw ValidationError("--batch \(batch): take a number from 1 to 256.")
     }
@@ -78,13 +77,13 @@ struct DetectCommand: ParsableCommand {
 
   func run() throws {
     let wanted = try vocabulary.map { try VocabularyNames($0, option: "--vocabulary") }
-    let names = try wanted?.classes.map(\.name) ?? ownNames()
+    guard let location = try model.location(warn: Self.warn) else { return }
+    let names = try wanted?.classes.map(\.name) ?? Self.ownNames(of: location)
     let files = try ImageFiles.expand(inputs)
-    let precision = try RunLocation(checkpoint, warn: { _ in }).configuration.training.precision
-    let stream = try device.makeStream(for: precision)
+    let stream = try device.makeStream(for: location.configuration.training.precision)
     func load() throws -> ObjectDetector {
       try ObjectDetector(
-        run: checkpoint, clipFolder: clip,
+        location, clipFolder: model.clip,
         // In the order of the alphabet: the order in which names are given must not move a last bit.
         vocabulary: wanted.map { .classes($0.classes.sorted { $0.name < $1.name }) }
           ?? .dataSet(names), on: stream, warn: Self.warn)
@@ -98,8 +97,7 @@ struct DetectCommand: ParsableCommand {
     ).run()
   }
 
-  private func ownNames() throws -> [String] {
-    let location = try RunLocation(checkpoint, warn: Self.warn)
+  private static func ownNames(of location: ModelLocation) throws -> [String] {
     do {
       return try location.classNames()
     } catch let error as DatasetError {

@@ -20,6 +20,7 @@ struct EvaluateCommand: ParsableCommand {
       both files hold them.
 
       Examples: baron evaluate --checkpoint runs/first
+                baron evaluate --checkpoint published.pth --config ov-coco-fpn-kd
                 baron evaluate --annotations val.json --detections found.json
       """)
 
@@ -29,16 +30,7 @@ struct EvaluateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The detections in COCO results layout.", valueName: "file.json"))
   var detections: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "A run or one of its checkpoints: detect on the run's validation set, then score.",
-      valueName: "run"))
-  var checkpoint: String?
-
-  @Option(
-    help: ArgumentHelp("With --checkpoint: the CLIP folder, if not the run's.", valueName: "folder")
-  )
-  var clip: String?
+  @OptionGroup var model: ModelOption
 
   @Option(
     help: ArgumentHelp(
@@ -90,7 +82,7 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
-    if checkpoint != nil {
+    if model.checkpoint != nil {
       guard annotations == nil, detections == nil, split == nil, iou == nil, !onlyImagesOfSplit,
         !onlyClassesOfSplit, !dropUnknownCategories, vocInterpolation == nil, !vocLegacyWidth
       else {
@@ -103,7 +95,9 @@ struct EvaluateCommand: ParsableCommand {
     guard annotations != nil, detections != nil else {
       throw ValidationError("give --checkpoint, or --annotations and --detections")
     }
-    guard clip == nil else { throw ValidationError("--clip goes with --checkpoint") }
+    guard model.isEmpty else {
+      throw ValidationError("--config, --set and --clip go with --checkpoint")
+    }
     let split = split ?? Self.usualSplit
     guard
       [Self.usualSplit, "coco", "ov-lvis", "voc"].contains(split)
@@ -138,8 +132,8 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   private func score() throws -> EvaluationSummary {
-    if let checkpoint {
-      let result = try ValidationSession(checkpoint: checkpoint, clip: clip)
+    if let location = try model.location(warn: DetectCommand.warn) {
+      let result = try ValidationSession(location: location, clip: model.clip)
         .run(context: try device.makeContext())
       FileHandle.standardError.write(Data("detections: \(result.detections)\n".utf8))
       return result.summary

@@ -7,9 +7,9 @@ import Training
 
 /// Runs a checkpoint on the validation set of its run, in the terminal.
 struct ValidationSession {
-  /// A run or one of its checkpoints.
-  let checkpoint: String
-  /// A CLIP folder other than the run's.
+  /// Where the model lies.
+  let location: ModelLocation
+  /// A CLIP folder other than the configuration's.
   let clip: String?
 
   /// Detects and scores; the detections go into the run's folder.
@@ -19,10 +19,10 @@ struct ValidationSession {
   /// - Throws: What the run's files or the device throw.
   @discardableResult
   func run(context: Context) throws -> (summary: EvaluationSummary, detections: String) {
-    let location = try RunLocation(checkpoint, warn: DetectCommand.warn)
+    try location.configuration.requireValidation()
     let validation = try ValidationRun(location.configuration)
     let detector = try ObjectDetector(
-      run: location.checkpoint, clipFolder: clip, vocabulary: .dataSet(validation.vocabulary),
+      location, clipFolder: clip, vocabulary: .dataSet(validation.vocabulary),
       on: try ComputeStream(
         context: context,
         activationType: try location.configuration.training.precision.activationType(on: context)),

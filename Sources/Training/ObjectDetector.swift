@@ -3,6 +3,7 @@ import Checkpoints
 import Datasets
 import Detection
 import Foundation
+import Layers
 import Masks
 import Tensors
 
@@ -35,45 +36,51 @@ public final class ObjectDetector {
   /// One line about loaded weights.
   public typealias LoadReportLine = String
 
-  /// Loads a run's newest checkpoint, or a given one.
+  /// Loads the weights of a run or of a file.
   ///
   /// - Parameters:
-  ///   - path: A run folder or a checkpoint folder inside one.
-  ///   - clipFolder: The CLIP folder; nil takes the run's.
+  ///   - location: Where configuration and weights are.
+  ///   - clipFolder: The CLIP folder; nil takes the configuration's.
   ///   - vocabulary: The classes to look for.
   ///   - stream: Where it runs.
-  ///   - warn: Gets one line per damaged checkpoint that was skipped, and when the run's
-  ///     `clip.class_embeddings` cannot serve the vocabulary.
-  /// - Throws: `RunFolderError` when there is no run or checkpoint; `CheckpointError` when a file is
-  ///   damaged or does not fit; `TokenizerError` for a name that is too long; `OpenCLError`.
+  ///   - warn: Gets one line when the configuration's `clip.class_embeddings` cannot serve the
+  ///     vocabulary.
+  /// - Throws: `CheckpointError` when a file is damaged or does not fit; `TokenizerError` for a name
+  ///   that is too long; `DatasetError` when base classes are needed and cannot be read;
+  ///   `OpenCLError`.
   public convenience init(
-    run path: String, clipFolder: String? = nil, vocabulary: Vocabulary, on stream: ComputeStream,
-    warn: (String) -> Void
+    _ location: ModelLocation, clipFolder: String? = nil, vocabulary: Vocabulary,
+    on stream: ComputeStream, warn: (String) -> Void
   ) throws {
-    let location = try RunLocation(path, warn: warn)
     var configuration = location.configuration
     if let clipFolder { configuration.clip.folder = clipFolder }
     // Callers may ask for less than the run's threshold; the rest is taken away afterwards.
     let threshold = configuration.model.head.scoreThreshold
     configuration.model.head.scoreThreshold = 0
-    let weights = "\(location.checkpoint)/\(ModelState.modelFile)"
-    let source = try openWeights(path: weights)
+    let weights = try StartWeights(path: location.weights)
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: try CLIPWeights(folder: configuration.clip.folder),
       stream: stream
-    ) { source.shape(of: $0) != nil }
-    let report = try model.store.load(from: source) { name in
-      // The position embedding is of training only.
-      name.hasPrefix("roi_head.baron_kd.") ? nil : name
-    }
+    ) { weights.name(of: $0) != nil }
+    var report = try weights.load(into: model.store)
     if let missing = report.missing.first {
       throw CheckpointError.missingTensor(
-        path: weights, name: missing, remedy: "the checkpoint is of another configuration")
+        path: location.weights, name: missing,
+        remedy: "the checkpoint is of another configuration")
     }
+    report.unused.removeAll { name in Self.isOfTrainingOnly(name) }
     configuration.model.head.scoreThreshold = threshold
     try self.init(
       model: model, configuration: configuration, vocabulary: vocabulary, report: report.summary,
       warn: warn)
+  }
+
+  /// Position embeddings, and in the authors' files the CLIP model and the classes of training.
+  private static func isOfTrainingOnly(_ name: String) -> Bool {
+    [
+      "roi_head.baron_kd.", "roi_head.baron_caption.", "roi_head.clip.",
+      "roi_head.bbox_head.cls_embeddings", "roi_head.bbox_head.is_base",
+    ].contains { name.hasPrefix($0) }
   }
 
   /// Uses a model that is already there, while training for example.
@@ -95,7 +102,7 @@ public final class ObjectDetector {
     self.report = report
     scoreThreshold = Float(configuration.model.head.scoreThreshold)
     classes = try model.vocabulary(
-      vocabulary, isBase: [Bool](repeating: true, count: vocabulary.names.count), note: warn)
+      vocabulary, isBase: try configuration.leansOnMainHead(vocabulary.names), note: warn)
     preparation = configuration.preparation
     longSide = configuration.data.longSide
     shortSide = configuration.data.testShortSide
@@ -147,59 +154,5 @@ public final class ObjectDetector {
         ).clipped(width: Float(image.width), height: Float(image.height)),
         label: object.label, score: object.score, mask: object.mask)
     }
-  }
-}
-
-/// The configuration and a checkpoint of a run.
-public struct RunLocation: Sendable {
-  /// The run's configuration.
-  public let configuration: RunConfiguration
-  /// The checkpoint folder.
-  public let checkpoint: String
-
-  /// The run's folder.
-  public let run: String
-
-  /// Finds a run's newest whole checkpoint, or takes the given one.
-  ///
-  /// - Parameters:
-  ///   - path: A run folder or a checkpoint folder inside one.
-  ///   - warn: Gets one line per damaged checkpoint that was skipped.
-  /// - Throws: `RunFolderError` when there is no run or no checkpoint.
-  public init(_ path: String, warn: (String) -> Void) throws {
-    let files = FileManager.default
-    if files.fileExists(atPath: "\(path)/\(ModelState.modelFile)") {
-      // RUN/checkpoints/iteration-…
-      run =
-        URL(filePath: path).standardizedFileURL.deletingLastPathComponent()
-        .deletingLastPathComponent().path
-      configuration = try RunFolder.configuration(of: run)
-      checkpoint = path
-      return
-    }
-    run = files.fileExists(atPath: path) ? path : RunFolder.path(for: path)
-    configuration = try RunFolder.configuration(of: run)
-    guard let latest = CheckpointFolders(path: "\(run)/checkpoints").latest(warn: warn) else {
-      throw RunFolderError.noCheckpoint(path: run)
-    }
-    checkpoint = latest.path
-  }
-
-  /// How many iterations the checkpoint has seen.
-  ///
-  /// - Returns: The number, or nil when the checkpoint's folder was renamed.
-  public var iteration: Int? {
-    URL(filePath: checkpoint).lastPathComponent.split(separator: "-").last.flatMap { Int($0) }
-  }
-
-  /// The names of the classes of the run's validation set, or of its training set without one.
-  ///
-  /// - Returns: The names in the order of their ids.
-  /// - Throws: `DatasetError` when the file is gone or malformed.
-  public func classNames() throws -> [String] {
-    let data = configuration.data
-    let path =
-      data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations
-    return try COCOAnnotations(path: path).categories.map(\.name)
   }
 }

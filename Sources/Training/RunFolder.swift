@@ -78,16 +78,20 @@ public final class RunFolder {
 
   /// Reads the configuration that a run was started with.
   ///
-  /// - Parameter path: The run's folder.
+  /// - Parameters:
+  ///   - path: The run's folder.
+  ///   - overrides: Changes, as ``RunConfiguration/load(_:overrides:)`` takes them.
   /// - Returns: The configuration.
   /// - Throws: ``RunFolderError`` when there is no run; ``ConfigurationError`` when its
   ///   `config.yaml` was changed to something invalid.
-  public static func configuration(of path: String) throws -> RunConfiguration {
+  public static func configuration(
+    of path: String, overrides: [String] = []
+  ) throws -> RunConfiguration {
     let file = "\(path)/config.yaml"
     guard FileManager.default.fileExists(atPath: file) else {
       throw RunFolderError.missing(path: path)
     }
-    return try RunConfiguration.load(file)
+    return try RunConfiguration.load(file, overrides: overrides)
   }
 
   static func makeFolder(_ path: String) throws {

@@ -97,6 +97,37 @@ struct MainJobTests {
         }.sorted())
     }
     #expect(results[0] == results[1])
+    try sameFromAWeightFile(run, photo, into: folder)
+  }
+
+  /// Weights without a run, their configuration by name; batches and crops change nothing.
+  private func sameFromAWeightFile(_ run: String, _ photo: String, into folder: String) throws {
+    let checkpoints = try FileManager.default.contentsOfDirectory(atPath: "\(run)/checkpoints")
+    let weights = "\(run)/checkpoints/\(try #require(checkpoints.max()))/model.safetensors"
+    let names = ["--vocabulary", "bus, person", "--score-threshold", "0", "--limit", "5"]
+    let other = "\(Fixture.sharedFolder)/data/images/mmdet_demo.jpg"
+    let one = try BaronProcess(
+      ["detect", photo, other, "--checkpoint", run, "--batch", "1", "--output", "\(folder)/one"]
+        + names
+    ).finish()
+    #expect(one.status == 0, "\(one.errors)")
+    let two = try BaronProcess(
+      [
+        "detect", photo, other, "--checkpoint", weights, "--config", "coco-mini", "--crop",
+        "--output", "\(folder)/two",
+      ] + names
+    ).finish()
+    #expect(two.status == 0, "\(two.errors)")
+    let results = try ["one", "two"].map {
+      try String(contentsOfFile: "\(folder)/\($0)/detections.json", encoding: .utf8)
+    }
+    #expect(results[0] == results[1])
+    let crops = FileManager.default.enumerator(atPath: "\(folder)/two/crops")?.compactMap {
+      ($0 as? String).flatMap { $0.hasSuffix(".png") ? $0 : nil }
+    }
+    #expect(crops?.count == 10, "\(crops ?? [])")
+    let alone = try BaronProcess(["detect", photo, "--checkpoint", weights] + names).finish()
+    #expect(alone.status == 1 && alone.errors.contains("--config"))
   }
 
   @Test("stopped by Ctrl-C or killed, a resumed run ends bit for bit the same")

@@ -70,7 +70,8 @@ struct ClassEmbeddingSourceTests {
       let stream = try ComputeStream(context: context)
       func find(_ vocabulary: Vocabulary) throws -> [ObjectDetector.Found] {
         try ObjectDetector(
-          run: world.path("given"), vocabulary: vocabulary, on: stream,
+          ModelLocation(run: world.path("given"), warn: { Issue.record("\($0)") }),
+          vocabulary: vocabulary, on: stream,
           warn: { Issue.record("\($0)") }
         ).detect([image])[0]
       }

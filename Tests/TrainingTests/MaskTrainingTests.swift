@@ -48,7 +48,8 @@ struct MaskTrainingTests {
     try TestDevice.withContext { context in
       let stream = try ComputeStream(context: context)
       let detector = try ObjectDetector(
-        run: world.path("run"), vocabulary: .dataSet(["apple", "bear"]), on: stream,
+        ModelLocation(run: world.path("run"), warn: { Issue.record("\($0)") }),
+        vocabulary: .dataSet(["apple", "bear"]), on: stream,
         warn: { Issue.record("\($0)") })
       let found = try detector.detect([image, image])
       #expect(found[0] == found[1] && !found[0].isEmpty)

@@ -35,14 +35,16 @@ struct ObjectDetectorTests {
       let stream = try ComputeStream(context: context)
       for path in [world.path("run"), world.checkpoint("run", 2)] {
         let detector = try ObjectDetector(
-          run: path, vocabulary: .dataSet(vocabulary), on: stream, warn: { Issue.record("\($0)") })
+          ModelLocation(run: path, warn: { _ in }), vocabulary: .dataSet(vocabulary), on: stream,
+          warn: { Issue.record("\($0)") })
         #expect(detector.report.contains("0 missing"))
         #expect(try detector.detect([image]) == [wanted])
       }
       // A picture of one pixel's height has no room for anything, but is no error.
       let thin = Image(width: 50, height: 1)
       _ = try ObjectDetector(
-        run: world.path("run"), vocabulary: .dataSet(["bear"]), on: stream, warn: { _ in }
+        ModelLocation(run: world.path("run"), warn: { Issue.record("\($0)") }),
+        vocabulary: .dataSet(["bear"]), on: stream, warn: { _ in }
       ).detect([thin])
     }
   }
@@ -88,7 +90,8 @@ struct ObjectDetectorTests {
       func message(_ path: String, _ vocabulary: [String] = ["bear"]) -> String {
         do {
           _ = try ObjectDetector(
-            run: path, vocabulary: .dataSet(vocabulary), on: stream, warn: { _ in })
+            ModelLocation(run: path, warn: { _ in }), vocabulary: .dataSet(vocabulary), on: stream,
+            warn: { _ in })
           return "accepted"
         } catch {
           return line(of: error)

@@ -103,7 +103,9 @@ struct Demo {
       if !variant.isTrained { try train(variant) }
       scores.append(
         try variant.score {
-          try ValidationSession(checkpoint: variant.run, clip: nil).run(context: context)
+          try ValidationSession(
+            location: ModelLocation(run: variant.run, warn: DetectCommand.warn), clip: nil
+          ).run(context: context)
         })
       try TrainingSession.stopIfAsked(continuation: continuation)
     }

@@ -21,6 +21,17 @@ extension RunConfiguration {
     for (key, path) in needed where path.isEmpty { throw ConfigurationError.missing(key: key) }
   }
 
+  /// Checks that the paths are there that measuring a detector needs.
+  ///
+  /// - Throws: ``ConfigurationError`` with the first key that is empty.
+  public func requireValidation() throws {
+    let needed = [
+      ("clip.folder", clip.folder), ("data.validation_annotations", data.validationAnnotations),
+      ("data.validation_images", data.validationImages),
+    ]
+    for (key, path) in needed where path.isEmpty { throw ConfigurationError.missing(key: key) }
+  }
+
   func conflicts() -> [(key: String, reason: String)] {
     anchorConflicts() + dataConflicts() + trainingConflicts()
   }

@@ -1,0 +1,43 @@
+import ArgumentParser
+import Foundation
+import Training
+
+/// Which trained model a command uses.
+struct ModelOption: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "A run, one of its checkpoints, or with --config a weight file as the authors publish them.",
+      valueName: "run|file"))
+  var checkpoint: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The preset or YAML file that a weight file belongs to.", valueName: "config"))
+  var config: String?
+
+  @Option(
+    name: .customLong("set"),
+    help: ArgumentHelp(
+      "Override a key of the model's configuration.", valueName: "section.key=value"))
+  var overrides: [String] = []
+
+  @Option(help: ArgumentHelp("The CLIP folder; default: the configuration's.", valueName: "folder"))
+  var clip: String?
+
+  /// Whether nothing was given.
+  var isEmpty: Bool { checkpoint == nil && config == nil && overrides.isEmpty && clip == nil }
+
+  /// Where the model lies.
+  ///
+  /// - Parameter warn: Gets one line per damaged checkpoint that was skipped.
+  /// - Returns: Configuration and weights, or nil without --checkpoint.
+  /// - Throws: `RunFolderError` when there is no run or checkpoint; `ConfigurationError`.
+  func location(warn: (String) -> Void) throws -> ModelLocation? {
+    guard let checkpoint else { return nil }
+    guard let config else {
+      return try ModelLocation(run: checkpoint, overrides: overrides, warn: warn)
+    }
+    return ModelLocation(
+      weights: checkpoint, configuration: try RunConfiguration.load(config, overrides: overrides))
+  }
+}
