@@ -113,7 +113,8 @@ struct MainJobTests {
     #expect(one.status == 0, "\(one.errors)")
     let two = try BaronProcess(
       [
-        "detect", photo, other, "--checkpoint", weights, "--config", "coco-mini", "--crop",
+        "detect", photo, other, "--checkpoint", weights, "--config", "coco-mini", "--set",
+        "model.head.score_threshold=0", "--crop",
         "--output", "\(folder)/two",
       ] + names
     ).finish()
