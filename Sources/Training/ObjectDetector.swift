@@ -59,8 +59,8 @@ public final class ObjectDetector {
       stream: stream
     ) { source.shape(of: $0) != nil }
     let report = try model.store.load(from: source) { name in
-      // The position embedding is of training only.
-      name.hasPrefix("roi_head.baron_kd.") ? nil : name
+      // The position embeddings are of training only.
+      ["roi_head.baron_kd.", "roi_head.baron_caption."].contains(where: name.hasPrefix) ? nil : name
     }
     if let missing = report.missing.first {
       throw CheckpointError.missingTensor(

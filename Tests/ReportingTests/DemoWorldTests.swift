@@ -94,7 +94,7 @@ import Testing
     #expect(split.base == Glyph.base.map(\.rawValue))
     let kept = try COCOAnnotations(path: "\(folder)/instances.json", keeping: split.base)
     #expect(kept.images == base.images)
-    #expect(try Captions(path: "\(folder)/captions.json").byImage.count == 6)
+    #expect(try Captions(path: "\(folder)/captions.json").images.count == 6)
     let record = try #require(all.images.first)
     let image = try ImageDecoder.decode(path: "\(root)/one/images/\(record.fileName)")
     #expect(image == Scene(seed: 5, index: 0).render())
