@@ -31,7 +31,8 @@ struct CaptionDataTests {
   }
 
   @Test func imagesWithoutCaptionsAreNotInTheStream() throws {
-    let data = try TrainingData(try world().configuration)
+    let world = try world()
+    let data = try TrainingData(world.configuration)
     #expect(data.streams.map(\.name) == ["detection", "captions"])
     let stream = data.streams[1]
     #expect(stream.indices == Array(0..<6) && stream.batchSize == 2)

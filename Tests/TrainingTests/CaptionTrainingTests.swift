@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import OpenCL
 import Tensors
 import TestSupport
 import Testing
