@@ -142,7 +142,8 @@ struct CaptionSupervisionTests {
       let wanted = try alignment.loss(
         sentences: sentences, sentenceImages: [7, 9],
         captions: try world.text.encode(ids: ids).sentences, captionImages: [7, 7, 9])
-      expectClose(losses, [Float](repeating: try wanted.floats()[0], count: 2), relative: 1e-4, "loss")
+      expectClose(
+        losses, [Float](repeating: try wanted.floats()[0], count: 2), relative: 1e-4, "loss")
     }
   }
 

@@ -38,7 +38,7 @@ struct CaptionDataTests {
     #expect(stream.indices == Array(0..<6) && stream.batchSize == 2)
     #expect(stream.images.map(\.id) == [1, 2, 3, 5, 6, 7])
     #expect(
-      data.summary.last == "captions: 6 images with 11 captions; left out: 2 without captions")
+      data.summary.last == "captions: 6 images with 12 captions; left out: 2 without captions")
     let loader = try Loader(streams: data.streams, seed: 0, warn: { Issue.record("\($0)") })
     defer { loader.stop() }
     for _ in 0..<6 {
