@@ -43,8 +43,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Datasets", "Evaluation", "Tensors",
-        "Layers", "CLIP", "Detection", "Baron", "Yams",
+        "Formats", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Datasets", "Evaluation",
+        "Tensors", "Layers", "CLIP", "Detection", "Baron", "Yams",
       ],
       resources: [.embedInCode("Presets")]),
     .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
@@ -53,8 +53,8 @@ let package = Package(
     .executableTarget(
       name: "BaronCLI",
       dependencies: [
-        "Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Datasets", "Evaluation", "Tensors",
-        "Layers", "CLIP", "Detection", "Baron", "Training", "Reporting", "DemoWorld",
+        "Formats", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Datasets", "Evaluation",
+        "Tensors", "Layers", "CLIP", "Detection", "Baron", "Training", "Reporting", "DemoWorld",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -83,7 +83,7 @@ let package = Package(
     .testTarget(
       name: "DetectionTests",
       dependencies: [
-        "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport",
+        "Detection", "Masks", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport",
       ]),
     .testTarget(
       name: "BaronTests",

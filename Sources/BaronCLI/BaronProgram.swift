@@ -16,8 +16,8 @@ struct BaronProgram: ParsableCommand {
       TrainCommand.self,
       CLIPTrainCommand.self, EvaluateCommand.self, DetectCommand.self, SelftestCommand.self,
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
-      GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, SplitCommand.self,
-      ConvertDataCommand.self, BenchAnnotationsCommand.self,
+      GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, EmbedCommand.self,
+      SplitCommand.self, ConvertDataCommand.self, BenchAnnotationsCommand.self,
     ])
 
   /// Runs the command that the arguments name.

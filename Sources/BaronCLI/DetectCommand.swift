@@ -13,7 +13,13 @@ struct DetectCommand: ParsableCommand {
     discussion: """
       Example: baron detect photos/ --checkpoint runs/first --vocabulary "cat, traffic cone"
 
-      The output folder gets every image with its boxes drawn, detections.json (COCO results) and \
+      A vocabulary file has a name on each line, or is JSON: a list of names or of \
+      {"name": …, "synonyms": […]}, an object of names with lists of synonyms, or COCO or LVIS \
+      annotations. A class with synonyms is looked for by the mean of its names' embeddings. Names \
+      that are all in the run's 'clip.class_embeddings' are taken from there.
+
+      The output folder gets every image with its boxes (and masks, if the run has a mask head) \
+      drawn, detections.json (COCO results) and \
       images.json (the ids of images and names). detections.json holds all detections above the \
       run's own threshold, as evaluation needs them; pictures and --json show those from \
       --score-threshold on. Files that cannot be read are left out and listed at the end.
@@ -27,11 +33,9 @@ struct DetectCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Names to look for, comma-separated; without any the run's classes.", valueName: "names"))
+      "Names to look for, comma-separated, or a file of them; without any the run's classes.",
+      valueName: "names|file"))
   var vocabulary: String?
-
-  @Option(help: ArgumentHelp("A text file with one name on each line.", valueName: "file"))
-  var vocabularyFile: String?
 
   @Option(help: ArgumentHelp("The CLIP folder; default: the run's.", valueName: "folder"))
   var clip: String?
@@ -54,36 +58,47 @@ struct DetectCommand: ParsableCommand {
   @Flag(help: "Print one JSON object a line for each image instead of text.")
   var json = false
 
+  @Flag(help: "Also write every shown object as a picture of its own, below crops/NAME/.")
+  var crop = false
+
+  @Option(help: "Images that are read and looked at together.")
+  var batch = 4
+
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
+    guard (1...256).contains(batch) else {
+      throw ValidationError("--batch \(batch): take a number from 1 to 256.")
+    }
     guard (0...1).contains(scoreThreshold) else {
       throw ValidationError("--score-threshold \(scoreThreshold): take a number from 0 to 1.")
     }
     guard limit > 0 else { throw ValidationError("--limit \(limit): take at least 1.") }
-    guard vocabulary == nil || vocabularyFile == nil else {
-      throw ValidationError("give --vocabulary or --vocabulary-file, not both.")
-    }
   }
 
   func run() throws {
-    let names = try chosenNames()
+    let wanted = try vocabulary.map { try VocabularyNames($0, option: "--vocabulary") }
+    let names = try wanted?.classes.map(\.name) ?? ownNames()
     let files = try ImageFiles.expand(inputs)
     let precision = try RunLocation(checkpoint, warn: { _ in }).configuration.training.precision
     let stream = try device.makeStream(for: precision)
-    // In the order of the alphabet: the order in which names are given must not move a last bit.
-    let detector = try ObjectDetector(
-      run: checkpoint, clipFolder: clip, vocabulary: names.sorted(), on: stream, warn: Self.warn)
+    func load() throws -> ObjectDetector {
+      try ObjectDetector(
+        run: checkpoint, clipFolder: clip,
+        // In the order of the alphabet: the order in which names are given must not move a last bit.
+        vocabulary: wanted.map { .classes($0.classes.sorted { $0.name < $1.name }) }
+          ?? .dataSet(names), on: stream, warn: Self.warn)
+    }
+    let detector = try wanted?.explaining(load) ?? load()
     let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
     try DetectionSession(
       detector: detector, names: names, files: files, folder: folder,
-      scoreThreshold: scoreThreshold, limit: limit, printsJSON: json
+      scoreThreshold: scoreThreshold, limit: limit, printsJSON: json,
+      writesCrops: crop, batch: batch
     ).run()
   }
 
-  private func chosenNames() throws -> [String] {
-    if let vocabulary { return try VocabularyNames.parse(vocabulary, source: "--vocabulary") }
-    if let vocabularyFile { return try VocabularyNames.read(vocabularyFile) }
+  private func ownNames() throws -> [String] {
     let location = try RunLocation(checkpoint, warn: Self.warn)
     do {
       return try location.classNames()

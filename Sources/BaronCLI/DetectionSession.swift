@@ -2,10 +2,12 @@ import Datasets
 import Evaluation
 import Formats
 import Foundation
+import Masks
 import Reporting
+import Synchronization
 import Training
 
-/// Detects on files one after the other, writes pictures and results, and reports.
+/// Detects on files batch by batch, writes pictures and results, and reports.
 struct DetectionSession {
   let detector: ObjectDetector
   /// The names in the user's order, which gives category ids from 1.
@@ -15,6 +17,18 @@ struct DetectionSession {
   let scoreThreshold: Float
   let limit: Int
   let printsJSON: Bool
+  /// Whether each shown object gets a picture of its own.
+  let writesCrops: Bool
+  /// Images that are read and looked at together.
+  let batch: Int
+
+  /// A file and what came of it.
+  private struct Entry {
+    let id: Int
+    let file: String
+    let image: Image
+    let found: [ObjectDetector.Found]
+  }
 
   /// Runs over all files.
   ///
@@ -27,41 +41,34 @@ struct DetectionSession {
     var unreadable: [String] = []
     var firstReason: String?
     try DetectionResultsWriter.write(to: "\(folder.path)/detections.json") { writer in
-      for (index, file) in files.enumerated() {
-        defer { line.update(step: index + 1) }
-        let image: Image
-        do {
-          image = try ImageDecoder.decode(path: file)
-        } catch let error as DatasetError {
-          firstReason = firstReason ?? "\(error)"
-          // A lone file's reason is the error of the whole command.
-          if files.count > 1 { line.note("warning: \(error)") }
-          unreadable.append(file)
-          continue
+      for first in stride(from: 0, to: files.count, by: batch) {
+        let range = first..<min(first + batch, files.count)
+        var pictures: [(index: Int, image: Image)] = []
+        for (index, result) in zip(range, Self.decoded(files[range])) {
+          switch result {
+          case .success(let image): pictures.append((index, image))
+          case .failure(let error as DatasetError):
+            firstReason = firstReason ?? "\(error)"
+            // A lone file's reason is the error of the whole command.
+            if files.count > 1 { line.note("warning: \(error)") }
+            unreadable.append(files[index])
+          case .failure(let error): throw error
+          }
         }
-        let id = index + 1
-        let found = Array(try detector.detect(image, id: id, above: 0).prefix(limit))
-        for object in found where object.score > detector.scoreThreshold {
-          try writer.append(
-            ScoredBox(
-              imageID: id, categoryID: ids[name(of: object)] ?? 0,
-              box: BoxXYWH(
-                x: Double(object.box.x1), y: Double(object.box.y1),
-                width: Double(object.box.width), height: Double(object.box.height)),
-              score: Double(object.score)))
+        let found = try detector.detect(pictures.map(\.image), above: 0)
+        for (picture, objects) in zip(pictures, found) {
+          let entry = Entry(
+            id: picture.index + 1, file: files[picture.index], image: picture.image,
+            found: Array(objects.prefix(limit)))
+          try write(entry, ids: ids, to: &writer)
+          images.append([
+            "id": .number(Double(entry.id)), "file_name": .string(entry.file),
+            "width": .number(Double(entry.image.width)),
+            "height": .number(Double(entry.image.height)),
+          ])
+          try show(entry, in: &folder, line)
         }
-        let shown = found.filter { $0.score >= scoreThreshold }
-        let picture = folder.picture(of: file)
-        try write(image, shown, to: picture)
-        images.append([
-          "id": .number(Double(id)), "file_name": .string(file),
-          "width": .number(Double(image.width)), "height": .number(Double(image.height)),
-        ])
-        if printsJSON {
-          print(json(file, id: id, image, shown, picture).text())
-        } else {
-          line.note(text(file, shown, best: found.first))
-        }
+        line.update(step: range.upperBound)
       }
     }
     line.finish()
@@ -79,13 +86,55 @@ struct DetectionSession {
     }
   }
 
+  /// Reads files side by side.
+  private static func decoded(_ files: ArraySlice<String>) -> [Result<Image, any Error>] {
+    let results = Mutex<[Int: Result<Image, any Error>]>([:])
+    DispatchQueue.concurrentPerform(iterations: files.count) { number in
+      let result = Result { try ImageDecoder.decode(path: files[files.startIndex + number]) }
+      results.withLock { $0[number] = result }
+    }
+    return results.withLock { found in files.indices.compactMap { found[$0 - files.startIndex] } }
+  }
+
+  /// Adds the detections of an image above the run's own threshold to the results.
+  private func write(
+    _ entry: Entry, ids: [String: Int], to writer: inout DetectionResultsWriter
+  ) throws {
+    for object in entry.found where object.score > detector.scoreThreshold {
+      try writer.append(
+        ScoredBox(
+          imageID: entry.id, categoryID: ids[name(of: object)] ?? 0,
+          box: BoxXYWH(
+            x: Double(object.box.x1), y: Double(object.box.y1), width: Double(object.box.width),
+            height: Double(object.box.height)), score: Double(object.score)))
+    }
+  }
+
+  /// Writes the pictures of an image and reports what is on it.
+  private func show(_ entry: Entry, in folder: inout OutputFolder, _ line: ProgressLine) throws {
+    let shown = entry.found.filter { $0.score >= scoreThreshold }
+    let picture = folder.picture(of: entry.file)
+    let boxes = shown.map {
+      LabeledBox(box: $0.box, label: name(of: $0), score: Double($0.score), mask: $0.mask)
+    }
+    try Self.write(PictureSheet.annotated(entry.image, boxes), to: picture)
+    if writesCrops {
+      for object in shown {
+        try Self.write(
+          entry.image.cropped(to: object.box),
+          to: try folder.crop(of: entry.file, name: name(of: object)))
+      }
+    }
+    if printsJSON {
+      print(json(entry, shown, picture).text())
+    } else {
+      line.note(text(entry.file, shown, best: entry.found.first))
+    }
+  }
+
   private func name(of object: ObjectDetector.Found) -> String { detector.vocabulary[object.label] }
 
-  private func write(_ image: Image, _ shown: [ObjectDetector.Found], to path: String) throws {
-    let boxes = shown.map {
-      LabeledBox(box: $0.box, label: name(of: $0), score: Double($0.score))
-    }
-    let picture = PictureSheet.annotated(image, boxes)
+  private static func write(_ picture: Image, to path: String) throws {
     if path.hasSuffix(".jpg") {
       try picture.writeJPEG(path)
     } else {
@@ -131,19 +180,28 @@ struct DetectionSession {
   }
 
   private func json(
-    _ file: String, id: Int, _ image: Image, _ shown: [ObjectDetector.Found], _ picture: String
+    _ entry: Entry, _ shown: [ObjectDetector.Found], _ picture: String
   ) -> JSONValue {
     [
-      "image": .string(file), "id": .number(Double(id)), "picture": .string(picture),
-      "width": .number(Double(image.width)), "height": .number(Double(image.height)),
-      "objects": .array(
-        shown.map { object in
-          let box = object.box
-          return [
-            "name": .string(name(of: object)), "score": .number(Double(object.score)),
-            "box": .array([box.x1, box.y1, box.x2, box.y2].map { .number(Double($0)) }),
-          ]
-        }),
+      "image": .string(entry.file), "id": .number(Double(entry.id)), "picture": .string(picture),
+      "width": .number(Double(entry.image.width)),
+      "height": .number(Double(entry.image.height)),
+      "objects": .array(shown.map(object)),
     ]
+  }
+
+  private func object(_ object: ObjectDetector.Found) -> JSONValue {
+    let box = object.box
+    var fields: [String: JSONValue] = [
+      "name": .string(name(of: object)), "score": .number(Double(object.score)),
+      "box": .array([box.x1, box.y1, box.x2, box.y2].map { .number(Double($0)) }),
+    ]
+    if let mask = object.mask {
+      fields["segmentation"] = [
+        "size": .array([.number(Double(mask.height)), .number(Double(mask.width))]),
+        "counts": .string(mask.text),
+      ]
+    }
+    return .object(fields)
   }
 }

@@ -41,6 +41,8 @@ struct DrawnInputs {
       configuration.clip.folder = try makeTeacher(teacher, for: configuration)
     }
     configuration.model.start = ""
+    // Rows for classes that the drawn pictures do not have.
+    configuration.clip.classEmbeddings = ""
     configuration.data.trainAnnotations = "\(world)/annotations/instances_base.json"
     configuration.data.trainImages = "\(world)/images"
     configuration.data.alignmentAnnotations = configuration.data.trainAnnotations

@@ -49,12 +49,34 @@ struct OutputFolder {
     let file = URL(filePath: image)
     let stem = file.deletingPathExtension().lastPathComponent
     let suffix = ["jpg", "jpeg"].contains(file.pathExtension.lowercased()) ? "jpg" : "png"
+    return "\(path)/\(unused(stem, suffix))"
+  }
+
+  /// A name for the picture of one object, given to no other: `crops/NAME/IMAGE.png`.
+  ///
+  /// - Parameters:
+  ///   - image: The image's path.
+  ///   - name: The object's class.
+  /// - Returns: A path in the folder; the folder of the class is there.
+  /// - Throws: `DetectError` when the folder cannot be made.
+  mutating func crop(of image: String, name: String) throws -> String {
+    // A class is called what the user wants, a folder is not.
+    let place = "crops/" + name.replacing("/", with: "_").replacing(".", with: "_")
+    guard
+      (try? FileManager.default.createDirectory(
+        atPath: "\(path)/\(place)", withIntermediateDirectories: true)) != nil
+    else { throw DetectError.folder("\(path)/\(place)") }
+    let stem = URL(filePath: image).deletingPathExtension().lastPathComponent
+    return "\(path)/\(unused("\(place)/\(stem)", "png"))"
+  }
+
+  private mutating func unused(_ stem: String, _ suffix: String) -> String {
     var name = "\(stem).\(suffix)"
     var number = 1
     while !used.insert(name).inserted {
       number += 1
       name = "\(stem)-\(number).\(suffix)"
     }
-    return "\(path)/\(name)"
+    return name
   }
 }

@@ -22,7 +22,7 @@ struct ValidationSession {
     let location = try RunLocation(checkpoint, warn: DetectCommand.warn)
     let validation = try ValidationRun(location.configuration)
     let detector = try ObjectDetector(
-      run: location.checkpoint, clipFolder: clip, vocabulary: validation.vocabulary,
+      run: location.checkpoint, clipFolder: clip, vocabulary: .dataSet(validation.vocabulary),
       on: try ComputeStream(
         context: context,
         activationType: try location.configuration.training.precision.activationType(on: context)),

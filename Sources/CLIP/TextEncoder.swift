@@ -55,6 +55,9 @@ public struct TextEncoder {
       .normal(standardDeviation: 1 / Float(width).squareRoot()))
   }
 
+  /// Where it runs.
+  public var stream: ComputeStream { tokenEmbedding.value.stream }
+
   /// The embeddings of pseudo sentences, before positions are added.
   ///
   /// - Parameters:
@@ -100,13 +103,8 @@ public struct TextEncoder {
   public func encode(
     ids: [[Int32]], output: Output = .final, wantsWords: Bool = false
   ) throws -> Features {
-    let length = ids.first?.count ?? 0
-    precondition(ids.allSatisfy { $0.count == length }, "sentences of several lengths")
-    let ends = ids.map { row in row.firstIndex(of: row.max() ?? 0) ?? 0 }
-    // After the longest end nothing matters: attention is causal.
-    let used = (ends.max() ?? -1) + 1
-    let embeddings = try tokenEmbedding.value.embedding(
-      indices: ids.flatMap { $0.prefix(used) }, shape: [ids.count, used])
+    let (embeddings, ends) = try embedded(ids)
+    let used = embeddings.shape[1]
     var positions: [Int32] = []
     var references: [Int32] = []
     for (index, end) in ends.enumerated() {
@@ -120,30 +118,68 @@ public struct TextEncoder {
       words: wantsWords ? (positions, references) : nil)
   }
 
+  /// Encodes token ids in one pass for several outputs.
+  ///
+  /// - Parameters:
+  ///   - ids: One row per sentence, all of one length that is at most the context length.
+  ///   - outputs: Which states become the sentence's features, at least one.
+  /// - Returns: For each output one unit row per sentence.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func encode(ids: [[Int32]], outputs: [Output]) throws -> [Tensor] {
+    let (embeddings, ends) = try embedded(ids)
+    let depths = outputs.map(depth)
+    let deepest = depths.max() ?? 0
+    let keepsAll = depths.contains { $0 != deepest }
+    let states = try transformer.states(
+      try withPositions(embeddings), through: deepest, causal: true, keepsAll: keepsAll)
+    return try zip(outputs, depths).map { output, depth in
+      try sentences(states[keepsAll ? depth : states.count - 1], ends: ends, output: output)
+    }
+  }
+
+  /// The token embeddings of sentences as far as the longest one reaches, and their ends.
+  private func embedded(_ ids: [[Int32]]) throws -> (embeddings: Tensor, ends: [Int]) {
+    let length = ids.first?.count ?? 0
+    precondition(ids.allSatisfy { $0.count == length }, "sentences of several lengths")
+    let ends = ids.map { row in row.firstIndex(of: row.max() ?? 0) ?? 0 }
+    // After the longest end nothing matters: attention is causal.
+    let used = (ends.max() ?? -1) + 1
+    let embeddings = try tokenEmbedding.value.embedding(
+      indices: ids.flatMap { $0.prefix(used) }, shape: [ids.count, used])
+    return (embeddings, ends)
+  }
+
+  private func depth(of output: Output) -> Int {
+    switch output {
+    case .final: transformer.blocks.count
+    case .block(let block): block
+    }
+  }
+
+  /// The unit features of the ends.
+  private func sentences(_ state: Tensor, ends: [Int], output: Output) throws -> Tensor {
+    let length = state.shape[1]
+    let rows = ends.enumerated().map { Int32($0.offset * length + $0.element) }
+    let atEnd = try state.reshaped([ends.count * length, configuration.text.width])
+      .gatheredRows(rows)
+    return try (output == .final ? projected(atEnd) : atEnd.converted(to: .float32)).l2Normalized()
+  }
+
   private func encode(
     embeddings: Tensor, ends: [Int], output: Output, words: (positions: [Int32], ends: [Int32])?
   ) throws -> Features {
-    let depth: Int =
-      switch output {
-      case .final: transformer.blocks.count
-      case .block(let block): block
-      }
+    let depth = depth(of: output)
     precondition(
       words == nil || depth == transformer.blocks.count, "words need the last block's input")
-    let length = embeddings.shape[1]
     let states = try transformer.states(
       try withPositions(embeddings), through: depth, causal: true)
-    let last = states[states.count - 1]
-    let endRows = ends.enumerated().map { Int32($0.offset * length + $0.element) }
-    let atEnd = try last.reshaped([ends.count * length, configuration.text.width])
-      .gatheredRows(endRows)
-    let sentences = try output == .final ? projected(atEnd) : atEnd.converted(to: .float32)
+    let sentences = try sentences(states[states.count - 1], ends: ends, output: output)
     var tokens: Tensor?
     if let words, let block = transformer.blocks.last {
       tokens = try projected(
         try block.tokenVariant(states[0], positions: words.positions, references: words.ends))
     }
-    return Features(sentences: try sentences.l2Normalized(), words: tokens)
+    return Features(sentences: sentences, words: tokens)
   }
 
   private func withPositions(_ embeddings: Tensor) throws -> Tensor {

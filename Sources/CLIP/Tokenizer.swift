@@ -101,6 +101,8 @@ public struct Tokenizer: Sendable {
 public enum TokenizerError: Error, CustomStringConvertible, Equatable {
   /// A class prompt has more ids than the context has places.
   case tooLong(text: String, count: Int, limit: Int)
+  /// A class name leaves no room for its sentences.
+  case nameTooLong(name: String, count: Int, limit: Int)
   /// A vocabulary file is damaged or does not fit the other one.
   case vocabulary(path: String, reason: String)
 
@@ -109,6 +111,9 @@ public enum TokenizerError: Error, CustomStringConvertible, Equatable {
     switch self {
     case .tooLong(let text, let count, let limit):
       "the text \"\(text.prefix(40))…\" has \(count) tokens, the context \(limit); shorten the name"
+    case .nameTooLong(let name, let count, let limit):
+      "the name \"\(name.count > 40 ? "\(name.prefix(40))…" : name)\" makes a sentence of \(count) "
+        + "tokens, the context has \(limit); shorten it"
     case .vocabulary(let path, let reason): "\(path): \(reason)"
     }
   }

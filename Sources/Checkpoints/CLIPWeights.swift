@@ -38,6 +38,11 @@ public struct CLIPWeights: Sendable {
         path: path, name: "token_embedding.weight",
         remedy: "this is no CLIP model with OpenAI's or Hugging Face's names")
     }
+    // Only the attention pooling of a ResNet has this table.
+    if let pooling = source.names.first(where: { $0.hasSuffix("attnpool.positional_embedding") }) {
+      throw CheckpointError.tensor(
+        path: path, name: pooling, reason: HuggingFaceCLIP.resNetReason)
+    }
     let sizes =
       try configuration
       ?? CLIPConfiguration(inferredFrom: CLIPShapeReader(source: source, map: map))

@@ -22,8 +22,29 @@ public struct HuggingFaceCLIP: Sendable {
           + "model.safetensors, vocab.json and merges.txt")
     }
     let document = try CheckpointError.wrapping { try JSONValue(contentsOf: path) }
+    if let field = Self.resNetField(document) {
+      throw CheckpointError.configuration(path: path, field: field, reason: Self.resNetReason)
+    }
     self.folder = folder
     configuration = try ConfigurationReader(path: path, document: document).configuration()
+  }
+
+  /// Why a ResNet is refused.
+  static let resNetReason =
+    "is a ResNet image tower, such as RN50's; only vision transformers are supported: take a ViT "
+    + "model, such as ViT-B/32 or ViT-B/16"
+
+  /// The field that makes the image tower a ResNet: exports have a list of four stages where a
+  /// transformer has a number of layers, or a name.
+  private static func resNetField(_ document: JSONValue) -> String? {
+    for section in ["vision_config", "vision_cfg"] {
+      let tower = document[section]
+      if tower?["layers"]?.array != nil { return "\(section).layers" }
+      if tower?["model_type"]?.string?.contains("resnet") ?? false {
+        return "\(section).model_type"
+      }
+    }
+    return document["architecture"]?.string?.contains("resnet") ?? false ? "architecture" : nil
   }
 
   /// The path of the weights.

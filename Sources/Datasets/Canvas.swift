@@ -1,4 +1,5 @@
 import Foundation
+import Masks
 
 /// Draws rectangles and text with smooth edges into a picture.
 ///
@@ -45,6 +46,19 @@ public struct Canvas: Sendable {
         let share = rowShare * (min(Double(x + 1), x2) - max(Double(x), x1))
         blend(x: x, y: y, color, opacity * max(0, min(1, share)))
       }
+    }
+  }
+
+  /// Fills the pixels of a mask of the picture's size.
+  ///
+  /// - Parameters:
+  ///   - mask: The mask; one of another size changes nothing.
+  ///   - color: Its colour.
+  ///   - opacity: From 0, invisible, to 1.
+  public mutating func fill(_ mask: RunLengthMask, color: Color, opacity: Double) {
+    guard mask.width == image.width, mask.height == image.height else { return }
+    for (place, value) in mask.bitmap().enumerated() where value != 0 {
+      blend(x: place % image.width, y: place / image.width, color, opacity)
     }
   }
 

@@ -38,6 +38,22 @@ public struct Image: Sendable, Equatable {
     self.init(width: width, height: height, bytes: bytes)
   }
 
+  /// The part of the picture under a box, whole pixels, at least one.
+  ///
+  /// - Parameter box: The box in pixels; what lies outside of the picture is cut off.
+  /// - Returns: The part.
+  public func cropped(to box: BoundingBox) -> Image {
+    func range(_ from: Float, _ to: Float, _ size: Int) -> Range<Int> {
+      let first = min(max(0, Int(from.rounded(.down))), size - 1)
+      return first..<max(first + 1, min(size, Int(to.rounded(.up))))
+    }
+    let (columns, rows) = (range(box.x1, box.x2, width), range(box.y1, box.y2, height))
+    let part = rows.flatMap { row in
+      bytes[(row * width + columns.lowerBound) * 3..<(row * width + columns.upperBound) * 3]
+    }
+    return Image(width: columns.count, height: rows.count, bytes: part)
+  }
+
   /// The colour at a place inside the picture.
   ///
   /// - Parameters:

@@ -1,3 +1,5 @@
+import Masks
+
 /// A box with its label, to be drawn.
 public struct LabeledBox: Sendable, Equatable {
   /// The box in pixels of the picture.
@@ -6,6 +8,8 @@ public struct LabeledBox: Sendable, Equatable {
   public let label: String
   /// The score in [0, 1], or nil for a ground-truth box.
   public let score: Double?
+  /// The pixels of the object, or nil; drawn when they have the size of the picture.
+  public let mask: RunLengthMask?
 
   /// Creates a labelled box.
   ///
@@ -13,7 +17,11 @@ public struct LabeledBox: Sendable, Equatable {
   ///   - box: The box in pixels of the picture.
   ///   - label: The label.
   ///   - score: The score, or nil.
-  public init(box: BoundingBox, label: String, score: Double? = nil) {
+  ///   - mask: The pixels of the object, or nil.
+  public init(
+    box: BoundingBox, label: String, score: Double? = nil, mask: RunLengthMask? = nil
+  ) {
+    self.mask = mask
     self.box = box
     self.label = label
     self.score = score
@@ -102,7 +110,7 @@ struct LabelLayout {
 }
 
 extension Canvas {
-  /// Draws boxes with filled tags of label and score; line and letter sizes follow the picture.
+  /// Draws masks, then boxes with filled tags of label and score; line and letter sizes follow the picture.
   ///
   /// The best-scored box is drawn last and its tag is placed first. Colours follow the labels.
   ///
@@ -110,6 +118,10 @@ extension Canvas {
   public mutating func draw(_ boxes: [LabeledBox]) {
     let layout = LabelLayout(width: image.width, height: image.height)
     let ranked = boxes.sorted { ($0.score ?? 1) > ($1.score ?? 1) }
+    for item in ranked.reversed() {
+      guard let mask = item.mask else { continue }
+      fill(mask, color: LabelColor.color(of: item.label), opacity: 0.4)
+    }
     for item in ranked.reversed() {
       outline(item.box, color: LabelColor.color(of: item.label), thickness: layout.thickness)
     }

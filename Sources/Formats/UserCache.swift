@@ -1,6 +1,7 @@
 import Foundation
 
-/// The folder for what can be made again: compiled kernels, tuning records, indexes of annotations.
+/// The folder for what can be made again: compiled kernels, tuning records, indexes of annotations,
+/// embeddings of class names.
 public enum UserCache {
   /// A folder below `$BARON_CACHE`, else below `baron` in `$XDG_CACHE_HOME` or `~/.cache`.
   ///

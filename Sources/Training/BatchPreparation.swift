@@ -42,6 +42,16 @@ public struct BatchPreparation: Sendable {
       }, normalisation: normalisation, paddedToMultipleOf: paddingUnit, on: stream)
   }
 
+  /// The size of a sample that is a batch of its own, in pixels.
+  ///
+  /// - Parameter sample: The sample.
+  /// - Returns: Width and height, as a key to group samples by.
+  func paddedSize(_ sample: LoadedSample) -> [Int] {
+    [sample.transform.width, sample.transform.height].map {
+      ($0 + paddingUnit - 1) / paddingUnit * paddingUnit
+    }
+  }
+
   /// The sizes of a batch's images.
   ///
   /// - Parameter samples: The samples.

@@ -3,6 +3,7 @@ import Checkpoints
 import Datasets
 import Detection
 import Foundation
+import Masks
 import Tensors
 
 /// A trained model with a vocabulary, ready to find objects in photographs.
@@ -15,6 +16,8 @@ public final class ObjectDetector {
     public let label: Int
     /// How sure the detector is, in 0...1.
     public let score: Float
+    /// Its pixels in the original image; nil without a mask head.
+    public let mask: RunLengthMask?
   }
 
   /// The names that are looked for.
@@ -37,13 +40,14 @@ public final class ObjectDetector {
   /// - Parameters:
   ///   - path: A run folder or a checkpoint folder inside one.
   ///   - clipFolder: The CLIP folder; nil takes the run's.
-  ///   - vocabulary: The names to look for.
+  ///   - vocabulary: The classes to look for.
   ///   - stream: Where it runs.
-  ///   - warn: Gets one line per damaged checkpoint that was skipped.
+  ///   - warn: Gets one line per damaged checkpoint that was skipped, and when the run's
+  ///     `clip.class_embeddings` cannot serve the vocabulary.
   /// - Throws: `RunFolderError` when there is no run or checkpoint; `CheckpointError` when a file is
-  ///   damaged; `OpenCLError`.
+  ///   damaged or does not fit; `TokenizerError` for a name that is too long; `OpenCLError`.
   public convenience init(
-    run path: String, clipFolder: String? = nil, vocabulary: [String], on stream: ComputeStream,
+    run path: String, clipFolder: String? = nil, vocabulary: Vocabulary, on stream: ComputeStream,
     warn: (String) -> Void
   ) throws {
     let location = try RunLocation(path, warn: warn)
@@ -68,7 +72,8 @@ public final class ObjectDetector {
     }
     configuration.model.head.scoreThreshold = threshold
     try self.init(
-      model: model, configuration: configuration, vocabulary: vocabulary, report: report.summary)
+      model: model, configuration: configuration, vocabulary: vocabulary, report: report.summary,
+      warn: warn)
   }
 
   /// Uses a model that is already there, while training for example.
@@ -76,48 +81,71 @@ public final class ObjectDetector {
   /// - Parameters:
   ///   - model: The model.
   ///   - configuration: The run's configuration.
-  ///   - vocabulary: The names to look for.
+  ///   - vocabulary: The classes to look for.
   ///   - report: One line about where the weights came from.
-  /// - Throws: `TokenizerError` for a name that is too long; `OpenCLError`.
+  ///   - warn: Gets one line when `clip.class_embeddings` cannot serve the vocabulary.
+  /// - Throws: `TokenizerError` for a name that is too long; `CheckpointError` when
+  ///   `clip.class_embeddings` does not fit; `OpenCLError`.
   public init(
-    model: OpenVocabularyModel, configuration: RunConfiguration, vocabulary: [String],
-    report: String = ""
+    model: OpenVocabularyModel, configuration: RunConfiguration, vocabulary: Vocabulary,
+    report: String = "", warn: (String) -> Void = { _ in }
   ) throws {
     self.model = model
-    self.vocabulary = vocabulary
+    self.vocabulary = vocabulary.names
     self.report = report
     scoreThreshold = Float(configuration.model.head.scoreThreshold)
     classes = try model.vocabulary(
-      vocabulary, isBase: [Bool](repeating: true, count: vocabulary.count))
+      vocabulary, isBase: [Bool](repeating: true, count: vocabulary.names.count), note: warn)
     preparation = configuration.preparation
     longSide = configuration.data.longSide
     shortSide = configuration.data.testShortSide
   }
 
-  /// Finds objects in one image.
+  /// Finds objects in images.
+  ///
+  /// Images that have one size after resizing and padding pass the network together, so that what is
+  /// found in one does not depend on its company.
   ///
   /// - Parameters:
-  ///   - image: The image, upright.
-  ///   - id: The image's id.
+  ///   - images: The images, upright.
   ///   - threshold: Objects score more than this; nil takes ``scoreThreshold``. Less than that counts
   ///     only for a detector loaded from a run: a model in training has its threshold built in.
-  /// - Returns: Objects, best first.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func detect(_ image: Image, id: Int = 0, above threshold: Float? = nil) throws -> [Found] {
-    let transform = ImageTransform(
-      originalWidth: image.width, originalHeight: image.height, longSide: longSide,
-      shortSide: shortSide, isFlipped: false)
-    let sample = LoadedSample(imageID: id, image: image, transform: transform)
-    let found = try model.detector.detect(
-      try preparation.images([sample], on: model.stream), frames: preparation.frames([sample]),
-      vocabulary: classes, textEncoder: model.regionEncoder)
-    let least = threshold ?? scoreThreshold
-    return (found.first ?? []).filter { $0.score > least }.map { object in
+  /// - Returns: For each image its objects, best first.
+  /// - Throws: `OpenCLError` when the device fails, `MaskError` for an image too large for masks.
+  public func detect(_ images: [Image], above threshold: Float? = nil) throws -> [[Found]] {
+    let samples = images.map { image in
+      LoadedSample(
+        imageID: 0, image: image,
+        transform: ImageTransform(
+          originalWidth: image.width, originalHeight: image.height, longSide: longSide,
+          shortSide: shortSide, isFlipped: false))
+    }
+    let groups = Dictionary(grouping: samples.indices) { index in
+      preparation.paddedSize(samples[index])
+    }
+    var results = [[Found]](repeating: [], count: images.count)
+    for (_, members) in groups.sorted(by: { $0.value[0] < $1.value[0] }) {
+      let batch = members.map { samples[$0] }
+      let found = try model.detector.detect(
+        try preparation.images(batch, on: model.stream), frames: preparation.frames(batch),
+        vocabulary: classes, textEncoder: model.regionEncoder)
+      for (index, objects) in zip(members, found) {
+        results[index] = Self.found(
+          objects, in: images[index], above: threshold ?? scoreThreshold)
+      }
+    }
+    return results
+  }
+
+  private static func found(
+    _ objects: [DetectedObject], in image: Image, above threshold: Float
+  ) -> [Found] {
+    objects.filter { $0.score > threshold }.map { object in
       Found(
         box: BoundingBox(
           x1: object.box.x1, y1: object.box.y1, x2: object.box.x2, y2: object.box.y2
         ).clipped(width: Float(image.width), height: Float(image.height)),
-        label: object.label, score: object.score)
+        label: object.label, score: object.score, mask: object.mask)
     }
   }
 }

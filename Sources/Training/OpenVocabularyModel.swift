@@ -19,8 +19,8 @@ public final class OpenVocabularyModel {
   /// The text encoder as the box head uses it.
   public let regionEncoder: RegionTextEncoder
   /// The text encoder's tokenizer.
-  public let tokenizer: Tokenizer
-  private let templates: [String]
+  public var tokenizer: Tokenizer { source.embedder.tokenizer }
+  private let source: ClassEmbeddingSource
 
   /// Creates a model with start values and a CLIP folder's text encoder.
   ///
@@ -36,18 +36,11 @@ public final class OpenVocabularyModel {
     isSupplied: @escaping (String) -> Bool = { _ in false }
   ) throws {
     self.stream = stream
-    templates = configuration.clip.templates
     try configuration.check(clip: clip.configuration)
     let seed = UInt64(configuration.training.seed)
     textEncoder = try TextEncoder(
       clip, store: ParameterStore(stream: stream, seed: seed) { _ in true })
-    tokenizer = try Tokenizer(folder: configuration.clip.folder)
-    guard tokenizer.vocabularySize <= clip.configuration.vocabularySize else {
-      throw CheckpointError.configuration(
-        path: configuration.clip.folder, field: "vocab_size",
-        reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, the weights only "
-          + "\(clip.configuration.vocabularySize); take both from one model")
-    }
+    source = try ClassEmbeddingSource(configuration, encoder: textEncoder)
     let detectorConfiguration = configuration.detector(clip: clip.configuration)
     regionEncoder = RegionTextEncoder(
       textEncoder, output: configuration.textOutput(clip: clip.configuration))
@@ -55,24 +48,34 @@ public final class OpenVocabularyModel {
     detector = try FasterRCNN(store.root, detectorConfiguration)
   }
 
-  /// The embeddings of class names.
+  /// The classes of the run's data set.
   ///
   /// - Parameters:
-  ///   - names: Class names.
+  ///   - names: Class names by ascending id.
   ///   - isBase: For each class whether training has boxes of it.
   /// - Returns: The vocabulary.
-  /// - Throws: `DatasetError` when there is no name; `TokenizerError` for a name that is too long;
-  ///   `OpenCLError`.
+  /// - Throws: As ``vocabulary(_:isBase:note:)``.
   public func vocabulary(_ names: [String], isBase: [Bool]) throws -> ClassVocabulary {
-    guard !names.isEmpty else {
+    try vocabulary(.dataSet(names), isBase: isBase)
+  }
+
+  /// The classes that are looked for, with their embeddings.
+  ///
+  /// - Parameters:
+  ///   - vocabulary: The classes.
+  ///   - isBase: For each class whether training has boxes of it.
+  ///   - note: Gets one line when `clip.class_embeddings` is set and cannot serve.
+  /// - Returns: The vocabulary.
+  /// - Throws: `DatasetError` when there is no name; `TokenizerError` for a name that is too long;
+  ///   `CheckpointError` when `clip.class_embeddings` does not fit the data set; `OpenCLError`.
+  public func vocabulary(
+    _ vocabulary: Vocabulary, isBase: [Bool], note: (String) -> Void = { _ in }
+  ) throws -> ClassVocabulary {
+    guard !vocabulary.names.isEmpty else {
       throw DatasetError.record(
         file: "vocabulary", place: "", field: "", reason: "is empty; give at least one class name")
     }
-    let embeddings = try stream.withoutGradients {
-      try ClassEmbeddings.encode(
-        names, tokenizer: tokenizer, encoder: textEncoder, output: regionEncoder.output,
-        templates: { PromptTemplates.texts(for: $0, templates: templates) })
-    }
-    return ClassVocabulary(embeddings: embeddings, isBase: isBase)
+    let embeddings = try source.embeddings(of: vocabulary, note: note)
+    return ClassVocabulary(embeddings: try embeddings.tensor(on: stream), isBase: isBase)
   }
 }

@@ -239,7 +239,8 @@ public final class Trainer {
   private func validate(_ done: Int) throws {
     let validation = try ValidationRun(configuration)
     let detector = try ObjectDetector(
-      model: step.model, configuration: configuration, vocabulary: validation.vocabulary)
+      model: step.model, configuration: configuration,
+      vocabulary: .dataSet(validation.vocabulary))
     let summary = try validation.run(
       detector, writingTo: "\(run.detectionsPath)/iteration-\(done).json",
       progress: { onEvent(.validating($0, of: validation.imageCount)) },

@@ -40,7 +40,7 @@ public struct ValidationRun: Sendable {
       for (index, record) in annotations.images.enumerated() {
         do {
           let image = try ImageDecoder.decode(path: "\(folder)/\(record.fileName)")
-          for object in try detector.detect(image, id: record.id) {
+          for object in try detector.detect([image])[0] {
             try writer.append(
               Evaluation.ScoredBox(
                 imageID: record.id, categoryID: annotations.categories[object.label].id,

@@ -1,5 +1,6 @@
 import CLIP
 import Checkpoints
+import Formats
 import Foundation
 import Layers
 import Tensors
@@ -80,15 +81,81 @@ struct ClassEmbeddingsTests {
     }
   }
 
+  @Test("both kinds in one pass are those of two passes")
+  func bothKinds() throws {
+    try withEncoder { encoder, tokenizer in
+      let classes = Self.names.map { ClassName($0) }
+      let outputs: [TextEncoder.Output] = [.final, .block(1), .block(3)]
+      let together = try ClassEmbeddings.encode(
+        classes, tokenizer: tokenizer, encoder: encoder, outputs: outputs,
+        templates: PromptTemplates.texts(for:))
+      for (output, matrix) in zip(outputs, together) {
+        let alone = try ClassEmbeddings.encode(
+          Self.names, tokenizer: tokenizer, encoder: encoder, output: output)
+        #expect(try alone.floats() == matrix.values)
+      }
+    }
+  }
+
+  @Test("a class with synonyms is the unit mean of its names")
+  func synonyms() throws {
+    try withEncoder { encoder, tokenizer in
+      let names = Self.names
+      let rows = try ClassEmbeddings.encode(
+        names, tokenizer: tokenizer, encoder: encoder, output: .final
+      ).floats().map(Double.init)
+      let width = encoder.configuration.embeddingWidth
+      func row(_ index: Int) -> [Double] { Array(rows[index * width..<(index + 1) * width]) }
+      var counts: [Int] = []
+      let found = try ClassEmbeddings.encode(
+        [ClassName(names[0]), ClassName(names[1], synonyms: [names[2], names[3]])],
+        tokenizer: tokenizer, encoder: encoder, outputs: [.final],
+        templates: PromptTemplates.texts(for:)
+      ) { done, total in counts += [done, total] }
+      let sum = (0..<width).map { row(1)[$0] + row(2)[$0] + row(3)[$0] }
+      expectClose(
+        found[0].values, row(0) + unit(sum), relative: 1e-4, absolute: 1e-5, "synonyms")
+      #expect(found[0].count == 2 && counts.suffix(2) == [4, 4])
+    }
+  }
+
+  /// The peer's features of sentences, one for each "class": the ensemble's parts.
+  @Test("the peers' features of whole sentences")
+  func peers() throws {
+    let fixture = try Fixture("clip/prompts.safetensors")
+    let cases = try JSONValue(contentsOf: Fixture.folder + "/clip/tokenizer_tiny.json")["cases"]
+    let texts = try #require(cases?.array?.compactMap { $0["text"]?.string })
+    try withEncoder { encoder, tokenizer in
+      let width = encoder.configuration.embeddingWidth
+      let wanted = try fixture.floats("y").map(Double.init)
+      #expect(texts.count * width == wanted.count)
+      let each = try ClassEmbeddings.encode(
+        texts, tokenizer: tokenizer, encoder: encoder, output: .final, templates: { [$0] })
+      try fixture.expect(each, equals: "y")
+      let all = try ClassEmbeddings.encode(
+        ["all"], tokenizer: tokenizer, encoder: encoder, output: .final, templates: { _ in texts })
+      let sum = (0..<width).map { column in
+        texts.indices.reduce(0) { $0 + wanted[$1 * width + column] }
+      }
+      expectClose(
+        try all.floats(), unit(sum), relative: fixture.relative, absolute: fixture.absolute, "all")
+    }
+  }
+
   @Test("a name without room in the context is refused")
   func tooLong() throws {
     try withEncoder { encoder, tokenizer in
       let name = [String](repeating: "harp", count: encoder.configuration.contextLength)
         .joined(separator: " ")
-      #expect(throws: TokenizerError.self) {
+      let error = #expect(throws: TokenizerError.self) {
         try ClassEmbeddings.encode(
-          [name], tokenizer: tokenizer, encoder: encoder, output: .final)
+          ["cat", name], tokenizer: tokenizer, encoder: encoder, output: .final)
       }
+      guard case .nameTooLong(let found, let count, let limit) = error else {
+        Issue.record("another error: \(String(describing: error))")
+        return
+      }
+      #expect(found == name && count > limit && limit == encoder.configuration.contextLength)
     }
   }
 }

@@ -104,6 +104,36 @@ struct CLIPConfigurationTests {
   }
 }
 
+@Suite("CLIP models with a ResNet")
+struct ResNetCLIPTests {
+  @Test(arguments: [
+    #"{"text_config": {}, "vision_config": {"layers": [3, 4, 6, 3], "width": 64}}"#,
+    #"{"text_config": {}, "vision_config": {"model_type": "clip_resnet_model"}}"#,
+    #"{"embed_dim": 1024, "vision_cfg": {"layers": [3, 4, 6, 3]}}"#,
+    #"{"architecture": "resnet50_clip", "num_classes": 1024}"#,
+  ])
+  func aFolderIsRefused(document: String) throws {
+    let scratch = try Scratch()
+    _ = try scratch.write(Array(document.utf8), "config.json")
+    let text = try message { try HuggingFaceCLIP(folder: scratch.folder) }
+    #expect(text.hasPrefix(scratch.folder + "/config.json: field"), "\(text)")
+    #expect(text.contains("ResNet") && text.contains("ViT-B/16"), "\(text)")
+  }
+
+  @Test func aFileIsRefused() throws {
+    let scratch = try Scratch()
+    let path = scratch.folder + "/RN50.safetensors"
+    let one = HostTensor(shape: [1], floats: [1])
+    try SafeTensors.write(
+      tensors: [
+        ("token_embedding.weight", one), ("visual.attnpool.positional_embedding", one),
+        ("visual.layer1.0.conv1.weight", one),
+      ], to: path)
+    let text = try message { try CLIPWeights(path: path) }
+    #expect(text.hasPrefix(path) && text.contains("ResNet"), "\(text)")
+  }
+}
+
 @Suite(
   "CLIP weights",
   .enabled(

@@ -27,7 +27,8 @@ import Testing
         Self.region("[10, 5, 20.5, 30]"),
         #"{"bbox": [-4, -6, 500, 20], "caption": "wide", "image_id": 3}"#,
         Self.region("[90, 40, 10, 10]")))
-    #expect(data.images.map(\.id) == [7, 3] && data.images.map(\.fileName) == ["a.png", "val2017/b.jpg"])
+    #expect(
+      data.images.map(\.id) == [7, 3] && data.images.map(\.fileName) == ["a.png", "val2017/b.jpg"])
     #expect(data.images.map(\.width) == [100, 20] && data.images.map(\.height) == [50, 30])
     #expect(data.pairs.map(\.imageIndex) == [0, 1, 0])
     #expect(data.pairs.map(\.caption) == ["a disk", "wide", "a disk"])

@@ -1,6 +1,7 @@
 import Detection
 import Formats
 import Layers
+import Masks
 import Tensors
 import TestSupport
 import Testing
@@ -150,6 +151,55 @@ struct FasterRCNNTests {
   @Test func pyramidLearns() throws { try check(tinyPyramid(), rate: 0.02) }
 
   @Test func singleMapLearns() throws { try check(tinySingleMap(), rate: 0.02) }
+
+  @Test func masksAreLearnedAndFound() throws {
+    var shape = tinyPyramid()
+    var mask = MaskHeadConfiguration()
+    (mask.convolutions, mask.width, mask.inputWidth) = (1, 6, 8)
+    shape.mask = mask
+    try TestDevice.withStream { stream in
+      let store = ParameterStore(stream: stream, seed: 4)
+      let detector = try FasterRCNN(store.root, shape)
+      var batch = try batch(on: stream)
+      for (image, frame) in batch.frames.enumerated() {
+        batch.groundTruth[image].masks = try batch.groundTruth[image].boxes.map { box in
+          let corners = [box.x1, box.y1, box.x2, box.y1, box.x1, box.y2].map(Double.init)
+          return MaskCrop(
+            try RunLengthMask(width: frame.width, height: frame.height, polygons: [corners]),
+            width: frame.width, height: frame.height)
+        }
+      }
+      var history: [Float] = []
+      for _ in 0..<12 {
+        let loss = try #require(
+          try detector.detectionLosses(
+            batch, vocabulary: try vocabulary(on: stream), textEncoder: MeanEncoder(), seed: 11,
+            iteration: 0)["loss_mask"])
+        history.append(try loss.floats()[0])
+        try loss.backward()
+        for parameter in store.trained {
+          guard let gradient = parameter.gradient else { continue }
+          try parameter.value.overwrite(
+            with: zip(try parameter.value.floats(), try gradient.floats()).map { $0 - 0.05 * $1 })
+          parameter.value.node?.clearGradient()
+        }
+      }
+      #expect(history[11] < 0.95 * history[0], "\(history)")
+      let found = try detector.detect(
+        batch.images, frames: batch.frames, vocabulary: try vocabulary(on: stream),
+        textEncoder: MeanEncoder())
+      for (objects, frame) in zip(found, batch.frames) {
+        for object in objects {
+          let mask = try #require(object.mask)
+          #expect(mask.width == frame.originalWidth && mask.height == frame.originalHeight)
+          // One pixel around the box at most.
+          let bounds = mask.bounds
+          #expect(mask.area == 0 || Float(bounds.x) >= object.box.x1 - 2)
+          #expect(mask.area == 0 || Float(bounds.x + bounds.width) <= object.box.x2 + 2)
+        }
+      }
+    }
+  }
 
   @Test func alignmentHeadTakesPartInDetection() throws {
     var shape = tinyPyramid()

@@ -35,6 +35,27 @@ struct ParameterLayoutTests {
   }
 
   @Test(
+    "Transposed convolutions are I, O, K, K in a file and K, K, O, I on the device",
+    arguments: [[2, 3, 5], [1, 1, 4], [3, 2, 1], [2, 1, 1]])
+  func transposedConvolution(sizes: [Int]) {
+    let (kernel, outputs, inputs) = (sizes[0], sizes[1], sizes[2])
+    let layout = ParameterLayout.transposedConvolution(kernel: kernel)
+    let shape = [kernel * kernel * outputs, inputs]
+    #expect(layout.fileShape(shape) == [inputs, outputs, kernel, kernel])
+    let file = Self.values(shape)
+    let device = layout.fromFile(file, shape: shape)
+    for i in 0..<inputs {
+      for o in 0..<outputs {
+        for k in 0..<kernel * kernel {
+          #expect(
+            device[(k * outputs + o) * inputs + i] == file[(i * outputs + o) * kernel * kernel + k])
+        }
+      }
+    }
+    #expect(layout.toFile(device, shape: shape) == file)
+  }
+
+  @Test(
     "A linear layer over a flattened map is C, H, W in a file and H, W, C on the device",
     arguments: [[1, 1, 1, 1], [3, 2, 7, 7], [2, 5, 1, 3], [4, 3, 2, 1]])
   func flattened(sizes: [Int]) {

@@ -56,8 +56,17 @@ public struct Fixture: Sendable {
   /// - Parameter name: The path below the set, for example `conv/conv2d_1x1.safetensors`.
   /// - Throws: `FormatError` when the file is missing or broken.
   public init(_ name: String) throws {
+    try self.init(path: "\(Self.folder)/\(name)", name: name)
+  }
+
+  /// Reads a file of the same form that lies elsewhere.
+  ///
+  /// - Parameters:
+  ///   - path: The file's path.
+  ///   - name: What messages call it.
+  /// - Throws: `FormatError` when the file is missing or broken.
+  public init(path: String, name: String) throws {
     self.name = name
-    let path = "\(Self.folder)/\(name)"
     let file = try MappedFile(path: path)
     let length = Int(file.bytes.loadUnaligned(as: UInt64.self).littleEndian)
     let text = String(decoding: file.bytes[8..<8 + length], as: UTF8.self)

@@ -35,7 +35,8 @@ struct ConfigurationErrorTests {
     ),
     (
       "clip:\n  qqqqqqqqqqqq: 3\n",
-      "x.yaml: line 2, column 3: clip has no key \"qqqqqqqqqqqq\". Its keys: folder, templates"
+      "x.yaml: line 2, column 3: clip has no key \"qqqqqqqqqqqq\". Its keys: folder, templates, "
+        + "class_embeddings"
     ),
     (
       "[1, 2]: 3\n",

@@ -20,8 +20,9 @@ struct ObjectDetectorTests {
       let trainer = try world.trainer("run", on: context)
       try trainer.train()
       wanted = try ObjectDetector(
-        model: trainer.step.model, configuration: world.configuration, vocabulary: vocabulary
-      ).detect(image)
+        model: trainer.step.model, configuration: world.configuration,
+        vocabulary: .dataSet(vocabulary)
+      ).detect([image])[0]
     }
     #expect(!wanted.isEmpty && wanted.count <= world.configuration.model.head.detectionsPerImage)
     #expect(zip(wanted, wanted.dropFirst()).allSatisfy { $0.score >= $1.score })
@@ -34,15 +35,15 @@ struct ObjectDetectorTests {
       let stream = try ComputeStream(context: context)
       for path in [world.path("run"), world.checkpoint("run", 2)] {
         let detector = try ObjectDetector(
-          run: path, vocabulary: vocabulary, on: stream, warn: { Issue.record("\($0)") })
+          run: path, vocabulary: .dataSet(vocabulary), on: stream, warn: { Issue.record("\($0)") })
         #expect(detector.report.contains("0 missing"))
-        #expect(try detector.detect(image) == wanted)
+        #expect(try detector.detect([image]) == [wanted])
       }
       // A picture of one pixel's height has no room for anything, but is no error.
       let thin = Image(width: 50, height: 1)
       _ = try ObjectDetector(
-        run: world.path("run"), vocabulary: ["bear"], on: stream, warn: { _ in }
-      ).detect(thin)
+        run: world.path("run"), vocabulary: .dataSet(["bear"]), on: stream, warn: { _ in }
+      ).detect([thin])
     }
   }
 
@@ -56,10 +57,12 @@ struct ObjectDetectorTests {
     try TestDevice.withContext { context in
       let trainer = try world.trainer("run", on: context)
       let detector = try ObjectDetector(
-        model: trainer.step.model, configuration: world.configuration, vocabulary: ["bear"])
+        model: trainer.step.model, configuration: world.configuration,
+        vocabulary: .dataSet(["bear"]))
       func grey(_ scale: Int) throws -> [ObjectDetector.Found] {
-        try detector.detect(
-          Image(width: scale * width, height: scale * height, filledWith: Color(90, 90, 90)))
+        try detector.detect([
+          Image(width: scale * width, height: scale * height, filledWith: Color(90, 90, 90))
+        ])[0]
       }
       let (small, large) = (try grey(1), try grey(2))
       #expect(!small.isEmpty && small.count == large.count)
@@ -84,7 +87,8 @@ struct ObjectDetectorTests {
       let stream = try ComputeStream(context: context)
       func message(_ path: String, _ vocabulary: [String] = ["bear"]) -> String {
         do {
-          _ = try ObjectDetector(run: path, vocabulary: vocabulary, on: stream, warn: { _ in })
+          _ = try ObjectDetector(
+            run: path, vocabulary: .dataSet(vocabulary), on: stream, warn: { _ in })
           return "accepted"
         } catch {
           return line(of: error)

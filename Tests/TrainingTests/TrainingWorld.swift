@@ -121,6 +121,13 @@ struct TrainingWorld {
       "id": .number(Double(id)), "image_id": .number(Double(image)),
       "category_id": .number(Double(label + 1)), "bbox": .array(box.map { .number($0) }),
       "area": .number(box[2] * box[3]), "iscrowd": 0,
+      // The lower left half of the box.
+      "segmentation": [
+        .array(
+          [
+            box[0], box[1], box[0], box[1] + box[3], box[0] + box[2], box[1] + box[3],
+          ].map { .number($0) })
+      ],
     ]
   }
 

@@ -21,7 +21,7 @@ public struct RunConfiguration: Sendable, Equatable {
   /// Creates the published configuration, without paths.
   public init() {}
 
-  /// Where the weights of the teacher lie.
+  /// Where the weights of the teacher lie, and what stands for the classes.
   public struct CLIP: Sendable, Equatable {
     /// A folder in the layout of Hugging Face: `config.json`, `model.safetensors`, `vocab.json` and
     /// `merges.txt`.
@@ -29,6 +29,9 @@ public struct RunConfiguration: Sendable, Equatable {
     /// Sentences whose mean embedding stands for a class, with `{name}` and `{article}` in the
     /// places of the name and of "a" or "an"; empty for the 63 published ones (spec clip 3.9).
     public var templates: [String] = []
+    /// A `.npy` or safetensors file with one embedding a row for the classes of the training and
+    /// validation annotations by ascending id, learned prompts for example; empty encodes the names.
+    public var classEmbeddings = ""
 
     /// Creates a section without folder.
     public init() {}
@@ -87,5 +90,6 @@ extension RunConfiguration.CLIP: ConfigurationSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("folder", &folder)
     try keys.field("templates", &templates, .templates)
+    try keys.path("class_embeddings", &classEmbeddings)
   }
 }

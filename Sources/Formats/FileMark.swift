@@ -1,0 +1,56 @@
+import Foundation
+
+/// What tells one state of a file from another, without reading all of a large one.
+public struct FileMark: Equatable, Sendable {
+  private static let blockSize = 1 << 16
+  private static let blocks = 17
+
+  /// The absolute path with links resolved.
+  public let location: String
+  /// The size in bytes.
+  public let size: Int
+  /// The modification time in seconds since 1970.
+  public let seconds: Int
+  /// The part of the modification time below a second.
+  public let nanoseconds: Int
+  /// SHA-256 over 17 blocks of 64 KiB from the first to the last byte.
+  public let digest: [UInt8]
+
+  /// A mark that was kept.
+  ///
+  /// - Parameters:
+  ///   - location: The absolute path with links resolved.
+  ///   - size: The size in bytes.
+  ///   - seconds: The modification time in seconds since 1970.
+  ///   - nanoseconds: The part of the modification time below a second.
+  ///   - digest: SHA-256 of samples.
+  public init(location: String, size: Int, seconds: Int, nanoseconds: Int, digest: [UInt8]) {
+    self.location = location
+    self.size = size
+    self.seconds = seconds
+    self.nanoseconds = nanoseconds
+    self.digest = digest
+  }
+
+  /// The mark of a file as it is now; nil when it cannot be read, and its reader then says why.
+  ///
+  /// - Parameter path: The file's path.
+  public init?(path: String) {
+    var status = stat()
+    guard stat(path, &status) == 0, let file = try? MappedFile(path: path) else { return nil }
+    defer { withExtendedLifetime(file) {} }
+    location = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+    size = Int(status.st_size)
+    seconds = status.st_mtim.tv_sec
+    nanoseconds = status.st_mtim.tv_nsec
+    guard file.bytes.count == size else { return nil }
+    var samples = SHA256()
+    let last = max(0, size - Self.blockSize)
+    for block in 0..<Self.blocks {
+      let start = last * block / (Self.blocks - 1)
+      let end = min(size, start + Self.blockSize)
+      samples.update(UnsafeRawBufferPointer(rebasing: file.bytes[start..<end]))
+    }
+    digest = samples.bytes()
+  }
+}

@@ -1,0 +1,107 @@
+import CLIP
+import Checkpoints
+
+/// What a detector looks for.
+public enum Vocabulary: Sendable, Equatable {
+  /// The classes of the run's training or validation annotations by ascending id.
+  case dataSet([String])
+  /// Whatever a user names.
+  case classes([ClassName])
+
+  /// The names that results show.
+  public var names: [String] {
+    switch self {
+    case .dataSet(let names): names
+    case .classes(let classes): classes.map(\.name)
+    }
+  }
+}
+
+/// Where the embeddings of a run's classes come from: the file `clip.class_embeddings`, or the text
+/// encoder.
+struct ClassEmbeddingSource {
+  let embedder: ClassEmbedder
+  private let feature: EmbeddingFeature
+  private let width: Int
+  private let file: ClassEmbeddingsFile?
+  /// Which file a data set's classes stand in, for errors.
+  private let annotations: String
+
+  /// Opens the file, if the configuration names one.
+  init(_ configuration: RunConfiguration, encoder: TextEncoder) throws {
+    embedder = try ClassEmbedder(
+      folder: configuration.clip.folder, encoder: encoder, templates: configuration.clip.templates)
+    feature = configuration.model.head.feature == .final ? .final : .lastBlock
+    width = feature.width(of: encoder.configuration)
+    let path = configuration.clip.classEmbeddings
+    file = try path.isEmpty ? nil : ClassEmbeddingsFile(path: path)
+    let data = configuration.data
+    annotations = data.trainAnnotations.isEmpty ? data.validationAnnotations : data.trainAnnotations
+  }
+
+  /// One unit row a class.
+  ///
+  /// A data set's classes must be those of the file, row by row. Other names are taken from a file
+  /// that has all of them, and are encoded otherwise: rows of two sources do not compare.
+  func embeddings(of vocabulary: Vocabulary, note: (String) -> Void) throws -> EmbeddingMatrix {
+    switch vocabulary {
+    case .dataSet(let names):
+      guard let file else { return try embedder.embed(names.map { ClassName($0) }, feature) }
+      return try rows(of: names, in: file)
+    case .classes(let classes):
+      guard let file else { return try embedder.embed(classes, feature) }
+      if let rows = try rows(of: classes, in: file, note: note) { return rows }
+      return try embedder.embed(classes, feature)
+    }
+  }
+
+  private func rows(of names: [String], in file: ClassEmbeddingsFile) throws -> EmbeddingMatrix {
+    let matrix = try file.matrix(feature, width: width)
+    func refuse(_ reason: String) -> CheckpointError {
+      .file(path: file.path, reason: "clip.class_embeddings " + reason)
+    }
+    guard matrix.count == names.count else {
+      throw refuse(
+        "has \(matrix.count) rows, the data set \(names.count) classes; give one row for each "
+          + "class of its annotations (\(annotations)) by ascending id")
+    }
+    let written = file.classes?.map(\.name) ?? names
+    for (index, (name, wanted)) in zip(written, names).enumerated()
+    where PromptTemplates.normalised(name) != PromptTemplates.normalised(wanted) {
+      throw refuse(
+        "names row \(index) \"\(name)\", the data set's class there is \"\(wanted)\"; write the "
+          + "rows in the order of its annotations (\(annotations))")
+    }
+    return matrix
+  }
+
+  /// The rows of names that the file has, or nil with a note when it lacks one.
+  private func rows(
+    of classes: [ClassName], in file: ClassEmbeddingsFile, note: (String) -> Void
+  ) throws -> EmbeddingMatrix? {
+    guard let known = file.classes else {
+      note(
+        "\(file.path) (clip.class_embeddings) holds no names: the vocabulary is encoded with "
+          + "templates instead")
+      return nil
+    }
+    let places = Dictionary(
+      known.enumerated().map { (PromptTemplates.normalised($1.name), $0) }
+    ) { first, _ in first }
+    var groups: [[Int]] = []
+    for entry in classes {
+      var group: [Int] = []
+      for name in entry.all {
+        guard let place = places[PromptTemplates.normalised(name)] else {
+          note(
+            "\(file.path) (clip.class_embeddings) has no \"\(name)\": the whole vocabulary is "
+              + "encoded with templates instead")
+          return nil
+        }
+        if !group.contains(place) { group.append(place) }
+      }
+      groups.append(group)
+    }
+    return try file.matrix(feature, width: width).unitMeans(of: groups)
+  }
+}

@@ -1,0 +1,154 @@
+import CLIP
+import Checkpoints
+import Datasets
+import Foundation
+import Layers
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Training
+
+/// `clip.class_embeddings`: rows of a file in the place of encoded names.
+@Suite(
+  "Class embeddings of a run", .enabled(if: TrainingWorld.available, "\(TrainingWorld.missing)"))
+struct ClassEmbeddingSourceTests {
+  private let names = TrainingWorld.names
+
+  /// Unit rows that no text encoder would give.
+  private func rows(_ count: Int, width: Int = 48, seed: UInt64 = 1) -> EmbeddingMatrix {
+    EmbeddingMatrix(randomFloats(count * width, seed: seed), width: width).unitRows()
+  }
+
+  private func source(
+    _ world: TrainingWorld, on stream: ComputeStream
+  ) throws -> ClassEmbeddingSource {
+    let encoder = try TextEncoder(
+      try CLIPWeights(folder: TrainingWorld.clipFolder),
+      store: ParameterStore(stream: stream, seed: 0) { _ in true })
+    return try ClassEmbeddingSource(world.configuration, encoder: encoder)
+  }
+
+  @Test("a data set takes the rows in their order, with and without names")
+  func dataSet() throws {
+    var world = try TrainingWorld(images: 2)
+    let wanted = rows(names.count)
+    let array = world.path("rows.npy")
+    try ClassEmbeddingsFile.writeArray(wanted, to: array)
+    let named = world.path("rows.safetensors")
+    try ClassEmbeddingsFile.write(
+      [.lastBlock: wanted, .final: rows(names.count, width: 40)],
+      of: ["Apple", "bear", "cat.", "tie"].map { ClassName($0) }, to: named)
+    try TestDevice.withStream { stream in
+      for path in [array, named] {
+        world.configuration.clip.classEmbeddings = path
+        let found = try source(world, on: stream)
+          .embeddings(of: .dataSet(names), note: { Issue.record("\($0)") })
+        #expect(found == wanted)
+      }
+    }
+  }
+
+  @Test("training, validation and the trained detector use them")
+  func training() throws {
+    var world = try TrainingWorld(images: 3)
+    world.configuration.training.iterations = 2
+    world.configuration.training.checkpointEvery = 2
+    world.configuration.training.evaluateEvery = 2
+    world.configuration.model.head.scoreThreshold = 0
+    let path = world.path("rows.safetensors")
+    let wanted = rows(names.count)
+    try ClassEmbeddingsFile.write(
+      [.lastBlock: wanted], of: names.map { ClassName($0) }, to: path)
+    let image = try ImageDecoder.decode(path: world.path("0.png"))
+    try TestDevice.withContext { context in
+      try world.trainer("encoded", on: context).train()
+      world.configuration.clip.classEmbeddings = path
+      try world.trainer("given", on: context).train()
+      let losses = try ["encoded", "given"].map { try world.records($0).map(\.losses["loss_cls"]) }
+      #expect(losses[0] != losses[1])
+      let stream = try ComputeStream(context: context)
+      func find(_ vocabulary: Vocabulary) throws -> [ObjectDetector.Found] {
+        try ObjectDetector(
+          run: world.path("given"), vocabulary: vocabulary, on: stream,
+          warn: { Issue.record("\($0)") }
+        ).detect([image])[0]
+      }
+      // The names are the file's, so that they are its rows whoever asks.
+      let own = try find(.dataSet(names))
+      #expect(try !own.isEmpty && own == find(.classes(names.map { ClassName($0) })))
+    }
+  }
+
+  @Test("what does not fit the data set is one line with file, key and remedy")
+  func refused() throws {
+    var world = try TrainingWorld(images: 2)
+    try TestDevice.withStream { stream in
+      func message(_ name: String, _ write: (String) throws -> Void) throws -> String {
+        let path = world.path(name)
+        try write(path)
+        world.configuration.clip.classEmbeddings = path
+        do {
+          _ = try source(world, on: stream).embeddings(of: .dataSet(names), note: { _ in })
+          return "accepted"
+        } catch {
+          let text = line(of: error)
+          #expect(text.hasPrefix(path), "\(text)")
+          return text
+        }
+      }
+      let few = try message("few.npy") { try ClassEmbeddingsFile.writeArray(rows(3), to: $0) }
+      #expect(few.contains("clip.class_embeddings has 3 rows, the data set 4 classes"), "\(few)")
+      #expect(few.contains("train.json"))
+      let narrow = try message("narrow.npy") {
+        try ClassEmbeddingsFile.writeArray(rows(4, width: 40), to: $0)
+      }
+      #expect(narrow.contains("has rows of 40 numbers") && narrow.contains("48"), "\(narrow)")
+      let other = try message("other.safetensors") {
+        try ClassEmbeddingsFile.write(
+          [.lastBlock: rows(4)], of: ["apple", "cat", "bear", "tie"].map { ClassName($0) }, to: $0)
+      }
+      #expect(other.contains("names row 1 \"cat\"") && other.contains("\"bear\""), "\(other)")
+      let kind = try message("kind.safetensors") {
+        try ClassEmbeddingsFile.write(
+          [.final: rows(4, width: 48)], of: names.map { ClassName($0) }, to: $0)
+      }
+      #expect(kind.contains("last_block"), "\(kind)")
+      #expect(try message("none.npy") { _ in }.contains("no such file"))
+    }
+  }
+
+  @Test("another vocabulary takes the file's rows if all are there, else it is encoded and told")
+  func otherNames() throws {
+    var world = try TrainingWorld(images: 2)
+    let wanted = rows(names.count)
+    try TestDevice.withStream { stream in
+      let plain = try source(world, on: stream)
+      func find(
+        _ classes: [ClassName], _ source: ClassEmbeddingSource
+      ) throws -> (rows: EmbeddingMatrix, notes: [String]) {
+        var notes: [String] = []
+        let rows = try source.embeddings(of: .classes(classes)) { notes.append($0) }
+        return (rows, notes)
+      }
+      let path = world.path("rows.safetensors")
+      try ClassEmbeddingsFile.write(
+        [.lastBlock: wanted], of: names.map { ClassName($0) }, to: path)
+      world.configuration.clip.classEmbeddings = path
+      let file = try source(world, on: stream)
+      let known = try find([ClassName("tie"), ClassName("Cat", synonyms: ["bear"])], file)
+      #expect(known.rows == wanted.unitMeans(of: [[3], [2, 1]]) && known.notes.isEmpty)
+      let mixed = [ClassName("tie"), ClassName("violin")]
+      let unknown = try find(mixed, file)
+      #expect(try unknown.rows == find(mixed, plain).rows)
+      #expect(unknown.notes.count == 1 && unknown.notes[0].contains("\"violin\""))
+
+      let array = world.path("rows.npy")
+      try ClassEmbeddingsFile.writeArray(wanted, to: array)
+      world.configuration.clip.classEmbeddings = array
+      let nameless = try find([ClassName("tie")], try source(world, on: stream))
+      #expect(try nameless.rows == find([ClassName("tie")], plain).rows)
+      #expect(nameless.notes.count == 1 && nameless.notes[0].contains("holds no names"))
+    }
+  }
+}
