@@ -77,10 +77,12 @@ struct CaptionTrainingTests {
   private func detects(_ world: TrainingWorld, with run: String, on context: Context) throws {
     let image = try ImageDecoder.decode(path: world.path("1.png"))
     let detector = try ObjectDetector(
-      run: world.path(run), vocabulary: ["apple", "bear"],
+      run: world.path(run), vocabulary: .dataSet(["apple", "bear"]),
       on: try ComputeStream(context: context), warn: { Issue.record("\($0)") })
     #expect(detector.report.contains("0 missing"))
-    for found in try detector.detect(image, above: 0) { #expect((0...1).contains(found.score)) }
+    for found in try detector.detect([image], above: 0).joined() {
+      #expect((0...1).contains(found.score))
+    }
   }
 
   @Test(arguments: [true, false])
