@@ -21,26 +21,46 @@ public struct StudentEmbeddings {
   ///   - encoder: The text encoder.
   /// - Throws: `OpenCLError` when the device fails.
   public init(words: Tensor, keep: [[Bool]], lengths: [Int], encoder: TextEncoder) throws {
+    let features = try Self.features(words, keep, lengths, encoder, wantsWords: true)
+    sequences = features.sentences
+    guard let tokens = features.words else {
+      preconditionFailure("the text encoder gave no words")
+    }
+    occurrences = try Self.meanWords(tokens, counts: keep.map { PseudoText.kept($0).count })
+  }
+
+  /// The sequences alone, where nothing looks at single occurrences.
+  ///
+  /// - Parameters:
+  ///   - words: `[N, K, D]`, the words of each occurrence with its position added.
+  ///   - keep: Per occurrence, which words are kept.
+  ///   - lengths: Occurrences per sequence.
+  ///   - encoder: The text encoder.
+  /// - Returns: `[S, E]`, one unit row per sequence.
+  /// - Throws: `OpenCLError` when the device fails.
+  public static func sequences(
+    words: Tensor, keep: [[Bool]], lengths: [Int], encoder: TextEncoder
+  ) throws -> Tensor {
+    try features(words, keep, lengths, encoder, wantsWords: false).sentences
+  }
+
+  private static func features(
+    _ words: Tensor, _ keep: [[Bool]], _ lengths: [Int], _ encoder: TextEncoder, wantsWords: Bool
+  ) throws -> TextEncoder.Features {
     let (count, wordCount, width) = (words.shape[0], words.shape[1], words.shape[2])
-    let kept = keep.map(PseudoText.kept)
     var sentences: [[Int32]] = []
     var next = 0
     for length in lengths {
       sentences.append(
         (next..<next + length).flatMap { occurrence in
-          kept[occurrence].map { Int32(occurrence * wordCount + $0) }
+          PseudoText.kept(keep[occurrence]).map { Int32(occurrence * wordCount + $0) }
         })
       next += length
     }
     let text = PseudoText(
       sentences: sentences, contextLength: encoder.configuration.contextLength)
-    let features = try encoder.encode(
-      words: words.reshaped([count * wordCount, width]), text: text, wantsWords: true)
-    sequences = features.sentences
-    guard let tokens = features.words else {
-      preconditionFailure("the text encoder gave no words")
-    }
-    occurrences = try Self.meanWords(tokens, counts: kept.map(\.count))
+    return try encoder.encode(
+      words: words.reshaped([count * wordCount, width]), text: text, wantsWords: wantsWords)
   }
 
   /// The unit mean of each occurrence's kept words.

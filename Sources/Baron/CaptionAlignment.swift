@@ -48,15 +48,30 @@ public struct CaptionAlignment {
     let rowImages = sentenceImages + sentenceQueue.images
     let columnImages = captionImages + captionQueue.images
     let logits = try rows.matrixProduct(columns, transposeRight: true).scaled(by: temperature)
-    let same = rowImages.flatMap { row in columnImages.map { $0 == row ? Float(1) : 0 } }
     let targets = try Tensor(
-      same, shape: [rowImages.count, columnImages.count], on: sentences.stream)
+      Self.same(rowImages, columnImages), shape: [rowImages.count, columnImages.count],
+      on: sentences.stream)
     let loss = try logits.softTargetCrossEntropy(targets).adding(
       try logits.transposed().softTargetCrossEntropy(try targets.transposed())
     ).scaled(by: 0.5 * weight)
     try sentenceQueue.push(sentences, images: sentenceImages)
     try captionQueue.push(captions, images: captionImages)
     return loss
+  }
+
+  /// 1 where a row and a column are of one image, else 0; a million numbers with full queues.
+  private static func same(_ rows: [Int32], _ columns: [Int32]) -> [Float] {
+    let count = rows.count * columns.count
+    return [Float](unsafeUninitializedCapacity: count) { places, written in
+      var place = 0
+      for row in rows {
+        for column in columns {
+          places.initializeElement(at: place, to: column == row ? 1 : 0)
+          place += 1
+        }
+      }
+      written = count
+    }
   }
 
   private static func joined(_ rows: Tensor, _ queue: EmbeddingQueue) throws -> Tensor {

@@ -140,7 +140,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   /// Draws distinct orders of `count` things, uniformly.
   ///
   /// - Parameters:
-  ///   - count: How many things, at most 12.
+  ///   - count: How many things, at most 20.
   ///   - limit: Most orders.
   ///   - random: Where randomness comes from.
   /// - Returns: min(count!, limit) permutations of 0..<count.
@@ -166,8 +166,8 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   }
 
   static func factorial(_ count: Int) -> Int {
-    // 12! still fits every use: more things than that are not ordered here.
-    (0..<min(count, 12)).reduce(1) { $0 * ($1 + 1) }
+    // 20! is the largest that fits: more things than that are not ordered here.
+    (0..<min(count, 20)).reduce(1) { $0 * ($1 + 1) }
   }
 
   /// The tight box round boxes.

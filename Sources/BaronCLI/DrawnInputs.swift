@@ -33,7 +33,8 @@ struct DrawnInputs {
     var configuration = original
     let training = configuration.training
     let world = try drawWorld(
-      images: max(training.detectionBatch, training.alignmentBatch, 4), regions: 0,
+      images: max(training.detectionBatch, training.alignmentBatch, training.captionBatch, 4),
+      regions: 0,
       pixels: configuration.data.shortSides.max() ?? 0)
     if !FileManager.default.fileExists(atPath: "\(configuration.clip.folder)/config.json") {
       note("clip.folder: no teacher there; taking a made-up one")
@@ -46,6 +47,9 @@ struct DrawnInputs {
     configuration.data.trainImages = "\(world)/images"
     configuration.data.alignmentAnnotations = configuration.data.trainAnnotations
     configuration.data.alignmentImages = configuration.data.trainImages
+    configuration.data.captionAnnotations = "\(world)/annotations/captions.json"
+    configuration.data.captionImages = configuration.data.trainImages
+    configuration.data.captionClasses = ""
     configuration.data.classSplit = "\(world)/annotations/classes.json"
     // From made-up weights a published rate may lead to numbers that are none.
     configuration.optimizer.rate = 1e-6

@@ -43,12 +43,14 @@ enum TemporaryTraining {
 
   /// Whether the pictures' annotations are there.
   var hasData: Bool {
-    let path =
+    let paths =
       switch self {
-      case .detector(let configuration): configuration.data.trainAnnotations
-      case .clip(let configuration): configuration.data.trainCaptions
+      case .detector(let configuration):
+        [configuration.data.trainAnnotations]
+          + (configuration.captions.enabled ? [configuration.data.captionAnnotations] : [])
+      case .clip(let configuration): [configuration.data.trainCaptions]
       }
-    return FileManager.default.fileExists(atPath: path)
+    return paths.allSatisfy { FileManager.default.fileExists(atPath: $0) }
   }
 
   /// The same training on drawn pictures.

@@ -21,6 +21,7 @@ struct AnnotationIndexReader {
     var height = 0
     var absent: [Int] = []
     var partial: [Int] = []
+    var captions: [String] = []
   }
 
   private static let lists = ["images", "annotations", "categories"]
@@ -69,7 +70,7 @@ struct AnnotationIndexReader {
   }
 
   static func image(
-    _ scanner: inout JSONScanner, _ cursor: inout RecordCursor
+    _ scanner: inout JSONScanner, _ cursor: inout RecordCursor, readsCaptions: Bool = false
   ) throws -> ImageEntry {
     var entry = ImageEntry()
     var address: String?
@@ -82,6 +83,9 @@ struct AnnotationIndexReader {
       case "height": entry.height = try scanner.integer()
       case "neg_category_ids": entry.absent = try integers(&scanner)
       case "not_exhaustive_category_ids": entry.partial = try integers(&scanner)
+      case "captions" where readsCaptions:
+        try scanner.beginArray()
+        while try scanner.nextElement() { entry.captions.append(try scanner.string()) }
       default: return false
       }
       return true

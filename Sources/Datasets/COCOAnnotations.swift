@@ -64,7 +64,7 @@ public struct COCOAnnotations: Sendable {
     }
   }
 
-  /// One image with its boxes.
+  /// One image with its boxes or captions.
   public struct ImageRecord: Sendable, Equatable {
     /// The image's id.
     public let id: Int
@@ -82,6 +82,8 @@ public struct COCOAnnotations: Sendable {
     /// The classes of all annotations that the file has for the image, those of crowd and dropped
     /// boxes included: the image filter of the reference counts them.
     public internal(set) var annotatedLabels: Set<Int>
+    /// The sentences that describe it, when the file is one of captions.
+    public internal(set) var captions: [String] = []
 
     /// Creates an image.
     ///

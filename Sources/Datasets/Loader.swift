@@ -19,6 +19,8 @@ public struct LoadedSample: Sendable {
   public let crowdBoxes: [BoundingBox]
   /// The mask of each box in the resized frame; empty when the stream has no masks.
   public let masks: [MaskCrop]
+  /// The sentences that describe the image; empty unless the stream is one of captions.
+  public let captions: [String]
 
   /// Creates a sample; one without boxes is for inference.
   ///
@@ -31,12 +33,14 @@ public struct LoadedSample: Sendable {
   ///   - labels: The class of each box.
   ///   - crowdBoxes: The crowd boxes in the resized frame.
   ///   - masks: The mask of each box in the resized frame, or none at all.
+  ///   - captions: The sentences that describe the image.
   public init(
     index: Int = 0, imageID: Int, image: Image, transform: ImageTransform,
     boxes: [BoundingBox] = [], labels: [Int] = [], crowdBoxes: [BoundingBox] = [],
-    masks: [MaskCrop] = []
+    masks: [MaskCrop] = [], captions: [String] = []
   ) {
     self.masks = masks
+    self.captions = captions
     self.index = index
     self.imageID = imageID
     self.image = image
@@ -116,7 +120,8 @@ public struct LoaderStream: Sendable {
     return LoadedSample(
       index: index, imageID: record.id, image: image, transform: transform,
       boxes: objects.map { transform.resized($0.box) }, labels: objects.map(\.label),
-      crowdBoxes: record.crowds.map { transform.resized($0.box) }, masks: masks)
+      crowdBoxes: record.crowds.map { transform.resized($0.box) }, masks: masks,
+      captions: record.captions)
   }
 
   /// The objects that have a mask, with it; all of them when the stream has no masks.

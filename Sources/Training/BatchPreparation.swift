@@ -100,6 +100,21 @@ public struct BatchPreparation: Sendable {
       isFlipped: samples.map(\.transform.isFlipped), groundTruth: samples.map(Self.boxes))
   }
 
+  /// A batch for caption supervision.
+  ///
+  /// - Parameters:
+  ///   - samples: The samples, each with captions.
+  ///   - stream: Where the batch lives.
+  /// - Returns: The batch.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public func captionBatch(
+    _ samples: [LoadedSample], on stream: ComputeStream
+  ) throws -> CaptionBatch {
+    CaptionBatch(
+      images: try images(samples, on: stream), frames: frames(samples),
+      captions: samples.map(\.captions))
+  }
+
   private static func boxes(_ sample: LoadedSample) -> [Box] {
     sample.boxes.map { Box(x1: $0.x1, y1: $0.y1, x2: $0.x2, y2: $0.y2) }
   }

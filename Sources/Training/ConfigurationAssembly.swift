@@ -15,7 +15,8 @@ extension RunConfiguration {
     // Regions that are aligned alone are sampled as bags too: only the loss of bags has no weight.
     let needed = max(
       alignment.kind == .none ? words + 2 : BagDistillation.longestSentence(words: words),
-      captions.enabled ? (captions.regionLimit + 1) * words + 2 : 0)
+      captions.enabled
+        ? CaptionSupervision.longestSentence(words: words, regionLimit: captions.regionLimit) : 0)
     guard needed <= clip.contextLength else {
       throw CheckpointError.configuration(
         path: self.clip.folder, field: "max_position_embeddings",
@@ -124,14 +125,11 @@ extension RunConfiguration {
     return head
   }
 
-  /// The method's settings, or nil when alignment is off.
+  /// The settings of the method with CLIP's image encoder as teacher, or nil when it is off.
   var distillation: DistillationSettings? {
     guard alignment.kind != .none else { return nil }
     var settings = DistillationSettings()
-    settings.filter = ProposalFilter(
-      topCount: alignment.filter.topCount, shapeRatio: Float(alignment.filter.shapeRatio),
-      areaRatio: Float(alignment.filter.areaRatio),
-      objectness: Float(alignment.filter.objectness), overlap: Float(alignment.filter.overlap))
+    settings.filter = alignment.filter.filter(usesInclusiveImageBox: true)
     settings.sampling = NeighbourhoodSampling(
       alpha: alignment.sampling.alpha, baseProbability: alignment.sampling.baseProbability,
       visibility: alignment.sampling.visibility, interval: alignment.sampling.interval,
@@ -154,12 +152,36 @@ extension RunConfiguration {
     return settings
   }
 
+  /// The settings of the method with captions as teacher, or nil when it is off.
+  var captionSupervision: CaptionSettings? {
+    guard captions.enabled else { return nil }
+    var settings = CaptionSettings()
+    settings.filter = captions.filter.filter(usesInclusiveImageBox: false)
+    settings.regionLimit = captions.regionLimit
+    settings.permutationLimit = captions.permutationLimit
+    settings.weight = Float(captions.weight)
+    settings.temperature = Float(captions.temperature)
+    settings.sentenceQueueLength = captions.sentenceQueueLength
+    settings.captionQueueLength = captions.captionQueueLength
+    return settings
+  }
+
   /// How images reach the device.
   var preparation: BatchPreparation {
     BatchPreparation(
       normalisation: PixelNormalisation(
         means: model.input.mean.map { Float($0) }, deviations: model.input.std.map { Float($0) },
         isBGR: model.input.order == .bgr), paddingUnit: model.input.pad)
+  }
+}
+
+extension RunConfiguration.Alignment.Filter {
+  /// The filter as the method takes it.
+  fileprivate func filter(usesInclusiveImageBox: Bool) -> ProposalFilter {
+    ProposalFilter(
+      topCount: topCount, shapeRatio: Float(shapeRatio), areaRatio: Float(areaRatio),
+      objectness: Float(objectness), overlap: Float(overlap),
+      usesInclusiveImageBox: usesInclusiveImageBox)
   }
 }
 

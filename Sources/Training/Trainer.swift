@@ -133,8 +133,13 @@ public final class Trainer {
             stream: teacher, seed: UInt64(configuration.training.seed)
           ) { _ in true }))
     }
+    let captions = try configuration.captionSupervision.map { settings in
+      try CaptionSupervision(
+        model.store.root / "roi_head" / "baron_caption", settings: settings,
+        words: configuration.model.head.words, text: model.textEncoder, tokenizer: model.tokenizer)
+    }
     return TrainingStep(
-      model: model, distillation: distillation, teacher: teacher,
+      model: model, distillation: distillation, captions: captions, teacher: teacher,
       vocabulary: try model.vocabulary(data.classNames, isBase: data.isBase),
       preparation: configuration.preparation,
       update: try ParameterUpdate(model.store, configuration.optimizer),
@@ -208,9 +213,7 @@ public final class Trainer {
     // Steps overlap; what counts is the time from one step's losses to the next one's.
     let seconds = Self.now() - max(started, lastSettled)
     lastSettled = Self.now()
-    let images =
-      configuration.training.detectionBatch
-      + (self.step.distillation == nil ? 0 : configuration.training.alignmentBatch)
+    let images = data.streams.reduce(0) { $0 + $1.batchSize }
     let record = MetricRecord(
       iteration: step.iteration, losses: losses,
       measures: step.counts.mapValues(Double.init).merging(scaled) { $1 },

@@ -6,7 +6,8 @@ public struct TrainingData: Sendable {
   public let classNames: [String]
   /// For each class whether training has boxes of it.
   public let isBase: [Bool]
-  /// Detection stream first, then the alignment stream when the method is on.
+  /// Detection stream first, then the alignment stream when CLIP's image encoder teaches, then the
+  /// caption stream when captions do.
   public let streams: [LoaderStream]
   /// What was read, one line each, to be shown before the first step.
   public let summary: [String]
@@ -72,9 +73,48 @@ public struct TrainingData: Sendable {
       summary.append("alignment: \(alignment.images.count) images")
       if !same { warnings += alignment.report.warnings }
     }
+    if configuration.captions.enabled {
+      let captions = try Self.captions(configuration, augmentation: augmentation)
+      streams.append(captions.stream)
+      summary.append(captions.summary)
+    }
     self.streams = streams
     self.summary = summary
     self.warnings = warnings
+  }
+
+  /// The stream of captioned images, and what became of the others.
+  private static func captions(
+    _ configuration: RunConfiguration, augmentation: Augmentation
+  ) throws -> (stream: LoaderStream, summary: String) {
+    let data = configuration.data
+    let captions = try Captions(path: data.captionAnnotations)
+    var used = Array(captions.images.indices)
+    var left = ["\(captions.uncaptionedCount) without captions"]
+    if !data.captionClasses.isEmpty {
+      let mentions = try ClassMentions(path: data.captionClasses)
+      used = captions.imageIndices(mentioning: mentions)
+      guard !used.isEmpty else {
+        throw DatasetError.record(
+          file: data.captionClasses, place: "", field: "categories",
+          reason:
+            "no caption of \(data.captionAnnotations) names one of its \(mentions.classCount) "
+            + "classes; give data.caption_classes another file or leave it empty")
+      }
+      left.append(
+        "\(captions.images.count - used.count) whose captions name none of "
+          + "\(mentions.classCount) classes")
+    }
+    let count = used.reduce(0) { $0 + captions.images[$1].captions.count }
+    return (
+      LoaderStream(
+        name: "captions",
+        folder: data.captionImages.isEmpty ? data.trainImages : data.captionImages,
+        images: captions.images, indices: used, batchSize: configuration.training.captionBatch,
+        augmentation: augmentation),
+      "captions: \(used.count) images with \(count) captions; left out: "
+        + left.joined(separator: ", ")
+    )
   }
 
   /// The base and novel classes that a configuration names.

@@ -12,12 +12,37 @@ public struct TrainingState {
   /// The next step.
   public let iteration: Int
 
-  /// The queues by the name that their tensors get.
-  private static var queues: [(String, WritableKeyPath<BagAlignment.Queues, EmbeddingQueue>)] {
-    [
-      ("student_bags", \.studentBags), ("teacher_bags", \.teacherBags),
-      ("student_regions", \.studentRegions), ("teacher_regions", \.teacherRegions),
-    ]
+  /// A queue of a step, by the name that its tensors get.
+  private struct Place {
+    let name: String
+    let queue: EmbeddingQueue
+    let replace: (EmbeddingQueue) -> Void
+  }
+
+  private static func queues(of step: TrainingStep) -> [Place] {
+    var places: [Place] = []
+    if let distillation = step.distillation {
+      let paths: [(String, WritableKeyPath<BagAlignment.Queues, EmbeddingQueue>)] = [
+        ("student_bags", \.studentBags), ("teacher_bags", \.teacherBags),
+        ("student_regions", \.studentRegions), ("teacher_regions", \.teacherRegions),
+      ]
+      places += paths.map { name, path in
+        Place(name: name, queue: distillation.alignment.queues[keyPath: path]) {
+          distillation.alignment.queues[keyPath: path] = $0
+        }
+      }
+    }
+    if let captions = step.captions {
+      let paths: [(String, WritableKeyPath<CaptionAlignment, EmbeddingQueue>)] = [
+        ("caption_sentences", \.sentenceQueue), ("captions", \.captionQueue),
+      ]
+      places += paths.map { name, path in
+        Place(name: name, queue: captions.alignment[keyPath: path]) {
+          captions.alignment[keyPath: path] = $0
+        }
+      }
+    }
+    return places
   }
 
   /// Writes a checkpoint into a folder.
@@ -30,25 +55,26 @@ public struct TrainingState {
   public static func save(to folder: String, step: TrainingStep, iteration: Int) throws {
     var tensors: [(name: String, tensor: HostTensor)] = []
     var fields: [String: JSONValue] = [:]
-    if let distillation = step.distillation {
+    let places = queues(of: step)
+    if !places.isEmpty {
       var rowCounts: [String: JSONValue] = [:]
-      for (name, path) in queues {
-        let queue = distillation.alignment.queues[keyPath: path]
+      for place in places {
+        let (name, queue) = (place.name, place.queue)
         rowCounts[name] = .number(Double(queue.images.count))
         guard let rows = queue.rows else { continue }
-        tensors.append(
-          ("queue.\(name).rows", HostTensor(shape: rows.shape, floats: try rows.floats())))
-        tensors.append(
+        tensors += [
+          ("queue.\(name).rows", HostTensor(shape: rows.shape, floats: try rows.floats())),
           (
             "queue.\(name).images",
             HostTensor(shape: [queue.images.count], integers: queue.images)
-          ))
+          ),
+        ]
       }
       fields["queue_rows"] = .object(rowCounts)
-      if let cache = distillation.cache {
-        fields["cache_calls"] = .number(Double(cache.callCount))
-        tensors += table(of: cache)
-      }
+    }
+    if let cache = step.distillation?.cache {
+      fields["cache_calls"] = .number(Double(cache.callCount))
+      tensors += table(of: cache)
     }
     try ModelState.save(
       to: folder, store: step.model.store, update: step.update, iteration: iteration,
@@ -79,26 +105,25 @@ public struct TrainingState {
     let restored = try ModelState.restore(
       folder, store: step.model.store, update: step.update)
     let (index, state) = (restored.index, restored.state)
-    if let distillation = step.distillation {
-      func count(_ value: JSONValue?, _ field: String) throws -> Int {
-        guard let count = value?.integer, count >= 0 else {
-          throw FormatError(
-            restored.indexPath,
-            "\(field) is missing or not a count; the run's configuration has changed "
-              + "or the file is damaged: take another checkpoint")
-        }
-        return count
+    func count(_ value: JSONValue?, _ field: String) throws -> Int {
+      guard let count = value?.integer, count >= 0 else {
+        throw FormatError(
+          restored.indexPath,
+          "\(field) is missing or not a count; the run's configuration has changed "
+            + "or the file is damaged: take another checkpoint")
       }
-      for (name, path) in Self.queues {
-        let rows = try count(index["queue_rows"]?[name], "queue_rows.\(name)")
-        distillation.alignment.queues[keyPath: path] = try Self.queue(
-          name, rows: rows, width: step.model.textEncoder.configuration.embeddingWidth,
-          replacing: distillation.alignment.queues[keyPath: path], from: state, on: step.student)
-      }
-      if distillation.cache != nil {
-        try Self.restoreCache(
-          of: distillation, from: state, calls: try count(index["cache_calls"], "cache_calls"))
-      }
+      return count
+    }
+    for place in Self.queues(of: step) {
+      let rows = try count(index["queue_rows"]?[place.name], "queue_rows.\(place.name)")
+      place.replace(
+        try Self.queue(
+          place.name, rows: rows, width: step.model.textEncoder.configuration.embeddingWidth,
+          replacing: place.queue, from: state, on: step.student))
+    }
+    if let distillation = step.distillation, distillation.cache != nil {
+      try Self.restoreCache(
+        of: distillation, from: state, calls: try count(index["cache_calls"], "cache_calls"))
     }
     iteration = restored.iteration
   }

@@ -13,8 +13,10 @@ public final class TrainingStep {
   public let teacher: ComputeStream
   /// The detector with its text encoder.
   public let model: OpenVocabularyModel
-  /// The method, or nil for the baseline without distillation.
+  /// The method with CLIP's image encoder as teacher, or nil without it.
   public let distillation: BagDistillation?
+  /// The method with captions as teacher, or nil without it.
+  public let captions: CaptionSupervision?
   /// How the parameters follow their gradients; its moments are part of a checkpoint.
   public let update: ParameterUpdate
   private let preparation: BatchPreparation
@@ -25,21 +27,23 @@ public final class TrainingStep {
   ///
   /// - Parameters:
   ///   - model: The detector with its text encoder.
-  ///   - distillation: The method, or nil.
+  ///   - distillation: The method with CLIP's image encoder as teacher, or nil.
+  ///   - captions: The method with captions as teacher, or nil.
   ///   - teacher: The teacher's stream.
   ///   - vocabulary: The classes of training.
   ///   - preparation: How images reach the device.
   ///   - update: How the model's parameters follow their gradients.
   ///   - seed: The run's seed.
   public init(
-    model: OpenVocabularyModel, distillation: BagDistillation?, teacher: ComputeStream,
-    vocabulary: ClassVocabulary, preparation: BatchPreparation, update: ParameterUpdate,
-    seed: UInt64
+    model: OpenVocabularyModel, distillation: BagDistillation?, captions: CaptionSupervision?,
+    teacher: ComputeStream, vocabulary: ClassVocabulary, preparation: BatchPreparation,
+    update: ParameterUpdate, seed: UInt64
   ) {
     student = model.stream
     self.teacher = teacher
     self.model = model
     self.distillation = distillation
+    self.captions = captions
     self.vocabulary = vocabulary
     self.preparation = preparation
     self.update = update
@@ -49,10 +53,11 @@ public final class TrainingStep {
   /// Runs one step.
   ///
   /// - Parameters:
-  ///   - batch: Detection samples first, then alignment samples if the method is on.
+  ///   - batch: Detection samples first, then alignment samples if CLIP's image encoder teaches, then
+  ///     caption samples if captions do.
   ///   - learningRate: The rate of this step.
   /// - Returns: What the step gives, still on its way from the device.
-  /// - Throws: `OpenCLError` when the device fails.
+  /// - Throws: `OpenCLError` when the device fails; `TokenizerError`.
   public func run(_ batch: LoadedBatch, learningRate: Float) throws -> PendingLosses {
     // The student may still read what the teacher gave it in the step before.
     try teacher.queue.wait(for: student.queue)
@@ -63,13 +68,21 @@ public final class TrainingStep {
       }, vocabulary: vocabulary, textEncoder: model.regionEncoder, seed: seed,
       iteration: batch.iteration)
     var counts: [String: Int] = [:]
-    if let distillation, batch.streams.count > 1 {
+    var rest = batch.streams.dropFirst()
+    if let distillation, let samples = rest.popFirst() {
       let result = try distillation.losses(
         try student.phase("data") {
-          try preparation.distillationBatch(batch.streams[1], student: student, teacher: teacher)
+          try preparation.distillationBatch(samples, student: student, teacher: teacher)
         }, detector: model.detector, seed: seed, iteration: batch.iteration)
       losses.merge(result.losses) { $1 }
       counts = result.counts
+    }
+    if let captions, let samples = rest.popFirst() {
+      let result = try captions.losses(
+        try student.phase("data") { try preparation.captionBatch(samples, on: student) },
+        detector: model.detector, seed: seed, iteration: batch.iteration)
+      losses.merge(result.losses) { $1 }
+      counts.merge(result.counts) { $1 }
     }
     let ordered = losses.sorted { $0.key < $1.key }.map(\.value)
     let total = try ordered.dropFirst().reduce(ordered[0]) { try $0.adding($1) }

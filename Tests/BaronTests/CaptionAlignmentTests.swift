@@ -124,8 +124,7 @@ struct CaptionAlignmentTests {
     let keep = rows.indices.map { row in
       (0..<shape[1]).map { flags[row * shape[1] + $0] != 0 }
     }
-    return try StudentEmbeddings(
-      words: try placed.gatheredRows(rows), keep: keep, lengths: lengths, encoder: encoder
-    ).sequences
+    return try StudentEmbeddings.sequences(
+      words: try placed.gatheredRows(rows), keep: keep, lengths: lengths, encoder: encoder)
   }
 }

@@ -192,39 +192,13 @@ struct COCOMiniTests {
 
   @Test func captionsAreGroupedByImage() throws {
     let captions = try Captions(path: "\(folder)/captions_train.json")
-    #expect(captions.byImage.count == 89)
-    #expect(captions.byImage.values.reduce(0) { $0 + $1.count } == 445)
-    let some = captions.mentioning(anyOf: ["Dog"])
-    #expect(!some.byImage.isEmpty && some.byImage.count < 89)
-  }
-}
-
-@Suite struct CaptionsTests {
-  private func read(_ text: String) throws -> Captions {
-    let folder = try TemporaryFolder()
-    return try Captions(path: try folder.file("captions.json", text))
-  }
-
-  @Test func bothLayoutsAreRead() throws {
-    let plain = try read(
-      #"{"annotations": [{"image_id": 3, "id": 1, "caption": "A dog"}, "#
-        + #"{"image_id": 3, "id": 2, "caption": "two"}], "images": [{"id": 3}]}"#)
-    let grouped = try read(#"{"images": [{"id": 3, "captions": ["A dog", "two"]}]}"#)
-    #expect(plain == grouped)
-    #expect(plain.byImage == [3: ["A dog", "two"]])
-    #expect(plain.mentioning(anyOf: ["dog"]).byImage.count == 1)
-    #expect(plain.mentioning(anyOf: ["cat"]).byImage.isEmpty)
-  }
-
-  @Test(arguments: [
-    (#"{"annotations": [{"caption": "a"}]}"#, #"annotations[0]: "image_id": is missing"#),
-    (#"{"annotations": [{"image_id": 1, "caption": 4}]}"#, "expected a string"),
-    (#"{"annotations": []}"#, "no record has one"),
-    (#"{"annotations": [{"#, "ends inside"),
-  ])
-  func malformedFilesGiveOneLine(text: String, part: String) throws {
-    let error = #expect(throws: DatasetError.self) { try read(text) }
-    #expect(try #require(error).description.contains(part))
+    #expect(captions.images.count == 89 && captions.count == 445)
+    #expect(captions.images.allSatisfy { $0.captions.count == 5 })
+    let some = captions.imageIndices(mentioning: ClassMentions([["Dog"]]))
+    #expect(!some.isEmpty && some.count < 89)
+    let mentions = try ClassMentions(path: "\(folder)/instances_train.json")
+    #expect(mentions.classCount == 80)
+    #expect(captions.imageIndices(mentioning: mentions).count == 81)
   }
 }
 

@@ -11,9 +11,11 @@ import Testing
 struct MainJobTests {
   static let iterations = 6
 
-  /// Trains with the preset `coco-mini`, shortened; more settings win.
-  static func train(into folder: String, _ settings: String...) throws -> BaronProcess {
-    var arguments = ["train", "coco-mini", "--run", folder]
+  /// Trains with a preset, shortened; more settings win.
+  static func train(
+    _ preset: String = "coco-mini", into folder: String, _ settings: String...
+  ) throws -> BaronProcess {
+    var arguments = ["train", preset, "--run", folder]
     for setting in [
       "training.iterations=\(iterations)", "training.checkpoint_every=2",
       "training.evaluate_every=0", "training.log_every=1", "model.head.score_threshold=0",
@@ -45,6 +47,28 @@ struct MainJobTests {
         ])
       #expect(losses.values.allSatisfy { $0.number?.isFinite ?? false })
     }
+    try evaluate(run)
+    try detect(run, into: scratch.folder)
+  }
+
+  @Test("captions teach a detector that evaluates and detects")
+  func captions() throws {
+    let scratch = try Scratch()
+    let run = scratch.folder + "/run"
+    let trained = try Self.train(
+      "coco-mini-captions", into: run, "training.iterations=30", "training.checkpoint_every=30"
+    ).finish()
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(trained.lines("warning:").isEmpty, "\(trained.errors)")
+    #expect(!trained.lines("captions: 81 images with 405 captions").isEmpty, "\(trained.errors)")
+    let losses = try metrics(run).map { record in
+      try #require(record["losses"]?["loss_caption"]?.number)
+    }
+    try #require(losses.count == 30)
+    func mean(_ part: ArraySlice<Double>) -> Double { part.reduce(0, +) / Double(part.count) }
+    // From the third step on the queues are full and losses compare.
+    let (first, last) = (mean(losses[3..<10]), mean(losses.suffix(7)))
+    #expect(last < 0.95 * first, "caption losses \(losses)")
     try evaluate(run)
     try detect(run, into: scratch.folder)
   }

@@ -15,25 +15,27 @@ struct ToolsTests {
     return line.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
   }
 
-  @Test("what warmup compiled is all that training needs")
-  func warmup() throws {
+  @Test(
+    "what warmup compiled is all that training needs",
+    arguments: ["coco-mini", "coco-mini-captions"])
+  func warmup(preset: String) throws {
     let scratch = try Scratch()
     let cache = "\(scratch.folder)/cache"
     let environment = ["BARON_CACHE": cache]
     func programs() -> Set<String> {
       Set((try? FileManager.default.contentsOfDirectory(atPath: "\(cache)/programs")) ?? [])
     }
-    let cold = try BaronProcess.run("warmup", "coco-mini", environment: environment)
+    let cold = try BaronProcess.run("warmup", preset, environment: environment)
     let first = try counts(cold)
     #expect(first.count == 2 && first[0] > 20 && first[0] == first[1], "\(cold.output)")
     #expect(cold.errors.contains("warmup  5/5 100%"), "\(cold.errors)")
     let compiled = programs()
     #expect(compiled.count >= first[0])
     let warm = try counts(
-      try BaronProcess.run("warmup", "coco-mini", environment: environment))
+      try BaronProcess.run("warmup", preset, environment: environment))
     #expect(warm == [first[0], 0])
     let trained = try BaronProcess.run(
-      "train", "coco-mini", "--run", "\(scratch.folder)/run", "--set", "training.iterations=2",
+      "train", preset, "--run", "\(scratch.folder)/run", "--set", "training.iterations=2",
       "--set", "training.evaluate_every=0", environment: environment)
     #expect(trained.status == 0, "\(trained.errors)")
     #expect(programs() == compiled)

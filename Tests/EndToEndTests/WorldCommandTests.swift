@@ -25,7 +25,7 @@ struct WorldCommandTests {
     }
     let pairs = try CaptionedRegions(path: "\(annotations)/region_captions.json").pairs
     #expect(pairs.count == 15)
-    #expect(try Captions(path: "\(annotations)/captions.json").byImage.count == 3)
+    #expect(try Captions(path: "\(annotations)/captions.json").images.count == 3)
     let image = try ImageDecoder.decode(path: "\(folder)/images/000002.png")
     #expect(image.width == 64 && image.height == 64)
     #expect(

@@ -28,6 +28,14 @@ struct WrongInputTests {
       atPath: scratch.folder + "/taken", withIntermediateDirectories: true)
     expectError(
       try BaronProcess.run("train", "coco-mini", "--run", scratch.folder + "/taken"), "taken")
+    func captions(_ setting: String) throws -> BaronProcess.Result {
+      try BaronProcess.run("train", "coco-mini-captions", "--run", run, "--set", setting)
+    }
+    expectError(try captions("data.caption_annotations="), "data.caption_annotations")
+    let boxes = "${BARON_SHARED}/data/coco-mini/annotations/instances_train.json"
+    expectError(
+      try captions("data.caption_annotations=\(boxes)"), "instances_train.json", "\"caption\"")
+    expectError(try captions("data.caption_images=/nowhere"), "\"captions\"", "/nowhere")
     for wrong in [["fly"], ["train"], ["detect", "x.jpg"], ["evaluate", "--nonsense"]] {
       #expect(try BaronProcess(wrong).finish().status == 64, "\(wrong)")
     }

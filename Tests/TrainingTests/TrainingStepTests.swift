@@ -126,10 +126,12 @@ struct TrainingStepTests {
     #expect(norms[0] == norms[1] && norms[0] > 0)
   }
 
-  @Test func memoryAndRoundTripsStayTheSame() throws {
+  @Test(arguments: [false, true])
+  func memoryAndRoundTripsStayTheSame(captions: Bool) throws {
     let sizes = [(96, 96), (80, 112), (128, 72), (100, 60), (64, 120), (90, 84), (120, 110)]
     var world = try TrainingWorld(images: 14, sizes: sizes)
     world.configuration.optimizer.rate = 1e-4
+    if captions { world.teachByCaptions(alone: false) }
     try TestDevice.withContext(poisoned: false) { context in
       let step = try world.trainer("run", on: context).step
       let queues = [step.student.queue, step.teacher.queue]

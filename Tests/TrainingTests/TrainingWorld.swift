@@ -65,6 +65,7 @@ struct TrainingWorld {
         Self.names.enumerated().map { ["id": .number(Double($0 + 1)), "name": .string($1)] }),
     ]
     let annotationPath = try scratch.write(document.text(), "train.json")
+    let captionPath = try scratch.write(Self.captions(of: records).text(), "captions.json")
     let split = try scratch.write(
       #"{"base": ["apple", "bear", "tie"], "novel": ["cat"]}"#, "split.json")
     configuration = Self.narrow()
@@ -73,9 +74,46 @@ struct TrainingWorld {
     configuration.data.trainImages = scratch.folder
     configuration.data.alignmentAnnotations = annotationPath
     configuration.data.alignmentImages = scratch.folder
+    configuration.data.captionAnnotations = captionPath
+    configuration.data.captionImages = scratch.folder
     configuration.data.validationAnnotations = annotationPath
     configuration.data.validationImages = scratch.folder
     configuration.data.classSplit = split
+  }
+
+  /// One to three captions of each picture but every fourth, in COCO's layout.
+  private static func captions(of records: [JSONValue]) -> JSONValue {
+    var annotations: [JSONValue] = []
+    for (index, record) in records.enumerated() where index % 4 != 3 {
+      let (first, second) = (names[index % names.count], names[(index + 1) % names.count])
+      let texts = ["a \(first) and a \(second)", "two things", "a \(second) on grey"]
+      for text in texts.prefix(1 + index % 3) {
+        annotations.append([
+          "id": .number(Double(annotations.count + 1)), "image_id": record["id"] ?? 0,
+          "caption": .string(text),
+        ])
+      }
+    }
+    return ["images": .array(records), "annotations": .array(annotations)]
+  }
+
+  /// Turns captions on.
+  ///
+  /// - Parameter alone: Whether they are the only teacher, of a head as in the published setting, or
+  ///   teach beside CLIP's image encoder.
+  mutating func teachByCaptions(alone: Bool) {
+    configuration.captions.enabled = true
+    guard alone else { return }
+    configuration.alignment.kind = .none
+    configuration.model.rpn.detached = false
+    configuration.model.rpn.anchorStrides = [16]
+    configuration.model.rpn.anchorSizes = [16, 32, 64]
+    configuration.model.head.kind = .c4
+    configuration.model.head.activation = .sigmoid
+    configuration.model.head.background = .zero
+    configuration.model.head.backgroundWeight = 0
+    configuration.model.head.temperatureTrain = 25
+    configuration.model.head.temperatureTest = 25
   }
 
   static func annotation(id: Int, image: Int, label: Int, box: [Double]) -> JSONValue {
@@ -122,6 +160,11 @@ struct TrainingWorld {
     run.alignment.occurrenceLimit = 40
     run.alignment.cache.firstCall = 3
     run.alignment.cache.capacity = 12
+    run.captions.filter.topCount = 10
+    run.captions.filter.objectness = 0.3
+    run.captions.regionLimit = 3
+    run.captions.sentenceQueueLength = 20
+    run.captions.captionQueueLength = 12
     run.optimizer.rate = 0.02
     run.optimizer.referenceBatch = 0
     run.optimizer.warmupIterations = 2

@@ -29,7 +29,8 @@ extension RunConfiguration.Captions: ConfigurationSection {
     try keys.field("weight", &weight, .notNegative)
     try keys.field("temperature", &temperature, .positive)
     try keys.section("filter", &filter)
-    try keys.field("region_limit", &regionLimit, .whole(0...75))
+    // One of at most 20! orders is drawn by its number.
+    try keys.field("region_limit", &regionLimit, .whole(0...19))
     try keys.field("permutation_limit", &permutationLimit, .whole(1...24))
     try keys.field("sentence_queue_length", &sentenceQueueLength, .atLeast(0))
     try keys.field("caption_queue_length", &captionQueueLength, .atLeast(0))

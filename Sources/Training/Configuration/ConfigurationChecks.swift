@@ -137,15 +137,13 @@ extension RunConfiguration {
           "is 0, but alignment.kind is \(alignment.kind.rawValue); give at least 1 or kind none"
         ))
     }
-    if captions.enabled {
-      found += captionConflicts()
-    }
-    if alignment.kind == .none, model.head.ensemble != .none {
+    if captions.enabled { found += captionConflicts() }
+    if alignment.kind == .none, !captions.enabled, model.head.ensemble != .none {
       found.append(
         (
           "model.head.ensemble",
-          "is \(model.head.ensemble.rawValue), but alignment.kind is none, so nothing would train "
-            + "the second head; give none"
+          "is \(model.head.ensemble.rawValue), but alignment.kind is none and captions are off, so "
+            + "nothing would train the second head; give none"
         ))
     }
     if model.head.activation == .sigmoid, model.head.ensemble != .none {

@@ -25,6 +25,7 @@ public struct Preset: Sendable {
 
   /// All presets, sorted by their files' names.
   public static let all = [
+    Preset("coco-mini-captions", .train, PackageResources.coco_mini_captions_yaml),
     Preset("coco-mini", .train, PackageResources.coco_mini_yaml),
     Preset("demo-bags", .train, PackageResources.demo_bags_yaml),
     Preset("demo-individual", .train, PackageResources.demo_individual_yaml),
