@@ -77,7 +77,8 @@ struct CaptionTrainingTests {
   private func detects(_ world: TrainingWorld, with run: String, on context: Context) throws {
     let image = try ImageDecoder.decode(path: world.path("1.png"))
     let detector = try ObjectDetector(
-      run: world.path(run), vocabulary: .dataSet(["apple", "bear"]),
+      ModelLocation(run: world.path(run), warn: { Issue.record("\($0)") }),
+      vocabulary: .dataSet(["apple", "bear"]),
       on: try ComputeStream(context: context), warn: { Issue.record("\($0)") })
     #expect(detector.report.contains("0 missing"))
     for found in try detector.detect([image], above: 0).joined() {
