@@ -48,7 +48,7 @@ let package = Package(
       ],
       resources: [.embedInCode("Presets")]),
     .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
-    .target(name: "DemoWorld", dependencies: ["Formats", "Datasets"]),
+    .target(name: "DemoWorld", dependencies: ["Formats", "Masks", "Datasets"]),
     // Row 10: the command line.
     .executableTarget(
       name: "BaronCLI",

@@ -70,7 +70,7 @@ public enum DemoWorld {
       ("instances_novel", Glyph.novel),
     ]
     for (name, glyphs) in tables {
-      try write(instances(of: scenes, keeping: glyphs, pixels: pixels), name, folder)
+      try write(try instances(of: scenes, keeping: glyphs, pixels: pixels), name, folder)
     }
     try write(captions(of: scenes, pixels: pixels), "captions", folder)
     if regionsPerImage > 0 {
@@ -129,7 +129,7 @@ public enum DemoWorld {
 
   private static func instances(
     of scenes: [Scene], keeping glyphs: [Glyph], pixels: Int
-  ) -> JSONValue {
+  ) throws -> JSONValue {
     let kept = Set(glyphs)
     var annotations: [JSONValue] = []
     var number = 0.0
@@ -144,6 +144,10 @@ public enum DemoWorld {
           "category_id": .number(id(of: object.glyph)),
           "bbox": .array(box.numbers.map { .number($0) }), "area": .number(box.width * box.height),
           "iscrowd": 0,
+          "segmentation": [
+            "size": .array([.number(Double(pixels)), .number(Double(pixels))]),
+            "counts": .string(try object.mask(pixels: pixels).text),
+          ],
         ])
       }
     }

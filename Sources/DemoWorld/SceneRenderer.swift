@@ -1,6 +1,7 @@
 import Datasets
 import Formats
 import Foundation
+import Masks
 
 extension Scene {
   /// Paints the scene.
@@ -53,23 +54,18 @@ extension Scene {
     _ object: Object, scale: Double, pixels: Int, _ values: inout [Double],
     _ random: inout CounterRandom
   ) {
-    let box = object.box
-    let (halfWidth, halfHeight) = (Double(box.width) / 2 * scale, Double(box.height) / 2 * scale)
-    let centerX = Double(box.x1 + box.x2) / 2 * scale
-    let centerY = Double(box.y1 + box.y2) / 2 * scale
-    let (cosine, sine) = (cos(object.rotation), sin(object.rotation))
-    // A turned square reaches beyond its box by the sine of the turn.
-    let reach = abs(sine) + cosine
-    let columns = Self.span(centerX, halfWidth * reach, pixels)
+    let place = Placement(object, scale: scale)
+    let columns = Self.span(place.centerX, place.halfWidth * place.reach, pixels)
     let color = [object.color.red, object.color.green, object.color.blue].map { Double($0) / 255 }
-    for y in Self.span(centerY, halfHeight * reach, pixels) {
+    for y in Self.span(place.centerY, place.halfHeight * place.reach, pixels) {
       for x in columns {
         var hits = 0
-        for sample in 0..<16 {
-          let across = (Double(x) + (Double(sample % 4) + 0.5) / 4 - centerX) / halfWidth
-          let down = (Double(y) + (Double(sample / 4) + 0.5) / 4 - centerY) / halfHeight
-          let turned = (x: across * cosine + down * sine, y: down * cosine - across * sine)
-          if object.glyph.contains(x: turned.x, y: turned.y) { hits += 1 }
+        for sample in 0..<16
+        where place.contains(
+          x: Double(x) + (Double(sample % 4) + 0.5) / 4,
+          y: Double(y) + (Double(sample / 4) + 0.5) / 4)
+        {
+          hits += 1
         }
         guard hits > 0 else { continue }
         let share = Double(hits) / 16
@@ -82,8 +78,56 @@ extension Scene {
     }
   }
 
-  private static func span(_ center: Double, _ half: Double, _ pixels: Int) -> Range<Int> {
+  fileprivate static func span(_ center: Double, _ half: Double, _ pixels: Int) -> Range<Int> {
     let first = max(0, Int((center - half).rounded(.down)))
     return first..<max(first, min(pixels, Int((center + half).rounded(.up))))
+  }
+}
+
+/// Where an object stands in a picture.
+private struct Placement {
+  let glyph: Glyph
+  let halfWidth: Double
+  let halfHeight: Double
+  let centerX: Double
+  let centerY: Double
+  let cosine: Double
+  let sine: Double
+
+  init(_ object: Scene.Object, scale: Double) {
+    let box = object.box
+    glyph = object.glyph
+    (halfWidth, halfHeight) = (Double(box.width) / 2 * scale, Double(box.height) / 2 * scale)
+    centerX = Double(box.x1 + box.x2) / 2 * scale
+    centerY = Double(box.y1 + box.y2) / 2 * scale
+    (cosine, sine) = (cos(object.rotation), sin(object.rotation))
+  }
+
+  /// A turned square reaches beyond its box by the sine of the turn.
+  var reach: Double { abs(sine) + cosine }
+
+  /// Whether a point of the picture is in the shape.
+  func contains(x: Double, y: Double) -> Bool {
+    let (across, down) = ((x - centerX) / halfWidth, (y - centerY) / halfHeight)
+    return glyph.contains(x: across * cosine + down * sine, y: down * cosine - across * sine)
+  }
+}
+
+extension Scene.Object {
+  /// The pixels whose centres are in the shape, whatever stands in front of it.
+  ///
+  /// - Parameter pixels: The width and height of the picture.
+  /// - Returns: The mask.
+  /// - Throws: `MaskError` for a picture too large for a mask.
+  public func mask(pixels: Int) throws -> RunLengthMask {
+    let place = Placement(self, scale: Double(pixels) / Scene.side)
+    let columns = Scene.span(place.centerX, place.halfWidth * place.reach, pixels)
+    var bitmap = [UInt8](repeating: 0, count: pixels * pixels)
+    for y in Scene.span(place.centerY, place.halfHeight * place.reach, pixels) {
+      for x in columns where place.contains(x: Double(x) + 0.5, y: Double(y) + 0.5) {
+        bitmap[y * pixels + x] = 1
+      }
+    }
+    return try RunLengthMask(width: pixels, height: pixels, bitmap: bitmap)
   }
 }

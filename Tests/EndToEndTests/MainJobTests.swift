@@ -70,7 +70,7 @@ struct MainJobTests {
     let (first, last) = (mean(losses[3..<10]), mean(losses.suffix(7)))
     #expect(last < 0.95 * first, "caption losses \(losses)")
     try evaluate(run)
-    try detect(run, into: scratch.folder)
+    try detect(run, of: "coco-mini-captions", into: scratch.folder)
   }
 
   private func evaluate(_ run: String) throws {
@@ -88,7 +88,9 @@ struct MainJobTests {
     #expect(json.text().contains("novel"))
   }
 
-  private func detect(_ run: String, into folder: String) throws {
+  private func detect(
+    _ run: String, of config: String = "coco-mini", into folder: String
+  ) throws {
     let photo = "\(Fixture.sharedFolder)/data/images/bus.jpg"
     let original = try ImageDecoder.decode(path: photo)
     var results: [[String]] = []
@@ -121,11 +123,13 @@ struct MainJobTests {
         }.sorted())
     }
     #expect(results[0] == results[1])
-    try sameFromAWeightFile(run, photo, into: folder)
+    try sameFromAWeightFile(run, of: config, photo, into: folder)
   }
 
   /// Weights without a run, their configuration by name; batches and crops change nothing.
-  private func sameFromAWeightFile(_ run: String, _ photo: String, into folder: String) throws {
+  private func sameFromAWeightFile(
+    _ run: String, of config: String, _ photo: String, into folder: String
+  ) throws {
     let checkpoints = try FileManager.default.contentsOfDirectory(atPath: "\(run)/checkpoints")
     let weights = "\(run)/checkpoints/\(try #require(checkpoints.max()))/model.safetensors"
     let names = ["--vocabulary", "bus, person", "--score-threshold", "0", "--limit", "5"]
@@ -137,7 +141,7 @@ struct MainJobTests {
     #expect(one.status == 0, "\(one.errors)")
     let two = try BaronProcess(
       [
-        "detect", photo, other, "--checkpoint", weights, "--config", "coco-mini", "--set",
+        "detect", photo, other, "--checkpoint", weights, "--config", config, "--set",
         "model.head.score_threshold=0", "--crop",
         "--output", "\(folder)/two",
       ] + names

@@ -102,6 +102,28 @@ import Testing
     #expect(image == Scene(seed: 5, index: 0).render())
   }
 
+  @Test func masksLieInTheirBoxes() throws {
+    for index in 0..<20 {
+      for object in Scene(seed: 5, index: index).objects {
+        for pixels in [96, 400] {
+          let bounds = try object.mask(pixels: pixels).bounds
+          let scale = Float(pixels) / Float(Scene.side)
+          let box = object.box
+          // A shape is turned a little in its box.
+          let found = BoundingBox(
+            x1: Float(bounds.x), y1: Float(bounds.y), x2: Float(bounds.x + bounds.width),
+            y2: Float(bounds.y + bounds.height))
+          for (edge, wanted) in [
+            (found.x1, box.x1), (found.y1, box.y1), (found.x2, box.x2), (found.y2, box.y2),
+          ] {
+            let slack = 1 + 0.3 * scale * max(box.width, box.height)
+            #expect(abs(edge - scale * wanted) < slack, "\(object.glyph)")
+          }
+        }
+      }
+    }
+  }
+
   @Test func anUnwritableFolderIsOneLine() {
     #expect {
       try DemoWorld.write(to: "/proc/demo", images: 1, seed: 1)
