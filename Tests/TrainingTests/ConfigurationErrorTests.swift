@@ -163,6 +163,31 @@ struct ConfigurationErrorTests {
         + "give at least 1 or kind none"
     ),
     (
+      "alignment: {kind: none}\nmodel: {head: {ensemble: split}}\n",
+      "x.yaml: line 2, column 26: model.head.ensemble is split, but alignment.kind is none and "
+        + "captions are off, so nothing would train the second head; give none"
+    ),
+    (
+      "model: {head: {ensemble: uniform, activation: sigmoid}}\n",
+      "x.yaml: line 1, column 26: model.head.ensemble is uniform, but the activation is sigmoid; two "
+        + "heads are combined by softmax scores only"
+    ),
+    (
+      "model: {head: {kind: c4}, rpn: {anchor_strides: [16]}, mask: {enabled: true}}\n",
+      "x.yaml: line 1, column 73: model.mask.enabled is true, but a mask head needs a pyramid: "
+        + "head.kind is c4"
+    ),
+    (
+      "captions: {enabled: true, region_limit: 12}\n",
+      "x.yaml: line 1, column 41: captions.region_limit is 12, so an image of 13 regions with 6 "
+        + "words each needs 80 tokens, but the text encoder takes 77; give at most 11"
+    ),
+    (
+      "captions: {enabled: true}\ntraining: {caption_batch: 0}\n",
+      "x.yaml: line 2, column 27: training.caption_batch is 0, but captions.enabled is true; give at "
+        + "least 1"
+    ),
+    (
       "optimizer: {milestones: [5, 5]}\n",
       "x.yaml: line 1, column 25: optimizer.milestones must rise from value to value"
     ),
