@@ -50,7 +50,7 @@ import Testing
     #expect(digests[0] == digests[1] && digests[0] != digests[2])
     // A world that is meant to change gets its new digest here.
     #expect(
-      digests[0] == "c645cfac27737dbc6ec087b31262c5cab24c1fd6f521e7d9934864f2b6c1ba1f")
+      digests[0] == "80bcbf1d2774a43e6ad80d8b6c49062f2b6c217816a8c21f8230485e5b96fd6f")
   }
 
   @Test func captionsAgreeWithBoxes() throws {

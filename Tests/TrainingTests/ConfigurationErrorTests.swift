@@ -174,7 +174,7 @@ struct ConfigurationErrorTests {
     ),
     (
       "model: {head: {kind: c4}, rpn: {anchor_strides: [16]}, mask: {enabled: true}}\n",
-      "x.yaml: line 1, column 73: model.mask.enabled is true, but a mask head needs a pyramid: "
+      "x.yaml: line 1, column 72: model.mask.enabled is true, but a mask head needs a pyramid: "
         + "head.kind is c4"
     ),
     (

@@ -138,7 +138,7 @@ struct TrainingStepTests {
       var live: [Int] = []
       var reserved: [Int] = []
       var reads: [Int] = []
-      for batch in try batches(world, 24) {
+      for batch in try batches(world, 30) {
         let before = queues.reduce(0) { $0 + $1.readCount }
         let pending = try step.run(batch, learningRate: 1e-4)
         reads.append(queues.reduce(0) { $0 + $1.readCount } - before)
@@ -152,8 +152,9 @@ struct TrainingStepTests {
       let settled = live.suffix(8)
       let (least, most) = (settled.min() ?? 0, settled.max() ?? 0)
       #expect(Double(most) <= 1.01 * Double(least), "bytes in use after a step: \(live)")
-      let early = Double(reserved[7])
-      #expect(Double(reserved[23]) <= 1.25 * early, "bytes reserved: \(reserved)")
+      // Sizes vary, so the largest step may come late, but not by much.
+      let early = Double(reserved[4])
+      #expect(Double(reserved[29]) <= 1.25 * early, "bytes reserved: \(reserved)")
     }
   }
 }
