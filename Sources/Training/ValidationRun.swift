@@ -66,7 +66,7 @@ public struct ValidationRun: Sendable {
     }
     let data = configuration.data
     var settings = EvaluationSettings()
-    settings.scoreThreshold = Double(detector.scoreThreshold)
+    settings.scoreThreshold = configuration.model.head.scoreThreshold
     return try evaluate(
       annotations: data.validationAnnotations, detections: path, split: try split(),
       settings: settings)
