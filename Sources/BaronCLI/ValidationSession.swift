@@ -31,7 +31,7 @@ struct ValidationSession {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let name =
       location.iteration.map { "iteration-\($0)" }
-      ?? URL(filePath: location.checkpoint).lastPathComponent
+      ?? URL(filePath: location.checkpoint).deletingPathExtension().lastPathComponent
     let path = "\(folder)/\(name).json"
     let line = ProgressLine(label: "evaluate", total: validation.imageCount)
     line.note("device: \(context.device.name); checkpoint: \(location.checkpoint)")

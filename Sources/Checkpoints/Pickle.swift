@@ -16,15 +16,20 @@ enum PickleValue {
   case tuple(Int)
   case list(Int)
   case dictionary(Int)
+  /// What would have come of ``PickleCallable/bookkeeping``; nobody looks into it.
+  case opaque
 }
 
-/// What a pickle may name: the few things a plain state dict is made of.
+/// What a pickle may name: the few things a plain state dict is made of, and what training programs
+/// leave beside it.
 enum PickleCallable: Equatable {
   case orderedDictionary
   case rebuildTensor
   case rebuildParameter
   case size
   case storageType(StoredType)
+  /// Something that is passed over without being made: see ``bookkeepers``.
+  case bookkeeping
 
   init?(module: String, name: String) {
     switch (module, name) {
@@ -35,9 +40,25 @@ enum PickleCallable: Equatable {
     case ("torch", _):
       guard let type = Self.storageTypes[name] else { return nil }
       self = .storageType(type)
-    default: return nil
+    default:
+      guard Self.bookkeepers[module]?.contains(name) == true else { return nil }
+      self = .bookkeeping
     }
   }
+
+  /// What MMEngine's runner and PyTorch's schedulers write beside the weights: histories of losses,
+  /// NumPy numbers, counters. The authors' published files have them.
+  private static let bookkeepers: [String: Set<String>] = [
+    "mmengine.logging.history_buffer": ["HistoryBuffer"],
+    "numpy": ["ndarray", "dtype"],
+    "numpy.core.multiarray": ["scalar", "_reconstruct"],
+    "numpy._core.multiarray": ["scalar", "_reconstruct"],
+    "collections": ["Counter", "defaultdict", "deque"],
+    "_codecs": ["encode"],
+    // Names a method of the history; it is not looked up.
+    "builtins": ["getattr", "set", "dict", "list"],
+    "__builtin__": ["getattr", "set", "dict", "list"],
+  ]
 
   private static let storageTypes: [String: StoredType] = [
     "FloatStorage": .float32, "HalfStorage": .float16, "BFloat16Storage": .bfloat16,

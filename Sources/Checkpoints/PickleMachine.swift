@@ -1,5 +1,8 @@
 /// Unpacks a pickle that holds numbers, texts, containers and tensors; runs nothing it names.
 ///
+/// What training programs leave beside the weights (``PickleCallable/bookkeeping``) becomes an opaque
+/// value without being made; anything else that is named is refused.
+///
 /// Source: the opcode descriptions of Python's `pickletools`; protocols 0 to 5.
 struct PickleMachine {
   private var reader: PickleReader
@@ -42,11 +45,12 @@ struct PickleMachine {
       }
       try pushGlobal(module: module, name: name)
     case 0x52: try reduce()  // REDUCE
+    case 0x81: try makeObject()  // NEWOBJ
     case 0x62: try build()  // BUILD
     case 0x51: try pushStorage()  // BINPERSID
     case 0x69:  // INST
       throw .refused("\(try reader.line()).\(try reader.line())")
-    case 0x81, 0x92, 0x6F, 0x82, 0x83, 0x84, 0x50, 0x97, 0x98:
+    case 0x92, 0x6F, 0x82, 0x83, 0x84, 0x50, 0x97, 0x98:
       throw .refused("the opcode 0x\(String(opcode, radix: 16))")
     default:
       if try pushScalar(opcode) { break }
@@ -185,6 +189,7 @@ struct PickleMachine {
   }
 
   private mutating func append(_ elements: [PickleValue]) throws(PickleProblem) {
+    if case .opaque? = stack.last { return }
     guard case .list(let index)? = stack.last else {
       throw .damaged("elements without a list before byte \(reader.position)")
     }
@@ -192,6 +197,7 @@ struct PickleMachine {
   }
 
   private mutating func set(_ items: [PickleValue]) throws(PickleProblem) {
+    if case .opaque? = stack.last { return }
     guard case .dictionary(let index)? = stack.last, items.count.isMultiple(of: 2) else {
       throw .damaged("members without a dictionary before byte \(reader.position)")
     }
@@ -260,7 +266,16 @@ struct PickleMachine {
       stack.append(first)
     case .rebuildTensor: try rebuildTensor(arguments)
     case .storageType: throw .refused("a call of a storage type")
+    case .bookkeeping: stack.append(.opaque)
     }
+  }
+
+  /// An object made from its class and a tuple of arguments.
+  private mutating func makeObject() throws(PickleProblem) {
+    guard case .tuple = try pop(), case .callable(.bookkeeping) = try pop() else {
+      throw .refused("an object of a class (the opcode 0x81) before byte \(reader.position)")
+    }
+    stack.append(.opaque)
   }
 
   /// Arguments: storage, offset, shape, strides, requires_grad, hooks and perhaps more.
@@ -290,8 +305,9 @@ struct PickleMachine {
   /// State dicts carry attributes beside their members (`_metadata`); they are of no use here.
   private mutating func build() throws(PickleProblem) {
     _ = try pop()
-    guard case .dictionary? = stack.last else {
-      throw .refused("a state for something that is not a dictionary")
+    switch stack.last {
+    case .dictionary, .opaque: break
+    default: throw .refused("a state for something that is not a dictionary")
     }
   }
 }

@@ -128,6 +128,40 @@ struct TorchCheckpointTests {
     #expect(try reason(archive(state)).contains("a state for something"))
   }
 
+  /// What MMEngine's runner writes beside the weights is passed over, and nothing of it is made.
+  @Test func historiesOfATrainingRunArePassedOver() throws {
+    let scratch = try Scratch()
+    // A number of NumPy: its type and its bytes.
+    let scalar =
+      Opcode.global("numpy._core.multiarray", "scalar") + Opcode.mark
+      + Opcode.global("numpy", "dtype") + Opcode.mark + Opcode.text("f8") + Opcode.tuple
+      + Opcode.reduce + Opcode.global("_codecs", "encode") + Opcode.mark + Opcode.text("x")
+      + Opcode.text("latin1") + Opcode.tuple + Opcode.reduce + Opcode.tuple + Opcode.reduce
+    let history =
+      Opcode.global("mmengine.logging.history_buffer", "HistoryBuffer") + Opcode.emptyTuple + [0x81]
+      + Opcode.dictionary([("max_length", Opcode.integer(9)), ("last", scalar)]) + [0x62]
+    let weights = Opcode.dictionary([("w", Opcode.tensor("0", count: 6, shape: [6], strides: [1]))])
+    let path = try scratch.write(
+      archive(
+        Opcode.dictionary([
+          ("meta", Opcode.dictionary([("seed", scalar)])), ("state_dict", weights),
+          ("message_hub", Opcode.dictionary([("log_scalars", history)])),
+        ])))
+    let opened = try TorchCheckpoint(path: path)
+    #expect(opened.names == ["w"])
+    #expect(try opened.tensor(named: "w").floats() == [0, 1, 2, 3, 4, 5])
+    // A weight is never one of them.
+    let odd = try scratch.write(
+      archive(
+        Opcode.dictionary([
+          ("w", history), ("v", Opcode.tensor("0", count: 6, shape: [6], strides: [1])),
+        ])))
+    #expect(try TorchCheckpoint(path: odd).names == ["v"])
+    // Another class of the same module is refused as ever.
+    let other = Opcode.global("mmengine.logging.history_buffer", "Other")
+    #expect(try reason(archive(other)).contains("mmengine.logging.history_buffer.Other"))
+  }
+
   @Test func tensorsOutsideTheirStorageAreRefused() throws {
     func view(
       key: String = "0", count: Int = 6, offset: Int = 0, _ shape: [Int], _ strides: [Int]
