@@ -46,8 +46,9 @@ enum PickleCallable: Equatable {
     }
   }
 
-  /// What MMEngine's runner and PyTorch's schedulers write beside the weights: histories of losses,
-  /// NumPy numbers, counters. The authors' published files have them.
+  /// What MMEngine's runner and PyTorch's schedulers write beside the weights.
+  ///
+  /// Histories of losses, NumPy numbers and counters; the authors' published files have them.
   private static let bookkeepers: [String: Set<String>] = [
     "mmengine.logging.history_buffer": ["HistoryBuffer"],
     "numpy": ["ndarray", "dtype"],
