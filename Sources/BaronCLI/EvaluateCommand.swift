@@ -21,6 +21,8 @@ struct EvaluateCommand: ParsableCommand {
 
       Examples: baron evaluate --checkpoint runs/first
                 baron evaluate --checkpoint published.pth --config ov-coco-fpn-kd
+                baron evaluate --checkpoint runs/lvis --split voc \
+      --set data.validation_annotations=voc.json --set data.validation_images=VOCdevkit
                 baron evaluate --annotations val.json --detections found.json
       """)
 
@@ -34,7 +36,8 @@ struct EvaluateCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "How classes are divided: ov-coco (default), coco, ov-lvis, voc or a JSON file.",
+      "How classes are divided: ov-coco, coco, ov-lvis, voc or a JSON file; by default as the model's "
+        + "configuration says, else ov-coco.",
       discussion: """
         ov-coco: 48 base and 17 novel classes; coco: the COCO metric without groups, Objects365 too; \
         ov-lvis: rare, common and frequent classes; voc: the VOC devkit's AP50 and AP75. A file holds \
@@ -71,9 +74,7 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "Leave out detections of categories that the annotations do not list.")
   var dropUnknownCategories = false
 
-  @Flag(
-    name: [.customLong("per-category"), .customLong("classes")],
-    help: "Add a table with every class; --json always has it.")
+  @Flag(help: "Add a table with every class; --json always has it.")
   var perCategory = false
 
   @Flag(name: .long, help: "Print JSON with every number at full precision instead of tables.")
@@ -83,20 +84,18 @@ struct EvaluateCommand: ParsableCommand {
 
   func validate() throws {
     if model.checkpoint != nil {
-      guard annotations == nil, detections == nil, split == nil, iou == nil, !onlyImagesOfSplit,
-        !onlyClassesOfSplit, !dropUnknownCategories, vocInterpolation == nil, !vocLegacyWidth
-      else {
+      guard annotations == nil, detections == nil, !dropUnknownCategories else {
         throw ValidationError(
-          "a run brings its data and classes: with --checkpoint leave out the options of "
-            + "--annotations and --detections")
+          "a run brings its data: with --checkpoint leave out --annotations, --detections and "
+            + "--drop-unknown-categories")
       }
-      return
-    }
-    guard annotations != nil, detections != nil else {
-      throw ValidationError("give --checkpoint, or --annotations and --detections")
-    }
-    guard model.isEmpty else {
-      throw ValidationError("--config, --set and --clip go with --checkpoint")
+    } else {
+      guard annotations != nil, detections != nil else {
+        throw ValidationError("give --checkpoint, or --annotations and --detections")
+      }
+      guard model.isEmpty else {
+        throw ValidationError("--config, --set and --clip go with --checkpoint")
+      }
     }
     let split = split ?? Self.usualSplit
     guard
@@ -132,12 +131,6 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   private func score() throws -> EvaluationSummary {
-    if let location = try model.location(warn: DetectCommand.warn) {
-      let result = try ValidationSession(location: location, clip: model.clip)
-        .run(context: try device.makeContext())
-      FileHandle.standardError.write(Data("detections: \(result.detections)\n".utf8))
-      return result.summary
-    }
     var settings = EvaluationSettings()
     settings.onlyImagesOfSplit = onlyImagesOfSplit
     settings.onlyClassesOfSplit = onlyClassesOfSplit
@@ -145,9 +138,17 @@ struct EvaluateCommand: ParsableCommand {
     settings.iouTypes = iou.map { [$0] }
     settings.voc.interpolation = vocInterpolation ?? .elevenPoint
     settings.voc.countsLastPixel = vocLegacyWidth
-    return try evaluate(
-      annotations: annotations ?? "", detections: detections ?? "", split: try classSplit(),
-      settings: settings)
+    guard let location = try model.location(warn: DetectCommand.warn) else {
+      return try evaluate(
+        annotations: annotations ?? "", detections: detections ?? "", split: try classSplit(),
+        settings: settings)
+    }
+    let result = try ValidationSession(
+      location: location, clip: model.clip, split: split == nil ? nil : try classSplit(),
+      settings: settings
+    ).run(context: try device.makeContext())
+    FileHandle.standardError.write(Data("detections: \(result.detections)\n".utf8))
+    return result.summary
   }
 
   private func classSplit() throws -> ClassSplit {

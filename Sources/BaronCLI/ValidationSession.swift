@@ -11,6 +11,21 @@ struct ValidationSession {
   let location: ModelLocation
   /// A CLIP folder other than the configuration's.
   let clip: String?
+  /// The protocol; nil takes that of the configuration's classes.
+  var split: ClassSplit?
+  /// Further choices of the scoring.
+  var settings = EvaluationSettings()
+
+  /// A name that no results file has yet: another vocabulary or data set must not replace the first.
+  private static func unused(_ stem: String) -> String {
+    var path = "\(stem).json"
+    var number = 1
+    while FileManager.default.fileExists(atPath: path) {
+      number += 1
+      path = "\(stem)-\(number).json"
+    }
+    return path
+  }
 
   /// Detects and scores; the detections go into the run's folder.
   ///
@@ -32,11 +47,12 @@ struct ValidationSession {
     let name =
       location.iteration.map { "iteration-\($0)" }
       ?? URL(filePath: location.checkpoint).deletingPathExtension().lastPathComponent
-    let path = "\(folder)/\(name).json"
+    let path = Self.unused("\(folder)/\(name)")
     let line = ProgressLine(label: "evaluate", total: validation.imageCount)
     line.note("device: \(context.device.name); checkpoint: \(location.checkpoint)")
     let summary = try validation.run(
-      detector, writingTo: path, progress: { line.update(step: $0) },
+      detector, writingTo: path, split: split, settings: settings,
+      progress: { line.update(step: $0) },
       warn: { line.note("warning: \($0)") })
     line.finish()
     return (summary, path)

@@ -30,12 +30,15 @@ public struct ValidationRun: Sendable {
   /// - Parameters:
   ///   - detector: Looks for ``vocabulary``.
   ///   - path: Where the results file goes.
+  ///   - split: The protocol; nil takes that of the configuration's classes.
+  ///   - settings: Further choices of the scoring.
   ///   - progress: Gets the number of images done.
   ///   - warn: Gets one line per image that cannot be read; it counts as without detections.
   /// - Returns: The scores.
   /// - Throws: `EvaluationError` or `FormatError` when a file is bad; `OpenCLError`.
   public func run(
-    _ detector: ObjectDetector, writingTo path: String, progress: (Int) -> Void,
+    _ detector: ObjectDetector, writingTo path: String, split: ClassSplit? = nil,
+    settings: EvaluationSettings = EvaluationSettings(), progress: (Int) -> Void,
     warn: (String) -> Void
   ) throws -> EvaluationSummary {
     let folder = configuration.data.validationImages
@@ -64,16 +67,15 @@ public struct ValidationRun: Sendable {
         progress(range.upperBound)
       }
     }
-    let data = configuration.data
-    var settings = EvaluationSettings()
+    var settings = settings
     settings.scoreThreshold = configuration.model.head.scoreThreshold
     return try evaluate(
-      annotations: data.validationAnnotations, detections: path, split: try split(),
-      settings: settings)
+      annotations: configuration.data.validationAnnotations, detections: path,
+      split: try split ?? ownSplit(), settings: settings)
   }
 
   /// The protocol of the configuration's classes.
-  private func split() throws -> ClassSplit {
+  private func ownSplit() throws -> ClassSplit {
     let classSplit = configuration.data.classSplit
     if classSplit == RunConfiguration.Data.openVocabularyLVIS { return .frequency }
     let split = try TrainingData.split(

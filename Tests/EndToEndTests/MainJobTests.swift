@@ -86,6 +86,15 @@ struct MainJobTests {
     #expect(alone.status == 0, "\(alone.errors)")
     let json = try JSONValue(parsing: alone.output, source: "evaluate --json")
     #expect(json.text().contains("novel"))
+    // Another data set and its own protocol, without a word of training.
+    let transferred = "\(Fixture.sharedFolder)/data/coco-mini"
+    let transfer = try BaronProcess.run(
+      "evaluate", "--checkpoint", run, "--split", "voc", "--set",
+      "data.validation_annotations=\(transferred)/annotations/instances_val_novel.json", "--set",
+      "data.validation_images=\(transferred)/images/val2017")
+    #expect(transfer.status == 0, "\(transfer.errors)")
+    #expect(transfer.output.contains("VOC") && transfer.output.contains("AP50"))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: folder).count == 2)
   }
 
   private func detect(
