@@ -106,7 +106,7 @@ let package = Package(
       ]),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["BaronCLI", "Checkpoints", "Formats", "Datasets", "TestSupport"]),
+      dependencies: ["BaronCLI", "Checkpoints", "Formats", "Masks", "Datasets", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x

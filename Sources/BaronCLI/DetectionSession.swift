@@ -70,14 +70,14 @@ struct DetectionSession {
       }
     }
     line.finish()
-    try writeImages(images, ids: ids)
     for file in unreadable.prefix(files.count > 1 ? unreadable.count : 0) {
       FileHandle.standardError.write(Data("not read: \(file)\n".utf8))
     }
     guard !images.isEmpty else {
-      throw DetectError.nothingReadable(
-        count: files.count, first: firstReason ?? "")
+      folder.discard("detections.json")
+      throw DetectError.nothingReadable(count: files.count, first: firstReason ?? "")
     }
+    try writeImages(images, ids: ids)
     if !printsJSON {
       print(
         "\(images.count) of \(files.count) images; pictures and detections.json in \(folder.path)")

@@ -41,6 +41,14 @@ struct OutputFolder {
     return OutputFolder(path: path)
   }
 
+  /// Takes back a results file without results, and the folder when nothing else is in it.
+  ///
+  /// - Parameter name: The file.
+  func discard(_ name: String) {
+    try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
+    rmdir(path)
+  }
+
   /// A name for the picture of an image, given to no other.
   ///
   /// - Parameter image: The image's path.

@@ -4,7 +4,8 @@ import Datasets
 enum PictureSheet {
   private static let gap = 12
 
-  /// Draws boxes on a picture, enlarged first so that names stay readable on small ones.
+  /// Draws boxes on a picture, enlarged first so that names stay readable on small ones; masks are
+  /// drawn on pictures of their own size.
   ///
   /// - Parameters:
   ///   - image: The picture.
@@ -19,7 +20,8 @@ enum PictureSheet {
         LabeledBox(
           box: BoundingBox(
             x1: item.box.x1 * scale, y1: item.box.y1 * scale, x2: item.box.x2 * scale,
-            y2: item.box.y2 * scale), label: item.label, score: item.score)
+            y2: item.box.y2 * scale), label: item.label, score: item.score,
+          mask: factor == 1 ? item.mask : nil)
       })
     return canvas.image
   }

@@ -1,5 +1,7 @@
+import Datasets
 import Formats
 import Foundation
+import Masks
 import TestSupport
 import Testing
 
@@ -83,17 +85,31 @@ struct MaskJobTests {
     for word in ["OV-LVIS", "rare", "common", "frequent", "masks", "1203 classes"] {
       #expect(table.contains(word), "no \(word) in:\n\(table)")
     }
-    // Masks are drawn, printed and written.
-    let photo = "\(folder)/images/val2017/\(try #require(names.min()))"
+    // Masks are printed, and the picture shows what is printed.
+    let original = try ImageDecoder.decode(
+      path: "\(folder)/images/val2017/\(try #require(names.min()))")
+    let photo = "\(scratch.folder)/photo.png"
+    try original.writePNG(photo)
     let line = try run([
       "detect", photo, "--checkpoint", "\(scratch.folder)/run", "--vocabulary", "person, cup",
       "--score-threshold", "0", "--limit", "3", "--json", "--output", "\(scratch.folder)/found",
     ])
     let objects = try JSONValue(parsing: line, source: "detect --json")["objects"]?.array ?? []
     #expect(objects.count == 3)
-    for object in objects {
-      #expect(object["segmentation"]?["size"]?.array?.count == 2)
-      #expect(object["segmentation"]?["counts"]?.string != nil)
+    let boxes = try objects.map { object in
+      let corners = (object["box"]?.array ?? []).compactMap(\.number).map { Float($0) }
+      try #require(corners.count == 4)
+      let mask = try RunLengthMask(
+        width: original.width, height: original.height,
+        text: try #require(object["segmentation"]?["counts"]?.string))
+      return LabeledBox(
+        box: BoundingBox(x1: corners[0], y1: corners[1], x2: corners[2], y2: corners[3]),
+        label: object["name"]?.string ?? "", score: object["score"]?.number, mask: mask)
     }
+    #expect(boxes.contains { ($0.mask?.area ?? 0) > 0 })
+    var wanted = Canvas(original)
+    wanted.draw(boxes)
+    let drawn = try ImageDecoder.decode(path: "\(scratch.folder)/found/photo.png")
+    #expect(drawn == wanted.image)
   }
 }
