@@ -1,5 +1,6 @@
 import Foundation
 import Masks
+import Synchronization
 import Tensors
 
 extension MaskHead {
@@ -44,11 +45,14 @@ extension MaskHead {
     precondition(
       sample.matchedTruths.allSatisfy(masks.indices.contains),
       "\(masks.count) masks, but a positive wants another")
-    return sample.matchedTruths.enumerated().flatMap { index, truth in
+    let targets = Mutex([[Float]](repeating: [], count: sample.positiveCount))
+    DispatchQueue.concurrentPerform(iterations: sample.positiveCount) { index in
       let box = sample.boxes[index]
-      return masks[truth].target(
+      let target = masks[sample.matchedTruths[index]].target(
         (box.x1, box.y1, box.x2, box.y2), width: width, height: height, side: side)
+      targets.withLock { $0[index] = target }
     }
+    return targets.withLock { Array($0.joined()) }
   }
 
   /// The masks of boxes of one image.

@@ -63,17 +63,25 @@ public struct MaskCrop: Sendable, Equatable {
       from: x1, to: x2, side: side, size: width, first: bounds.x, count: bounds.width)
     let rows = Self.weights(
       from: y1, to: y2, side: side, size: height, first: bounds.y, count: bounds.height)
+    // The places that some cell takes from.
+    let first = columns.lazy.compactMap(\.first?.place).min() ?? 0
+    let last = columns.lazy.compactMap(\.last?.place).max() ?? -1
     var result = [Float](repeating: 0, count: side * side)
-    for cellY in 0..<side {
-      var line = [Float](repeating: 0, count: bounds.width)
-      for (row, weight) in rows[cellY] {
-        for column in 0..<bounds.width where pixels[row * bounds.width + column] != 0 {
-          line[column] += weight
+    guard last >= first else { return result }
+    var line = [Float](repeating: 0, count: last - first + 1)
+    pixels.withUnsafeBufferPointer { pixels in
+      for cellY in 0..<side {
+        line.withUnsafeMutableBufferPointer { line in
+          line.update(repeating: 0)
+          for (row, weight) in rows[cellY] {
+            let start = row * bounds.width + first
+            for column in line.indices { line[column] += weight * Float(pixels[start + column]) }
+          }
         }
-      }
-      for cellX in 0..<side {
-        let share = columns[cellX].reduce(Float(0)) { $0 + $1.weight * line[$1.place] }
-        result[cellY * side + cellX] = share >= 0.5 ? 1 : 0
+        for cellX in 0..<side {
+          let share = columns[cellX].reduce(Float(0)) { $0 + $1.weight * line[$1.place - first] }
+          result[cellY * side + cellX] = share >= 0.5 ? 1 : 0
+        }
       }
     }
     return result
@@ -88,7 +96,16 @@ public struct MaskCrop: Sendable, Equatable {
     guard samples > 0 else { return [[(place: Int, weight: Float)]](repeating: [], count: side) }
     let share = 1 / Float(samples)
     return (0..<side).map { cell in
-      var found: [Int: Float] = [:]
+      // Samples rise, so a place that comes again is one of the last two.
+      var found: [(place: Int, weight: Float)] = []
+      func add(_ place: Int, _ weight: Float) {
+        guard weight > 0, place >= 0, place < count else { return }
+        for index in found.indices.suffix(2) where found[index].place == place {
+          found[index].weight += weight
+          return
+        }
+        found.append((place, weight))
+      }
       for sample in 0..<samples {
         let position =
           start - 0.5 + Float(cell) * bin + (Float(sample) + 0.5) * bin / Float(samples)
@@ -96,12 +113,10 @@ public struct MaskCrop: Sendable, Equatable {
         let inside = min(max(position, 0), Float(size - 1))
         let low = Int(inside)
         let fraction = inside - Float(low)
-        for (place, weight) in [(low, 1 - fraction), (low + 1, fraction)]
-        where weight > 0 && place - first >= 0 && place - first < count {
-          found[place - first, default: 0] += weight * share
-        }
+        add(low - first, (1 - fraction) * share)
+        add(low + 1 - first, fraction * share)
       }
-      return found.sorted { $0.key < $1.key }.map { (place: $0.key, weight: $0.value) }
+      return found
     }
   }
 }
