@@ -32,22 +32,18 @@ struct FullSizeTests {
       shape.count == 4 ? channelsFirst(values, tensor.shape).values : values, key, of: fixture)
   }
 
-  /// Compares the length of the difference with that of what is wanted: 1e-3, or four times what separates
-  /// the peer's own float32 from its float64 where that is more.
+  /// The length of the difference is at most a thousandth of the length that the peer names.
   private func expectNear(_ got: [Float], _ key: String, of fixture: Fixture) throws {
     let wanted = try fixture.floats(key)
     guard got.count == wanted.count else {
       Issue.record("\(key): \(got.count) values, wanted \(wanted.count)")
       return
     }
+    let length = try #require(fixture.params["length"]?[key]?.number, "\(key) has no length")
+    let difference = zip(got, wanted).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
+    let error = difference.squareRoot() / length
     let own = fixture.params["own_error"]?[key]?.number ?? 0
-    var (difference, length) = (0.0, 0.0)
-    for (value, want) in zip(got, wanted) {
-      difference += pow(Double(value) - Double(want), 2)
-      length += pow(Double(want), 2)
-    }
-    let error = (difference / max(length, 1e-30)).squareRoot()
-    #expect(error < max(1e-3, 4 * own), "\(key): relative error \(error), the peer's own \(own)")
+    #expect(error < 1e-3, "\(key): relative error \(error), the peer's own \(own)")
   }
 
   /// Compares the gradient of every parameter that the peer has one of.
