@@ -37,6 +37,16 @@ struct ModelOption: ParsableArguments {
     guard let config else {
       return try ModelLocation(run: checkpoint, overrides: overrides, warn: warn)
     }
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: checkpoint, isDirectory: &isFolder),
+      isFolder.boolValue
+    {
+      throw RunFolderError.system(
+        path: checkpoint,
+        reason:
+          "is a folder; leave out --config for a run, which has its configuration with it, or "
+          + "name a weight file")
+    }
     return ModelLocation(
       weights: checkpoint, configuration: try RunConfiguration.load(config, overrides: overrides))
   }

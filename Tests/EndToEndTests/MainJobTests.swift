@@ -166,6 +166,10 @@ struct MainJobTests {
     #expect(crops?.count == 10, "\(crops ?? [])")
     let alone = try BaronProcess(["detect", photo, "--checkpoint", weights] + names).finish()
     #expect(alone.status == 1 && alone.errors.contains("--config"))
+    let both = try BaronProcess(
+      ["detect", photo, "--checkpoint", run, "--config", config] + names
+    ).finish()
+    #expect(both.status == 1 && both.errors.contains("leave out --config"), "\(both.errors)")
   }
 
   @Test("stopped by Ctrl-C or killed, a resumed run ends bit for bit the same")
