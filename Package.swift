@@ -31,7 +31,7 @@ let package = Package(
     .target(name: "Evaluation", dependencies: ["Formats", "Masks"]),
     // Rows 3 to 5: kernels, tensors, layers.
     .target(name: "KernelLibrary", dependencies: ["Formats", "OpenCL", "CKernels"]),
-    .target(name: "Tensors", dependencies: ["OpenCL", "KernelLibrary"]),
+    .target(name: "Tensors", dependencies: ["Formats", "OpenCL", "KernelLibrary"]),
     .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.
     .target(name: "CLIP", dependencies: ["Formats", "Checkpoints", "Tensors", "Layers"]),

@@ -10,6 +10,7 @@
 // Numbers: float32; outputs are written; no gradients.
 // Source:  R-CNN (Girshick et al. 2014), appendix C; spec detector 2.3.
 
+#include "BoxGeometry.clh"
 #include "Common/Launch.clh"
 
 inline float4 decoded(float4 box, float4 delta, float max_log, float clip_width,
@@ -33,11 +34,7 @@ __kernel void box_coding_encode(__global const float *restrict boxes,
                                 __global float *restrict deltas, int count) {
   float4 mean = vload4(0, statistics), deviation = vload4(1, statistics);
   FOR_EACH_ELEMENT(i, count) {
-    float4 p = vload4(i, boxes), g = vload4(i, targets);
-    float width = p.z - p.x, height = p.w - p.y;
-    float4 delta = (float4)((0.5f * (g.x + g.z) - 0.5f * (p.x + p.z)) / width,
-                            (0.5f * (g.y + g.w) - 0.5f * (p.y + p.w)) / height,
-                            log((g.z - g.x) / width), log((g.w - g.y) / height));
+    float4 delta = box_delta(vload4(i, boxes), vload4(i, targets));
     vstore4((delta - mean) / deviation, i, deltas);
   }
 }

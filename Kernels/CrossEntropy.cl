@@ -8,6 +8,8 @@
 //          soft:     loss[r] = -k / (T[r] + 1e-6) * sum over c of
 //                    t[r,c] * (x[r,c] - M[r] - log(S[r])) with T[r] = sum over c of t[r,c]
 //          total:    y = sum over r of loss[r]
+//          row_factors: what label and k are made from: k[r] = w[r] * u[label[r]] / divisor, and
+//                    label[r] -1 where its class is excluded, which is u < 1e-5
 //          bce(x, t) = max(x, 0) - x * t + log(1 + exp(-|x|)), its derivative sigmoid(x) - t
 // Layout:  x, t, gx [rows, columns] (binary: [count]); label int [rows], -1 skips the row;
 //          k [rows]; b [columns], 0 or -inf; u [columns]; w [count]; MS [rows, 2] holds M and S;
@@ -69,6 +71,22 @@ inline float16 binary_loss16(float16 x, float16 t) {
 }
 
 inline float logistic(float x) { return 1.0f / (1.0f + exp(-x)); }
+
+// u and w may be null, which means 1.
+__kernel void cross_entropy_row_factors(__global const int *restrict label,
+                                        __global const float *restrict u,
+                                        __global const float *restrict w,
+                                        __global int *restrict kept, __global float *restrict k,
+                                        float divisor, int excludes, int count) {
+  FOR_EACH_ELEMENT(r, count) {
+    int wanted = label[r];
+    float weight = u && wanted >= 0 ? u[wanted] : 1.0f;
+    if (excludes && weight < 1e-5f)
+      wanted = -1;
+    kept[r] = wanted;
+    k[r] = wanted < 0 ? 0.0f : (w ? w[r] : 1.0f) * weight / divisor;
+  }
+}
 
 ROW_KERNEL void cross_entropy_softmax_forward(__global const float *restrict x,
                                               __global const float *restrict b,

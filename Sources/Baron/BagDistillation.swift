@@ -115,19 +115,20 @@ public final class BagDistillation {
   ///
   /// - Parameters:
   ///   - batch: The images; the teacher's must be ready on its own stream.
+  ///   - proposed: What the student made of the images, in training.
   ///   - detector: The student.
   ///   - seed: The run's seed.
   ///   - iteration: The step; random choices depend on seed, step and image id only.
   /// - Returns: Losses with gradients, on the student's stream.
   /// - Throws: `OpenCLError` when the device fails.
   public func losses(
-    _ batch: DistillationBatch, detector: FasterRCNN, seed: UInt64, iteration: Int
+    _ batch: DistillationBatch, _ proposed: ProposedImages, detector: FasterRCNN, seed: UInt64,
+    iteration: Int
   ) throws -> Result {
     let student = batch.images.stream
-    let maps = try detector.features(batch.images, training: true)
-    let proposals = try detector.proposals(
-      maps.map { $0.detached() }, frames: batch.frames, training: true)
-    let bags = sample(batch, proposals: proposals, seed: seed, iteration: iteration)
+    let bags = sample(
+      batch, proposals: try proposed.proposals.map { try $0.read() }, seed: seed,
+      iteration: iteration)
     // The teacher's queue works on its own from here on.
     let seen = try batch.teacherImages.stream.phase("teacher") {
       try TeacherEmbeddings(
@@ -136,7 +137,7 @@ public final class BagDistillation {
     }
     try batch.teacherImages.stream.queue.flush()
     let embedded = try student.phase("bags") {
-      try embed(bags, maps: maps, batch: batch, detector: detector, seed: seed, iteration)
+      try embed(bags, maps: proposed.maps, batch: batch, detector: detector, seed: seed, iteration)
     }
     return try student.phase("alignment losses") {
       let ids = batch.frames.map { Int32(truncatingIfNeeded: $0.imageID) }

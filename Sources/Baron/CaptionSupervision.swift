@@ -109,23 +109,25 @@ public final class CaptionSupervision {
   ///
   /// - Parameters:
   ///   - batch: The images.
+  ///   - proposed: What the student made of the images, in training.
   ///   - detector: The student.
   ///   - seed: The run's seed.
   ///   - iteration: The step; random choices depend on seed, step and image id only.
   /// - Returns: The loss with gradients.
   /// - Throws: `OpenCLError` when the device fails; `TokenizerError`.
   public func losses(
-    _ batch: CaptionBatch, detector: FasterRCNN, seed: UInt64, iteration: Int
+    _ batch: CaptionBatch, _ proposed: ProposedImages, detector: FasterRCNN, seed: UInt64,
+    iteration: Int
   ) throws -> Result {
     let stream = batch.images.stream
     // The captions do not wait for proposals.
     let captions = try stream.phase("captions") { try encoded(batch.captions, on: stream) }
-    let maps = try detector.features(batch.images, training: true)
-    let proposals = try detector.proposals(
-      maps.map { $0.detached() }, frames: batch.frames, training: true)
-    let regions = sample(batch, proposals: proposals, seed: seed, iteration: iteration)
+    let regions = sample(
+      batch, proposals: try proposed.proposals.map { try $0.read() }, seed: seed,
+      iteration: iteration)
     let sentences = try stream.phase("sentences") {
-      try embed(regions, maps: maps, batch: batch, detector: detector, seed: seed, iteration)
+      try embed(
+        regions, maps: proposed.maps, batch: batch, detector: detector, seed: seed, iteration)
     }
     return try stream.phase("alignment losses") {
       func ids(_ counts: [Int]) -> [Int32] {

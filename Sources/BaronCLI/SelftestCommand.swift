@@ -39,7 +39,7 @@ struct SelftestCommand: ParsableCommand {
     let device = try device.choose()
     let families: [DeviceFamily] =
       device.family == .generic ? [.generic] : [device.family, .generic]
-    let checks = LayerChecks.all + DetectionChecks.all
+    let checks = LayerChecks.all + DetectionChecks.all + SamplingChecks.all
     let plan = families.flatMap { family -> [(DeviceFamily, ElementType)] in
       [ElementType.float32, .bfloat16, .float16].map { (family, $0) }
     }

@@ -2,6 +2,10 @@
 
 // One array and one entry per file of Kernels/; a test compares this table with the folder.
 
+static const unsigned char anchors_cl[] = {
+#embed "../../Kernels/Anchors.cl" suffix(, 0)
+};
+
 static const unsigned char attention_cl[] = {
 #embed "../../Kernels/Attention.cl" suffix(, 0)
 };
@@ -26,8 +30,20 @@ static const unsigned char boxcoding_cl[] = {
 #embed "../../Kernels/BoxCoding.cl" suffix(, 0)
 };
 
+static const unsigned char boxgeometry_clh[] = {
+#embed "../../Kernels/BoxGeometry.clh" suffix(, 0)
+};
+
 static const unsigned char boxloss_cl[] = {
 #embed "../../Kernels/BoxLoss.cl" suffix(, 0)
+};
+
+static const unsigned char boxmatching_cl[] = {
+#embed "../../Kernels/BoxMatching.cl" suffix(, 0)
+};
+
+static const unsigned char boxsampling_cl[] = {
+#embed "../../Kernels/BoxSampling.cl" suffix(, 0)
 };
 
 static const unsigned char common_channels_clh[] = {
@@ -165,13 +181,17 @@ static const unsigned char topk_cl[] = {
 #define ENTRY(path, name) {path, name, sizeof(name) - 1}
 
 static const CKernelFile files[] = {
+    ENTRY("Anchors.cl", anchors_cl),
     ENTRY("Attention.cl", attention_cl),
     ENTRY("AttentionCPU.cl", attentioncpu_cl),
     ENTRY("AttentionNVIDIA.cl", attentionnvidia_cl),
     ENTRY("AttentionTiles.clh", attentiontiles_clh),
     ENTRY("BatchNorm.cl", batchnorm_cl),
     ENTRY("BoxCoding.cl", boxcoding_cl),
+    ENTRY("BoxGeometry.clh", boxgeometry_clh),
     ENTRY("BoxLoss.cl", boxloss_cl),
+    ENTRY("BoxMatching.cl", boxmatching_cl),
+    ENTRY("BoxSampling.cl", boxsampling_cl),
     ENTRY("Common/Channels.clh", common_channels_clh),
     ENTRY("Common/Launch.clh", common_launch_clh),
     ENTRY("Common/Storage.clh", common_storage_clh),

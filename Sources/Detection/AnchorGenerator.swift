@@ -46,52 +46,20 @@ public struct AnchorGenerator: Sendable, Equatable {
     }
   }
 
-  /// The anchors of a map; the centre of cell (row, column) is (column, row) times the stride.
+  /// The part of a map that belongs to an image that is smaller than its batch.
   ///
   /// - Parameters:
   ///   - level: The level.
-  ///   - height: Rows of the map.
-  ///   - width: Columns of the map.
-  /// - Returns: As many boxes as `height * width * anchorsPerCell`.
-  public func anchors(level: Int, height: Int, width: Int) -> [Box] {
-    let base = baseAnchors(level: level)
-    var result: [Box] = []
-    result.reserveCapacity(height * width * base.count)
-    for row in 0..<height {
-      let y = Float(row * strides[level])
-      for column in 0..<width {
-        let x = Float(column * strides[level])
-        for box in base {
-          result.append(Box(x1: box.x1 + x, y1: box.y1 + y, x2: box.x2 + x, y2: box.y2 + y))
-        }
-      }
-    }
-    return result
-  }
-
-  /// Which anchors of a map belong to cells of an image that is smaller than its batch.
-  ///
-  /// - Parameters:
-  ///   - level: The level.
-  ///   - height: Rows of the map.
-  ///   - width: Columns of the map.
   ///   - imageHeight: Rows of the image after its own padding.
   ///   - imageWidth: Columns of the image after its own padding.
-  /// - Returns: One flag an anchor, in the order of `anchors(level:height:width:)`.
-  public func isValid(
-    level: Int, height: Int, width: Int, imageHeight: Int, imageWidth: Int
-  ) -> [Bool] {
+  /// - Returns: Rows, and anchors of a row, that the image's cells take up at most.
+  public func limits(
+    level: Int, imageHeight: Int, imageWidth: Int
+  ) -> (rows: Int, columns: Int) {
     let stride = strides[level]
-    let rows = min((imageHeight + stride - 1) / stride, height)
-    let columns = min((imageWidth + stride - 1) / stride, width)
-    var result: [Bool] = []
-    result.reserveCapacity(height * width * anchorsPerCell)
-    for row in 0..<height {
-      for column in 0..<width {
-        let valid = row < rows && column < columns
-        result.append(contentsOf: repeatElement(valid, count: anchorsPerCell))
-      }
-    }
-    return result
+    return (
+      (imageHeight + stride - 1) / stride,
+      (imageWidth + stride - 1) / stride * anchorsPerCell
+    )
   }
 }

@@ -29,42 +29,41 @@ extension BoxHead {
   /// The losses on sampled regions (spec detector 2.7).
   ///
   /// - Parameters:
-  ///   - logits: `[R, C + 1]`, the background last, images one after the other.
+  ///   - logits: `[R, C + 1]`, the background last.
   ///   - deltas: `[R, 4]`.
-  ///   - samples: The sampled regions of each image.
+  ///   - targets: The sampled regions.
   ///   - classWeights: C + 1 weights; see ``BoxHeadConfiguration/classWeights(isBase:)``.
   /// - Returns: Two scalars: the classification loss, and the absolute error of the positives'
   ///   deltas over the number of regions.
   /// - Throws: `OpenCLError` when the device fails.
   public func losses(
-    logits: Tensor, deltas: Tensor, samples: [RegionTargets], classWeights: [Float]
+    logits: Tensor, deltas: Tensor, targets: RegionTargets, classWeights: [Float]
   ) throws -> (classification: Tensor, box: Tensor) {
-    let regions = samples.reduce(0) { $0 + $1.boxes.count }
+    let regions = targets.count
     precondition(
       logits.shape == [regions, classWeights.count] && deltas.shape == [regions, 4],
       "logits \(logits.shape) and deltas \(deltas.shape) for \(regions) regions")
-    var labels: [Int32] = []
-    var positives: [Int32] = []
-    for sample in samples {
-      positives += (0..<sample.positiveCount).map { Int32(labels.count + $0) }
-      labels += sample.labels
-    }
-    let divisor = Float(regions) + RegionProposalNetwork.divisorFloor
+    let divisor = Float(regions) + Self.divisorFloor
     let classification =
       switch configuration.activation {
       case .softmax:
         try logits.softmaxCrossEntropy(
-          labels: labels, classWeights: classWeights, excludesZeroWeight: true, divisor: divisor)
+          labels: targets.labels, classWeights: classWeights, excludesZeroWeight: true,
+          divisor: divisor)
       case .sigmoid:
         try logits.sigmoidCrossEntropy(
-          labels: labels, classWeights: classWeights, divisor: divisor)
+          labels: targets.labels, classWeights: classWeights, divisor: divisor)
       }
     // Without positives one row of zeros keeps the loss connected; no gradient flows through it.
-    let chosen = try deltas.gatheredRows(positives.isEmpty ? [-1] : positives)
-    let targets = positives.isEmpty ? [0, 0, 0, 0] : samples.flatMap(\.deltas)
-    let wanted = try Tensor(targets, shape: chosen.shape, on: deltas.stream, label: "targets")
+    let positives = targets.positiveRows
+    let rows = positives.isEmpty ? [-1] : positives
+    let wanted = try targets.deltas.gatheredRows(rows)
     return (
-      classification, try chosen.smoothL1(wanted, beta: 0, divisor: Float(max(regions, 1)))
+      classification,
+      try deltas.gatheredRows(rows).smoothL1(wanted, beta: 0, divisor: Float(max(regions, 1)))
     )
   }
+
+  /// Keeps the divisor above 0, as in the reference.
+  private static let divisorFloor: Float = 1.19e-7
 }

@@ -119,103 +119,38 @@ public struct FasterRCNN {
     return try sharedStage?(pooled, training: training) ?? pooled
   }
 
-  /// Proposals of every image; no gradient.
+  /// The maps of images, with proposals on their way to the host; proposals have no gradient.
   ///
   /// - Parameters:
-  ///   - maps: The detector's maps.
+  ///   - images: `[N, H, W, 3]`, normalised and padded.
   ///   - frames: Each image's own size.
-  ///   - training: Chooses the limits; the alignment losses use those of training.
-  /// - Returns: Boxes in pixels of the resized image and their objectness, best first, per image.
+  ///   - training: Chooses the limits and the statistics of batch norm; the alignment losses use
+  ///     those of training.
+  /// - Returns: Maps and proposals; nothing has waited for the device.
   /// - Throws: `OpenCLError` when the device fails.
-  public func proposals(
-    _ maps: [Tensor], frames: [ImageFrame], training: Bool
-  ) throws -> [(boxes: [Box], scores: [Float])] {
-    guard let stream = maps.first?.stream else { return [] }
+  public func propose(
+    _ images: Tensor, frames: [ImageFrame], training: Bool
+  ) throws -> ProposedImages {
+    let maps = try features(images, training: training)
     let limits = configuration.proposals
-    return try stream.phase("proposals") {
-      try stream.withoutGradients {
-        try proposalNetwork.proposals(
-          try proposalNetwork(maps), AnchorGrid(proposalNetwork.anchors, maps: maps),
-          frames: frames, limits: training ? limits.trainingLimits : limits.testLimits)
-      }
-    }
+    return ProposedImages(
+      maps: maps,
+      proposals: try images.stream.phase("proposals") {
+        try images.stream.withoutGradients {
+          let detached = maps.map { $0.detached() }
+          return try proposalNetwork.proposals(
+            try proposalNetwork(detached), try proposalNetwork.grid(detached), frames: frames,
+            limits: training ? limits.trainingLimits : limits.testLimits
+          ).map { try $0.readLater() }
+        }
+      })
   }
+}
 
-  /// The losses of detection, by the names of the reference's log.
-  ///
-  /// - Parameters:
-  ///   - batch: Images with their boxes.
-  ///   - vocabulary: The classes of training.
-  ///   - textEncoder: Encodes pseudo words.
-  ///   - seed: The run's seed.
-  ///   - iteration: The step; random choices depend on seed, step and image id only.
-  /// - Returns: `loss_rpn_cls`, `loss_rpn_bbox`, `loss_cls`, `loss_bbox` and, with a mask head,
-  ///   `loss_mask`: scalars to add.
-  /// - Throws: `OpenCLError` when the device fails, or what the text encoder throws.
-  public func detectionLosses(
-    _ batch: DetectionBatch, vocabulary: ClassVocabulary, textEncoder: any PseudoTextEncoder,
-    seed: UInt64, iteration: Int
-  ) throws -> [String: Tensor] {
-    let stream = batch.images.stream
-    func random(_ purpose: String, _ frame: ImageFrame) -> CounterRandom {
-      CounterRandom(
-        seed: seed, CounterRandom.key(purpose), UInt64(iteration),
-        UInt64(bitPattern: Int64(frame.imageID)))
-    }
-    let maps = try features(batch.images, training: true)
-    let output = try stream.phase("proposals") { try proposalNetwork(maps) }
-    let grid = AnchorGrid(proposalNetwork.anchors, maps: maps)
-    // The device runs the backbone while the host matches anchors.
-    let anchors = zip(batch.frames, batch.groundTruth).map { frame, truth in
-      var random = random("rpn", frame)
-      return proposalNetwork.sample(
-        grid, frame: frame, groundTruth: truth.boxes, random: &random)
-    }
-    let (proposalLosses, proposals) = try stream.phase("proposals") {
-      (
-        try proposalNetwork.losses(output, anchors),
-        try proposalNetwork.proposals(
-          output, grid, frames: batch.frames, limits: configuration.proposals.trainingLimits)
-      )
-    }
-    let samples = batch.frames.indices.map { image in
-      var random = random("regions", batch.frames[image])
-      return configuration.sampling.sample(
-        proposals: proposals[image].boxes, groundTruth: batch.groundTruth[image],
-        classes: vocabulary.count, random: &random)
-    }
-    var losses = [
-      "loss_rpn_cls": proposalLosses.objectness, "loss_rpn_bbox": proposalLosses.box,
-    ]
-    guard samples.contains(where: { !$0.boxes.isEmpty }) else {
-      for name in ["loss_cls", "loss_bbox"] + (maskHead == nil ? [] : ["loss_mask"]) {
-        losses[name] = try Tensor(repeating: 0, shape: [], on: stream, label: name)
-      }
-      return losses
-    }
-    let kept = zip(batch.frames, samples).flatMap { frame, sample in
-      var random = random("words", frame)
-      return configuration.head.keptWords(regions: sample.boxes.count, random: &random)
-    }
-    try stream.phase("box head") {
-      let regions = try RegionPooling.regions(samples.map(\.boxes), on: stream)
-      let pooled = try regionFeatures(maps, regions: regions, training: true)
-      let features = try head.main.features(pooled, training: true)
-      let text = try textEncoder.encode(
-        words: try head.main.words(features), keep: configuration.head.wordDropout > 0 ? kept : nil)
-      let headLosses = try head.losses(
-        logits: try head.classLogits(
-          text, classEmbeddings: vocabulary.embeddings, training: true),
-        deltas: try head.deltas(features), samples: samples,
-        classWeights: configuration.head.classWeights(isBase: vocabulary.isBase))
-      losses["loss_cls"] = headLosses.classification
-      losses["loss_bbox"] = headLosses.box
-    }
-    if let maskHead {
-      losses["loss_mask"] = try stream.phase("mask head") {
-        try maskHead.loss(maps, batch: batch, samples: samples)
-      }
-    }
-    return losses
-  }
+/// Images that proposals were made for.
+public struct ProposedImages {
+  /// The detector's maps, finest first.
+  public let maps: [Tensor]
+  /// The proposals of each image, on their way to the host.
+  public let proposals: [PendingProposals]
 }

@@ -21,15 +21,15 @@ extension FasterRCNN {
       images.rank == 4 && images.shape[0] == frames.count,
       "images \(images.shape) for \(frames.count) frames")
     return try images.stream.withoutGradients {
-      let maps = try features(images, training: false)
-      let proposals = try proposals(maps, frames: frames, training: false)
+      let proposed = try propose(images, frames: frames, training: false)
       let bias =
         configuration.head.activation == .sigmoid && !configuration.detections.usesReferenceSigmoid
         ? try head.currentLogitBias() : 0
       return try frames.indices.map { image in
         try detect(
-          maps, image: image, frame: frames[image], proposals: proposals[image].boxes,
-          vocabulary: vocabulary, textEncoder: textEncoder, logitBias: bias)
+          proposed.maps, image: image, frame: frames[image],
+          proposals: try proposed.proposals[image].read().boxes, vocabulary: vocabulary,
+          textEncoder: textEncoder, logitBias: bias)
       }
     }
   }

@@ -10,20 +10,21 @@ extension MaskHead {
   /// - Parameters:
   ///   - maps: The detector's maps.
   ///   - batch: The images with the masks of their ground truth.
-  ///   - samples: The sampled regions of each image.
+  ///   - positives: The sampled regions of each image that hold an object.
   /// - Returns: A scalar; 0 without positives.
   /// - Throws: `OpenCLError` when the device fails.
-  func loss(_ maps: [Tensor], batch: DetectionBatch, samples: [RegionTargets]) throws -> Tensor {
+  func loss(
+    _ maps: [Tensor], batch: DetectionBatch, positives: [[RegionTargets.Positive]]
+  ) throws -> Tensor {
     let stream = batch.images.stream
-    let positives = samples.map { Array($0.boxes.prefix($0.positiveCount)) }
     guard positives.contains(where: { !$0.isEmpty }) else {
       return try Tensor(repeating: 0, shape: [], on: stream, label: "loss_mask")
     }
     let logits = try self(
-      try configuration.pooling(maps, boxes: positives), training: true)
-    let targets = zip(batch.groundTruth, samples).flatMap { truth, sample in
+      try configuration.pooling(maps, boxes: positives.map { $0.map(\.box) }), training: true)
+    let targets = zip(batch.groundTruth, positives).flatMap { truth, positives in
       Self.targets(
-        sample, masks: truth.masks, width: batch.images.shape[2], height: batch.images.shape[1],
+        positives, masks: truth.masks, width: batch.images.shape[2], height: batch.images.shape[1],
         side: configuration.side)
     }
     return try logits.binaryCrossEntropy(
@@ -33,22 +34,22 @@ extension MaskHead {
   /// The wanted masks of the positives of one image.
   ///
   /// - Parameters:
-  ///   - sample: The sampled regions.
+  ///   - positives: The positives.
   ///   - masks: The masks of the image's ground truth.
   ///   - width: Padded width of the batch.
   ///   - height: Padded height of the batch.
   ///   - side: Cells per row and column.
   /// - Returns: `[positives, side, side]`, row by row.
   static func targets(
-    _ sample: RegionTargets, masks: [MaskCrop], width: Int, height: Int, side: Int
+    _ positives: [RegionTargets.Positive], masks: [MaskCrop], width: Int, height: Int, side: Int
   ) -> [Float] {
     precondition(
-      sample.matchedTruths.allSatisfy(masks.indices.contains),
+      positives.allSatisfy { masks.indices.contains($0.truth) },
       "\(masks.count) masks, but a positive wants another")
-    let targets = Mutex([[Float]](repeating: [], count: sample.positiveCount))
-    DispatchQueue.concurrentPerform(iterations: sample.positiveCount) { index in
-      let box = sample.boxes[index]
-      let target = masks[sample.matchedTruths[index]].target(
+    let targets = Mutex([[Float]](repeating: [], count: positives.count))
+    DispatchQueue.concurrentPerform(iterations: positives.count) { index in
+      let box = positives[index].box
+      let target = masks[positives[index].truth].target(
         (box.x1, box.y1, box.x2, box.y2), width: width, height: height, side: side)
       targets.withLock { $0[index] = target }
     }

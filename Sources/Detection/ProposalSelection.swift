@@ -1,3 +1,4 @@
+import OpenCL
 import Tensors
 
 /// The proposals of one image, on the device.
@@ -9,14 +10,28 @@ public struct Proposals {
   /// Number of proposals, int32 `[1]`.
   public let count: Tensor
 
-  /// Waits for the device and copies the proposals to the host.
+  /// Starts to copy the proposals to the host without waiting.
   ///
-  /// Select the proposals of all images of a batch before reading the first.
+  /// - Returns: The copy under way.
+  /// - Throws: `OpenCLError` when the device failed.
+  public func readLater() throws -> PendingProposals {
+    PendingProposals(
+      boxes: try boxes.readLater(), scores: try scores.readLater(), count: try count.readLater())
+  }
+}
+
+/// The proposals of one image on their way to the host.
+public struct PendingProposals {
+  fileprivate let boxes: PendingRead
+  fileprivate let scores: PendingRead
+  fileprivate let count: PendingRead
+
+  /// Waits for the proposals.
   ///
-  /// - Returns: Boxes and their scores, as many as there are.
+  /// - Returns: Boxes in pixels of the resized image and their objectness, best first.
   /// - Throws: `OpenCLError` when the device failed.
   public func read() throws -> (boxes: [Box], scores: [Float]) {
-    let size = Int(try count.integers()[0])
+    let size = try Int(count.integers().first ?? 0)
     return (
       Array(try [Box](corners: boxes.floats()).prefix(size)),
       Array(try scores.floats().prefix(size))

@@ -74,35 +74,14 @@ public struct RegionProposalOutput {
   }
 }
 
-/// The anchors of one image that its losses use; numbers count over all levels, cell by cell.
-public struct AnchorSample: Sendable, Equatable {
-  /// Anchors that hold an object.
-  public var positives: [Int]
-  /// Anchors that hold none.
-  public var negatives: [Int]
-  /// Wanted deltas of the positives, four each.
-  public var targets: [Float]
-
-  /// Creates a sample.
-  ///
-  /// - Parameters:
-  ///   - positives: Anchors that hold an object.
-  ///   - negatives: Anchors that hold none.
-  ///   - targets: Wanted deltas of the positives, four each.
-  public init(positives: [Int], negatives: [Int], targets: [Float]) {
-    precondition(targets.count == 4 * positives.count, "four deltas per positive anchor")
-    self.positives = positives
-    self.negatives = negatives
-    self.targets = targets
-  }
-}
-
 /// Objectness and box deltas of anchors, shared over the levels (spec detector 2.3 and 2.4).
 public struct RegionProposalNetwork {
   /// What the network is built from.
   public let configuration: RegionProposalConfiguration
   /// Where the anchors stand.
   public let anchors: AnchorGenerator
+  /// The anchors of a cell at the origin, `[A, 4]`, for each level.
+  let bases: [Tensor]
   private let shared: Convolution
   private let objectness: [Convolution]
   private let regressor: Convolution
@@ -118,6 +97,11 @@ public struct RegionProposalNetwork {
     anchors = AnchorGenerator(
       strides: configuration.strides, scales: configuration.anchorScales,
       ratios: configuration.anchorRatios)
+    bases = try configuration.strides.indices.map { [anchors] level in
+      let boxes = anchors.baseAnchors(level: level)
+      return try Tensor(
+        boxes.corners, shape: [boxes.count, 4], on: scope.stream, label: "base anchors")
+    }
     let width = configuration.inputWidth
     func convolution(_ scope: ParameterScope, _ outputs: Int, _ kernel: Int) throws -> Convolution {
       try Convolution(

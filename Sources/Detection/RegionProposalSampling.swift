@@ -1,55 +1,95 @@
 import Formats
 import Tensors
 
+/// The anchors of a batch, level by level.
+public struct AnchorGrid {
+  /// Anchors of each level, corners `[H * W * A, 4]`.
+  public let levels: [Tensor]
+  /// Anchors of one row of each level.
+  let columns: [Int]
+}
+
 extension RegionProposalNetwork {
-  /// Samples anchors of one image for the losses (spec detector 2.3).
+  /// Lays anchors out on maps.
   ///
-  /// Works on the host from what it knows beforehand; nothing is read from the device.
+  /// - Parameter maps: `[N, H, W, ...]` of each level.
+  /// - Returns: The anchors, the same for every image.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func grid(_ maps: [Tensor]) throws -> AnchorGrid {
+    AnchorGrid(
+      levels: try zip(bases, zip(maps, configuration.strides)).map { base, level in
+        try base.anchors(
+          height: level.0.shape[1], width: level.0.shape[2], stride: level.1)
+      }, columns: maps.map { $0.shape[2] * configuration.anchorsPerCell })
+  }
+
+  /// Samples anchors of a batch for the losses (spec detector 2.3), wholly on the device.
   ///
   /// - Parameters:
   ///   - grid: The anchors of the batch.
-  ///   - frame: The image's own size.
-  ///   - groundTruth: Its boxes, crowds excluded.
-  ///   - random: Where the choice comes from.
-  /// - Returns: The sample with wanted deltas.
+  ///   - frames: Each image's own size; anchors of cells outside are left out.
+  ///   - truths: Each image's boxes, crowds excluded.
+  ///   - random: Where the choice for each image comes from.
+  /// - Returns: The sampled anchors with what they were matched with.
+  /// - Throws: `OpenCLError` when the device fails.
   public func sample(
-    _ grid: AnchorGrid, frame: ImageFrame, groundTruth: [Box], random: inout CounterRandom
-  ) -> AnchorSample {
-    let matches = Matcher(
-      positiveThreshold: configuration.positiveOverlap,
-      negativeThreshold: configuration.negativeOverlap,
-      lowQualityThreshold: configuration.lowQualityOverlap
-    ).matches(boxes: grid.boxes, truths: groundTruth, isValid: grid.isValid(in: frame)).truths
-    let chosen = BalancedSampler(
-      count: configuration.samples, positiveFraction: configuration.positiveFraction
-    ).sample(matches: matches, using: &random)
-    return AnchorSample(
-      positives: chosen.positives, negatives: chosen.negatives,
-      targets: chosen.positives.flatMap {
-        BoxCoder.anchors.encoded(groundTruth[Int(matches[$0])], from: grid.boxes[$0])
-      })
+    _ grid: AnchorGrid, frames: [ImageFrame], truths: TruthBoxes, random: [CounterRandom]
+  ) throws -> SampledAnchors {
+    let candidates = grid.levels.indices.map { level in
+      CandidateBoxes(
+        grid.levels[level], columns: grid.columns[level],
+        limits: frames.map {
+          anchors.limits(
+            level: level, imageHeight: $0.paddedHeight, imageWidth: $0.paddedWidth)
+        })
+    }
+    let matches = try Tensor.matchedBoxes(
+      candidates, truths: truths,
+      thresholds: MatchingThresholds(
+        positive: configuration.positiveOverlap, negative: configuration.negativeOverlap,
+        lowQuality: configuration.lowQualityOverlap))
+    let sampler = BalancedSampler(
+      count: configuration.samples, positiveFraction: configuration.positiveFraction)
+    return SampledAnchors(
+      levels: grid.levels, sample: try matches.sampledRows(sampler, random: random),
+      matches: matches, truths: truths)
+  }
+
+  /// The losses on sampled anchors (spec detector 2.3).
+  ///
+  /// Binary cross entropy of the objectness of all sampled anchors and the absolute error of the
+  /// positives' deltas, both summed and divided by the number of sampled anchors of the batch, where
+  /// each image counts at least one positive and one negative.
+  ///
+  /// - Parameters:
+  ///   - output: What the network said.
+  ///   - anchors: The sampled anchors.
+  /// - Returns: Two scalars.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func losses(
+    _ output: RegionProposalOutput, _ anchors: SampledAnchors
+  ) throws -> (objectness: Tensor, box: Tensor) {
+    (
+      try Tensor.anchorObjectnessLoss(output.logits, anchors),
+      try Tensor.anchorDeltaLoss(output.deltas, anchors)
+    )
   }
 
   /// The best boxes of every image (spec detector 2.3); no gradient.
-  ///
-  /// All images are enqueued before the first is read.
   ///
   /// - Parameters:
   ///   - output: What the network said.
   ///   - grid: The anchors of the batch.
   ///   - frames: Each image's own size.
   ///   - limits: How many stay.
-  /// - Returns: Boxes in pixels of the resized image and their objectness, best first, per image.
+  /// - Returns: The proposals of each image, on the device.
   /// - Throws: `OpenCLError` when the device fails.
   public func proposals(
     _ output: RegionProposalOutput, _ grid: AnchorGrid, frames: [ImageFrame],
     limits: ProposalLimits
-  ) throws -> [(boxes: [Box], scores: [Float])] {
-    let stream = output.logits[0].stream
-    let anchors = try zip(grid.levels, output.logits).map { boxes, level in
-      try Tensor(boxes.corners, shape: [boxes.count, 4], on: stream, label: "anchors")
-    }
-    let chosen = try stream.withoutGradients {
+  ) throws -> [Proposals] {
+    guard let stream = output.logits.first?.stream else { return [] }
+    return try stream.withoutGradients {
       try frames.enumerated().map { image, frame in
         func rows(_ map: Tensor, _ columns: [Int]) throws -> Tensor {
           let own = frames.count == 1 ? map : try map.sliced(axis: 0, image..<image + 1)
@@ -57,47 +97,10 @@ extension RegionProposalNetwork {
         }
         return try selectProposals(
           scores: try output.logits.map { try rows($0.detached(), []) },
-          deltas: try output.deltas.map { try rows($0.detached(), [4]) }, anchors: anchors,
+          deltas: try output.deltas.map { try rows($0.detached(), [4]) }, anchors: grid.levels,
           imageSize: (Float(frame.width), Float(frame.height)), perLevel: limits.perLevel,
           limit: limits.total, nmsThreshold: configuration.overlap)
       }
-    }
-    return try chosen.map { try $0.read() }
-  }
-}
-
-/// The anchors of a batch, level by level.
-public struct AnchorGrid: Sendable {
-  /// Anchors of each level.
-  public let levels: [[Box]]
-  /// All anchors, the levels one after the other.
-  public let boxes: [Box]
-  private let generator: AnchorGenerator
-  private let sizes: [(height: Int, width: Int)]
-
-  /// Lays anchors out on maps.
-  ///
-  /// - Parameters:
-  ///   - generator: Where anchors stand.
-  ///   - maps: `[N, H, W, ...]` of each level.
-  public init(_ generator: AnchorGenerator, maps: [Tensor]) {
-    self.generator = generator
-    sizes = maps.map { ($0.shape[1], $0.shape[2]) }
-    levels = sizes.enumerated().map { level, size in
-      generator.anchors(level: level, height: size.height, width: size.width)
-    }
-    boxes = levels.flatMap { $0 }
-  }
-
-  /// Which anchors belong to an image that may be smaller than its batch.
-  ///
-  /// - Parameter frame: The image's own size.
-  /// - Returns: One flag an anchor.
-  public func isValid(in frame: ImageFrame) -> [Bool] {
-    sizes.enumerated().flatMap { level, size in
-      generator.isValid(
-        level: level, height: size.height, width: size.width, imageHeight: frame.paddedHeight,
-        imageWidth: frame.paddedWidth)
     }
   }
 }

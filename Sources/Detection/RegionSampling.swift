@@ -1,4 +1,5 @@
 import Formats
+import Tensors
 
 /// How regions are assigned to ground truth and sampled (spec detector 2.5).
 public struct RegionSampling: Sendable, Equatable {
@@ -15,36 +16,58 @@ public struct RegionSampling: Sendable, Equatable {
   /// Creates the rule of Faster R-CNN.
   public init() {}
 
-  /// Matches the candidates of one image, ground truth then proposals, with ground truth.
+  /// Samples regions of a batch from its ground truth and proposals, wholly on the device.
   ///
   /// - Parameters:
-  ///   - proposals: The proposals of the image.
-  ///   - groundTruth: Its ground truth.
-  /// - Returns: One match a candidate, as ``Matcher/Matches/truths``.
-  public func matches(proposals: [Box], groundTruth: TargetBoxes) -> [Int32] {
-    Matcher(
-      positiveThreshold: overlap, negativeThreshold: overlap,
-      lowQualityThreshold: matchesLowQuality ? overlap : nil
-    ).matches(boxes: groundTruth.boxes + proposals, truths: groundTruth.boxes).truths
+  ///   - proposals: The proposals of each image.
+  ///   - truths: The ground truth of each image, which stands before them.
+  ///   - background: The background's class.
+  ///   - readsPositives: Whether the host will ask for the positives' boxes.
+  ///   - random: Where the choice for each image comes from.
+  /// - Returns: Boxes, labels and wanted deltas; how many there are is on its way to the host.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func sample(
+    _ proposals: [Proposals], truths: TruthBoxes, background: Int, readsPositives: Bool,
+    random: [CounterRandom]
+  ) throws -> PendingRegions {
+    let candidates = try Self.candidates(proposals, truths: truths)
+    let matches = try Tensor.matchedBoxes(
+      [candidates], truths: truths, thresholds: thresholds)
+    let drawn = try matches.sampledRows(
+      BalancedSampler(count: samples, positiveFraction: positiveFraction), random: random)
+    let boxes = try candidates.boxes.sampledBoxes(
+      drawn, matches: matches, truths: truths, background: background,
+      coding: BoxCoder.proposals.coding)
+    return try PendingRegions(boxes, counts: drawn.counts, readsPositives: readsPositives)
   }
 
-  /// Samples regions of one image from its ground truth and proposals.
-  ///
-  /// - Parameters:
-  ///   - proposals: The proposals of the image.
-  ///   - groundTruth: Its ground truth, which stands before them.
-  ///   - classes: Number of classes; the background's label.
-  ///   - random: Where the choice comes from.
-  /// - Returns: Boxes, labels and wanted deltas, positives first.
-  public func sample(
-    proposals: [Box], groundTruth: TargetBoxes, classes: Int, random: inout CounterRandom
-  ) -> RegionTargets {
-    let matches = matches(proposals: proposals, groundTruth: groundTruth)
-    let chosen = BalancedSampler(count: samples, positiveFraction: positiveFraction)
-      .sample(matches: matches, using: &random)
-    return RegionTargets(
-      candidates: groundTruth.boxes + proposals, matches: matches, sample: chosen,
-      truths: groundTruth.boxes,
-      labels: groundTruth.labels.map { Int32($0) }, background: Int32(classes), coder: .proposals)
+  /// From which overlap on a region belongs to a ground truth.
+  var thresholds: MatchingThresholds {
+    MatchingThresholds(
+      positive: overlap, negative: overlap, lowQuality: matchesLowQuality ? overlap : nil)
+  }
+
+  /// The ground truth of each image, its proposals, and empty boxes up to the longest image.
+  static func candidates(
+    _ proposals: [Proposals], truths: TruthBoxes
+  ) throws -> CandidateBoxes {
+    let stream = truths.corners.stream
+    let sizes = zip(truths.counts, proposals).map { $0 + $1.boxes.shape[0] }
+    let longest = sizes.max() ?? 0
+    let boxes = try Tensor(
+      repeating: 0, shape: [proposals.count, longest, 4], on: stream, label: "candidates")
+    var first = 0
+    for (image, found) in proposals.enumerated() {
+      // Four floats a box.
+      let (start, own) = (16 * image * longest, 16 * truths.counts[image])
+      try stream.queue.copy(
+        from: truths.corners.buffer, at: 16 * first, to: boxes.buffer, at: start, bytes: own)
+      try stream.queue.copy(
+        from: found.boxes.buffer, at: 0, to: boxes.buffer, at: start + own,
+        bytes: 4 * found.boxes.count)
+      first += truths.counts[image]
+    }
+    return CandidateBoxes(
+      boxes, columns: max(1, longest), limits: sizes.map { (rows: 1, columns: $0) })
   }
 }

@@ -29,6 +29,12 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
     start = state
   }
 
+  /// What the numbers that follow are made from: number `n` is the SplitMix64 finaliser of
+  /// `state + (n + 1)·φ`.
+  ///
+  /// For devices, which compute the numbers of a sequence side by side.
+  public var state: UInt64 { start &+ counter &* Self.golden }
+
   /// A key that stands for a word (FNV-1a, 64 bits), the same in every run and on every machine.
   ///
   /// - Parameter word: The purpose, for example "flip".

@@ -13,6 +13,7 @@ public final class CommandQueue {
   /// Blocking and non-blocking reads so far: round trips to the host.
   public private(set) var readCount = 0
   private let handle: cl_command_queue
+  private let staging: StagingPool
   private var writes: [PendingWrite] = []
 
   /// Creates a queue.
@@ -36,6 +37,7 @@ public final class CommandQueue {
       throw OpenCLError.call("clCreateCommandQueue", code: code, about: name)
     }
     self.handle = handle
+    staging = StagingPool(context: context, queue: handle)
     if let profiler { try calibrate(profiler) }
   }
 
@@ -157,11 +159,11 @@ public final class CommandQueue {
     guard bytes.count > 0 else { return }
     precondition(bytes.count <= buffer.bytes, "write of more bytes than \(buffer.label) holds")
     writes.removeAll { $0.isDone }
-    let write = PendingWrite(copying: bytes)
+    let write = PendingWrite(copying: bytes, pool: staging)
     var event: cl_event?
     try check(
       clEnqueueWriteBuffer(
-        handle, buffer.handle, cl_bool(CL_FALSE), 0, bytes.count, write.memory.baseAddress, 0,
+        handle, buffer.handle, cl_bool(CL_FALSE), 0, bytes.count, write.memory, 0,
         nil, &event), "enqueueing", "write of \(bytes.count) bytes to \(buffer.label)")
     write.event = event
     writes.append(write)
@@ -207,21 +209,25 @@ public final class CommandQueue {
 
   /// Starts to copy a buffer to host memory without waiting for it.
   ///
-  /// - Parameter buffer: The buffer; kept alive until the read is done.
+  /// - Parameters:
+  ///   - buffer: The buffer; kept alive until the read is done.
+  ///   - bytes: How many bytes of it.
   /// - Returns: The read under way.
   /// - Throws: ``OpenCLError``.
-  public func readLater(_ buffer: Buffer) throws -> PendingRead {
+  public func readLater(_ buffer: Buffer, bytes: Int) throws -> PendingRead {
+    precondition(bytes <= buffer.bytes, "read of more bytes than \(buffer.label) holds")
+    let read = PendingRead(buffer, bytes: bytes, pool: staging)
+    guard bytes > 0 else { return read }
     readCount += 1
-    let read = PendingRead(buffer: buffer)
     var event: cl_event?
     try check(
       clEnqueueReadBuffer(
-        handle, buffer.handle, cl_bool(CL_FALSE), 0, buffer.bytes, read.memory.baseAddress, 0,
-        nil, &event), "enqueueing", "read of \(buffer.bytes) bytes from \(buffer.label)")
+        handle, buffer.handle, cl_bool(CL_FALSE), 0, bytes, read.memory, 0, nil, &event),
+      "enqueueing", "read of \(bytes) bytes from \(buffer.label)")
     read.event = event
     if let profiler, let event {
       clRetainEvent(event)
-      profiler.add(event, name: "read", queue: name, work: Work(bytes: Double(buffer.bytes)))
+      profiler.add(event, name: "read", queue: name, work: Work(bytes: Double(bytes)))
     }
     try check(clFlush(handle), "clFlush", name)
     return read
@@ -250,58 +256,5 @@ public final class CommandQueue {
     try other.flush()
     defer { if let event { clReleaseEvent(event) } }
     try check(clEnqueueBarrierWithWaitList(handle, 1, &event, nil), "clEnqueueBarrier", name)
-  }
-}
-
-/// A copy to the device under way, with the host memory that it reads.
-private final class PendingWrite {
-  let memory: UnsafeMutableRawBufferPointer
-  var event: cl_event?
-
-  init(copying bytes: UnsafeRawBufferPointer) {
-    memory = .allocate(byteCount: bytes.count, alignment: 64)
-    memory.copyMemory(from: bytes)
-  }
-
-  /// Whether the device has the bytes, or failed to take them.
-  var isDone: Bool {
-    var status: cl_int = 0
-    let size = MemoryLayout<cl_int>.size
-    let key = cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS)
-    return clGetEventInfo(event, key, size, &status, nil) != CL_SUCCESS || status <= CL_COMPLETE
-  }
-
-  deinit {
-    if event != nil { clWaitForEvents(1, &event) }
-    if let event { clReleaseEvent(event) }
-    memory.deallocate()
-  }
-}
-
-/// A copy from the device under way.
-public final class PendingRead {
-  let memory: UnsafeMutableRawBufferPointer
-  fileprivate(set) var event: cl_event?
-  private let buffer: Buffer
-
-  fileprivate init(buffer: Buffer) {
-    self.buffer = buffer
-    memory = .allocate(byteCount: buffer.bytes, alignment: 16)
-  }
-
-  deinit {
-    // The driver writes into `memory` until the event is done.
-    if event != nil { clWaitForEvents(1, &event) }
-    if let event { clReleaseEvent(event) }
-    memory.deallocate()
-  }
-
-  /// Waits for the copy.
-  ///
-  /// - Returns: The buffer's content as floats.
-  /// - Throws: ``OpenCLError`` when the copy failed.
-  public func floats() throws -> [Float] {
-    if event != nil { try check(clWaitForEvents(1, &event), "clWaitForEvents", buffer.label) }
-    return Array(memory.bindMemory(to: Float.self))
   }
 }

@@ -77,7 +77,9 @@ extension Tensor {
   ///
   /// - Returns: The copy under way.
   /// - Throws: `OpenCLError`.
-  public func readLater() throws -> PendingRead { try stream.queue.readLater(buffer) }
+  public func readLater() throws -> PendingRead {
+    try stream.queue.readLater(buffer, bytes: byteCount)
+  }
 
   /// Replaces the elements in place, for loading weights.
   ///

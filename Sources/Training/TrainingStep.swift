@@ -62,25 +62,21 @@ public final class TrainingStep {
     // The student may still read what the teacher gave it in the step before.
     try teacher.queue.wait(for: student.queue)
     try update.begin()
+    let forward = try start(batch)
     var losses = try model.detector.detectionLosses(
-      try student.phase("data") {
-        try preparation.detectionBatch(batch.streams[0], on: student)
-      }, vocabulary: vocabulary, textEncoder: model.regionEncoder, seed: seed,
-      iteration: batch.iteration)
+      forward.detection, vocabulary: vocabulary, textEncoder: model.regionEncoder)
     var counts: [String: Int] = [:]
-    var rest = batch.streams.dropFirst()
-    if let distillation, let samples = rest.popFirst() {
+    if let distillation, let bags = forward.bags {
       let result = try distillation.losses(
-        try student.phase("data") {
-          try preparation.distillationBatch(samples, student: student, teacher: teacher)
-        }, detector: model.detector, seed: seed, iteration: batch.iteration)
+        bags.batch, bags.proposed, detector: model.detector, seed: seed,
+        iteration: batch.iteration)
       losses.merge(result.losses) { $1 }
       counts = result.counts
     }
-    if let captions, let samples = rest.popFirst() {
+    if let captions, let described = forward.described {
       let result = try captions.losses(
-        try student.phase("data") { try preparation.captionBatch(samples, on: student) },
-        detector: model.detector, seed: seed, iteration: batch.iteration)
+        described.batch, described.proposed, detector: model.detector, seed: seed,
+        iteration: batch.iteration)
       losses.merge(result.losses) { $1 }
       counts.merge(result.counts) { $1 }
     }
@@ -97,5 +93,41 @@ public final class TrainingStep {
       iteration: batch.iteration, learningRate: learningRate, counts: counts, scalars: losses)
     update.clearGradients()
     return pending
+  }
+
+  /// The images of a step on the device, up to their proposals.
+  private struct Forward {
+    let detection: StartedDetection
+    var bags: (batch: DistillationBatch, proposed: ProposedImages)?
+    var described: (batch: CaptionBatch, proposed: ProposedImages)?
+  }
+
+  /// Sends the maps and proposals of all images to the device before the host reads any of them:
+  /// it has work while the host samples.
+  private func start(_ batch: LoadedBatch) throws -> Forward {
+    let detector = model.detector
+    var forward = Forward(
+      detection: try detector.startDetection(
+        try student.phase("data") {
+          try preparation.detectionBatch(batch.streams[0], on: student)
+        }, classes: vocabulary.count, seed: seed, iteration: batch.iteration))
+    var rest = batch.streams.dropFirst()
+    if distillation != nil, let samples = rest.popFirst() {
+      let images = try student.phase("data") {
+        try preparation.distillationBatch(samples, student: student, teacher: teacher)
+      }
+      forward.bags = (
+        images, try detector.propose(images.images, frames: images.frames, training: true)
+      )
+    }
+    if captions != nil, let samples = rest.popFirst() {
+      let images = try student.phase("data") {
+        try preparation.captionBatch(samples, on: student)
+      }
+      forward.described = (
+        images, try detector.propose(images.images, frames: images.frames, training: true)
+      )
+    }
+    return forward
   }
 }

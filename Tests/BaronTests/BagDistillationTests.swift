@@ -22,6 +22,10 @@ struct BagDistillationTests {
     let distillation: BagDistillation
     let store: ParameterStore
     let batch: DistillationBatch
+
+    func proposed() throws -> ProposedImages {
+      try detector.propose(batch.images, frames: batch.frames, training: true)
+    }
   }
 
   private func withWorld(
@@ -72,7 +76,7 @@ struct BagDistillationTests {
 
   private func losses(_ world: World, iteration: Int = 0) throws -> [String: Float] {
     let result = try world.distillation.losses(
-      world.batch, detector: world.detector, seed: 1, iteration: iteration)
+      world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: iteration)
     return try result.losses.mapValues { try $0.floats()[0] }
   }
 
@@ -80,7 +84,7 @@ struct BagDistillationTests {
   func counts() throws {
     try withWorld { world in
       let result = try world.distillation.losses(
-        world.batch, detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
       for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
       func count(_ key: String) throws -> Int { try #require(result.counts[key], "\(key)") }
       #expect(try count("proposals") >= 2)
@@ -113,7 +117,7 @@ struct BagDistillationTests {
   func nothingFound() throws {
     try withWorld(groundTruth: [[], []], { $0.filter.objectness = 1 }) { world in
       let result = try world.distillation.losses(
-        world.batch, detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
       #expect(result.counts["proposals"] == 2)
       for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
     }
@@ -123,7 +127,7 @@ struct BagDistillationTests {
   func cap(limit: Int) throws {
     try withWorld({ $0.occurrenceLimit = limit }) { world in
       let result = try world.distillation.losses(
-        world.batch, detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
       let regions = try #require(result.counts["regions"])
       #expect((2...2 * limit).contains(regions))
       #expect(result.counts["proposals"] == 2 || limit > 1)
@@ -135,7 +139,7 @@ struct BagDistillationTests {
   func regionsAlone() throws {
     try withWorld({ $0.alignment.bagWeight = 0 }) { world in
       let result = try world.distillation.losses(
-        world.batch, detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
       let bag = try #require(result.losses["loss_bag"])
       #expect(try bag.floats() == [0])
       try bag.backward()

@@ -23,6 +23,10 @@ struct CaptionSupervisionTests {
     let text: TextEncoder
     let tokenizer: Tokenizer
     let batch: CaptionBatch
+
+    func proposed() throws -> ProposedImages {
+      try detector.propose(batch.images, frames: batch.frames, training: true)
+    }
   }
 
   private func withWorld(
@@ -76,7 +80,7 @@ struct CaptionSupervisionTests {
 
   private func loss(_ world: World, iteration: Int = 0) throws -> Float {
     let result = try world.supervision.losses(
-      world.batch, detector: world.detector, seed: 1, iteration: iteration)
+      world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: iteration)
     return try #require(try result.losses["loss_caption"]?.floats().first)
   }
 
@@ -84,7 +88,7 @@ struct CaptionSupervisionTests {
   func counts() throws {
     try withWorld { world in
       let result = try world.supervision.losses(
-        world.batch, detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
       func count(_ key: String) throws -> Int { try #require(result.counts[key], "\(key)") }
       let (regions, sentences) = (try count("caption_regions"), try count("sentences"))
       #expect((4...8).contains(regions), "two images with 1 to 3 proposals and themselves")
@@ -151,7 +155,7 @@ struct CaptionSupervisionTests {
   func bestProposal() throws {
     try withWorld({ $0.filter.objectness = 1 }) { world in
       let result = try world.supervision.losses(
-        world.batch, detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
       #expect(result.counts["caption_regions"] == 4 && result.counts["sentences"] == 4)
     }
   }
@@ -160,7 +164,7 @@ struct CaptionSupervisionTests {
   func gradients() throws {
     try withWorld { world in
       let result = try world.supervision.losses(
-        world.batch, detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
       try #require(result.losses["loss_caption"]).backward()
       var reached: Set<String> = []
       for parameter in world.store.trained {

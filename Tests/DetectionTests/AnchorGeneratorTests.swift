@@ -1,4 +1,6 @@
 import Detection
+import OpenCL
+import Tensors
 import TestSupport
 import Testing
 
@@ -26,22 +28,34 @@ struct AnchorGeneratorTests {
     ]
     expectClose(generator.baseAnchors(level: 0).corners, wanted, "base anchors")
     #expect(AnchorGenerator.singleMap.anchorsPerCell == 15)
-    #expect(generator.anchors(level: 4, height: 0, width: 3).isEmpty)
   }
 
-  @Test("anchors stand on multiples of the stride, rows first")
-  func order() {
+  @Test("anchors stand on multiples of the stride, rows first", arguments: TestDevice.families)
+  func order(family: DeviceFamily) throws {
     let generator = AnchorGenerator(strides: [16], scales: [2], ratios: [1])
-    let boxes = generator.anchors(level: 0, height: 2, width: 2)
-    #expect(boxes.map(\.x1) == [-16, 0, -16, 0])
-    #expect(boxes.map(\.y1) == [-16, -16, 0, 0])
+    try TestDevice.withStream(family) { stream in
+      let boxes = [Box](
+        corners: try laid(generator, level: 0, height: 2, width: 2, on: stream).floats())
+      #expect(boxes.map(\.x1) == [-16, 0, -16, 0])
+      #expect(boxes.map(\.y1) == [-16, -16, 0, 0])
+      #expect(try laid(generator, level: 0, height: 0, width: 3, on: stream).count == 0)
+    }
   }
+}
+
+/// The anchors of a map on the device.
+private func laid(
+  _ generator: AnchorGenerator, level: Int, height: Int, width: Int, on stream: ComputeStream
+) throws -> Tensor {
+  try Tensor(
+    generator.baseAnchors(level: level).corners, shape: [generator.anchorsPerCell, 4], on: stream
+  ).anchors(height: height, width: width, stride: generator.strides[level])
 }
 
 @Suite("Anchors against peers", .enabled(if: Fixture.available, "no peer fixtures"))
 struct AnchorGeneratorFixtureTests {
-  @Test("base anchors, anchors and validity")
-  func anchors() throws {
+  @Test("base anchors, anchors and validity", arguments: TestDevice.families)
+  func anchors(family: DeviceFamily) throws {
     let files = Fixture.files("rpn", prefix: "anchors_")
     try #require(!files.isEmpty)
     for file in files {
@@ -54,12 +68,18 @@ struct AnchorGeneratorFixtureTests {
         expectClose(
           generator.baseAnchors(level: level).corners, try fixture.floats("base\(level)"),
           relative: fixture.relative, absolute: fixture.absolute, "\(file) base \(level)")
+        let anchors = try TestDevice.withStream(family) { stream in
+          try laid(generator, level: level, height: height, width: width, on: stream).floats()
+        }
         expectClose(
-          generator.anchors(level: level, height: height, width: width).corners,
-          try fixture.floats("anchors\(level)"), relative: fixture.relative,
+          anchors, try fixture.floats("anchors\(level)"), relative: fixture.relative,
           absolute: fixture.absolute, "\(file) level \(level)")
-        let valid = generator.isValid(
-          level: level, height: height, width: width, imageHeight: image[0], imageWidth: image[1])
+        let limit = generator.limits(
+          level: level, imageHeight: image[0], imageWidth: image[1])
+        let columns = width * generator.anchorsPerCell
+        let valid = (0..<height * columns).map {
+          $0 / columns < limit.rows && $0 % columns < limit.columns
+        }
         #expect(try valid == fixture.integers("valid\(level)").map { $0 != 0 })
       }
     }

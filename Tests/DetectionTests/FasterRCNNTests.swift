@@ -98,8 +98,8 @@ struct FasterRCNNTests {
       let vocabulary = try vocabulary(on: stream)
       func losses(_ iteration: Int) throws -> [String: Tensor] {
         try detector.detectionLosses(
-          batch, vocabulary: vocabulary, textEncoder: MeanEncoder(), seed: 11,
-          iteration: iteration)
+          try detector.startDetection(batch, classes: 4, seed: 11, iteration: iteration),
+          vocabulary: vocabulary, textEncoder: MeanEncoder())
       }
       var history: [Float] = []
       for _ in 0..<10 {
@@ -173,8 +173,8 @@ struct FasterRCNNTests {
       for _ in 0..<12 {
         let loss = try #require(
           try detector.detectionLosses(
-            batch, vocabulary: try vocabulary(on: stream), textEncoder: MeanEncoder(), seed: 11,
-            iteration: 0)["loss_mask"])
+            try detector.startDetection(batch, classes: 4, seed: 11, iteration: 0),
+            vocabulary: try vocabulary(on: stream), textEncoder: MeanEncoder())["loss_mask"])
         history.append(try loss.floats()[0])
         try loss.backward()
         for parameter in store.trained {

@@ -1,9 +1,10 @@
-import Detection
 import Formats
 import Layers
 import Tensors
 import TestSupport
 import Testing
+
+@testable import Detection
 
 @Suite(.serialized)
 struct RegionProposalNetworkTests {
@@ -26,13 +27,34 @@ struct RegionProposalNetworkTests {
     return shape
   }
 
-  private func samples(_ fixture: Fixture) throws -> [AnchorSample] {
-    try fixture.numbered("gt").indices.map { image in
-      AnchorSample(
-        positives: try fixture.integers("pos\(image)").map { Int($0) },
-        negatives: try fixture.integers("neg\(image)").map { Int($0) },
-        targets: try fixture.floats("pos_targets\(image)"))
+  /// The peer's draw of a fixture, with what its positives were matched with.
+  private func samples(
+    _ fixture: Fixture, _ network: RegionProposalNetwork, maps: [Tensor]
+  ) throws -> SampledAnchors {
+    let images = fixture.numbered("gt").indices
+    let stream = maps[0].stream
+    let grid = try network.grid(maps)
+    let total = grid.levels.reduce(0) { $0 + $1.shape[0] }
+    let positives = try images.map { try fixture.integers("pos\($0)").map { Int($0) } }
+    let matches = try images.flatMap { image in
+      var row = [Int32](repeating: Tensor.background, count: total)
+      for (place, truth) in zip(positives[image], try fixture.integers("pos_gt\(image)")) {
+        row[place] = truth
+      }
+      return row
     }
+    return SampledAnchors(
+      levels: grid.levels,
+      sample: try SampledRows(
+        positives: positives,
+        negatives: try images.map { try fixture.integers("neg\($0)").map { Int($0) } },
+        on: stream), matches: try Tensor(matches, shape: [images.count, total], on: stream),
+      truths: try truths(fixture, on: stream))
+  }
+
+  private func truths(_ fixture: Fixture, on stream: ComputeStream) throws -> TruthBoxes {
+    try TruthBoxes(
+      try fixture.numbered("gt").map { [Box](corners: try fixture.floats($0)) }, on: stream)
   }
 
   @Test(.needsFixtures, arguments: Fixture.files("rpn", prefix: "loss"))
@@ -52,7 +74,7 @@ struct RegionProposalNetworkTests {
         try fixture.expect(output.logits[level], equals: "cls\(level)")
         try fixture.expect(output.deltas[level], equals: "reg\(level)")
       }
-      let losses = try network.losses(output, try samples(fixture))
+      let losses = try network.losses(output, try samples(fixture, network, maps: maps))
       try fixture.expect(losses.objectness, equals: "loss_cls")
       try fixture.expect(losses.box, equals: "loss_bbox")
       try losses.objectness.adding(losses.box).backward()
@@ -73,7 +95,8 @@ struct RegionProposalNetworkTests {
       let output = RegionProposalOutput(
         logits: try fixture.numbered("cls").map { try fixture.tensor($0, on: stream).trained($0) },
         deltas: try fixture.numbered("reg").map { try fixture.tensor($0, on: stream).trained($0) })
-      let losses = try network.losses(output, try samples(fixture))
+      let losses = try network.losses(
+        output, try samples(fixture, network, maps: output.logits))
       try losses.objectness.adding(losses.box).backward()
       for level in output.logits.indices {
         for (tensor, key) in [
@@ -94,23 +117,26 @@ struct RegionProposalNetworkTests {
       let network = try RegionProposalNetwork(
         ParameterStore(stream: stream, seed: 1).root, shape)
       let maps = try fixture.numbered("x").map { try fixture.tensor($0, on: stream) }
-      let grid = AnchorGrid(network.anchors, maps: maps)
-      for (image, wanted) in try samples(fixture).enumerated() {
-        let truths = [Box](corners: try fixture.floats("gt\(image)"))
-        var random = CounterRandom(seed: 3, UInt64(image))
-        let sample = network.sample(
-          grid, frame: ImageFrame(imageID: image, width: size[1], height: size[0]),
-          groundTruth: truths, random: &random)
-        #expect(sample.negatives.count == wanted.negatives.count)
-        #expect(Set(sample.positives).isDisjoint(with: sample.negatives))
-        let matched = try fixture.integers("pos_gt\(image)")
-        let targets = zip(wanted.positives, matched).flatMap {
-          BoxCoder.anchors.encoded(truths[Int($1)], from: grid.boxes[$0])
-        }
-        expectClose(targets, wanted.targets, "\(name) pos_targets\(image)")
+      let images = fixture.numbered("gt").indices
+      let own = try network.sample(
+        try network.grid(maps),
+        frames: images.map { ImageFrame(imageID: $0, width: size[1], height: size[0]) },
+        truths: try truths(fixture, on: stream),
+        random: images.map { CounterRandom(seed: 3, UInt64($0)) })
+      let matches = try own.matches.integers()
+      let total = own.matches.shape[1]
+      for (image, sample) in try own.sample.lists().enumerated() {
+        let positives = try fixture.integers("pos\(image)").map { Int($0) }
+        let negatives = try fixture.integers("neg\(image)").map { Int($0) }
+        #expect(sample.negatives.count == negatives.count)
+        #expect(sample.positives.count == positives.count)
+        #expect(negatives.allSatisfy { matches[image * total + $0] == Tensor.background })
+        // The peer's positives are matched with what it matched them with.
+        let wanted = try fixture.integers("pos_gt\(image)")
+        #expect(positives.map { matches[image * total + $0] } == wanted)
         // Below the limit all positives are taken.
-        if Float(wanted.positives.count) < Float(shape.samples) * shape.positiveFraction {
-          #expect(sample.positives == wanted.positives.sorted())
+        if Float(positives.count) < Float(shape.samples) * shape.positiveFraction {
+          #expect(sample.positives == positives.sorted())
         }
       }
     }
@@ -129,11 +155,11 @@ struct RegionProposalNetworkTests {
         logits: try fixture.numbered("cls").map { try fixture.tensor($0, on: stream) },
         deltas: try fixture.numbered("reg").map { try fixture.tensor($0, on: stream) })
       let found = try network.proposals(
-        output, AnchorGrid(network.anchors, maps: output.logits),
+        output, try network.grid(output.logits),
         frames: [ImageFrame(imageID: 0, width: size[1], height: size[0])],
         limits: ProposalLimits(
           perLevel: try fixture.integer("nms_pre"), total: try fixture.integer("max_per_img")))
-      let proposals = try #require(found.first)
+      let proposals = try #require(found.first).readLater().read()
       for (got, key) in [(proposals.boxes.corners, "boxes"), (proposals.scores, "scores")] {
         expectClose(
           got, try fixture.floats(key), relative: fixture.relative, absolute: fixture.absolute,
@@ -152,14 +178,17 @@ struct RegionProposalNetworkTests {
         try Tensor(
           randomFloats(2 * height * width * 2, seed: 5), shape: [2, height, width, 2], on: stream)
       }
-      let grid = AnchorGrid(network.anchors, maps: maps)
-      var random = CounterRandom(seed: 1)
       let frame = ImageFrame(imageID: 1, width: 20, height: 30)
-      let sample = network.sample(grid, frame: frame, groundTruth: [], random: &random)
-      #expect(sample.positives.isEmpty)
-      let valid = grid.isValid(in: frame)
-      #expect(sample.negatives.allSatisfy { valid[$0] })
-      let losses = try network.losses(try network(maps), [sample, sample])
+      let samples = try network.sample(
+        try network.grid(maps), frames: [frame, frame],
+        truths: try TruthBoxes([[], []], on: stream),
+        random: [CounterRandom(seed: 1), CounterRandom(seed: 2)])
+      for sample in try samples.sample.lists() {
+        #expect(sample.positives.isEmpty)
+        // 4 x 4 of the cells of the finer map and 2 x 2 of the coarser one, 3 anchors each.
+        #expect(sample.negatives.count == 3 * (4 * 4 + 2 * 2))
+      }
+      let losses = try network.losses(try network(maps), samples)
       #expect(try losses.box.floats() == [0])
       try losses.objectness.adding(losses.box).backward()
       for parameter in store.trained where parameter.name.hasPrefix("rpn_reg") {

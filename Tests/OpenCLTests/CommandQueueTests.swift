@@ -62,7 +62,7 @@ struct CommandQueueTests {
       var reads: [PendingRead] = []
       for _ in 0..<3 {
         try queue.launch(kernel, global: [64], local: [64], [.buffer(values), .int(1)])
-        reads.append(try queue.readLater(values))
+        reads.append(try queue.readLater(values, bytes: 256))
       }
       for (index, read) in reads.enumerated() {
         #expect(try read.floats() == [Float](repeating: Float(index + 1), count: 64))
@@ -77,7 +77,8 @@ struct CommandQueueTests {
     try exclusively { device in
       let queue = try CommandQueue(context: Context(device: device), name: "test")
       for _ in 0..<20 {
-        _ = try queue.readLater(try queue.buffer([Float](repeating: 1, count: 10_000)))
+        let buffer = try queue.buffer([Float](repeating: 1, count: 10_000))
+        _ = try queue.readLater(buffer, bytes: buffer.bytes)
       }
       try queue.finish()
     }

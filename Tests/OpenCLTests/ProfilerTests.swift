@@ -21,7 +21,7 @@ struct ProfilerTests {
       }
       try queue.fill(target, pattern: 0)
       _ = try queue.floats(target, count: 64)
-      _ = try queue.readLater(target).floats()
+      _ = try queue.readLater(target, bytes: 256).floats()
       try profiler.resolve()
 
       let records = profiler.records

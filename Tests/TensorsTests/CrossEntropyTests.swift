@@ -58,7 +58,8 @@ struct CrossEntropyTests {
           }
           let source = try Tensor(x, shape: [rows, columns], on: stream).trained("x")
           let result = try source.softmaxCrossEntropy(
-            labels: labels, classWeights: classWeights, rowWeights: rowWeights,
+            labels: try Tensor(labels, shape: [labels.count], on: stream),
+            classWeights: classWeights, rowWeights: rowWeights,
             excludesZeroWeight: excludes, divisor: 7)
           #expect(result.shape == [])
           expectClose(try result.floats(), [loss], "\(rows) x \(columns), \(excludes)")
@@ -93,7 +94,8 @@ struct CrossEntropyTests {
         }
         let source = try Tensor(x, shape: [rows, columns], on: stream).trained("x")
         let result = try source.sigmoidCrossEntropy(
-          labels: labels, classWeights: classWeights, rowWeights: rowWeights, divisor: 7)
+          labels: try Tensor(labels, shape: [labels.count], on: stream), classWeights: classWeights,
+          rowWeights: rowWeights, divisor: 7)
         expectClose(try result.floats(), [loss], "\(rows) x \(columns)")
         try result.scaled(by: 2).backward()
         expectClose(
@@ -164,11 +166,12 @@ struct CrossEntropyTests {
     try TestDevice.withStream(family) { stream in
       let logits = try Tensor(
         [2, 9, 0, 1, 0, 5, 1, 2, 1, 1, 1, 1] as [Float], shape: [3, 4], on: stream)
+      let labels = try Tensor([0, 3, 2] as [Int32], shape: [3], on: stream)
       let softmax = try logits.softmaxCrossEntropy(
-        labels: [0, 3, 2], classWeights: [1, 0, 1, 0.7], excludesZeroWeight: true, divisor: 3)
+        labels: labels, classWeights: [1, 0, 1, 0.7], excludesZeroWeight: true, divisor: 3)
       expectClose(try softmax.floats(), [0.59718079], relative: 1e-6, "softmax")
       let sigmoid = try logits.sigmoidCrossEntropy(
-        labels: [0, 3, 2], classWeights: [1, 0, 1, 0], divisor: 3)
+        labels: labels, classWeights: [1, 0, 1, 0], divisor: 3)
       expectClose(try sigmoid.floats(), [1.48433575], relative: 1e-6, "sigmoid")
     }
   }
@@ -181,9 +184,10 @@ struct CrossEntropyTests {
         x[column] = .nan
         let logits = try Tensor(x, shape: [1, 19], on: stream)
         let weights = [Float](repeating: 1, count: 19)
+        let three = try Tensor([3] as [Int32], shape: [1], on: stream)
         let losses = [
-          try logits.softmaxCrossEntropy(labels: [3], divisor: 1),
-          try logits.sigmoidCrossEntropy(labels: [3], classWeights: weights, divisor: 1),
+          try logits.softmaxCrossEntropy(labels: three, divisor: 1),
+          try logits.sigmoidCrossEntropy(labels: three, classWeights: weights, divisor: 1),
           try logits.binaryCrossEntropy(targets: weights, divisor: 1),
           try logits.softTargetCrossEntropy(try Tensor(weights, shape: [1, 19], on: stream)),
         ]
@@ -216,10 +220,12 @@ struct CrossEntropyFixtureTests {
           let loss =
             kind == "softmax"
             ? try logits.softmaxCrossEntropy(
-              labels: labels, classWeights: classWeights, rowWeights: rowWeights,
+              labels: try Tensor(labels, shape: [labels.count], on: stream),
+              classWeights: classWeights, rowWeights: rowWeights,
               excludesZeroWeight: true, divisor: divisor)
             : try logits.sigmoidCrossEntropy(
-              labels: labels, classWeights: classWeights, rowWeights: rowWeights,
+              labels: try Tensor(labels, shape: [labels.count], on: stream),
+              classWeights: classWeights, rowWeights: rowWeights,
               divisor: divisor)
           try fixture.expect(loss, equals: "loss_\(kind)_\(name)")
           try loss.backward()
@@ -244,9 +250,11 @@ struct CrossEntropyFixtureTests {
       let loss =
         isSigmoid
         ? try logits.sigmoidCrossEntropy(
-          labels: labels, classWeights: classWeights, rowWeights: rowWeights, divisor: divisor)
+          labels: try Tensor(labels, shape: [labels.count], on: stream), classWeights: classWeights,
+          rowWeights: rowWeights, divisor: divisor)
         : try logits.softmaxCrossEntropy(
-          labels: labels, classWeights: classWeights, rowWeights: rowWeights,
+          labels: try Tensor(labels, shape: [labels.count], on: stream), classWeights: classWeights,
+          rowWeights: rowWeights,
           excludesZeroWeight: true, divisor: divisor)
       try fixture.expect(loss, equals: "loss_cls")
       try loss.backward()

@@ -26,19 +26,19 @@ public enum TestDevice {
   /// - Parameters:
   ///   - family: Which kernels to use; nil takes the device's own.
   ///   - body: The test.
+  /// - Returns: What `body` returns.
   /// - Throws: What `body` throws, or `OpenCLError` without a device.
-  public static func withStream(
-    _ family: DeviceFamily? = nil, _ body: (ComputeStream) throws -> Void
-  ) throws {
+  public static func withStream<Result: Sendable>(
+    _ family: DeviceFamily? = nil, _ body: (ComputeStream) throws -> Result
+  ) throws -> Result {
     try shared.withLock { streams in
       let device = try Device.choose(wanted)
       let family = family ?? device.family
-      if streams.byFamily[family] == nil {
-        let context = try Context(device: device, family: family, poisonsBuffers: true)
-        streams.byFamily[family] = try ComputeStream(context: context)
-      }
-      guard let stream = streams.byFamily[family] else { return }
-      try body(stream)
+      if let stream = streams.byFamily[family] { return try body(stream) }
+      let context = try Context(device: device, family: family, poisonsBuffers: true)
+      let stream = try ComputeStream(context: context)
+      streams.byFamily[family] = stream
+      return try body(stream)
     }
   }
 

@@ -36,10 +36,12 @@ struct TrainingStepTests {
   ) throws -> [String: Tensor] {
     let names = TrainingWorld.names
     return try step.model.detector.detectionLosses(
-      try world.configuration.preparation.detectionBatch(batch.streams[0], on: step.student),
+      try step.model.detector.startDetection(
+        try world.configuration.preparation.detectionBatch(batch.streams[0], on: step.student),
+        classes: names.count, seed: 0, iteration: 0),
       vocabulary: try step.model.vocabulary(
         names, isBase: names.map { TrainingWorld.base.contains($0) }),
-      textEncoder: step.model.regionEncoder, seed: 0, iteration: 0)
+      textEncoder: step.model.regionEncoder)
   }
 
   @Test func everyTrainedParameterLearns() throws {
@@ -72,10 +74,12 @@ struct TrainingStepTests {
       let step = try world.trainer("run", on: context).step
       let distillation = try #require(step.distillation)
       let batch = try batches(world, 1)[0]
+      let images = try world.configuration.preparation.distillationBatch(
+        batch.streams[1], student: step.student, teacher: step.teacher)
+      let detector = step.model.detector
       let result = try distillation.losses(
-        try world.configuration.preparation.distillationBatch(
-          batch.streams[1], student: step.student, teacher: step.teacher),
-        detector: step.model.detector, seed: 0, iteration: 0)
+        images, try detector.propose(images.images, frames: images.frames, training: true),
+        detector: detector, seed: 0, iteration: 0)
       #expect(result.losses.keys.sorted() == ["loss_bag", "loss_single"])
       let bag = try #require(result.losses["loss_bag"])
       try bag.adding(try #require(result.losses["loss_single"])).backward()

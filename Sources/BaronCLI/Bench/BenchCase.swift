@@ -25,7 +25,7 @@ struct BenchCase {
   /// All cases, in the order in which they run.
   static var all: [BenchCase] {
     matrixCases + convolutionCases + attentionCases + rowCases + detectionCases + contrastCases
-      + encoderCases + detectorCases + ownCases + roofCases
+      + encoderCases + detectorCases + ownCases + anchorCases + roofCases
   }
 
   /// The cases whose names match one of some shell patterns.

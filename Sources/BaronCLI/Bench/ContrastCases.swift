@@ -9,7 +9,8 @@ extension BenchCase {
       cosine("infonce/512x81", keys: 81, loss: true),
       cosine("infonce/512x1536", keys: 1536, loss: true),
       elementwise("cross_entropy/1024x1204", [1024, 1204], passes: 2) { x, values in
-        let labels = values.integers(1024, below: 1204)
+        let labels = try Tensor(
+          values.integers(1024, below: 1204), shape: [1024], on: x.stream)
         let logits = x.trained("logits")
         return forwardAndBackward([logits]) {
           try logits.softmaxCrossEntropy(labels: labels, divisor: 1024)
@@ -30,7 +31,8 @@ extension BenchCase {
       let left = try values.tensor([queries, width], on: stream)
       let right = try values.tensor([keys, width], on: stream)
       guard loss else { return { _ = try left.cosineSimilarity(right, temperature: 1) } }
-      let labels = values.integers(queries, below: keys)
+      let labels = try Tensor(
+        values.integers(queries, below: keys), shape: [queries], on: stream)
       let leaf = left.trained("queries")
       return forwardAndBackward([leaf]) {
         try leaf.cosineSimilarity(right, temperature: 20)

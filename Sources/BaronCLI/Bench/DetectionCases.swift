@@ -1,9 +1,74 @@
+import Detection
+import Formats
 import Tensors
 
 extension BenchCase {
   /// Pooling of regions and suppression of overlapping boxes.
   static var detectionCases: [BenchCase] {
     [pooling(backward: false), pooling(backward: true), nms]
+  }
+
+  /// Anchors of an image of 800 x 1088 from their places to their losses.
+  static var anchorCases: [BenchCase] {
+    [
+      anchors("ours/lay_anchors_163200", bytes: 16) { world in
+        { _ = try world.bases.anchors(height: 200, width: 272, stride: 4) }
+      },
+      anchors("ours/match_anchors_163200x20", bytes: 36) { world in
+        { _ = try world.matches() }
+      },
+      anchors("ours/sample_anchors_256_of_163200", bytes: 20) { world in
+        let matches = try world.matches()
+        return { _ = try matches.sampledRows(world.sampler, random: [CounterRandom(seed: 1)]) }
+      },
+      anchors("ours/anchor_losses_256_of_163200/forward_backward", bytes: 20) { world in
+        let matches = try world.matches()
+        let anchors = SampledAnchors(
+          levels: [world.corners],
+          sample: try matches.sampledRows(world.sampler, random: [CounterRandom(seed: 1)]),
+          matches: matches, truths: world.truths)
+        var values = BenchValues()
+        let logits = try values.tensor([1, 200, 272, 3], on: matches.stream).trained("logits")
+        let deltas = try values.tensor([1, 200, 272, 12], on: matches.stream).trained("deltas")
+        return forwardAndBackward([logits, deltas]) {
+          try Tensor.anchorObjectnessLoss([logits], anchors)
+            .adding(try Tensor.anchorDeltaLoss([deltas], anchors))
+        }
+      },
+    ]
+  }
+
+  /// The anchors of a map and twenty objects.
+  private struct AnchorWorld {
+    let bases: Tensor
+    let corners: Tensor
+    let truths: TruthBoxes
+    let sampler = BalancedSampler(count: 256, positiveFraction: 0.5)
+
+    init(on stream: ComputeStream) throws {
+      var values = BenchValues()
+      bases = try Tensor(
+        AnchorGenerator.featurePyramid.baseAnchors(level: 0).corners, shape: [3, 4], on: stream)
+      corners = try bases.anchors(height: 200, width: 272, stride: 4)
+      let boxes = values.boxes(20, sides: 16...256, width: 1088, height: 800).flatMap { $0 }
+      truths = try TruthBoxes(
+        boxes: [boxes], classes: [[Int32](repeating: 0, count: 20)], on: stream)
+    }
+
+    func matches() throws -> Tensor {
+      try Tensor.matchedBoxes(
+        [CandidateBoxes(corners, columns: 3 * 272, limits: [(rows: 200, columns: 3 * 272)])],
+        truths: truths,
+        thresholds: MatchingThresholds(positive: 0.7, negative: 0.3, lowQuality: 0.3))
+    }
+  }
+
+  private static func anchors(
+    _ name: String, bytes: Double, prepare: @escaping (AnchorWorld) throws -> () throws -> Void
+  ) -> BenchCase {
+    BenchCase(
+      name: name, gflop: nil, bytes: 163_200 * bytes, shape: [("anchors", [163_200, 4])]
+    ) { try prepare(try AnchorWorld(on: $0)) }
   }
 
   private static func pooling(backward: Bool) -> BenchCase {

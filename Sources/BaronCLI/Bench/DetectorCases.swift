@@ -65,7 +65,8 @@ extension BenchCase {
       return {
         try update.begin()
         let losses = try detector.detectionLosses(
-          batch, vocabulary: vocabulary, textEncoder: WordSum(), seed: 0, iteration: 0
+          try detector.startDetection(batch, classes: classes, seed: 0, iteration: 0),
+          vocabulary: vocabulary, textEncoder: WordSum()
         ).sorted { $0.key < $1.key }.map(\.value)
         try update.differentiate(losses.dropFirst().reduce(losses[0]) { try $0.adding($1) })
         _ = try update.apply(iteration: 0, learningRate: 1e-5)

@@ -9,11 +9,15 @@ enum DetectionChecks {
   private static let (rows, width) = (13, 21)
   private static let labels: [Int32] = (0..<13).map { Int32($0 * 5 % 21) }
 
+  private static func labels(for logits: Tensor) throws -> Tensor {
+    try Tensor(labels, shape: [rows], on: logits.stream)
+  }
+
   private static var losses: [OperatorCheck] {
     [
       OperatorCheck(
         name: "softmax cross-entropy", shapes: [[rows, width]], range: -3...3,
-        device: { try $0[0].softmaxCrossEntropy(labels: labels, divisor: 4) },
+        device: { try $0[0].softmaxCrossEntropy(labels: try labels(for: $0[0]), divisor: 4) },
         host: { x in
           [
             (0..<rows).reduce(0) { sum, row in
@@ -25,7 +29,10 @@ enum DetectionChecks {
         }),
       OperatorCheck(
         name: "sigmoid cross-entropy", shapes: [[rows, width]], range: -3...3,
-        device: { try $0[0].sigmoidCrossEntropy(labels: labels, classWeights: nil, divisor: 4) },
+        device: {
+          try $0[0].sigmoidCrossEntropy(
+            labels: try labels(for: $0[0]), classWeights: nil, divisor: 4)
+        },
         host: { x in
           [
             x[0].indices.reduce(0) { sum, place in

@@ -8,7 +8,7 @@ extension Tensor {
   /// 2.7.
   ///
   /// - Parameters:
-  ///   - labels: A column for each row of these logits `[N, C]`, or -1.
+  ///   - labels: int32, a column for each row of these logits `[N, C]`, or -1.
   ///   - classWeights: `u`, one per column; nil means 1.
   ///   - rowWeights: `r`, one per row; nil means 1.
   ///   - excludesZeroWeight: Whether logits of classes with `u < 1e-5` count as -inf.
@@ -16,20 +16,18 @@ extension Tensor {
   /// - Returns: The loss, a scalar; 0 without rows.
   /// - Throws: `OpenCLError` when the device fails.
   public func softmaxCrossEntropy(
-    labels: [Int32], classWeights: [Float]? = nil, rowWeights: [Float]? = nil,
+    labels: Tensor, classWeights: [Float]? = nil, rowWeights: [Float]? = nil,
     excludesZeroWeight: Bool = false, divisor: Float
   ) throws -> Tensor {
     let columns = checkedColumns(labels, classWeights: classWeights, rowWeights: rowWeights)
-    let excluded = (0..<columns).map { excludesZeroWeight && (classWeights?[$0] ?? 1) < 1e-5 }
-    let kept = labels.map { $0 < 0 || excluded[Int($0)] ? -1 : $0 }
-    let factors = kept.enumerated().map { row, label in
-      label < 0 ? 0 : (rowWeights?[row] ?? 1) * (classWeights?[Int(label)] ?? 1) / divisor
-    }
-    let label = try Tensor(kept, shape: [kept.count], on: stream, label: "labels")
-    let factor = try Tensor(factors, shape: [kept.count], on: stream, label: "row weights")
     let bias = try Tensor(
-      excluded.map { $0 ? -Float.infinity : 0 }, shape: [columns], on: stream, label: "exclusion")
-    let rows = kept.count
+      (0..<columns).map {
+        excludesZeroWeight && (classWeights?[$0] ?? 1) < 1e-5 ? -Float.infinity : 0
+      }, shape: [columns], on: stream, label: "exclusion")
+    let (label, factor) = try labels.rowFactors(
+      classWeights: classWeights, rowWeights: rowWeights, excludesZeroWeight: excludesZeroWeight,
+      divisor: divisor)
+    let rows = labels.count
     let losses = try Tensor(uninitialized: [rows], on: stream, label: "row losses")
     let sums = try Tensor(uninitialized: [rows, 2], on: stream, label: "maxima and sums")
     try stream.launchRows(
@@ -60,21 +58,19 @@ extension Tensor {
   /// 0. Follows spec detector 2.7.
   ///
   /// - Parameters:
-  ///   - labels: A column for each row of these logits `[N, C]`, or -1.
+  ///   - labels: int32, a column for each row of these logits `[N, C]`, or -1.
   ///   - classWeights: `u`, one per column; nil means 1.
   ///   - rowWeights: `r`, one per row; nil means 1.
   ///   - divisor: What the sum is divided by.
   /// - Returns: The loss, a scalar; 0 without rows.
   /// - Throws: `OpenCLError` when the device fails.
   public func sigmoidCrossEntropy(
-    labels: [Int32], classWeights: [Float]?, rowWeights: [Float]? = nil, divisor: Float
+    labels: Tensor, classWeights: [Float]?, rowWeights: [Float]? = nil, divisor: Float
   ) throws -> Tensor {
     let columns = checkedColumns(labels, classWeights: classWeights, rowWeights: rowWeights)
     let rows = labels.count
-    let label = try Tensor(labels, shape: [rows], on: stream, label: "labels")
-    let factor = try Tensor(
-      (0..<rows).map { (rowWeights?[$0] ?? 1) / divisor }, shape: [rows], on: stream,
-      label: "row weights")
+    let (label, factor) = try labels.rowFactors(
+      classWeights: nil, rowWeights: rowWeights, excludesZeroWeight: false, divisor: divisor)
     let weight = try Tensor(
       classWeights ?? [Float](repeating: 1, count: columns), shape: [columns], on: stream,
       label: "class weights")
@@ -97,6 +93,26 @@ extension Tensor {
         ], work: Work(operations: 6 * Double(input.count), bytes: 8 * Double(input.count)))
       return [output]
     }
+  }
+
+  /// What each row of these labels counts: its label, -1 where its class is excluded, and its factor.
+  private func rowFactors(
+    classWeights: [Float]?, rowWeights: [Float]?, excludesZeroWeight: Bool, divisor: Float
+  ) throws -> (labels: Tensor, factors: Tensor) {
+    func weights(_ values: [Float]?) throws -> KernelArgument {
+      try values.map {
+        .buffer(try Tensor($0, shape: [$0.count], on: stream, label: "weights").buffer)
+      } ?? .null
+    }
+    let kept = try Tensor(like: self, label: "labels")
+    let factors = try Tensor(uninitialized: [count], on: stream, label: "row weights")
+    try stream.launchElements(
+      try stream.library.kernel("cross_entropy_row_factors", in: "CrossEntropy"), count: count,
+      [
+        .buffer(buffer), try weights(classWeights), try weights(rowWeights), .buffer(kept.buffer),
+        .buffer(factors.buffer), .float(divisor), .int(excludesZeroWeight ? 1 : 0),
+      ], work: Work(operations: 2 * Double(count), bytes: 16 * Double(count)))
+    return (kept, factors)
   }
 
   /// Weighted binary cross entropy of logits, element by element.
@@ -191,19 +207,17 @@ extension Tensor {
   static let lossBlock = 4096
 
   private func checkedColumns(
-    _ labels: [Int32], classWeights: [Float]?, rowWeights: [Float]?
+    _ labels: Tensor, classWeights: [Float]?, rowWeights: [Float]?
   ) -> Int {
     precondition(
-      rank == 2 && shape[0] == labels.count, "\(labels.count) labels for logits of shape \(shape)")
-    let columns = shape[1]
+      rank == 2 && labels.elementType == .int32 && labels.shape == [shape[0]],
+      "labels of shape \(labels.shape) for logits of shape \(shape)")
     precondition(
-      labels.allSatisfy { $0 >= -1 && $0 < columns }, "a label outside the \(columns) columns")
-    precondition(
-      classWeights.map { $0.count == columns } ?? true,
-      "class weights do not match \(columns) columns")
+      classWeights.map { $0.count == shape[1] } ?? true,
+      "class weights do not match \(shape[1]) columns")
     precondition(
       rowWeights.map { $0.count == labels.count } ?? true,
       "row weights do not match \(labels.count) rows")
-    return columns
+    return shape[1]
   }
 }

@@ -1,0 +1,105 @@
+import Formats
+import Tensors
+
+/// A detection step whose regions are sampled, up to where the host has to wait for their number.
+///
+/// Other images may follow on the device before ``FasterRCNN/detectionLosses(_:vocabulary:textEncoder:)``
+/// waits, so that it does not stand still.
+public struct StartedDetection {
+  fileprivate let batch: DetectionBatch
+  fileprivate let maps: [Tensor]
+  fileprivate let objectness: Tensor
+  fileprivate let box: Tensor
+  fileprivate let regions: PendingRegions
+  fileprivate let random: (_ purpose: String, _ frame: ImageFrame) -> CounterRandom
+}
+
+extension FasterRCNN {
+  /// Runs a detection step up to its sampled regions; nothing waits for the device.
+  ///
+  /// - Parameters:
+  ///   - batch: Images with their boxes.
+  ///   - classes: Number of classes of training.
+  ///   - seed: The run's seed.
+  ///   - iteration: The step; random choices depend on seed, step and image id only.
+  /// - Returns: What ``detectionLosses(_:vocabulary:textEncoder:)`` goes on with.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func startDetection(
+    _ batch: DetectionBatch, classes: Int, seed: UInt64, iteration: Int
+  ) throws -> StartedDetection {
+    let stream = batch.images.stream
+    func random(_ purpose: String, _ frame: ImageFrame) -> CounterRandom {
+      CounterRandom(
+        seed: seed, CounterRandom.key(purpose), UInt64(iteration),
+        UInt64(bitPattern: Int64(frame.imageID)))
+    }
+    let maps = try features(batch.images, training: true)
+    let truths = try TruthBoxes(
+      boxes: batch.groundTruth.map(\.boxes.corners),
+      classes: batch.groundTruth.map { $0.labels.map { Int32($0) } }, on: stream)
+    return try stream.phase("proposals") {
+      let output = try proposalNetwork(maps)
+      let grid = try proposalNetwork.grid(maps)
+      let losses = try proposalNetwork.losses(
+        output,
+        try proposalNetwork.sample(
+          grid, frames: batch.frames, truths: truths,
+          random: batch.frames.map { random("rpn", $0) }))
+      let regions = try configuration.sampling.sample(
+        try proposalNetwork.proposals(
+          output, grid, frames: batch.frames, limits: configuration.proposals.trainingLimits),
+        truths: truths, background: classes, readsPositives: maskHead != nil,
+        random: batch.frames.map { random("regions", $0) })
+      return StartedDetection(
+        batch: batch, maps: maps, objectness: losses.objectness, box: losses.box,
+        regions: regions, random: random)
+    }
+  }
+
+  /// The losses of detection, by the names of the reference's log.
+  ///
+  /// - Parameters:
+  ///   - started: What ``startDetection(_:classes:seed:iteration:)`` gave for the same classes.
+  ///   - vocabulary: The classes of training.
+  ///   - textEncoder: Encodes pseudo words.
+  /// - Returns: `loss_rpn_cls`, `loss_rpn_bbox`, `loss_cls`, `loss_bbox` and, with a mask head,
+  ///   `loss_mask`: scalars to add.
+  /// - Throws: `OpenCLError` when the device fails, or what the text encoder throws.
+  public func detectionLosses(
+    _ started: StartedDetection, vocabulary: ClassVocabulary, textEncoder: any PseudoTextEncoder
+  ) throws -> [String: Tensor] {
+    let (maps, batch) = (started.maps, started.batch)
+    let stream = batch.images.stream
+    var losses = ["loss_rpn_cls": started.objectness, "loss_rpn_bbox": started.box]
+    let targets = try stream.phase("box head") { try started.regions.targets() }
+    guard targets.count > 0 else {
+      for name in ["loss_cls", "loss_bbox"] + (maskHead == nil ? [] : ["loss_mask"]) {
+        losses[name] = try Tensor(repeating: 0, shape: [], on: stream, label: name)
+      }
+      return losses
+    }
+    let kept = zip(batch.frames, targets.counts).flatMap { frame, count in
+      var random = started.random("words", frame)
+      return configuration.head.keptWords(regions: count, random: &random)
+    }
+    try stream.phase("box head") {
+      let pooled = try regionFeatures(maps, regions: targets.regions, training: true)
+      let features = try head.main.features(pooled, training: true)
+      let text = try textEncoder.encode(
+        words: try head.main.words(features), keep: configuration.head.wordDropout > 0 ? kept : nil)
+      let headLosses = try head.losses(
+        logits: try head.classLogits(
+          text, classEmbeddings: vocabulary.embeddings, training: true),
+        deltas: try head.deltas(features), targets: targets,
+        classWeights: configuration.head.classWeights(isBase: vocabulary.isBase))
+      losses["loss_cls"] = headLosses.classification
+      losses["loss_bbox"] = headLosses.box
+    }
+    if let maskHead {
+      losses["loss_mask"] = try stream.phase("mask head") {
+        try maskHead.loss(maps, batch: batch, positives: targets.positives)
+      }
+    }
+    return losses
+  }
+}

@@ -1,0 +1,73 @@
+import COpenCL
+
+/// A copy to the device under way, with the host memory that it reads.
+final class PendingWrite {
+  let memory: UnsafeMutableRawPointer?
+  var event: cl_event?
+  private let block: StagingBlock
+  private let pool: StagingPool
+
+  init(copying bytes: UnsafeRawBufferPointer, pool: StagingPool) {
+    self.pool = pool
+    block = pool.take(bytes: bytes.count)
+    block.memory.copyMemory(from: bytes)
+    memory = block.memory.baseAddress
+  }
+
+  /// Whether the device has the bytes, or failed to take them.
+  var isDone: Bool {
+    var status: cl_int = 0
+    let size = MemoryLayout<cl_int>.size
+    let key = cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS)
+    return clGetEventInfo(event, key, size, &status, nil) != CL_SUCCESS || status <= CL_COMPLETE
+  }
+
+  deinit {
+    if event != nil { clWaitForEvents(1, &event) }
+    if let event { clReleaseEvent(event) }
+    pool.give(block)
+  }
+}
+
+/// A copy from the device under way.
+public final class PendingRead {
+  let memory: UnsafeMutableRawPointer?
+  var event: cl_event?
+  private let buffer: Buffer
+  private let bytes: Int
+  private let block: StagingBlock
+  private let pool: StagingPool
+
+  init(_ buffer: Buffer, bytes: Int, pool: StagingPool) {
+    self.buffer = buffer
+    self.bytes = bytes
+    self.pool = pool
+    block = pool.take(bytes: bytes)
+    memory = block.memory.baseAddress
+  }
+
+  deinit {
+    // The driver writes into `memory` until the event is done.
+    if event != nil { clWaitForEvents(1, &event) }
+    if let event { clReleaseEvent(event) }
+    pool.give(block)
+  }
+
+  /// Waits for the copy.
+  ///
+  /// - Returns: The content as floats.
+  /// - Throws: ``OpenCLError`` when the copy failed.
+  public func floats() throws -> [Float] { try values() }
+
+  /// Waits for the copy.
+  ///
+  /// - Returns: The content as integers.
+  /// - Throws: ``OpenCLError`` when the copy failed.
+  public func integers() throws -> [Int32] { try values() }
+
+  private func values<Element>() throws -> [Element] {
+    if event != nil { try check(clWaitForEvents(1, &event), "clWaitForEvents", buffer.label) }
+    let content = UnsafeRawBufferPointer(start: memory, count: bytes)
+    return Array(content.bindMemory(to: Element.self))
+  }
+}

@@ -1,0 +1,165 @@
+import OpenCL
+
+/// The ground truth of a batch on the device, the images one after the other.
+public struct TruthBoxes {
+  /// Corners `[T, 4]`: x1, y1, x2, y2.
+  public let corners: Tensor
+  /// Class of each box, int32 `[T]`.
+  public let classes: Tensor
+  /// Where each image's boxes start, int32 `[N + 1]`.
+  public let offsets: Tensor
+  /// Number of boxes of each image.
+  public let counts: [Int]
+  fileprivate let owners: Tensor
+
+  /// Copies ground truth to the device.
+  ///
+  /// - Parameters:
+  ///   - boxes: For each image its corners, four floats a box.
+  ///   - classes: For each image the class of each box.
+  ///   - stream: Where the tensors live.
+  /// - Throws: `OpenCLError` when memory runs out.
+  public init(boxes: [[Float]], classes: [[Int32]], on stream: ComputeStream) throws {
+    precondition(
+      boxes.map(\.count) == classes.map { 4 * $0.count }, "ground truth with a class a box")
+    counts = classes.map(\.count)
+    let total = counts.reduce(0, +)
+    func integers(_ values: [Int32]) throws -> Tensor {
+      try Tensor(values, shape: [values.count], on: stream, label: "ground truth")
+    }
+    corners = try Tensor(
+      Array(boxes.joined()), shape: [total, 4], on: stream, label: "ground truth")
+    self.classes = try integers(Array(classes.joined()))
+    offsets = try integers(counts.reduce(into: [0]) { $0.append($0[$0.count - 1] + Int32($1)) })
+    owners = try integers(
+      counts.enumerated().flatMap { [Int32](repeating: Int32($0), count: $1) })
+  }
+
+  /// Number of images N.
+  public var images: Int { counts.count }
+}
+
+/// Boxes that take part in an assignment: rows of a grid, of which an image may fill a part.
+public struct CandidateBoxes {
+  /// Corners `[m, 4]` of every image, or `[N, m, 4]`.
+  public let boxes: Tensor
+  /// Boxes of one row of the grid.
+  public let columns: Int
+  /// For each image the rows of the grid and the boxes of a row that take part.
+  public let limits: [(rows: Int, columns: Int)]
+
+  /// Describes candidates.
+  ///
+  /// - Parameters:
+  ///   - boxes: Corners `[m, 4]` of every image, or `[N, m, 4]`. Boxes that are not wider and higher
+  ///     than 0 take no part.
+  ///   - columns: Boxes of one row of the grid.
+  ///   - limits: For each image the rows and the boxes of a row that take part.
+  public init(_ boxes: Tensor, columns: Int, limits: [(rows: Int, columns: Int)]) {
+    precondition(
+      boxes.shape.last == 4 && (boxes.rank == 2 || boxes.shape.first == limits.count),
+      "candidates \(boxes.shape) of \(limits.count) images")
+    self.boxes = boxes
+    self.columns = columns
+    self.limits = limits
+  }
+
+  /// Boxes of an image, m.
+  public var count: Int { boxes.shape[boxes.rank - 2] }
+}
+
+/// From which IoU on a box belongs to a ground truth.
+public struct MatchingThresholds: Sendable, Equatable {
+  /// Least best IoU of a positive box.
+  public var positive: Float
+  /// The best IoU of a negative box is below it.
+  public var negative: Float
+  /// Least best IoU, above 0, of a ground truth that still takes the boxes tied at it, or nil
+  /// without that rule.
+  public var lowQuality: Float?
+
+  /// Sets thresholds.
+  ///
+  /// - Parameters:
+  ///   - positive: Least best IoU of a positive box.
+  ///   - negative: The best IoU of a negative box is below it.
+  ///   - lowQuality: Least best IoU of a ground truth that still takes the boxes tied at it, or nil.
+  public init(positive: Float, negative: Float, lowQuality: Float? = nil) {
+    self.positive = positive
+    self.negative = negative
+    self.lowQuality = lowQuality
+  }
+}
+
+extension Tensor {
+  /// What a box is matched with that is to be classified as background.
+  public static let background: Int32 = -1
+  /// What a box is matched with that is left out of the losses.
+  public static let leftOut: Int32 = -2
+
+  /// Assigns ground truth to candidate boxes by their IoU, wholly on the device; no gradient.
+  ///
+  /// Among equal ground truths a box takes the first. With the low-quality rule every ground truth,
+  /// in order, then takes all boxes tied at its best IoU among all candidates, so later ones win.
+  /// Source: spec detector 2.3, Targets; 2.5.
+  ///
+  /// - Parameters:
+  ///   - candidates: At least one set of candidates; they count one set after the other.
+  ///   - truths: Ground truth without crowds.
+  ///   - thresholds: From which IoU on a box belongs to a ground truth.
+  /// - Returns: int32 `[N, total]`: a ground truth counted within its image, ``background`` or
+  ///   ``leftOut``.
+  /// - Throws: `OpenCLError` when the device fails.
+  public static func matchedBoxes(
+    _ candidates: [CandidateBoxes], truths: TruthBoxes, thresholds: MatchingThresholds
+  ) throws -> Tensor {
+    let (stream, images) = (truths.corners.stream, truths.images)
+    precondition(
+      candidates.allSatisfy { $0.limits.count == images }, "candidates of other images")
+    precondition(thresholds.lowQuality.map { $0 > 0 } ?? true, "a low-quality threshold of 0")
+    let total = candidates.reduce(0) { $0 + $1.count }
+    let found = truths.corners.shape[0]
+    let matches = try Tensor(
+      uninitialized: [images, total], on: stream, elementType: .int32, label: "box matches")
+    let best = try Tensor(repeating: 0, shape: [found], on: stream, label: "best overlaps")
+    let limits = try candidates.map {
+      try Tensor(
+        $0.limits.flatMap { [Int32($0.rows), Int32($0.columns)] }, shape: [images, 2], on: stream,
+        label: "grid limits")
+    }
+    func perImage(_ set: CandidateBoxes) -> Int { set.boxes.rank == 2 ? 0 : set.count }
+    for (set, limits) in zip(candidates, limits) where thresholds.lowQuality != nil {
+      let chunks = (set.count + Self.matchingChunk - 1) / Self.matchingChunk
+      try stream.launchRows(
+        try stream.library.kernel("box_matching_best", in: "BoxMatching"), rows: found * chunks,
+        [
+          .buffer(set.boxes.buffer), .buffer(truths.corners.buffer), .buffer(truths.owners.buffer),
+          .buffer(limits.buffer), .buffer(best.buffer), .int(perImage(set)), .int(set.columns),
+          .int(set.count), .int(chunks),
+        ],
+        work: Work(
+          operations: 16 * Double(found * set.count), bytes: 16 * Double(found * set.count)))
+    }
+    var first = 0
+    for (set, limits) in zip(candidates, limits) {
+      try stream.launchElements(
+        try stream.library.kernel("box_matching_assign", in: "BoxMatching"),
+        count: images * set.count,
+        [
+          .buffer(set.boxes.buffer), .buffer(truths.corners.buffer),
+          .buffer(truths.offsets.buffer), .buffer(limits.buffer), .buffer(best.buffer),
+          .buffer(matches.buffer), .float(thresholds.positive), .float(thresholds.negative),
+          // No overlap reaches 2.
+          .float(thresholds.lowQuality ?? 2), .int(perImage(set)), .int(set.columns),
+          .int(set.count), .int(first), .int(total),
+        ],
+        work: Work(
+          operations: 16 * Double(found * set.count), bytes: 20 * Double(images * set.count)))
+      first += set.count
+    }
+    return matches
+  }
+
+  /// Boxes of a work-group; equals `CHUNK` in `BoxMatching.cl`.
+  private static let matchingChunk = 4096
+}

@@ -1,0 +1,108 @@
+import Formats
+import Tensors
+import TestSupport
+import Testing
+
+@testable import Detection
+
+/// Assignment, drawing and anchors on the host, box by box, to compare the device with.
+enum HostSampling {
+  /// What each box is matched with; see `Tensor.matchedBoxes`.
+  static func matches(
+    _ boxes: [Box], truths: [Box], isValid: (Int) -> Bool, _ thresholds: MatchingThresholds
+  ) -> [Int32] {
+    let overlaps = boxes.map { box in truths.map { $0.iou(with: box) } }
+    let valid = boxes.indices.filter {
+      isValid($0) && boxes[$0].width > 0 && boxes[$0].height > 0
+    }
+    var result = [Int32](repeating: Tensor.leftOut, count: boxes.count)
+    for box in valid {
+      let best = overlaps[box].max() ?? 0
+      if let first = overlaps[box].firstIndex(of: best), best >= thresholds.positive {
+        result[box] = Int32(first)
+      } else if best < thresholds.negative {
+        result[box] = Tensor.background
+      }
+    }
+    guard let lowest = thresholds.lowQuality else { return result }
+    for truth in truths.indices {
+      let best = valid.map { overlaps[$0][truth] }.max() ?? 0
+      for box in valid where best >= lowest && overlaps[box][truth] == best {
+        result[box] = Int32(truth)
+      }
+    }
+    return result
+  }
+
+  /// The positives and negatives of an image's sample, each rising.
+  static func sample(
+    _ matches: [Int32], _ sampler: BalancedSampler, random: CounterRandom
+  ) -> (positives: [Int], negatives: [Int]) {
+    var random = random
+    let keys = matches.map { _ in random.nextUInt64() }
+    func smallest(_ count: Int, _ kind: (Int32) -> Bool) -> [Int] {
+      Array(
+        matches.indices.filter { kind(matches[$0]) }.sorted { keys[$0] < keys[$1] }.prefix(count)
+      ).sorted()
+    }
+    let positives = smallest(sampler.mostPositives) { $0 >= 0 }
+    return (
+      positives, smallest(sampler.count - positives.count) { $0 == Tensor.background }
+    )
+  }
+
+  /// The anchors of a map.
+  static func anchors(
+    _ generator: AnchorGenerator, level: Int, height: Int, width: Int
+  ) -> [Box] {
+    (0..<height).flatMap { row in
+      (0..<width).flatMap { column in
+        generator.baseAnchors(level: level).map { box in
+          let (x, y) = (
+            Float(column * generator.strides[level]), Float(row * generator.strides[level])
+          )
+          return Box(x1: box.x1 + x, y1: box.y1 + y, x2: box.x2 + x, y2: box.y2 + y)
+        }
+      }
+    }
+  }
+}
+
+extension TruthBoxes {
+  /// Ground truth as boxes.
+  init(_ boxes: [[Box]], classes: [[Int32]]? = nil, on stream: ComputeStream) throws {
+    try self.init(
+      boxes: boxes.map(\.corners),
+      classes: classes ?? boxes.map { [Int32](repeating: 0, count: $0.count) }, on: stream)
+  }
+}
+
+extension SampledRows {
+  /// A sample with given rows, as many of each image as the fullest has.
+  init(positives: [[Int]], negatives: [[Int]], on stream: ComputeStream) throws {
+    let lists = zip(positives, negatives).map { $0 + $1 }
+    let longest = lists.map(\.count).max() ?? 0
+    self.init(
+      rows: try Tensor(
+        lists.flatMap { list in
+          list.map { Int32($0) } + [Int32](repeating: -1, count: longest - list.count)
+        }, shape: [lists.count, longest], on: stream),
+      counts: try Tensor(
+        zip(positives, negatives).flatMap { [Int32($0.count), Int32($1.count)] },
+        shape: [lists.count, 2], on: stream))
+  }
+
+  /// The positives and negatives of each image.
+  func lists() throws -> [(positives: [Int], negatives: [Int])] {
+    let (all, numbers) = (
+      try rows.integers().map { Int($0) }, try counts.integers().map { Int($0) }
+    )
+    let wanted = rows.shape[1]
+    return (0..<rows.shape[0]).map { image in
+      let own = Array(all[image * wanted..<(image + 1) * wanted])
+      let (positives, total) = (numbers[2 * image], numbers[2 * image] + numbers[2 * image + 1])
+      #expect(own[total...].allSatisfy { $0 == -1 })
+      return (Array(own[..<positives]), Array(own[positives..<total]))
+    }
+  }
+}
