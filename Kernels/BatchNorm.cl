@@ -8,10 +8,9 @@
 //          batch statistics: gx = weight * inverse * (g - gbias / rows - n * gweight / rows);
 //          running statistics: gx = weight * inverse * g; gresidual = g.
 // Layout:  x, y, residual and their gradients [rows, count], rows = all positions of all images;
-//          mean, inverse, weight, bias [count]; partial [blocks, 2, count]; sums [2, count]
-//          (gbias, then gweight).
+//          mean, inverse, weight, bias, gbias, gweight [count]; partial [blocks, 2, count].
 // Launch:  a work-group owns the rows [g * block, (g + 1) * block), g = get_group_id(0); the folds
-//          have ceil(count / CHANNEL_STEP) groups (fold_blocks: of 2 * count), a slice each.
+//          have ceil(count / CHANNEL_STEP) groups, a slice each.
 // Parameters: STORAGE, how x, y, residual and their gradients lie in memory; the rest is float.
 // Numbers: float32. Each block takes its mean, summed about its first row, and then the squares
 //          about it; blocks are joined about the mean of all, so a large mean costs no digits.
@@ -153,18 +152,19 @@ ROW_KERNEL void batch_norm_backward_weight(__global const stored *restrict x,
 }
 
 ROW_KERNEL void batch_norm_backward_weight_fold(__global const float *restrict partial,
-                                                __global float *restrict sums, int blocks,
+                                                __global float *restrict gbias,
+                                                __global float *restrict gweight, int blocks,
                                                 int count) {
-  fold_blocks(partial, sums, blocks, count);
+  fold_block_pairs(partial, gbias, gweight, blocks, count);
 }
 
-// gx and gresidual; either may be null. Running statistics: sums, x and mean are null.
+// gx and gresidual; either may be null. Running statistics: gbias, gweight, x and mean are null.
 ROW_KERNEL void batch_norm_backward_input(
     __global const stored *restrict x, __global const stored *restrict y,
     __global const stored *restrict gy, __global const float *restrict mean,
     __global const float *restrict inverse, __global const float *restrict weight,
-    __global const float *restrict sums, __global stored *restrict gx,
-    __global stored *restrict gresidual, int rows, int count, int block, int relu) {
+    __global const float *restrict gbias, __global const float *restrict gweight,
+    __global stored *restrict gx, __global stored *restrict gresidual, int rows, int count, int block, int relu) {
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
   float share = 1.0f / (float)rows;
@@ -177,10 +177,10 @@ ROW_KERNEL void batch_norm_backward_input(
         store_stored(gradient, gresidual + at, left);
       if (gx) {
         channels scale = load_channels(inverse + c, left, 0);
-        if (sums) {
+        if (gbias) {
           channels distance = load_stored(x + at, left, 0) - load_channels(mean + c, left, 0);
-          channels slope = load_channels(sums + count + c, left, 0) * share;
-          gradient -= load_channels(sums + c, left, 0) * share + distance * scale * slope;
+          channels slope = load_channels(gweight + c, left, 0) * share;
+          gradient -= load_channels(gbias + c, left, 0) * share + distance * scale * slope;
         }
         store_stored(gradient * scale * load_channels(weight + c, left, 0), gx + at, left);
       }

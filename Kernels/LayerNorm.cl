@@ -5,9 +5,9 @@
 //          Backward, h = gy * weight: gx = inverse * (h - mean_c(h) - n * mean_c(h * n));
 //          gbias[c] = sum_r gy, gweight[c] = sum_r gy * n.
 // Layout:  x, y, gradients [rows, count]; statistics [rows, 2] (mean, inverse); weight, bias
-//          [count]; partial [blocks, 2, count]; sums [2, count] (gbias, then gweight).
+//          and their gradients [count]; partial [blocks, 2, count].
 // Launch:  ComputeStream.launchRows, a work-group owns a row; backward_weight: a work-group owns
-//          the rows [g * block, (g + 1) * block); fold: ceil(2 * count / CHANNEL_STEP) groups.
+//          the rows [g * block, (g + 1) * block); fold: ceil(count / CHANNEL_STEP) groups.
 // Parameters: STORAGE, how x, y and their gradients lie in memory; the rest is float.
 // Numbers: float32; the mean is subtracted before squares are taken, so a large common offset costs
 //          no digits beyond those of x. Orders are fixed. Gradients are written.
@@ -100,7 +100,8 @@ ROW_KERNEL void layer_norm_backward_weight(__global const stored *restrict x,
 }
 
 ROW_KERNEL void layer_norm_backward_weight_fold(__global const float *restrict partial,
-                                                __global float *restrict sums, int blocks,
+                                                __global float *restrict gbias,
+                                                __global float *restrict gweight, int blocks,
                                                 int count) {
-  fold_blocks(partial, sums, blocks, count);
+  fold_block_pairs(partial, gbias, gweight, blocks, count);
 }

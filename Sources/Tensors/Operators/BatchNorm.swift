@@ -117,7 +117,7 @@ extension Tensor {
     let step = BatchNormGradient(
       // Running statistics: the input counts only for the weight's gradient.
       input: statistics.ofBatch || needs.parameters ? detached() : nil,
-      output: relu ? result : nil, weight: weight.detached(), statistics: statistics,
+      output: relu ? result : nil, weight: weight, bias: bias, statistics: statistics,
       needs: needs)
     let inputs = [self, weight, bias] + (residual.map { [$0] } ?? [])
     return result.differentiable(from: inputs, "batchNorm") { gradient in
@@ -148,27 +148,24 @@ private struct BatchNormGradient {
   let input: Tensor?
   let output: Tensor?
   let weight: Tensor
+  let bias: Tensor
   let statistics: BatchNormStatistics
   let needs: Needs
 
   /// The gradients of input, weight, bias and residual.
   func gradients(_ gradient: Tensor) throws -> [Tensor?] {
-    let channels = weight.count
-    var sums: Tensor?
+    var parameters: ParameterGradients?
     if let input, needs.parameters || needs.input {
-      sums = try parameterSums(gradient, input: input)
+      parameters = try ofParameters(gradient, input: input)
     }
-    var (weightGradient, biasGradient): (Tensor?, Tensor?)
-    if needs.parameters, let sums {
-      let halves = try ParameterSums.split(sums, channels: channels)
-      weightGradient = needs.weight ? halves.weight : nil
-      biasGradient = needs.bias ? halves.bias : nil
-    }
-    let (inputGradient, residualGradient) = try inputAndResidual(gradient, sums: sums)
-    return [inputGradient, weightGradient, biasGradient, residualGradient]
+    let (inputGradient, residualGradient) = try inputAndResidual(gradient, parameters)
+    return [
+      inputGradient, needs.weight ? parameters?.weight : nil,
+      needs.bias ? parameters?.bias : nil, residualGradient,
+    ]
   }
 
-  private func parameterSums(_ gradient: Tensor, input: Tensor) throws -> Tensor {
+  private func ofParameters(_ gradient: Tensor, input: Tensor) throws -> ParameterGradients {
     let (rows, channels) = input.rowsAndChannels
     let stream = input.stream
     let blocks = RowBlocks(
@@ -189,13 +186,14 @@ private struct BatchNormGradient {
       work: Work(
         operations: 4 * Double(input.count),
         bytes: (output == nil ? 2 : 3) * Double(input.byteCount)))
-    return try ParameterSums.both(
-      partial, blocks: blocks.count, channels: channels, by: "batch_norm_backward_weight_fold",
-      in: "BatchNorm")
+    let gradients = try ParameterGradients(weight: weight, bias: bias)
+    try gradients.fold(
+      partial, blocks: blocks.count, by: "batch_norm_backward_weight_fold", in: "BatchNorm")
+    return gradients
   }
 
   private func inputAndResidual(
-    _ gradient: Tensor, sums: Tensor?
+    _ gradient: Tensor, _ parameters: ParameterGradients?
   ) throws -> (input: Tensor?, residual: Tensor?) {
     let stream = gradient.stream
     // Without ReLU the residual's gradient is the result's.
@@ -211,12 +209,15 @@ private struct BatchNormGradient {
     }
     let (rows, channels) = gradient.rowsAndChannels
     let blocks = RowBlocks(rows: rows, channels: channels, on: stream)
-    let throughStatistics = statistics.ofBatch ? sums : nil
+    let throughStatistics = statistics.ofBatch ? parameters : nil
     let operands = [
       throughStatistics == nil ? nil : input, output, gradient, statistics.mean,
-      statistics.inverse, weight, throughStatistics, result, residual,
+      statistics.inverse, weight, throughStatistics?.bias, throughStatistics?.weight, result,
+      residual,
     ]
-    let traffic = [throughStatistics, output, gradient, result, residual].compactMap { $0 }.count
+    let traffic =
+      [output, gradient, result, residual].count { $0 != nil }
+      + (throughStatistics == nil ? 0 : 1)
     try stream.launchRows(
       try stream.kernel(
         "batch_norm_backward_input", in: "BatchNorm", storing: gradient.elementType,

@@ -28,14 +28,14 @@ extension Tensor {
         ], work: Work(operations: 8 * Double(count), bytes: 2 * Double(byteCount)))
     }
     let step = LayerNormGradient(
-      input: detached(), weight: weight.detached(), statistics: statistics)
+      input: detached(), weight: weight, bias: bias, statistics: statistics)
     let needsInput = needsGradient
     let (needsWeight, needsBias) = (weight.needsGradient, bias.needsGradient)
     return result.differentiable(from: [self, weight, bias], "layerNorm") { gradient in
       let input = needsInput ? try step.ofInput(gradient) : nil
       guard needsWeight || needsBias else { return [input, nil, nil] }
-      let sums = try step.ofParameters(gradient)
-      return [input, needsWeight ? sums.weight : nil, needsBias ? sums.bias : nil]
+      let parameters = try step.ofParameters(gradient)
+      return [input, needsWeight ? parameters.weight : nil, needsBias ? parameters.bias : nil]
     }
   }
 }
@@ -44,6 +44,7 @@ extension Tensor {
 private struct LayerNormGradient {
   let input: Tensor
   let weight: Tensor
+  let bias: Tensor
   let statistics: Tensor
 
   func ofInput(_ gradient: Tensor) throws -> Tensor {
@@ -63,7 +64,7 @@ private struct LayerNormGradient {
     return result
   }
 
-  func ofParameters(_ gradient: Tensor) throws -> (weight: Tensor, bias: Tensor) {
+  func ofParameters(_ gradient: Tensor) throws -> ParameterGradients {
     let (rows, channels) = input.rowsAndChannels
     let stream = input.stream
     let blocks = RowBlocks(
@@ -79,8 +80,9 @@ private struct LayerNormGradient {
         .buffer(input.buffer), .buffer(statistics.buffer), .buffer(gradient.buffer),
         .buffer(partial.buffer), .int(rows), .int(channels), .int(blocks.size),
       ], work: Work(operations: 5 * Double(input.count), bytes: 2 * Double(input.byteCount)))
-    return try ParameterSums.folded(
-      partial, blocks: blocks.count, channels: channels, by: "layer_norm_backward_weight_fold",
-      in: "LayerNorm")
+    let gradients = try ParameterGradients(weight: weight, bias: bias)
+    try gradients.fold(
+      partial, blocks: blocks.count, by: "layer_norm_backward_weight_fold", in: "LayerNorm")
+    return gradients
   }
 }

@@ -48,38 +48,30 @@ extension Tensor {
   }
 }
 
-/// The last step of a normalisation's gradients with respect to weight and bias.
-enum ParameterSums {
-  /// Adds up `partial` `[blocks, 2, channels]` (bias, then weight).
-  static func folded(
-    _ partial: Tensor, blocks: Int, channels: Int, by kernel: String, in file: String
-  ) throws -> (weight: Tensor, bias: Tensor) {
-    let sums = try both(partial, blocks: blocks, channels: channels, by: kernel, in: file)
-    return try split(sums, channels: channels)
+/// The gradients of a normalisation with respect to weight and bias.
+struct ParameterGradients {
+  let weight: Tensor
+  let bias: Tensor
+
+  /// Where the gradients of two parameters `[channels]` belong; undefined so far.
+  init(weight: Tensor, bias: Tensor) throws {
+    func target(_ parameter: Tensor, _ label: String) throws -> Tensor {
+      parameter.needsGradient
+        ? try parameter.gradientTarget(label: label) : try Tensor(like: parameter, label: label)
+    }
+    self.weight = try target(weight, "weight gradient")
+    self.bias = try target(bias, "bias gradient")
   }
 
-  /// Adds up `partial` to `[2, channels]`.
-  static func both(
-    _ partial: Tensor, blocks: Int, channels: Int, by kernel: String, in file: String
-  ) throws -> Tensor {
-    let stream = partial.stream
-    let sums = try Tensor(uninitialized: [2, channels], on: stream, label: "parameter sums")
+  /// Adds up `partial` `[blocks, 2, channels]`: bias, then weight.
+  func fold(_ partial: Tensor, blocks: Int, by kernel: String, in file: String) throws {
+    let (stream, channels) = (partial.stream, weight.count)
     try stream.launchRows(
-      try stream.kernel(kernel, in: file, storing: .float32, channels: 2 * channels),
-      rows: stream.channelSlices(2 * channels),
-      [.buffer(partial.buffer), .buffer(sums.buffer), .int(blocks), .int(2 * channels)],
-      work: Work(operations: Double(partial.count), bytes: 4 * Double(partial.count)))
-    return sums
-  }
-
-  /// The two halves of `[2, channels]` as tensors of their own.
-  static func split(_ sums: Tensor, channels: Int) throws -> (weight: Tensor, bias: Tensor) {
-    let stream = sums.stream
-    let bias = try Tensor(uninitialized: [channels], on: stream, label: "bias gradient")
-    let weight = try Tensor(uninitialized: [channels], on: stream, label: "weight gradient")
-    try stream.queue.copy(from: sums.buffer, to: bias.buffer, bytes: 4 * channels)
-    try stream.queue.copy(
-      from: sums.buffer, at: 4 * channels, to: weight.buffer, bytes: 4 * channels)
-    return (weight, bias)
+      try stream.kernel(kernel, in: file, storing: .float32, channels: channels),
+      rows: stream.channelSlices(channels),
+      [
+        .buffer(partial.buffer), .buffer(bias.buffer), .buffer(weight.buffer), .int(blocks),
+        .int(channels),
+      ], work: Work(operations: Double(partial.count), bytes: 4 * Double(partial.count)))
   }
 }
