@@ -54,6 +54,7 @@ enum PTXBuiltins {
     UNARY(native_exp, return exp2(a * 1.4426950f))
     UNARY(log, return log2(a) * 0.6931472f)
     UNARY(log1p, return log(1.0f + a))
+    UNARY(sign, return a > 0.0f ? 1.0f : a < 0.0f ? -1.0f : 0.0f)
     #define ORDERED(type) \
       BINARY(type, min, a < b ? a : b) \
       BINARY(type, max, a > b ? a : b) \
@@ -144,6 +145,11 @@ enum PTXBuiltins {
       int before;
       __asm__ volatile("atom.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(p) : "memory");
       return before;
+    }
+    FUNCTION int atomic_max(volatile __global int *p, int value) {
+      int old;
+      __asm__ volatile("atom.global.max.s32 %0, [%1], %2;" : "=r"(old) : "l"(p), "r"(value) : "memory");
+      return old;
     }
     FUNCTION int atomic_inc(volatile __local int *p) {
       int before;
