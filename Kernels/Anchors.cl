@@ -1,14 +1,14 @@
 // Anchors of a level, and the losses of the region proposal network on sampled ones.
 //
-// What:    lay: anchor a of cell (y, x) = base[a] + stride * (x, y, x, y)
+// What:    lay: anchor a of cell (y, x) of a level = base[a] + stride * (x, y, x, y)
 //          The losses of sample j of image n, at anchor rows[n, j]:
 //          objectness: bce(logit, j < counts[n].x); deltas: for j < counts[n].x the sum of
 //          |delta - wanted|, wanted being the way from the anchor to the matched truth;
 //          both summed over all samples and divided by F = eps + the sum over images of
 //          max(counts.x, 1) + max(counts.y, 1).
-// Layout:  base [A, 4]; anchors [H * W * A, 4]; logits [N, H * W * A] and deltas
-//          [N, H * W * A, 4] of one level; rows int [N, wanted], anchors counted over all levels, of
-//          which this one has first ..< first + m, -1 for none; counts int [N, 2];
+// Layout:  base [A, 4]; anchors [total, 4] of all levels, of which this one has
+//          first ..< first + m; logits [N, m] and deltas [N, m, 4] of one level;
+//          rows int [N, wanted], anchors counted over all levels, -1 for none; counts int [N, 2];
 //          matches int [N, total]; truths, offsets as in BoxMatching.cl; losses [N * wanted], written
 //          where the row lies in this level; s: the loss's gradient, one element; gradients like
 //          logits and deltas, 0 beforehand, written where a sample lies.
@@ -23,12 +23,12 @@
 #define DIVISOR_FLOOR 1.19e-7f
 
 __kernel void anchors_lay(__global const float *restrict base, __global float *restrict anchors,
-                          float stride, int width, int per_cell, int count) {
+                          float stride, int width, int per_cell, int first, int count) {
   FOR_EACH_ELEMENT(i, count) {
     int cell = i / per_cell, a = i - cell * per_cell;
     int y = cell / width, x = cell - y * width;
     float2 corner = stride * (float2)((float)x, (float)y);
-    vstore4(vload4(a, base) + corner.xyxy, i, anchors);
+    vstore4(vload4(a, base) + corner.xyxy, first + i, anchors);
   }
 }
 
@@ -47,7 +47,7 @@ inline float4 wanted_delta(__global const float *restrict anchors,
                            __global const int *restrict matches, int image, int i, int first,
                            int total) {
   int truth = offsets[image] + matches[(size_t)image * total + first + i];
-  return box_delta(vload4(i, anchors), vload4(truth, truths));
+  return box_delta(vload4(first + i, anchors), vload4(truth, truths));
 }
 
 __kernel void anchors_objectness_forward(__global const float *restrict logits,

@@ -52,38 +52,47 @@ __kernel void box_coding_decode(__global const float *restrict boxes,
   }
 }
 
-// The chosen boxes of one level: row offset + i of the results is box chosen[i], decoded. The score
-// of a box that is not wider and higher than min_size becomes -inf, which suppression leaves out.
+// The chosen boxes of each image, decoded and limited to the image: result j of image n is box
+// chosen[n, j] of its level, of which outs[level] ..< outs[level + 1] are results. The score of a box
+// that is not wider and higher than min_size becomes -inf, which suppression leaves out.
+// boxes [total, 4], deltas [N, total, 4], sizes [N, 2] (width, height), the rest [N, kept, ...].
 __kernel void box_coding_decode_chosen(__global const float *restrict boxes,
                                        __global const float *restrict deltas,
                                        __global const float *restrict statistics,
+                                       __global const float *restrict sizes,
+                                       __global const int *restrict outs,
                                        __global const int *restrict chosen,
                                        __global const float *restrict scores,
                                        __global float *restrict result_boxes,
                                        __global float *restrict result_scores,
                                        __global int *restrict result_levels, float max_log,
-                                       float clip_width, float clip_height, float min_size,
-                                       int level, int offset, int count) {
+                                       float min_size, int levels, int total, int kept,
+                                       int count) {
   float4 mean = vload4(0, statistics), deviation = vload4(1, statistics);
-  FOR_EACH_ELEMENT(i, count) {
-    float4 delta = vload4(chosen[i], deltas) * deviation + mean;
-    float4 box = decoded(vload4(chosen[i], boxes), delta, max_log, clip_width, clip_height);
+  FOR_EACH_ELEMENT(e, count) {
+    int image = e / kept, j = e - image * kept, level = 0;
+    for (; level < levels - 1 && outs[level + 1] <= j; level++) {
+    }
+    float2 size = vload2(image, sizes);
+    float4 delta = vload4((size_t)image * total + chosen[e], deltas) * deviation + mean;
+    float4 box = decoded(vload4(chosen[e], boxes), delta, max_log, size.x, size.y);
     bool large = box.z - box.x > min_size && box.w - box.y > min_size;
-    vstore4(box, offset + i, result_boxes);
-    result_scores[offset + i] = large ? scores[i] : -INFINITY;
-    result_levels[offset + i] = level;
+    vstore4(box, e, result_boxes);
+    result_scores[e] = large ? scores[e] : -INFINITY;
+    result_levels[e] = level;
   }
 }
 
-// The kept boxes and the sigmoid of their scores; zeros where kept[i] is -1.
+// The kept boxes of each image, of n, and the sigmoid of their scores; zeros where kept[i] is -1.
 __kernel void box_coding_collect(__global const float *restrict boxes,
                                  __global const float *restrict scores,
                                  __global const int *restrict kept,
                                  __global float *restrict result_boxes,
-                                 __global float *restrict result_scores, int count) {
+                                 __global float *restrict result_scores, int limit, int n,
+                                 int count) {
   FOR_EACH_ELEMENT(i, count) {
-    int index = kept[i];
-    vstore4(index < 0 ? (float4)0.0f : vload4(max(index, 0), boxes), i, result_boxes);
-    result_scores[i] = index < 0 ? 0.0f : 1.0f / (1.0f + exp(-scores[max(index, 0)]));
+    size_t index = (size_t)(i / limit) * n + max(kept[i], 0);
+    vstore4(kept[i] < 0 ? (float4)0.0f : vload4(index, boxes), i, result_boxes);
+    result_scores[i] = kept[i] < 0 ? 0.0f : 1.0f / (1.0f + exp(-scores[index]));
   }
 }

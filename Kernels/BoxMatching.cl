@@ -7,10 +7,11 @@
 //          and there is a truth; else -1 (background) if it is < negative; else -2 (left out).
 //          A box takes part if it lies in the first limits[n] = (rows, columns) of the image's grid
 //          of `columns` boxes a row and is wider and higher than 0; others get -2.
-// Layout:  boxes [m, 4] for all images (per_image 0) or [N, m, 4] (per_image m), truths [T, 4] of all
-//          images one after the other, corners x1, y1, x2, y2; owners int [T] the image of a truth,
-//          offsets int [N + 1] where its truths start; best float bits [T], 0 beforehand;
-//          matches int [N, total], truths counted from the image's first.
+// Layout:  boxes [total, 4] for all images (per_image 0) or [N, total, 4] (per_image total), of which
+//          a launch looks at first ..< first + m; truths [T, 4] of all images one after the other,
+//          corners x1, y1, x2, y2; owners int [T] the image of a truth, offsets int [N + 1] where its
+//          truths start; limits int [parts, N, 2]; best float bits [T], 0 beforehand; matches int
+//          [N, total], truths counted from the image's first.
 // Launch:  best: a work-group (ComputeStream.launchRows) owns a truth and CHUNK boxes;
 //          assign: ComputeStream.launchElements over N * m.
 // Parameters: CHUNK: boxes of a work-group, at least 1.
@@ -46,13 +47,13 @@ ROW_KERNEL void box_matching_best(__global const float *restrict boxes,
                                   __global const int *restrict owners,
                                   __global const int *restrict limits,
                                   __global volatile int *restrict best, int per_image, int columns,
-                                  int m, int chunks) {
+                                  int m, int first, int part, int images, int chunks) {
   ROW_SCRATCH
   int t = (int)get_group_id(0) / chunks, chunk = (int)get_group_id(0) % chunks;
   int image = owners[t];
-  int2 limit = vload2(image, limits);
+  int2 limit = vload2(part * images + image, limits);
   float4 truth = vload4(t, truths);
-  __global const float *own = boxes + (size_t)image * per_image * 4;
+  __global const float *own = boxes + ((size_t)image * per_image + first) * 4;
   float most = 0.0f;
   for (int i = chunk * CHUNK + LANE; i < min((chunk + 1) * CHUNK, m); i += LANES) {
     float4 box = vload4(i, own);
@@ -73,12 +74,12 @@ __kernel void box_matching_assign(__global const float *restrict boxes,
                                   __global const float *restrict best,
                                   __global int *restrict matches, float positive, float negative,
                                   float low, int per_image, int columns, int m, int first,
-                                  int total, int count) {
+                                  int part, int images, int total, int count) {
   FOR_EACH_ELEMENT(e, count) {
     int image = e / m, i = e - image * m;
-    float4 box = vload4((size_t)image * per_image + i, boxes);
+    float4 box = vload4((size_t)image * per_image + first + i, boxes);
     int match = LEFT_OUT;
-    if (takes_part(i, box, columns, vload2(image, limits))) {
+    if (takes_part(i, box, columns, vload2(part * images + image, limits))) {
       int begin = offsets[image], end = offsets[image + 1];
       int nearest = 0, forced = -1;
       float most = 0.0f;

@@ -127,7 +127,7 @@ public final class BagDistillation {
   ) throws -> Result {
     let student = batch.images.stream
     let bags = sample(
-      batch, proposals: try proposed.proposals.map { try $0.read() }, seed: seed,
+      batch, proposals: try proposed.proposals.read(), seed: seed,
       iteration: iteration)
     // The teacher's queue works on its own from here on.
     let seen = try batch.teacherImages.stream.phase("teacher") {

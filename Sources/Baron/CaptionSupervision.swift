@@ -123,7 +123,7 @@ public final class CaptionSupervision {
     // The captions do not wait for proposals.
     let captions = try stream.phase("captions") { try encoded(batch.captions, on: stream) }
     let regions = sample(
-      batch, proposals: try proposed.proposals.map { try $0.read() }, seed: seed,
+      batch, proposals: try proposed.proposals.read(), seed: seed,
       iteration: iteration)
     let sentences = try stream.phase("sentences") {
       try embed(

@@ -43,7 +43,7 @@ extension FasterRCNN {
       let losses = try proposalNetwork.losses(
         output,
         try proposalNetwork.sample(
-          grid, frames: batch.frames, truths: truths,
+          grid, maps: maps, frames: batch.frames, truths: truths,
           random: batch.frames.map { random("rpn", $0) }))
       let regions = try configuration.sampling.sample(
         try proposalNetwork.proposals(

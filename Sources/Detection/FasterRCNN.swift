@@ -141,7 +141,7 @@ public struct FasterRCNN {
           return try proposalNetwork.proposals(
             try proposalNetwork(detached), try proposalNetwork.grid(detached), frames: frames,
             limits: training ? limits.trainingLimits : limits.testLimits
-          ).map { try $0.readLater() }
+          ).readLater()
         }
       })
   }
@@ -151,6 +151,6 @@ public struct FasterRCNN {
 public struct ProposedImages {
   /// The detector's maps, finest first.
   public let maps: [Tensor]
-  /// The proposals of each image, on their way to the host.
-  public let proposals: [PendingProposals]
+  /// Their proposals, on their way to the host.
+  public let proposals: PendingProposals
 }

@@ -22,14 +22,15 @@ extension FasterRCNN {
       "images \(images.shape) for \(frames.count) frames")
     return try images.stream.withoutGradients {
       let proposed = try propose(images, frames: frames, training: false)
+      let proposals = try proposed.proposals.read()
       let bias =
         configuration.head.activation == .sigmoid && !configuration.detections.usesReferenceSigmoid
         ? try head.currentLogitBias() : 0
       return try frames.indices.map { image in
         try detect(
           proposed.maps, image: image, frame: frames[image],
-          proposals: try proposed.proposals[image].read().boxes, vocabulary: vocabulary,
-          textEncoder: textEncoder, logitBias: bias)
+          proposals: proposals[image].boxes, vocabulary: vocabulary, textEncoder: textEncoder,
+          logitBias: bias)
       }
     }
   }

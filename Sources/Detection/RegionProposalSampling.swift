@@ -1,14 +1,6 @@
 import Formats
 import Tensors
 
-/// The anchors of a batch, level by level.
-public struct AnchorGrid {
-  /// Anchors of each level, corners `[H * W * A, 4]`.
-  public let levels: [Tensor]
-  /// Anchors of one row of each level.
-  let columns: [Int]
-}
-
 extension RegionProposalNetwork {
   /// Lays anchors out on maps.
   ///
@@ -16,33 +8,36 @@ extension RegionProposalNetwork {
   /// - Returns: The anchors, the same for every image.
   /// - Throws: `OpenCLError` when the device fails.
   public func grid(_ maps: [Tensor]) throws -> AnchorGrid {
-    AnchorGrid(
-      levels: try zip(bases, zip(maps, configuration.strides)).map { base, level in
-        try base.anchors(
-          height: level.0.shape[1], width: level.0.shape[2], stride: level.1)
-      }, columns: maps.map { $0.shape[2] * configuration.anchorsPerCell })
+    try AnchorGrid(
+      bases: bases,
+      maps: zip(maps, configuration.strides).map { ($0.shape[1], $0.shape[2], $1) })
   }
 
   /// Samples anchors of a batch for the losses (spec detector 2.3), wholly on the device.
   ///
   /// - Parameters:
   ///   - grid: The anchors of the batch.
+  ///   - maps: `[N, H, W, ...]` of each level.
   ///   - frames: Each image's own size; anchors of cells outside are left out.
   ///   - truths: Each image's boxes, crowds excluded.
   ///   - random: Where the choice for each image comes from.
   /// - Returns: The sampled anchors with what they were matched with.
   /// - Throws: `OpenCLError` when the device fails.
   public func sample(
-    _ grid: AnchorGrid, frames: [ImageFrame], truths: TruthBoxes, random: [CounterRandom]
+    _ grid: AnchorGrid, maps: [Tensor], frames: [ImageFrame], truths: TruthBoxes,
+    random: [CounterRandom]
   ) throws -> SampledAnchors {
-    let candidates = grid.levels.indices.map { level in
-      CandidateBoxes(
-        grid.levels[level], columns: grid.columns[level],
-        limits: frames.map {
-          anchors.limits(
-            level: level, imageHeight: $0.paddedHeight, imageWidth: $0.paddedWidth)
-        })
-    }
+    let candidates = CandidateBoxes(
+      grid.anchors,
+      grids: grid.counts.indices.map { level in
+        CandidateBoxes.Grid(
+          count: grid.counts[level],
+          columns: maps[level].shape[2] * configuration.anchorsPerCell,
+          limits: frames.map {
+            anchors.limits(
+              level: level, imageHeight: $0.paddedHeight, imageWidth: $0.paddedWidth)
+          })
+      })
     let matches = try Tensor.matchedBoxes(
       candidates, truths: truths,
       thresholds: MatchingThresholds(
@@ -51,7 +46,7 @@ extension RegionProposalNetwork {
     let sampler = BalancedSampler(
       count: configuration.samples, positiveFraction: configuration.positiveFraction)
     return SampledAnchors(
-      levels: grid.levels, sample: try matches.sampledRows(sampler, random: random),
+      grid: grid, sample: try matches.sampledRows(sampler, random: random),
       matches: matches, truths: truths)
   }
 
@@ -82,25 +77,24 @@ extension RegionProposalNetwork {
   ///   - grid: The anchors of the batch.
   ///   - frames: Each image's own size.
   ///   - limits: How many stay.
-  /// - Returns: The proposals of each image, on the device.
+  /// - Returns: The proposals of the batch, on the device.
   /// - Throws: `OpenCLError` when the device fails.
   public func proposals(
     _ output: RegionProposalOutput, _ grid: AnchorGrid, frames: [ImageFrame],
     limits: ProposalLimits
-  ) throws -> [Proposals] {
-    guard let stream = output.logits.first?.stream else { return [] }
+  ) throws -> Proposals {
+    let (images, stream) = (frames.count, grid.anchors.stream)
+    /// The maps of all levels as rows of images.
+    func rows(_ maps: [Tensor], _ columns: [Int]) throws -> Tensor {
+      let parts = zip(maps, grid.counts).map { $0.detached().reshaped([images, $1] + columns) }
+      return parts.count == 1 ? parts[0] : try Tensor.concatenated(parts, axis: 1)
+    }
     return try stream.withoutGradients {
-      try frames.enumerated().map { image, frame in
-        func rows(_ map: Tensor, _ columns: [Int]) throws -> Tensor {
-          let own = frames.count == 1 ? map : try map.sliced(axis: 0, image..<image + 1)
-          return own.reshaped([own.count / columns.reduce(1, *)] + columns)
-        }
-        return try selectProposals(
-          scores: try output.logits.map { try rows($0.detached(), []) },
-          deltas: try output.deltas.map { try rows($0.detached(), [4]) }, anchors: grid.levels,
-          imageSize: (Float(frame.width), Float(frame.height)), perLevel: limits.perLevel,
-          limit: limits.total, nmsThreshold: configuration.overlap)
-      }
+      try selectProposals(
+        scores: try rows(output.logits, []), deltas: try rows(output.deltas, [4]),
+        anchors: grid.anchors, imageSizes: frames.map { (Float($0.width), Float($0.height)) },
+        levels: RowSegments(lengths: grid.counts, limit: limits.perLevel), limit: limits.total,
+        nmsThreshold: configuration.overlap)
     }
   }
 }

@@ -19,7 +19,7 @@ public struct RegionSampling: Sendable, Equatable {
   /// Samples regions of a batch from its ground truth and proposals, wholly on the device.
   ///
   /// - Parameters:
-  ///   - proposals: The proposals of each image.
+  ///   - proposals: The proposals of the batch.
   ///   - truths: The ground truth of each image, which stands before them.
   ///   - background: The background's class.
   ///   - readsPositives: Whether the host will ask for the positives' boxes.
@@ -27,12 +27,11 @@ public struct RegionSampling: Sendable, Equatable {
   /// - Returns: Boxes, labels and wanted deltas; how many there are is on its way to the host.
   /// - Throws: `OpenCLError` when the device fails.
   public func sample(
-    _ proposals: [Proposals], truths: TruthBoxes, background: Int, readsPositives: Bool,
+    _ proposals: Proposals, truths: TruthBoxes, background: Int, readsPositives: Bool,
     random: [CounterRandom]
   ) throws -> PendingRegions {
     let candidates = try Self.candidates(proposals, truths: truths)
-    let matches = try Tensor.matchedBoxes(
-      [candidates], truths: truths, thresholds: thresholds)
+    let matches = try Tensor.matchedBoxes(candidates, truths: truths, thresholds: thresholds)
     let drawn = try matches.sampledRows(
       BalancedSampler(count: samples, positiveFraction: positiveFraction), random: random)
     let boxes = try candidates.boxes.sampledBoxes(
@@ -48,26 +47,29 @@ public struct RegionSampling: Sendable, Equatable {
   }
 
   /// The ground truth of each image, its proposals, and empty boxes up to the longest image.
-  static func candidates(
-    _ proposals: [Proposals], truths: TruthBoxes
-  ) throws -> CandidateBoxes {
+  static func candidates(_ proposals: Proposals, truths: TruthBoxes) throws -> CandidateBoxes {
     let stream = truths.corners.stream
-    let sizes = zip(truths.counts, proposals).map { $0 + $1.boxes.shape[0] }
-    let longest = sizes.max() ?? 0
+    let longest = (truths.counts.max() ?? 0) + proposals.limit
     let boxes = try Tensor(
-      repeating: 0, shape: [proposals.count, longest, 4], on: stream, label: "candidates")
+      repeating: 0, shape: [truths.images, longest, 4], on: stream, label: "candidates")
+    // Four floats a box.
+    let length = 16 * proposals.limit
     var first = 0
-    for (image, found) in proposals.enumerated() {
-      // Four floats a box.
-      let (start, own) = (16 * image * longest, 16 * truths.counts[image])
+    for (image, count) in truths.counts.enumerated() {
+      let (start, own) = (16 * image * longest, 16 * count)
       try stream.queue.copy(
         from: truths.corners.buffer, at: 16 * first, to: boxes.buffer, at: start, bytes: own)
       try stream.queue.copy(
-        from: found.boxes.buffer, at: 0, to: boxes.buffer, at: start + own,
-        bytes: 4 * found.boxes.count)
-      first += truths.counts[image]
+        from: proposals.boxes.buffer, at: image * length, to: boxes.buffer, at: start + own,
+        bytes: length)
+      first += count
     }
     return CandidateBoxes(
-      boxes, columns: max(1, longest), limits: sizes.map { (rows: 1, columns: $0) })
+      boxes,
+      grids: [
+        CandidateBoxes.Grid(
+          count: longest, columns: max(1, longest),
+          limits: truths.counts.map { (rows: 1, columns: $0 + proposals.limit) })
+      ])
   }
 }

@@ -47,9 +47,11 @@ struct AnchorGeneratorTests {
 private func laid(
   _ generator: AnchorGenerator, level: Int, height: Int, width: Int, on stream: ComputeStream
 ) throws -> Tensor {
-  try Tensor(
-    generator.baseAnchors(level: level).corners, shape: [generator.anchorsPerCell, 4], on: stream
-  ).anchors(height: height, width: width, stride: generator.strides[level])
+  let bases = try Tensor(
+    generator.baseAnchors(level: level).corners, shape: [generator.anchorsPerCell, 4], on: stream)
+  return try AnchorGrid(
+    bases: [bases], maps: [(height: height, width: width, stride: generator.strides[level])]
+  ).anchors
 }
 
 @Suite("Anchors against peers", .enabled(if: Fixture.available, "no peer fixtures"))

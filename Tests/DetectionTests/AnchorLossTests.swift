@@ -37,9 +37,10 @@ struct AnchorLossTests {
         return row
       }
       return SampledAnchors(
-        levels: try anchors.map {
-          try Tensor($0.corners, shape: [$0.count, 4], on: stream)
-        }, sample: try SampledRows(positives: positives, negatives: negatives, on: stream),
+        grid: AnchorGrid(
+          anchors: try Tensor(anchors.flatMap(\.corners), shape: [total, 4], on: stream),
+          counts: anchors.map(\.count)),
+        sample: try SampledRows(positives: positives, negatives: negatives, on: stream),
         matches: try Tensor(rows, shape: [2, total], on: stream),
         truths: try TruthBoxes(truths, on: stream))
     }

@@ -32,9 +32,13 @@ struct BoxMatchingTests {
     try TestDevice.withStream(family) { stream in
       let candidates = CandidateBoxes(
         try Tensor(boxes.corners, shape: [boxes.count, 4], on: stream),
-        columns: max(1, boxes.count), limits: [(rows: 1, columns: columns ?? boxes.count)])
+        grids: [
+          CandidateBoxes.Grid(
+            count: boxes.count, columns: max(1, boxes.count),
+            limits: [(rows: 1, columns: columns ?? boxes.count)])
+        ])
       return try Tensor.matchedBoxes(
-        [candidates], truths: try TruthBoxes([truths], on: stream), thresholds: thresholds
+        candidates, truths: try TruthBoxes([truths], on: stream), thresholds: thresholds
       ).integers()
     }
   }
@@ -102,17 +106,19 @@ struct BoxMatchingTests {
             )
           }
         }
-        let candidates = try levels.indices.map { level in
-          CandidateBoxes(
-            try Tensor(levels[level].corners, shape: [levels[level].count, 4], on: stream),
-            columns: columns[level], limits: limits[level])
-        }
+        let all = levels.flatMap { $0 }
+        let candidates = CandidateBoxes(
+          try Tensor(all.corners, shape: [all.count, 4], on: stream),
+          grids: levels.indices.map {
+            CandidateBoxes.Grid(
+              count: levels[$0].count, columns: columns[$0], limits: limits[$0])
+          })
         let found = try Tensor.matchedBoxes(
           candidates, truths: try TruthBoxes(truths, on: stream), thresholds: thresholds
         ).integers()
         let wanted = frames.indices.flatMap { image in
           HostSampling.matches(
-            levels.flatMap { $0 }, truths: truths[image],
+            all, truths: truths[image],
             isValid: { place in
               let level = place < levels[0].count ? 0 : 1
               let own = place - level * levels[0].count
@@ -138,11 +144,15 @@ struct BoxMatchingFixtureTests {
       try TestDevice.withStream(family) { stream in
         let boxes = [Box](corners: try fixture.floats("boxes"))
         let candidates = CandidateBoxes(
-          try Tensor(boxes.corners, shape: [boxes.count, 4], on: stream), columns: boxes.count,
-          limits: [(rows: 1, columns: boxes.count)])
+          try Tensor(boxes.corners, shape: [boxes.count, 4], on: stream),
+          grids: [
+            CandidateBoxes.Grid(
+              count: boxes.count, columns: boxes.count,
+              limits: [(rows: 1, columns: boxes.count)])
+          ])
         let truths = [Box](corners: try fixture.floats("gt_boxes"))
         let matches = try Tensor.matchedBoxes(
-          [candidates], truths: try TruthBoxes([truths], on: stream),
+          candidates, truths: try TruthBoxes([truths], on: stream),
           thresholds: try MatchingThresholds(fixture)
         ).integers()
         let wanted = try fixture.integers("assigned").map {

@@ -128,6 +128,19 @@ struct SampledBoxesFixtureTests {
   }
 }
 
+extension Proposals {
+  /// Proposals of each image with rows of zeros behind them.
+  init(_ boxes: [[Box]], rows: Int = 0, on stream: ComputeStream) throws {
+    let limit = max(rows, boxes.map(\.count).max() ?? 0)
+    self.init(
+      boxes: try Tensor(
+        boxes.flatMap { $0.corners + [Float](repeating: 0, count: 4 * (limit - $0.count)) },
+        shape: [boxes.count, limit, 4], on: stream),
+      scores: try Tensor(repeating: 0, shape: [boxes.count, limit], on: stream),
+      counts: try Tensor(boxes.map { Int32($0.count) }, shape: [boxes.count], on: stream))
+  }
+}
+
 /// The images of a fixture of the RoI head with the peer's own draw.
 struct FixtureRegions {
   let numbers: [Int]
@@ -143,16 +156,11 @@ struct FixtureRegions {
     truths = try TruthBoxes(
       try numbers.map { [Box](corners: try fixture.floats("gt\($0)")) },
       classes: try numbers.map { try fixture.integers("gt_labels\($0)") }, on: stream)
-    let proposals = try numbers.map { image in
-      let boxes = try fixture.floats("proposals\(image)")
-      return Proposals(
-        boxes: try Tensor(boxes, shape: [boxes.count / 4, 4], on: stream),
-        scores: try Tensor(repeating: 0, shape: [boxes.count / 4], on: stream),
-        count: try Tensor([Int32(boxes.count / 4)], shape: [1], on: stream))
-    }
+    let proposals = try Proposals(
+      numbers.map { [Box](corners: try fixture.floats("proposals\($0)")) }, on: stream)
     candidates = try RegionSampling.candidates(proposals, truths: truths)
     matches = try Tensor.matchedBoxes(
-      [candidates], truths: truths,
+      candidates, truths: truths,
       thresholds: try MatchingThresholds(fixture, under: "assigner"))
     let positives = try numbers.map { try fixture.integers("pos\($0)").map { Int($0) } }
     let negatives = try numbers.map { try fixture.integers("neg\($0)").map { Int($0) } }

@@ -15,23 +15,26 @@ struct ProposalSelectionFixtureTests {
         let fixture = try Fixture(file)
         let generator = try AnchorGenerator(fixture, under: "anchors")
         let size = (fixture.params["image_hw"]?.array ?? []).compactMap(\.number)
-        var (scores, deltas, anchors): ([Tensor], [Tensor], [Tensor]) = ([], [], [])
+        var (scores, deltas, anchors): ([Tensor], [Tensor], [Box]) = ([], [], [])
         for level in generator.strides.indices {
           let logits = try fixture.tensor("cls\(level)", on: stream)
-          scores.append(logits.reshaped([logits.count]))
+          scores.append(logits.reshaped([1, logits.count]))
           let moves = try fixture.tensor("reg\(level)", on: stream)
-          deltas.append(moves.reshaped([logits.count, 4]))
-          let boxes = HostSampling.anchors(
+          deltas.append(moves.reshaped([1, logits.count, 4]))
+          anchors += HostSampling.anchors(
             generator, level: level, height: logits.shape[1], width: logits.shape[2])
-          anchors.append(try Tensor(boxes.corners, shape: [logits.count, 4], on: stream))
         }
         let proposals = try selectProposals(
-          scores: scores, deltas: deltas, anchors: anchors,
-          imageSize: (Float(size[1]), Float(size[0])), perLevel: try fixture.integer("nms_pre"),
+          scores: try Tensor.concatenated(scores, axis: 1),
+          deltas: try Tensor.concatenated(deltas, axis: 1),
+          anchors: try Tensor(anchors.corners, shape: [anchors.count, 4], on: stream),
+          imageSizes: [(Float(size[1]), Float(size[0]))],
+          levels: RowSegments(
+            lengths: scores.map(\.count), limit: try fixture.integer("nms_pre")),
           limit: try fixture.integer("max_per_img"),
           nmsThreshold: Float(try fixture.number("nms_iou")),
           minimumSize: Float(try fixture.number("min_bbox_size")))
-        let got = try proposals.readLater().read()
+        let got = try proposals.readLater().read()[0]
         expectClose(
           got.boxes.corners, try fixture.floats("boxes"), relative: fixture.relative,
           absolute: fixture.absolute, "\(file) boxes")

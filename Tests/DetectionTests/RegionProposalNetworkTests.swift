@@ -34,7 +34,7 @@ struct RegionProposalNetworkTests {
     let images = fixture.numbered("gt").indices
     let stream = maps[0].stream
     let grid = try network.grid(maps)
-    let total = grid.levels.reduce(0) { $0 + $1.shape[0] }
+    let total = grid.total
     let positives = try images.map { try fixture.integers("pos\($0)").map { Int($0) } }
     let matches = try images.flatMap { image in
       var row = [Int32](repeating: Tensor.background, count: total)
@@ -44,7 +44,7 @@ struct RegionProposalNetworkTests {
       return row
     }
     return SampledAnchors(
-      levels: grid.levels,
+      grid: grid,
       sample: try SampledRows(
         positives: positives,
         negatives: try images.map { try fixture.integers("neg\($0)").map { Int($0) } },
@@ -119,7 +119,7 @@ struct RegionProposalNetworkTests {
       let maps = try fixture.numbered("x").map { try fixture.tensor($0, on: stream) }
       let images = fixture.numbered("gt").indices
       let own = try network.sample(
-        try network.grid(maps),
+        try network.grid(maps), maps: maps,
         frames: images.map { ImageFrame(imageID: $0, width: size[1], height: size[0]) },
         truths: try truths(fixture, on: stream),
         random: images.map { CounterRandom(seed: 3, UInt64($0)) })
@@ -159,7 +159,7 @@ struct RegionProposalNetworkTests {
         frames: [ImageFrame(imageID: 0, width: size[1], height: size[0])],
         limits: ProposalLimits(
           perLevel: try fixture.integer("nms_pre"), total: try fixture.integer("max_per_img")))
-      let proposals = try #require(found.first).readLater().read()
+      let proposals = try #require(try found.readLater().read().first)
       for (got, key) in [(proposals.boxes.corners, "boxes"), (proposals.scores, "scores")] {
         expectClose(
           got, try fixture.floats(key), relative: fixture.relative, absolute: fixture.absolute,
@@ -180,7 +180,7 @@ struct RegionProposalNetworkTests {
       }
       let frame = ImageFrame(imageID: 1, width: 20, height: 30)
       let samples = try network.sample(
-        try network.grid(maps), frames: [frame, frame],
+        try network.grid(maps), maps: maps, frames: [frame, frame],
         truths: try TruthBoxes([[], []], on: stream),
         random: [CounterRandom(seed: 1), CounterRandom(seed: 2)])
       for sample in try samples.sample.lists() {

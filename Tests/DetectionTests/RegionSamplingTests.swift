@@ -41,9 +41,8 @@ struct RegionSamplingTests {
       fixture.params["assigner"]?["match_low_quality"]?.bool ?? false
     try TestDevice.withStream { stream in
       let images = try FixtureRegions(fixture, on: stream)
-      let proposals = try images.numbers.map {
-        try self.proposals("proposals\($0)", of: fixture, stream)
-      }
+      let proposals = try Proposals(
+        images.numbers.map { [Box](corners: try fixture.floats("proposals\($0)")) }, on: stream)
       let own = try rule.sample(
         proposals, truths: images.truths, background: try fixture.integer("background"),
         readsPositives: true, random: images.numbers.map { CounterRandom(seed: 9, UInt64($0)) }
@@ -55,24 +54,6 @@ struct RegionSamplingTests {
         #expect(own.positives[image].count == positives)
       }
     }
-  }
-
-  private func proposals(
-    _ key: String, of fixture: Fixture, _ stream: ComputeStream
-  ) throws -> Proposals {
-    try proposals([Box](corners: try fixture.floats(key)), rows: nil, stream)
-  }
-
-  /// Proposals with rows of zeros behind them.
-  private func proposals(
-    _ boxes: [Box], rows: Int?, _ stream: ComputeStream
-  ) throws -> Proposals {
-    let all = rows ?? boxes.count
-    return Proposals(
-      boxes: try Tensor(
-        boxes.corners + [Float](repeating: 0, count: 4 * (all - boxes.count)), shape: [all, 4],
-        on: stream), scores: try Tensor(repeating: 0, shape: [all], on: stream),
-      count: try Tensor([Int32(boxes.count)], shape: [1], on: stream))
   }
 
   private func head(
@@ -90,10 +71,8 @@ struct RegionSamplingTests {
     let truth = Box(x1: 0, y1: 0, x2: 10, y2: 10)
     try TestDevice.withStream { stream in
       let targets = try RegionSampling().sample(
-        [
-          try proposals([near, far], rows: 5, stream), try proposals([far], rows: 5, stream),
-          try proposals([], rows: 5, stream),
-        ], truths: try TruthBoxes([[truth], [], [truth]], classes: [[3], [], [4]], on: stream),
+        try Proposals([[near, far], [far], []], rows: 5, on: stream),
+        truths: try TruthBoxes([[truth], [], [truth]], classes: [[3], [], [4]], on: stream),
         background: 7, readsPositives: true,
         random: (0..<3).map { CounterRandom(seed: 1, UInt64($0)) }
       ).targets()
@@ -121,7 +100,7 @@ struct RegionSamplingTests {
     try TestDevice.withStream { stream in
       func regions(_ images: [(truths: [Box], id: UInt64)]) throws -> [Float] {
         let drawn = try rule.sample(
-          try images.map { _ in try proposals(boxes, rows: 50, stream) },
+          try Proposals(images.map { _ in boxes }, rows: 50, on: stream),
           truths: try TruthBoxes(images.map(\.truths), on: stream), background: 1,
           readsPositives: false, random: images.map { CounterRandom(seed: 4, $0.id) }
         ).targets()
@@ -139,7 +118,7 @@ struct RegionSamplingTests {
   @Test func imagesWithoutObjectsGiveBackgroundOnly() throws {
     try TestDevice.withStream { stream in
       let targets = try RegionSampling().sample(
-        [try proposals([Box(x1: 0, y1: 0, x2: 5, y2: 5)], rows: nil, stream)],
+        try Proposals([[Box(x1: 0, y1: 0, x2: 5, y2: 5)]], on: stream),
         truths: try TruthBoxes([[]], on: stream), background: 7, readsPositives: false,
         random: [CounterRandom(seed: 1)]
       ).targets()

@@ -65,23 +65,38 @@ struct BoxCodingTests {
   @Test("the best of each level, small ones marked", arguments: TestDevice.families)
   func bestOfLevels(family: DeviceFamily) throws {
     try TestDevice.withStream(family) { stream in
+      // Two levels of the same three boxes; the second image is wider than the first.
       let boxes: [Float] = [0, 0, 4, 4, 10, 10, 12, 12, 50, 50, 54, 58]
-      let level = BoxLevel(
-        scores: try Tensor([1, 3, 2] as [Float], shape: [3], on: stream),
-        deltas: try Tensor(repeating: 0, shape: [3, 4], on: stream),
-        boxes: try Tensor(boxes, shape: [3, 4], on: stream))
       let result = try Tensor.bestDecodedBoxes(
-        [level, level], perLevel: 2, coding: BoxCoding(), imageSize: (52, 100), minimumSize: 2)
-      // Box 1 is not larger than 2; box 2 is cut to a width of 2.
-      #expect(try result.levels.integers() == [0, 0, 1, 1])
-      let scores = try result.scores.floats()
-      #expect(scores.allSatisfy { $0 == -.infinity })
-      let once: [Float] = [10, 10, 12, 12, 50, 50, 52, 58]
-      expectClose(try result.boxes.floats(), once + once, "boxes")
-      let kept = try Tensor([2, -1] as [Int32], shape: [2], on: stream)
-      let collected = try Tensor.collectedBoxes(level.boxes, scores: level.scores, kept: kept)
-      expectClose(try collected.boxes.floats(), [50, 50, 54, 58, 0, 0, 0, 0] as [Float], "kept")
-      expectClose(try collected.scores.floats(), [1 / (1 + exp(-2.0)), 0], "probabilities")
+        scores: try Tensor(
+          [1, 3, 2, 1, 3, 2, 9, 1, 2, 1, 2, 3] as [Float], shape: [2, 6], on: stream),
+        deltas: try Tensor(repeating: 0, shape: [2, 6, 4], on: stream),
+        boxes: try Tensor(boxes + boxes, shape: [6, 4], on: stream),
+        levels: RowSegments(lengths: [3, 3], limit: 2), coding: BoxCoding(),
+        imageSizes: try Tensor([52, 100, 99, 100] as [Float], shape: [2, 2], on: stream),
+        minimumSize: 2)
+      #expect(try result.levels.integers() == [0, 0, 1, 1, 0, 0, 1, 1])
+      // Box 1 is not larger than 2; box 2 is cut to a width of 2 in the first image.
+      #expect(
+        try result.scores.floats() == [
+          -.infinity, -.infinity, -.infinity, -.infinity, 9, 2, 3, -.infinity,
+        ])
+      let (small, cut, whole): ([Float], [Float], [Float]) = (
+        [10, 10, 12, 12], [50, 50, 52, 58], [50, 50, 54, 58]
+      )
+      let first = Array(boxes[..<4])
+      expectClose(
+        try result.boxes.floats(), small + cut + small + cut + first + whole + whole + small,
+        "boxes")
+      let kept = try Tensor([2, -1, 0, 2] as [Int32], shape: [2, 2], on: stream)
+      let collected = try Tensor.collectedBoxes(
+        try Tensor(boxes + boxes, shape: [2, 3, 4], on: stream),
+        scores: try Tensor([1, 3, 2, 0, 1, -1] as [Float], shape: [2, 3], on: stream), kept: kept)
+      let nothing = [Float](repeating: 0, count: 4)
+      expectClose(try collected.boxes.floats(), whole + nothing + first + whole, "kept")
+      expectClose(
+        try collected.scores.floats(), [1 / (1 + exp(-2.0)), 0, 0.5, 1 / (1 + exp(1.0))],
+        "probabilities")
     }
   }
 }

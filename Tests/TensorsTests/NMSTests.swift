@@ -49,10 +49,10 @@ struct NMSTests {
     }
     let wanted = reference(boxes, scores, groups, Double(threshold), limit ?? count)
     let result = try Tensor.nonMaximumSuppression(
-      boxes: try Tensor(boxes, shape: [count, 4], on: stream),
-      scores: try Tensor(scores, shape: [count], on: stream),
-      groups: try groups.map { try Tensor($0, shape: [count], on: stream) }, threshold: threshold,
-      limit: limit)
+      boxes: try Tensor(boxes, shape: [1, count, 4], on: stream),
+      scores: try Tensor(scores, shape: [1, count], on: stream),
+      groups: try groups.map { try Tensor($0, shape: [1, count], on: stream) },
+      threshold: threshold, limit: limit)
     let size = min(limit ?? count, count)
     let title = "\(count) boxes, groups \(groupCount ?? 0), limit \(size)"
     #expect(try result.count.integers() == [Int32(wanted.count)], "\(title)")
@@ -80,10 +80,32 @@ struct NMSTests {
     try TestDevice.withStream(family) { stream in
       // IoU of the first two is exactly a half; the third equals the second.
       let boxes = try Tensor(
-        [0, 0, 4, 2, 0, 0, 4, 4, 0, 0, 4, 4] as [Float], shape: [3, 4], on: stream)
-      let scores = try Tensor([3, 2, 1] as [Float], shape: [3], on: stream)
+        [0, 0, 4, 2, 0, 0, 4, 4, 0, 0, 4, 4] as [Float], shape: [1, 3, 4], on: stream)
+      let scores = try Tensor([3, 2, 1] as [Float], shape: [1, 3], on: stream)
       let result = try Tensor.nonMaximumSuppression(boxes: boxes, scores: scores, threshold: 0.5)
       #expect(try result.indices.integers() == [0, 1, -1])
+    }
+  }
+
+  @Test("images of a batch do not see each other", arguments: TestDevice.families)
+  func batches(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      let (count, limit) = (150, 60)
+      let boxes = (0..<3).map { randomBoxes(count, seed: 40 + $0) }
+      let scores = (0..<3).map { randomFloats(count, seed: 50 + $0) }
+      let groups = (0..<3 * count).map { Int32($0 % 2) }
+      let result = try Tensor.nonMaximumSuppression(
+        boxes: try Tensor(Array(boxes.joined()), shape: [3, count, 4], on: stream),
+        scores: try Tensor(Array(scores.joined()), shape: [3, count], on: stream),
+        groups: try Tensor(groups, shape: [3, count], on: stream), threshold: 0.3, limit: limit)
+      let (indices, counts) = (try result.indices.integers(), try result.count.integers())
+      for image in 0..<3 {
+        let own = Array(groups[image * count..<(image + 1) * count])
+        let wanted = reference(boxes[image], scores[image], own, 0.3, limit)
+        #expect(Int(counts[image]) == wanted.count)
+        let padding = [Int32](repeating: -1, count: limit - wanted.count)
+        #expect(Array(indices[image * limit..<(image + 1) * limit]) == wanted + padding)
+      }
     }
   }
 }
@@ -99,10 +121,14 @@ struct NMSFixtureTests {
         let fixture = try Fixture(file)
         let groups =
           fixture.has("group")
-          ? try Tensor(fixture.integers("group"), shape: fixture.shape("group"), on: stream) : nil
+          ? try Tensor(
+            fixture.integers("group"), shape: [1] + fixture.shape("group"), on: stream) : nil
+        let (boxes, scores) = (
+          try fixture.tensor("boxes", on: stream), try fixture.tensor("scores", on: stream)
+        )
         let result = try Tensor.nonMaximumSuppression(
-          boxes: try fixture.tensor("boxes", on: stream),
-          scores: try fixture.tensor("scores", on: stream), groups: groups,
+          boxes: boxes.reshaped([1] + boxes.shape), scores: scores.reshaped([1, scores.count]),
+          groups: groups,
           threshold: Float(try fixture.number("iou_threshold")))
         let size = Int(try result.count.integers()[0])
         #expect(try Array(result.indices.integers().prefix(size)) == fixture.integers("keep"))

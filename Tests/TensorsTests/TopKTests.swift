@@ -54,6 +54,37 @@ struct TopKTests {
     }
   }
 
+  @Test("segments of several rows, each by itself", arguments: TestDevice.families)
+  func segments(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      let segments = RowSegments(lengths: [5000, 40, 0, 9, 3], limit: 12)
+      #expect(segments.kept == [12, 12, 0, 9, 3] && segments.totalKept == 36)
+      let (rows, total) = (3, segments.total)
+      var scores = randomFloats(rows * total, seed: 6).map { ($0 * 500).rounded() / 500 }
+      for place in stride(from: 0, to: scores.count, by: 97) { scores[place] = .nan }
+      let found = try Tensor(scores, shape: [rows, total], on: stream).largest(of: segments)
+      var wanted: [Int32] = []
+      for row in 0..<rows {
+        var start = 0
+        for (length, kept) in zip(segments.lengths, segments.kept) {
+          let best = (start..<start + length).sorted { left, right in
+            let (a, b) = (scores[row * total + left], scores[row * total + right])
+            if a.isNaN || b.isNaN { return a.isNaN == b.isNaN ? left < right : b.isNaN }
+            return a == b ? left < right : a > b
+          }
+          wanted += best.prefix(kept).map { Int32($0) }
+          start += length
+        }
+      }
+      #expect(try found.indices.integers() == wanted)
+      let values = try found.values.floats()
+      #expect(
+        wanted.enumerated().allSatisfy {
+          values[$0].bitPattern == scores[$0 / 36 * total + Int($1)].bitPattern
+        })
+    }
+  }
+
   @Test("the sizes of a real image")
   func large() throws {
     try TestDevice.withStream { stream in

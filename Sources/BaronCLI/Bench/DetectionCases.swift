@@ -12,7 +12,7 @@ extension BenchCase {
   static var anchorCases: [BenchCase] {
     [
       anchors("ours/lay_anchors_163200", bytes: 16) { world in
-        { _ = try world.bases.anchors(height: 200, width: 272, stride: 4) }
+        { _ = try world.laid() }
       },
       anchors("ours/match_anchors_163200x20", bytes: 36) { world in
         { _ = try world.matches() }
@@ -24,7 +24,7 @@ extension BenchCase {
       anchors("ours/anchor_losses_256_of_163200/forward_backward", bytes: 20) { world in
         let matches = try world.matches()
         let anchors = SampledAnchors(
-          levels: [world.corners],
+          grid: world.grid,
           sample: try matches.sampledRows(world.sampler, random: [CounterRandom(seed: 1)]),
           matches: matches, truths: world.truths)
         var values = BenchValues()
@@ -41,7 +41,7 @@ extension BenchCase {
   /// The anchors of a map and twenty objects.
   private struct AnchorWorld {
     let bases: Tensor
-    let corners: Tensor
+    let grid: AnchorGrid
     let truths: TruthBoxes
     let sampler = BalancedSampler(count: 256, positiveFraction: 0.5)
 
@@ -49,16 +49,25 @@ extension BenchCase {
       var values = BenchValues()
       bases = try Tensor(
         AnchorGenerator.featurePyramid.baseAnchors(level: 0).corners, shape: [3, 4], on: stream)
-      corners = try bases.anchors(height: 200, width: 272, stride: 4)
+      grid = try AnchorGrid(bases: [bases], maps: [(height: 200, width: 272, stride: 4)])
       let boxes = values.boxes(20, sides: 16...256, width: 1088, height: 800).flatMap { $0 }
       truths = try TruthBoxes(
         boxes: [boxes], classes: [[Int32](repeating: 0, count: 20)], on: stream)
     }
 
+    func laid() throws -> AnchorGrid {
+      try AnchorGrid(bases: [bases], maps: [(height: 200, width: 272, stride: 4)])
+    }
+
     func matches() throws -> Tensor {
-      try Tensor.matchedBoxes(
-        [CandidateBoxes(corners, columns: 3 * 272, limits: [(rows: 200, columns: 3 * 272)])],
-        truths: truths,
+      let columns = 3 * 272
+      return try Tensor.matchedBoxes(
+        CandidateBoxes(
+          grid.anchors,
+          grids: [
+            CandidateBoxes.Grid(
+              count: 200 * columns, columns: columns, limits: [(rows: 200, columns: columns)])
+          ]), truths: truths,
         thresholds: MatchingThresholds(positive: 0.7, negative: 0.3, lowQuality: 0.3))
     }
   }
@@ -107,10 +116,10 @@ extension BenchCase {
     ) { stream in
       var values = BenchValues()
       let corners = values.boxes(2000, sides: 16...256, width: 1088, height: 800)
-      let boxes = try Tensor(corners.flatMap { $0 }, shape: [2000, 4], on: stream)
+      let boxes = try Tensor(corners.flatMap { $0 }, shape: [1, 2000, 4], on: stream)
       let scores = try Tensor(
-        (0..<2000).map { _ in values.number(in: 0...1) }, shape: [2000], on: stream)
-      let groups = try Tensor(values.integers(2000, below: 5), shape: [2000], on: stream)
+        (0..<2000).map { _ in values.number(in: 0...1) }, shape: [1, 2000], on: stream)
+      let groups = try Tensor(values.integers(2000, below: 5), shape: [1, 2000], on: stream)
       return {
         _ = try Tensor.nonMaximumSuppression(
           boxes: boxes, scores: scores, groups: groups, threshold: 0.7)

@@ -104,8 +104,8 @@ enum DetectionChecks {
         name: "non-maximum suppression", shapes: [[40]], hasGradient: false,
         device: { x in
           let kept = try Tensor.nonMaximumSuppression(
-            boxes: try Tensor(anchors, shape: [40, 4], on: x[0].stream), scores: x[0],
-            threshold: 0.15)
+            boxes: try Tensor(anchors, shape: [1, 40, 4], on: x[0].stream),
+            scores: x[0].reshaped([1, 40]), threshold: 0.15)
           return kept.indices
         },
         host: { x in

@@ -23,8 +23,10 @@ enum SamplingChecks {
       boxes: truths.map(\.corners), classes: truths.map { $0.map { _ in 0 } }, on: stream)
   }
 
-  private static func corners(on stream: ComputeStream) throws -> Tensor {
-    try Tensor(anchors.corners, shape: [anchors.count, 4], on: stream)
+  private static func grid(on stream: ComputeStream) throws -> AnchorGrid {
+    AnchorGrid(
+      anchors: try Tensor(anchors.corners, shape: [anchors.count, 4], on: stream),
+      counts: [anchors.count])
   }
 
   private static var matching: OperatorCheck {
@@ -34,10 +36,13 @@ enum SamplingChecks {
         let stream = $0[0].stream
         // Of the second image the last row of eight anchors takes no part.
         let candidates = CandidateBoxes(
-          try corners(on: stream), columns: 8,
-          limits: [(rows: 6, columns: 8), (rows: 5, columns: 8)])
+          try grid(on: stream).anchors,
+          grids: [
+            CandidateBoxes.Grid(
+              count: 48, columns: 8, limits: [(rows: 6, columns: 8), (rows: 5, columns: 8)])
+          ])
         return try Tensor.matchedBoxes(
-          [candidates], truths: try truthBoxes(on: stream), thresholds: thresholds)
+          candidates, truths: try truthBoxes(on: stream), thresholds: thresholds)
       },
       host: { _ in
         truths.enumerated().flatMap { image, own -> [Double] in
@@ -100,7 +105,7 @@ enum SamplingChecks {
     }
     let counts = zip(positives, negatives).flatMap { [Int32($0.count), Int32($1.count)] }
     return SampledAnchors(
-      levels: [try corners(on: stream)],
+      grid: try grid(on: stream),
       sample: SampledRows(
         rows: try Tensor(rows, shape: [2, 5], on: stream),
         counts: try Tensor(counts, shape: [2, 2], on: stream)),

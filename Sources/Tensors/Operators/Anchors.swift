@@ -1,9 +1,57 @@
 import OpenCL
 
+/// The anchors of all levels of a batch, the same for every image.
+public struct AnchorGrid {
+  /// Corners `[total, 4]`, one level after the other, cells in rows.
+  public let anchors: Tensor
+  /// Anchors of each level.
+  public let counts: [Int]
+
+  /// Puts anchors together.
+  ///
+  /// - Parameters:
+  ///   - anchors: Corners `[total, 4]`, one level after the other.
+  ///   - counts: Anchors of each level.
+  public init(anchors: Tensor, counts: [Int]) {
+    precondition(
+      anchors.shape == [counts.reduce(0, +), 4], "anchors \(anchors.shape) in levels of \(counts)")
+    self.anchors = anchors
+    self.counts = counts
+  }
+
+  /// Lays base boxes out at every cell of maps.
+  ///
+  /// Source: spec detector 2.3, Anchors.
+  ///
+  /// - Parameters:
+  ///   - bases: The boxes of a cell at the origin, corners `[A, 4]`, for each level.
+  ///   - maps: Rows, columns and pixels between cells of each level.
+  /// - Throws: `OpenCLError` when the device fails.
+  public init(bases: [Tensor], maps: [(height: Int, width: Int, stride: Int)]) throws {
+    precondition(bases.count == maps.count && !bases.isEmpty, "levels without base anchors")
+    let stream = bases[0].stream
+    counts = zip(bases, maps).map { $0.shape[0] * $1.height * $1.width }
+    anchors = try Tensor(uninitialized: [counts.reduce(0, +), 4], on: stream, label: "anchors")
+    var first = 0
+    for (level, (base, map)) in zip(bases, maps).enumerated() {
+      try stream.launchElements(
+        try stream.library.kernel("anchors_lay", in: "Anchors"), count: counts[level],
+        [
+          .buffer(base.buffer), .buffer(anchors.buffer), .float(Float(map.stride)),
+          .int(map.width), .int(base.shape[0]), .int(first),
+        ], work: Work(operations: 6 * Double(counts[level]), bytes: 16 * Double(counts[level])))
+      first += counts[level]
+    }
+  }
+
+  /// Number of anchors.
+  public var total: Int { anchors.shape[0] }
+}
+
 /// Sampled anchors of a batch, with what they were matched with.
 public struct SampledAnchors {
-  /// Anchors of each level, corners `[m, 4]`.
-  public let levels: [Tensor]
+  /// All anchors.
+  public let grid: AnchorGrid
   /// Which anchors were drawn; they count one level after the other.
   public let sample: SampledRows
   /// int32 `[N, total]`, a ground truth of the image for every positive.
@@ -14,15 +62,15 @@ public struct SampledAnchors {
   /// Puts a sample together.
   ///
   /// - Parameters:
-  ///   - levels: Anchors of each level, corners `[m, 4]`.
+  ///   - grid: All anchors.
   ///   - sample: Which anchors were drawn.
   ///   - matches: int32 `[N, total]`.
   ///   - truths: The ground truth.
-  public init(levels: [Tensor], sample: SampledRows, matches: Tensor, truths: TruthBoxes) {
+  public init(grid: AnchorGrid, sample: SampledRows, matches: Tensor, truths: TruthBoxes) {
     precondition(
-      matches.shape == [truths.images, levels.reduce(0) { $0 + $1.shape[0] }],
-      "matches \(matches.shape) for anchors \(levels.map(\.shape))")
-    self.levels = levels
+      matches.shape == [truths.images, grid.total],
+      "matches \(matches.shape) for \(grid.total) anchors")
+    self.grid = grid
     self.sample = sample
     self.matches = matches
     self.truths = truths
@@ -30,36 +78,9 @@ public struct SampledAnchors {
 
   fileprivate var wanted: Int { sample.rows.shape[1] }
   fileprivate var images: Int { sample.rows.shape[0] }
-  /// Where the anchors of each level start among all.
-  fileprivate var starts: [Int] {
-    levels.reduce(into: [0]) { $0.append($0[$0.count - 1] + $1.shape[0]) }
-  }
 }
 
 extension Tensor {
-  /// The anchors of a map: these base boxes `[A, 4]` at every cell, cells in rows.
-  ///
-  /// Source: spec detector 2.3, Anchors.
-  ///
-  /// - Parameters:
-  ///   - height: Rows of the map.
-  ///   - width: Columns of the map.
-  ///   - stride: Pixels between cells.
-  /// - Returns: Corners `[height * width * A, 4]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func anchors(height: Int, width: Int, stride: Int) throws -> Tensor {
-    precondition(rank == 2 && shape[1] == 4, "base anchors \(shape)")
-    let count = height * width * shape[0]
-    let result = try Tensor(uninitialized: [count, 4], on: stream, label: "anchors")
-    try stream.launchElements(
-      try stream.library.kernel("anchors_lay", in: "Anchors"), count: count,
-      [
-        .buffer(buffer), .buffer(result.buffer), .float(Float(stride)), .int(width),
-        .int(shape[0]),
-      ], work: Work(operations: 6 * Double(count), bytes: 16 * Double(count)))
-    return result
-  }
-
   /// The binary cross entropy of the objectness of sampled anchors (spec detector 2.3, Losses).
   ///
   /// - Parameters:
@@ -73,8 +94,8 @@ extension Tensor {
   ) throws -> Tensor {
     let sample = anchors.sample
     return try anchorLoss(
-      logits, anchors, columns: 1, kernel: "anchors_objectness", name: "anchorObjectnessLoss"
-    ) { _ in [.buffer(sample.rows.buffer), .buffer(sample.counts.buffer)] }
+      logits, anchors, columns: 1, kernel: "anchors_objectness", name: "anchorObjectnessLoss",
+      operands: [.buffer(sample.rows.buffer), .buffer(sample.counts.buffer)])
   }
 
   /// The absolute error of the deltas of sampled positive anchors (spec detector 2.3, Losses).
@@ -90,32 +111,29 @@ extension Tensor {
   ) throws -> Tensor {
     let (sample, truths) = (anchors.sample, anchors.truths)
     return try anchorLoss(
-      deltas, anchors, columns: 4, kernel: "anchors_deltas", name: "anchorDeltaLoss"
-    ) { level in
-      [
-        .buffer(anchors.levels[level].buffer), .buffer(truths.corners.buffer),
+      deltas, anchors, columns: 4, kernel: "anchors_deltas", name: "anchorDeltaLoss",
+      operands: [
+        .buffer(anchors.grid.anchors.buffer), .buffer(truths.corners.buffer),
         .buffer(truths.offsets.buffer), .buffer(anchors.matches.buffer),
         .buffer(sample.rows.buffer), .buffer(sample.counts.buffer),
-      ]
-    }
+      ])
   }
 
   /// Runs the kernels of a loss level by level, forward and backward.
   private static func anchorLoss(
     _ maps: [Tensor], _ anchors: SampledAnchors, columns: Int, kernel: String, name: String,
-    operands: @escaping (_ level: Int) -> [KernelArgument]
+    operands: [KernelArgument]
   ) throws -> Tensor {
     let (images, wanted) = (anchors.images, anchors.wanted)
     precondition(
-      maps.count == anchors.levels.count
-        && zip(maps, anchors.levels).allSatisfy { $0.count == columns * images * $1.shape[0] },
-      "\(name): maps \(maps.map(\.shape)) for anchors \(anchors.levels.map(\.shape))")
+      maps.map(\.count) == anchors.grid.counts.map { columns * images * $0 },
+      "\(name): maps \(maps.map(\.shape)) for anchors in levels of \(anchors.grid.counts)")
     let stream = anchors.sample.rows.stream
-    let starts = anchors.starts
+    let counts = anchors.grid.counts
     // The sizes that both kernels get: where the level starts, and how long everything is.
     func sizes(_ level: Int) -> [KernelArgument] {
-      [.int(starts[level]), .int(anchors.levels[level].shape[0])]
-        + (columns == 4 ? [.int(starts[starts.count - 1])] : []) + [.int(wanted)]
+      [.int(counts[..<level].reduce(0, +)), .int(counts[level])]
+        + (columns == 4 ? [.int(anchors.grid.total)] : []) + [.int(wanted)]
     }
     let work = Work(
       operations: Double(24 * images * wanted), bytes: Double(16 * images * wanted * columns))
@@ -124,7 +142,7 @@ extension Tensor {
     for (level, map) in inputs.enumerated() {
       try stream.launchElements(
         try stream.library.kernel("\(kernel)_forward", in: "Anchors"), count: losses.count,
-        [.buffer(map.buffer)] + operands(level) + [.buffer(losses.buffer)] + sizes(level),
+        [.buffer(map.buffer)] + operands + [.buffer(losses.buffer)] + sizes(level),
         work: work)
     }
     let loss = try Tensor(uninitialized: [], on: stream, label: "loss")
@@ -142,7 +160,7 @@ extension Tensor {
           repeating: 0, shape: inputs[level].shape, on: stream, label: "gradient")
         try stream.launchElements(
           try stream.library.kernel("\(kernel)_backward", in: "Anchors"), count: images * wanted,
-          [.buffer(inputs[level].buffer)] + operands(level)
+          [.buffer(inputs[level].buffer)] + operands
             + [.buffer(gradient.buffer), .buffer(output.buffer)] + sizes(level) + [.int(images)],
           work: work)
         return output

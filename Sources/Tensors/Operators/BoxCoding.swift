@@ -33,31 +33,6 @@ public struct BoxCoding: Sendable, Equatable {
   }
 }
 
-/// One level of dense box predictions of one image.
-public struct BoxLevel {
-  /// Scores `[n]`, compared across levels.
-  public let scores: Tensor
-  /// Deltas `[n, 4]`.
-  public let deltas: Tensor
-  /// Reference boxes `[n, 4]`.
-  public let boxes: Tensor
-
-  /// Collects a level.
-  ///
-  /// - Parameters:
-  ///   - scores: Scores `[n]`.
-  ///   - deltas: Deltas `[n, 4]`.
-  ///   - boxes: Reference boxes `[n, 4]`.
-  public init(scores: Tensor, deltas: Tensor, boxes: Tensor) {
-    precondition(
-      deltas.count == 4 * scores.count && boxes.count == 4 * scores.count,
-      "level of \(scores.shape) scores, \(deltas.shape) deltas, \(boxes.shape) boxes")
-    self.scores = scores
-    self.deltas = deltas
-    self.boxes = boxes
-  }
-}
-
 extension Tensor {
   /// The deltas that lead from these reference boxes to targets; no gradient.
   ///
@@ -102,70 +77,79 @@ extension Tensor {
     return result
   }
 
-  /// The best boxes of each level, decoded and put one level after the other; no gradient.
+  /// The best boxes of each level of each image, decoded, one level after the other; no gradient.
   ///
   /// A box whose width or height does not exceed `minimumSize` gets the score -inf, with which
   /// ``nonMaximumSuppression(boxes:scores:groups:threshold:limit:)`` leaves it out.
   ///
   /// - Parameters:
-  ///   - levels: The levels, at least one.
-  ///   - perLevel: Most boxes of a level.
+  ///   - scores: `[N, total]`, compared across levels.
+  ///   - deltas: `[N, total, 4]`.
+  ///   - boxes: Reference boxes of every image, corners `[total, 4]`.
+  ///   - levels: Which boxes belong to a level, and how many of them are kept.
   ///   - coding: The normalisation of the deltas.
-  ///   - imageSize: Corners are limited to this image.
+  ///   - imageSizes: Corners are limited to each image, `[N, 2]`: width, height.
   ///   - minimumSize: Width and height must exceed it.
-  /// - Returns: Corners `[m, 4]`, scores `[m]` and level numbers, int32 `[m]`.
+  /// - Returns: Corners `[N, m, 4]`, scores `[N, m]` and level numbers, int32 `[N, m]`.
   /// - Throws: `OpenCLError` when the device fails.
   public static func bestDecodedBoxes(
-    _ levels: [BoxLevel], perLevel: Int, coding: BoxCoding,
-    imageSize: (width: Float, height: Float), minimumSize: Float
+    scores: Tensor, deltas: Tensor, boxes: Tensor, levels: RowSegments, coding: BoxCoding,
+    imageSizes: Tensor, minimumSize: Float
   ) throws -> (boxes: Tensor, scores: Tensor, levels: Tensor) {
-    precondition(!levels.isEmpty, "bestDecodedBoxes of no levels")
-    let stream = levels[0].scores.stream
-    let total = levels.reduce(0) { $0 + min(perLevel, $1.scores.count) }
-    let boxes = try Tensor(uninitialized: [total, 4], on: stream, label: "candidate boxes")
-    let scores = try Tensor(uninitialized: [total], on: stream, label: "candidate scores")
-    let numbers = try Tensor(
-      uninitialized: [total], on: stream, elementType: .int32, label: "candidate levels")
-    let statistics = try coding.statistics(on: stream)
-    let kernel = try stream.library.kernel("box_coding_decode_chosen", in: "BoxCoding")
-    var offset = 0
-    for (index, level) in levels.enumerated() {
-      let best = try level.scores.topK(perLevel)
-      try stream.launchElements(
-        kernel, count: best.values.count,
-        [
-          .buffer(level.boxes.buffer), .buffer(level.deltas.buffer), .buffer(statistics.buffer),
-          .buffer(best.indices.buffer), .buffer(best.values.buffer), .buffer(boxes.buffer),
-          .buffer(scores.buffer), .buffer(numbers.buffer), .float(coding.maximumLogSize),
-          .float(imageSize.width), .float(imageSize.height), .float(minimumSize), .int(index),
-          .int(offset),
-        ],
-        work: Work(
-          operations: 24 * Double(best.values.count), bytes: 64 * Double(best.values.count)))
-      offset += best.values.count
-    }
-    return (boxes, scores, numbers)
+    let (stream, images, total) = (scores.stream, scores.shape[0], levels.total)
+    precondition(
+      scores.shape == [images, total] && deltas.shape == [images, total, 4]
+        && boxes.shape == [total, 4] && imageSizes.shape == [images, 2],
+      "scores \(scores.shape), deltas \(deltas.shape), boxes \(boxes.shape)")
+    let best = try scores.largest(of: levels)
+    let kept = levels.totalKept
+    let found = (
+      boxes: try Tensor(uninitialized: [images, kept, 4], on: stream, label: "candidate boxes"),
+      scores: try Tensor(uninitialized: [images, kept], on: stream, label: "candidate scores"),
+      levels: try Tensor(
+        uninitialized: [images, kept], on: stream, elementType: .int32,
+        label: "candidate levels")
+    )
+    let count = Double(images * kept)
+    try stream.launchElements(
+      try stream.library.kernel("box_coding_decode_chosen", in: "BoxCoding"),
+      count: images * kept,
+      [
+        .buffer(boxes.buffer), .buffer(deltas.buffer),
+        .buffer(try coding.statistics(on: stream).buffer), .buffer(imageSizes.buffer),
+        .buffer(try levels.starts(on: stream).kept.buffer), .buffer(best.indices.buffer),
+        .buffer(best.values.buffer), .buffer(found.boxes.buffer), .buffer(found.scores.buffer),
+        .buffer(found.levels.buffer), .float(coding.maximumLogSize), .float(minimumSize),
+        .int(levels.lengths.count), .int(total), .int(kept),
+      ], work: Work(operations: 24 * count, bytes: 64 * count))
+    return found
   }
 
-  /// Kept boxes with the sigmoid of their scores; zeros for places of -1; no gradient.
+  /// Kept boxes of each image with the sigmoid of their scores; no gradient.
   ///
   /// - Parameters:
-  ///   - boxes: Corners `[m, 4]`.
-  ///   - scores: Scores `[m]` before the sigmoid.
-  ///   - kept: Places in `boxes` or -1, int32 `[k]`.
-  /// - Returns: Corners `[k, 4]` and probabilities `[k]`.
+  ///   - boxes: Corners `[N, m, 4]`.
+  ///   - scores: Scores `[N, m]` before the sigmoid.
+  ///   - kept: Places in the image's `boxes` or -1, int32 `[N, k]`.
+  /// - Returns: Corners `[N, k, 4]` and probabilities `[N, k]`; zeros for places of -1.
   /// - Throws: `OpenCLError` when the device fails.
   public static func collectedBoxes(
     _ boxes: Tensor, scores: Tensor, kept: Tensor
   ) throws -> (boxes: Tensor, scores: Tensor) {
+    precondition(
+      boxes.shape == scores.shape + [4] && kept.rank == 2 && kept.shape[0] == scores.shape[0],
+      "boxes \(boxes.shape), scores \(scores.shape), kept \(kept.shape)")
     let (stream, count) = (boxes.stream, kept.count)
-    let keptBoxes = try Tensor(uninitialized: [count, 4], on: stream, label: "proposal boxes")
-    let keptScores = try Tensor(uninitialized: [count], on: stream, label: "proposal scores")
+    let keptBoxes = try Tensor(
+      uninitialized: kept.shape + [4], on: stream, label: "proposal boxes")
+    let keptScores = try Tensor(
+      uninitialized: kept.shape, on: stream, label: "proposal scores")
     try stream.launchElements(
       try stream.library.kernel("box_coding_collect", in: "BoxCoding"), count: count,
       [
         .buffer(boxes.buffer), .buffer(scores.buffer), .buffer(kept.buffer),
-        .buffer(keptBoxes.buffer), .buffer(keptScores.buffer),
+        .buffer(keptBoxes.buffer), .buffer(keptScores.buffer), .int(kept.shape[1]),
+        .int(scores.shape[1]),
       ], work: Work(operations: 8 * Double(count), bytes: 44 * Double(count)))
     return (keptBoxes, keptScores)
   }

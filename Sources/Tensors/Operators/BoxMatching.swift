@@ -39,32 +39,51 @@ public struct TruthBoxes {
   public var images: Int { counts.count }
 }
 
-/// Boxes that take part in an assignment: rows of a grid, of which an image may fill a part.
+/// Boxes that take part in an assignment: grids one after the other, of which an image may fill a
+/// part.
 public struct CandidateBoxes {
-  /// Corners `[m, 4]` of every image, or `[N, m, 4]`.
+  /// A grid of boxes, row by row.
+  public struct Grid {
+    /// Boxes of the grid.
+    public let count: Int
+    /// Boxes of one row.
+    public let columns: Int
+    /// For each image the rows and the boxes of a row that take part.
+    public let limits: [(rows: Int, columns: Int)]
+
+    /// Describes a grid.
+    ///
+    /// - Parameters:
+    ///   - count: Boxes of the grid.
+    ///   - columns: Boxes of one row.
+    ///   - limits: For each image the rows and the boxes of a row that take part.
+    public init(count: Int, columns: Int, limits: [(rows: Int, columns: Int)]) {
+      self.count = count
+      self.columns = columns
+      self.limits = limits
+    }
+  }
+
+  /// Corners `[total, 4]` of every image, or `[N, total, 4]`.
   public let boxes: Tensor
-  /// Boxes of one row of the grid.
-  public let columns: Int
-  /// For each image the rows of the grid and the boxes of a row that take part.
-  public let limits: [(rows: Int, columns: Int)]
+  /// How the boxes fall into grids.
+  public let grids: [Grid]
 
   /// Describes candidates.
   ///
   /// - Parameters:
-  ///   - boxes: Corners `[m, 4]` of every image, or `[N, m, 4]`. Boxes that are not wider and higher
-  ///     than 0 take no part.
-  ///   - columns: Boxes of one row of the grid.
-  ///   - limits: For each image the rows and the boxes of a row that take part.
-  public init(_ boxes: Tensor, columns: Int, limits: [(rows: Int, columns: Int)]) {
+  ///   - boxes: Corners `[total, 4]` of every image, or `[N, total, 4]`. Boxes that are not wider and
+  ///     higher than 0 take no part.
+  ///   - grids: How the boxes fall into grids.
+  public init(_ boxes: Tensor, grids: [Grid]) {
     precondition(
-      boxes.shape.last == 4 && (boxes.rank == 2 || boxes.shape.first == limits.count),
-      "candidates \(boxes.shape) of \(limits.count) images")
+      boxes.shape.last == 4 && boxes.shape[boxes.rank - 2] == grids.reduce(0) { $0 + $1.count },
+      "candidates \(boxes.shape) in grids of \(grids.map(\.count))")
     self.boxes = boxes
-    self.columns = columns
-    self.limits = limits
+    self.grids = grids
   }
 
-  /// Boxes of an image, m.
+  /// Boxes of an image.
   public var count: Int { boxes.shape[boxes.rank - 2] }
 }
 
@@ -104,58 +123,62 @@ extension Tensor {
   /// Source: spec detector 2.3, Targets; 2.5.
   ///
   /// - Parameters:
-  ///   - candidates: At least one set of candidates; they count one set after the other.
+  ///   - candidates: The candidates.
   ///   - truths: Ground truth without crowds.
   ///   - thresholds: From which IoU on a box belongs to a ground truth.
   /// - Returns: int32 `[N, total]`: a ground truth counted within its image, ``background`` or
   ///   ``leftOut``.
   /// - Throws: `OpenCLError` when the device fails.
   public static func matchedBoxes(
-    _ candidates: [CandidateBoxes], truths: TruthBoxes, thresholds: MatchingThresholds
+    _ candidates: CandidateBoxes, truths: TruthBoxes, thresholds: MatchingThresholds
   ) throws -> Tensor {
-    let (stream, images) = (truths.corners.stream, truths.images)
+    let (stream, images, boxes) = (truths.corners.stream, truths.images, candidates.boxes)
     precondition(
-      candidates.allSatisfy { $0.limits.count == images }, "candidates of other images")
+      candidates.grids.allSatisfy { $0.limits.count == images }
+        && (boxes.rank == 2 || boxes.shape[0] == images), "candidates of other images")
     precondition(thresholds.lowQuality.map { $0 > 0 } ?? true, "a low-quality threshold of 0")
-    let total = candidates.reduce(0) { $0 + $1.count }
+    let total = candidates.count
     let found = truths.corners.shape[0]
     let matches = try Tensor(
       uninitialized: [images, total], on: stream, elementType: .int32, label: "box matches")
     let best = try Tensor(repeating: 0, shape: [found], on: stream, label: "best overlaps")
-    let limits = try candidates.map {
-      try Tensor(
-        $0.limits.flatMap { [Int32($0.rows), Int32($0.columns)] }, shape: [images, 2], on: stream,
-        label: "grid limits")
+    let limits = try Tensor(
+      candidates.grids.flatMap { grid in
+        grid.limits.flatMap { [Int32($0.rows), Int32($0.columns)] }
+      }, shape: [candidates.grids.count, images, 2], on: stream, label: "grid limits")
+    /// What both kernels are told of a grid.
+    func place(_ part: Int) -> [KernelArgument] {
+      let grid = candidates.grids[part]
+      let first = candidates.grids[..<part].reduce(0) { $0 + $1.count }
+      return [
+        .int(boxes.rank == 2 ? 0 : total), .int(grid.columns), .int(grid.count), .int(first),
+        .int(part), .int(images),
+      ]
     }
-    func perImage(_ set: CandidateBoxes) -> Int { set.boxes.rank == 2 ? 0 : set.count }
-    for (set, limits) in zip(candidates, limits) where thresholds.lowQuality != nil {
-      let chunks = (set.count + Self.matchingChunk - 1) / Self.matchingChunk
+    for (part, grid) in candidates.grids.enumerated() where thresholds.lowQuality != nil {
+      let chunks = (grid.count + Self.matchingChunk - 1) / Self.matchingChunk
       try stream.launchRows(
         try stream.library.kernel("box_matching_best", in: "BoxMatching"), rows: found * chunks,
         [
-          .buffer(set.boxes.buffer), .buffer(truths.corners.buffer), .buffer(truths.owners.buffer),
-          .buffer(limits.buffer), .buffer(best.buffer), .int(perImage(set)), .int(set.columns),
-          .int(set.count), .int(chunks),
-        ],
+          .buffer(boxes.buffer), .buffer(truths.corners.buffer), .buffer(truths.owners.buffer),
+          .buffer(limits.buffer), .buffer(best.buffer),
+        ] + place(part) + [.int(chunks)],
         work: Work(
-          operations: 16 * Double(found * set.count), bytes: 16 * Double(found * set.count)))
+          operations: 16 * Double(found * grid.count), bytes: 16 * Double(found * grid.count)))
     }
-    var first = 0
-    for (set, limits) in zip(candidates, limits) {
+    for (part, grid) in candidates.grids.enumerated() {
       try stream.launchElements(
         try stream.library.kernel("box_matching_assign", in: "BoxMatching"),
-        count: images * set.count,
+        count: images * grid.count,
         [
-          .buffer(set.boxes.buffer), .buffer(truths.corners.buffer),
-          .buffer(truths.offsets.buffer), .buffer(limits.buffer), .buffer(best.buffer),
-          .buffer(matches.buffer), .float(thresholds.positive), .float(thresholds.negative),
+          .buffer(boxes.buffer), .buffer(truths.corners.buffer), .buffer(truths.offsets.buffer),
+          .buffer(limits.buffer), .buffer(best.buffer), .buffer(matches.buffer),
+          .float(thresholds.positive), .float(thresholds.negative),
           // No overlap reaches 2.
-          .float(thresholds.lowQuality ?? 2), .int(perImage(set)), .int(set.columns),
-          .int(set.count), .int(first), .int(total),
-        ],
+          .float(thresholds.lowQuality ?? 2),
+        ] + place(part) + [.int(total)],
         work: Work(
-          operations: 16 * Double(found * set.count), bytes: 20 * Double(images * set.count)))
-      first += set.count
+          operations: 16 * Double(found * grid.count), bytes: 20 * Double(images * grid.count)))
     }
     return matches
   }

@@ -9,61 +9,61 @@ extension Tensor {
   /// Source: spec detector 2.3, Proposals.
   ///
   /// - Parameters:
-  ///   - boxes: Corners `[n, 4]`: x1, y1, x2, y2.
-  ///   - scores: Scores `[n]`.
-  ///   - groups: Group of each box, int32 `[n]`; nil puts all in one.
+  ///   - boxes: Corners `[N, n, 4]` of N images: x1, y1, x2, y2.
+  ///   - scores: Scores `[N, n]`.
+  ///   - groups: Group of each box, int32 `[N, n]`; nil puts all of an image in one.
   ///   - threshold: IoU from 0 to 1.
-  ///   - limit: Most boxes to keep; nil keeps any number.
-  /// - Returns: Places of the kept boxes by falling score, int32 `[min(limit, n)]`, filled up with -1,
-  ///   and their number, int32 `[1]`.
+  ///   - limit: Most boxes of an image to keep; nil keeps any number.
+  /// - Returns: Places of the kept boxes in their image by falling score, int32
+  ///   `[N, min(limit, n)]`, filled up with -1, and their number, int32 `[N]`.
   /// - Throws: `OpenCLError` when the device fails.
   public static func nonMaximumSuppression(
     boxes: Tensor, scores: Tensor, groups: Tensor? = nil, threshold: Float, limit: Int? = nil
   ) throws -> (indices: Tensor, count: Tensor) {
-    let (stream, size) = (boxes.stream, scores.count)
     precondition(
-      boxes.shape == [size, 4] && scores.rank == 1 && (groups.map { $0.count == size } ?? true),
+      scores.rank == 2 && boxes.shape == scores.shape + [4]
+        && groups.map { $0.shape == scores.shape } ?? true,
       "nonMaximumSuppression: boxes \(boxes.shape), scores \(scores.shape)")
     precondition(threshold >= 0, "nonMaximumSuppression: threshold \(threshold)")
+    let (stream, images, size) = (boxes.stream, scores.shape[0], scores.shape[1])
     let kept = max(0, min(limit ?? size, size))
     let indices = try Tensor(
-      uninitialized: [kept], on: stream, elementType: .int32, label: "kept boxes")
+      uninitialized: [images, kept], on: stream, elementType: .int32, label: "kept boxes")
     let count = try Tensor(
-      uninitialized: [1], on: stream, elementType: .int32, label: "kept box count")
-    guard kept > 0 else {
+      uninitialized: [images], on: stream, elementType: .int32, label: "kept box count")
+    guard images * kept > 0 else {
       try stream.queue.fill(count.buffer, pattern: 0)
       return (indices, count)
     }
-    let sorted = try scores.topK(size)
+    let sorted = try scores.largest(of: RowSegments(lengths: [size], limit: size))
     let group = groups.map { KernelArgument.buffer($0.buffer) } ?? .null
     // Greedy suppression compares each box with those kept before it.
-    let pairs = Double(size) * Double(kept)
+    let pairs = Double(images) * Double(size) * Double(kept)
     guard stream.family == .cpu else {
       let words = (size + 31) / 32
-      let mask = try stream.queue.allocate(bytes: 4 * size * words, label: "suppression mask")
-      let removed = try stream.queue.allocate(bytes: 4 * words, label: "suppressed boxes")
+      let all = images * size * words
+      let mask = try stream.queue.allocate(bytes: 4 * all, label: "suppression mask")
+      let removed = try stream.queue.allocate(bytes: 4 * images * words, label: "suppressed boxes")
       try stream.launchElements(
-        try stream.library.kernel("nms_pairs", in: "NMS"), count: size * words,
+        try stream.library.kernel("nms_pairs", in: "NMS"), count: all,
         [
           .buffer(boxes.buffer), group, .buffer(sorted.indices.buffer), .buffer(mask),
           .float(threshold), .int(size), .int(words),
-        ], work: Work(operations: 16 * Double(size) * Double(size), bytes: 4 * Double(size * words))
-      )
-      try stream.queue.launch(
-        try stream.library.kernel("nms_scan", in: "NMS"), global: [ComputeStream.lanes],
-        local: [ComputeStream.lanes],
+        ], work: Work(operations: 16 * 16 * Double(all), bytes: 4 * Double(all)))
+      try stream.launchRows(
+        try stream.library.kernel("nms_scan", in: "NMS"), rows: images,
         [
           .buffer(sorted.values.buffer), .buffer(sorted.indices.buffer), .buffer(mask),
           .buffer(removed), .buffer(indices.buffer), .buffer(count.buffer), .int(kept),
           .int(words), .int(size),
-        ], work: Work(operations: Double(size * words), bytes: 4 * Double(size * words)))
+        ], work: Work(operations: Double(all), bytes: 4 * Double(all)))
       return (indices, count)
     }
     let padded = (size + 15) / 16 * 16
-    let keptBoxes = try stream.queue.allocate(bytes: 20 * padded, label: "kept corners")
-    let keptGroups = try stream.queue.allocate(bytes: 4 * padded, label: "kept groups")
-    try stream.queue.launch(
-      try stream.library.kernel("nms_forward_cpu", in: "NMS"), global: [1], local: [1],
+    let keptBoxes = try stream.queue.allocate(bytes: 20 * images * padded, label: "kept corners")
+    let keptGroups = try stream.queue.allocate(bytes: 4 * images * padded, label: "kept groups")
+    try stream.launchRows(
+      try stream.library.kernel("nms_forward_cpu", in: "NMS"), rows: images,
       [
         .buffer(boxes.buffer), group, .buffer(sorted.values.buffer),
         .buffer(sorted.indices.buffer), .buffer(keptBoxes), .buffer(keptGroups),
