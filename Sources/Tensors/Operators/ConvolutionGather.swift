@@ -13,8 +13,8 @@ struct ConvolutionGather {
 
   /// Whether it is faster than a product for each phase of the input.
   ///
-  /// Those take 6 times as long for the 3 channels of a 7x7 convolution of stride 2, at least 3 times
-  /// for up to 4 channels, 2 for 8, 1.3 for 12, and as long for 16. Only CPUs have the kernel.
+  /// Those took 6 times as long for the 3 channels of a 7x7 convolution of stride 2, 3 times for 3 of
+  /// a 3x3 one, 2 for 8, 1.3 for 12, and as long for 16 (`BENCHMARKS.md`). Only CPUs have the kernel.
   func pays(on stream: ComputeStream) -> Bool {
     stream.family == .cpu && form.inputs <= 12 && form.outputs > 0
       && form.kernelHeight * form.kernelWidth > 1
