@@ -6,6 +6,7 @@
 //          depth in steps of KC, packs KC x column_block of the right operand into panels of NR
 //          columns, then PACKED_ROWS rows of the left one at a time, and adds the product of the
 //          two into the target. Local memory is the thread's scratch; no barriers.
+//          Meanwhile what is packed next is fetched (MatrixReadAhead.clh).
 // Parameters: MR, NV   rows and float16 vectors of the register tile: (MR + 1) * NV + 1 <= 32
 //                      registers; MR divides PACKED_ROWS
 //             KC, NC   depth of a step (multiple of 16), most columns of a group (multiple of NR)
@@ -46,6 +47,7 @@
 #define PACKED_LEFT (PACKED_ROWS * LEFT_ROW_STEP)
 #endif
 
+#include "MatrixReadAhead.clh"
 
 // Copies `count` floats; the tail of a long copy is one more vector that overlaps the last one.
 inline void copy_in(__local float *to, __global const float *from, int count) {
@@ -212,11 +214,14 @@ inline void pack_left(__local float *packed, __global const float *restrict left
 // Adds a tile of the product into the target, or writes it there (`first`), with the bias.
 inline void multiply_tile(__local const float *restrict a, __local const float *restrict b,
                           int steps, __global float *restrict target, Geometry g, int m, int pitch,
-                          int rows, int columns, int first, __global const float *restrict bias) {
+                          int rows, int columns, int first, __global const float *restrict bias,
+                          Ahead ahead, int line) {
+  __global const float *fetched = ahead.from + min(line, ahead.lines - 1) * LANE_COUNT;
   float16 sum[MR][NV];
   UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < NV; v++) sum[r][v] =
       (float16)(0.0f);
   _Pragma("unroll 4") for (int k = 0; k < steps; k++) {
+    FETCH(fetched + (size_t)min(k, ahead.last) * ahead.pitch);
     float16 right[NV];
     UNROLL for (int v = 0; v < NV; v++) right[v] = vload16(v, b + k * NR);
     UNROLL for (int r = 0; r < MR; r++) {
@@ -276,14 +281,21 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
   do {
     int steps = min(KC, k_end - k0);
     pack_right(panels, line, right, g, right_pitch, k0, steps, n0, count);
+    const Ahead next_right = right_ahead(right, right_pitch, k0, k_end, n0, count);
+    int right_line = 0;
     for (int m1 = m0; m1 < m_end; m1 += PACKED_ROWS) {
       int packed_rows = min(PACKED_ROWS, m_end - m1);
       pack_left(packed, left, g, left_pitch, m1, packed_rows, rows, k0, steps);
+      const Ahead next_left = left_ahead(left, left_pitch, m1, m0, m_end, k0, k_end);
+      int left_line = 0;
       for (int j = 0; j < count; j += NR)
-        for (int r = 0; r < packed_rows; r += MR)
+        for (int r = 0; r < packed_rows; r += MR) {
+          const int is_left = left_line < next_left.lines;
           multiply_tile(packed + LEFT_TILE(r), panels + j / NR * PANEL, steps, target + j, g,
                         m1 + r, columns, min(MR, packed_rows - r), count - j,
-                        !adds && k0 == k_first, bias ? bias + j : 0);
+                        !adds && k0 == k_first, bias ? bias + j : 0,
+                        is_left ? next_left : next_right, is_left ? left_line++ : right_line++);
+        }
     }
     k0 += KC;
   } while (k0 < k_end);

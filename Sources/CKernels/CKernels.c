@@ -74,6 +74,10 @@ static const unsigned char convolution_cl[] = {
 #embed "../../Kernels/Convolution.cl" suffix(, 0)
 };
 
+static const unsigned char convolutiongathercpu_cl[] = {
+#embed "../../Kernels/ConvolutionGatherCPU.cl" suffix(, 0)
+};
+
 static const unsigned char crossentropy_cl[] = {
 #embed "../../Kernels/CrossEntropy.cl" suffix(, 0)
 };
@@ -112,6 +116,10 @@ static const unsigned char matrixproductcpu_cl[] = {
 
 static const unsigned char matrixproductnvidia_cl[] = {
 #embed "../../Kernels/MatrixProductNVIDIA.cl" suffix(, 0)
+};
+
+static const unsigned char matrixreadahead_clh[] = {
+#embed "../../Kernels/MatrixReadAhead.clh" suffix(, 0)
 };
 
 static const unsigned char matrixtiles_clh[] = {
@@ -199,6 +207,7 @@ static const CKernelFile files[] = {
     ENTRY("Common/Types.clh", common_types_clh),
     ENTRY("ContrastiveLoss.cl", contrastiveloss_cl),
     ENTRY("Convolution.cl", convolution_cl),
+    ENTRY("ConvolutionGatherCPU.cl", convolutiongathercpu_cl),
     ENTRY("CrossEntropy.cl", crossentropy_cl),
     ENTRY("Embedding.cl", embedding_cl),
     ENTRY("ImageInput.cl", imageinput_cl),
@@ -209,6 +218,7 @@ static const CKernelFile files[] = {
     ENTRY("MatrixProduct16BitNVIDIA.cl", matrixproduct16bitnvidia_cl),
     ENTRY("MatrixProductCPU.cl", matrixproductcpu_cl),
     ENTRY("MatrixProductNVIDIA.cl", matrixproductnvidia_cl),
+    ENTRY("MatrixReadAhead.clh", matrixreadahead_clh),
     ENTRY("MatrixTiles.clh", matrixtiles_clh),
     ENTRY("NMS.cl", nms_cl),
     ENTRY("Optimizer.cl", optimizer_cl),

@@ -11,8 +11,8 @@ public final class Buffer {
 
   private enum Owner {
     case pool(BufferPool, sizeClass: Int)
-    /// The memory is part of another buffer.
-    case whole(Buffer)
+    /// The memory is part of another buffer, from a byte on.
+    case whole(Buffer, offset: Int)
   }
 
   init(handle: cl_mem, bytes: Int, sizeClass: Int, label: String, pool: BufferPool) {
@@ -22,11 +22,11 @@ public final class Buffer {
     owner = .pool(pool, sizeClass: sizeClass)
   }
 
-  private init(handle: cl_mem, bytes: Int, of whole: Buffer) {
+  private init(handle: cl_mem, bytes: Int, of whole: Buffer, at offset: Int) {
     self.handle = handle
     self.bytes = bytes
     label = whole.label
-    owner = .whole(whole)
+    owner = .whole(whole, offset: offset)
   }
 
   deinit {
@@ -46,6 +46,10 @@ public final class Buffer {
   /// - Throws: ``OpenCLError`` when the driver refuses.
   public func part(at offset: Int, bytes: Int) throws -> Buffer {
     precondition(offset >= 0 && bytes > 0 && offset + bytes <= self.bytes, "part of \(label)")
+    // OpenCL has no parts of parts.
+    if case .whole(let whole, let start) = owner {
+      return try whole.part(at: start + offset, bytes: bytes)
+    }
     var region = cl_buffer_region(origin: offset, size: bytes)
     var code: cl_int = 0
     guard
@@ -54,7 +58,7 @@ public final class Buffer {
         cl_buffer_create_type(CL_BUFFER_CREATE_TYPE_REGION),
         &region, &code)
     else { throw OpenCLError.call("clCreateSubBuffer", code: code, about: label) }
-    return Buffer(handle: handle, bytes: bytes, of: self)
+    return Buffer(handle: handle, bytes: bytes, of: self, at: offset)
   }
 }
 

@@ -125,7 +125,17 @@ extension Tensor {
     let copy = try Tensor(
       uninitialized: shape, on: other, elementType: elementType, label: buffer.label)
     if other !== stream { try other.queue.wait(for: stream.queue) }
-    try other.queue.copy(from: buffer, to: copy.buffer, bytes: byteCount)
+    guard other.family == .cpu, byteCount >= Self.leastStreamedBytes, byteCount % 4 == 0 else {
+      try other.queue.copy(from: buffer, to: copy.buffer, bytes: byteCount)
+      return copy
+    }
+    try other.launchElements(
+      try other.library.kernel("pointwise_copy_forward", in: "Pointwise"), count: byteCount / 4,
+      [.buffer(buffer), .buffer(copy.buffer)], work: Work(bytes: 2 * Double(byteCount)))
     return copy
   }
+
+  /// Copies from this size on are written past a CPU's caches, which would not hold them anyway:
+  /// PoCL's own copy reads every line of the target first.
+  private static var leastStreamedBytes: Int { 32 << 20 }
 }

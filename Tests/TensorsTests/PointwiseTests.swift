@@ -6,6 +6,19 @@ import Testing
 
 @Suite("Pointwise operators")
 struct PointwiseTests {
+  @Test("a copy of more than the caches hold", arguments: TestDevice.families)
+  func largeCopy(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      // Whole vectors, and a rest.
+      for count in [1 << 23, 1 << 23 | 21] {
+        let values = (0..<count).map { Float($0) }
+        let copy = try Tensor(values, shape: [count], on: stream).copied()
+        let isSame = try copy.floats() == values
+        #expect(isSame, "\(count)")
+      }
+    }
+  }
+
   /// Sizes around a vector, a CPU block and a GPU group.
   static let sizes = [1, 15, 16, 17, 255, 257, 16383, 16384, 16385, 40000]
 

@@ -234,6 +234,10 @@ struct ConvolutionForm {
     if let winograd = inputGradientWinograd, gradient.transformPays {
       return try winograd.run(gradient, weight, nil, into: result)
     }
+    let gather = ConvolutionGather(form: self)
+    if gather.pays(on: gradient.stream) {
+      return try gather.run(gradient, weight, into: result)
+    }
     let rows = (0..<min(stride, height)).map { Phase(self, start: $0, taps: kernelHeight) }
     let columns = (0..<min(stride, width)).map { Phase(self, start: $0, taps: kernelWidth) }
     if (rows + columns).contains(where: { $0.taps == 0 }) {

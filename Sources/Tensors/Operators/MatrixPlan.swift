@@ -142,11 +142,12 @@ struct RegisterTile {
   /// Rows of the left operand that are packed at a time, a multiple of every tile's rows.
   static let packedRows = 112
 
-  /// The tile that computes the fewest elements in vain.
+  /// The tile that computes the fewest elements in vain; that of 80 columns is for as many classes
+  /// or for 77 tokens.
   static func best(rows: Int, columns: Int) -> RegisterTile {
     let tiles = [
       RegisterTile(rows: 14, vectors: 2), RegisterTile(rows: 8, vectors: 3),
-      RegisterTile(rows: 16, vectors: 1),
+      RegisterTile(rows: 16, vectors: 1), RegisterTile(rows: 4, vectors: 5),
     ]
     // A single vector a row is bound by its loads, so it must save a third of the work.
     func cost(_ tile: RegisterTile) -> Int {
@@ -160,7 +161,7 @@ struct RegisterTile {
   func block(localMemoryInBytes bytes: Int) -> (depth: Int, columns: Int) {
     for depth in [vectors == 3 ? 192 : 256, 128, 64] {
       let fitting = (bytes / 4 - 128 * (depth + 16)) / (depth + 2) / columns * columns
-      if fitting >= 192 { return (depth, min(fitting, 384)) }
+      if fitting >= 192 { return (depth, min(fitting, 384 / columns * columns)) }
     }
     return (32, columns)
   }
