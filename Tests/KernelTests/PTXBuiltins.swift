@@ -146,6 +146,12 @@ enum PTXBuiltins {
       __asm__ volatile("atom.global.add.s32 %0, [%1], 1;" : "=r"(before) : "l"(p) : "memory");
       return before;
     }
+    FUNCTION int atomic_add(volatile __global int *p, int value) {
+      int old;
+      __asm__ volatile("atom.global.add.s32 %0, [%1], %2;" : "=r"(old) : "l"(p), "r"(value) : "memory");
+      return old;
+    }
+    FUNCTION uint popcount(uint a) { return __builtin_popcount(a); }
     FUNCTION int atomic_max(volatile __global int *p, int value) {
       int old;
       __asm__ volatile("atom.global.max.s32 %0, [%1], %2;" : "=r"(old) : "l"(p), "r"(value) : "memory");
