@@ -37,7 +37,7 @@ public final class CommandQueue {
       throw OpenCLError.call("clCreateCommandQueue", code: code, about: name)
     }
     self.handle = handle
-    staging = StagingPool(context: context, queue: handle)
+    staging = StagingPool(context: context)
     if let profiler { try calibrate(profiler) }
   }
 

@@ -9,10 +9,12 @@ final class StagingBlock {
   private let mapped: (handle: cl_mem, queue: cl_command_queue)?
 
   /// Maps memory of the driver, or takes ordinary memory where it gives none.
-  fileprivate init(bytes: Int, context: Context, queue: cl_command_queue) {
+  ///
+  /// - Parameter queue: An idle queue, as mapping waits for all that its queue holds; or nil.
+  fileprivate init(bytes: Int, context: Context, queue: cl_command_queue?) {
     var code: cl_int = 0
     let flags = cl_mem_flags(CL_MEM_READ_WRITE) | cl_mem_flags(CL_MEM_ALLOC_HOST_PTR)
-    if let handle = clCreateBuffer(context.handle, flags, bytes, nil, &code) {
+    if let queue, let handle = clCreateBuffer(context.handle, flags, bytes, nil, &code) {
       let access = cl_map_flags(CL_MAP_READ) | cl_map_flags(CL_MAP_WRITE)
       if let base = clEnqueueMapBuffer(
         queue, handle, cl_bool(CL_TRUE), access, 0, bytes, 0, nil, nil, &code)
@@ -39,15 +41,20 @@ final class StagingBlock {
 /// Keeps staging blocks for the next copy; of one thread, like its queue.
 final class StagingPool {
   private let context: Context
-  private let queue: cl_command_queue
+  private let queue: cl_command_queue?
   private var free: [Int: [StagingBlock]] = [:]
   private var cached = 0
   /// Most bytes that are kept: enough for the images of a step, little beside the device's memory.
   private static let mostCached = 64 << 20
 
-  init(context: Context, queue: cl_command_queue) {
+  init(context: Context) {
     self.context = context
-    self.queue = queue
+    var code: cl_int = 0
+    queue = clCreateCommandQueue(context.handle, context.device.id, 0, &code)
+  }
+
+  deinit {
+    if let queue { clReleaseCommandQueue(queue) }
   }
 
   /// Takes a block of at least a size.
