@@ -19,6 +19,9 @@ public final class KernelLibrary {
   public var compiledCount: Int { programs.values.count { $0.origin == .source } }
   /// How many programs were loaded from the cache so far.
   public var cachedCount: Int { programs.values.count { $0.origin == .cache } }
+  /// How many of the compiled programs the context's helpers had written to the cache when
+  /// ``storePrograms()`` was called.
+  public private(set) var helpedCount = 0
   private var programs: [String: Program] = [:]
   private var storing: Storing
 
@@ -53,7 +56,21 @@ public final class KernelLibrary {
       context: context, name: file, source: try KernelSource.assembled("\(file).cl"),
       options: options, stores: storing == .atOnce)
     programs[key] = program
+    if storing == .later, program.origin == .source { context.helpers?.add(key) }
     return try program.kernel(name)
+  }
+
+  /// Compiles a program and writes it to the context's cache: what a helper does.
+  ///
+  /// - Parameters:
+  ///   - key: File and options with a space between, as `ProgramHelpers` hands them on.
+  ///   - context: The context to compile for.
+  /// - Throws: `OpenCLError` or ``KernelSource/Missing``.
+  public static func store(_ key: String, context: Context) throws {
+    let file = String(key.prefix { $0 != " " })
+    _ = try Program(
+      context: context, name: file, source: try KernelSource.assembled("\(file).cl"),
+      options: String(key.dropFirst(file.count + 1)))
   }
 
   /// How many programs ``storePrograms()`` would write.
@@ -67,6 +84,12 @@ public final class KernelLibrary {
   public func storePrograms() {
     guard storing == .later else { return }
     storing = .atOnce
+    if let helpers = context.helpers {
+      helpers.finish()
+      helpedCount = programs.values.count { $0.origin == .source && $0.isInCache }
+    }
+    // What a helper wrote is written again, with the variants that ran here; the driver need not
+    // compile for that.
     for (_, program) in programs.sorted(by: { $0.key < $1.key }) { program.store() }
   }
 

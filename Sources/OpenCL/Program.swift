@@ -48,6 +48,9 @@ public final class Program {
     if stores { store() }
   }
 
+  /// Whether the context's cache has the program.
+  public var isInCache: Bool { cache?.contains(key) ?? false }
+
   /// Writes the program to the context's cache unless it came from there.
   public func store() {
     guard origin == .source, let cache, let binary = Self.binary(of: handle) else { return }

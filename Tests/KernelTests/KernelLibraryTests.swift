@@ -51,4 +51,36 @@ struct KernelLibraryTests {
       #expect((second.compiledCount, second.cachedCount, second.waitingCount) == (0, 1, 0))
     }
   }
+
+  @Test("a key names file and options")
+  func keys() throws {
+    try withCache { context, folder in
+      let library = KernelLibrary(context: context)
+      let key = "Pointwise -D DEVICE_IS_CPU=\(context.family == .cpu ? 1 : 0)"
+      try KernelLibrary.store(key, context: context)
+      #expect(entries(folder) == 1)
+      _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
+      #expect((library.compiledCount, library.cachedCount) == (0, 1))
+      #expect(throws: KernelSource.Missing.self) {
+        try KernelLibrary.store("Pointless -D SIDE=1", context: context)
+      }
+    }
+  }
+
+  @Test(
+    "helpers that fail or cannot be started cost nothing but time",
+    arguments: [
+      ["/bin/false"], ["/bin/sh", "-c", "kill -9 $$"], ["/nowhere/baron"],
+    ])
+  func failingHelpers(command: [String]) throws {
+    try withCache { context, folder in
+      context.helpers = ProgramHelpers(
+        executable: command[0], arguments: Array(command.dropFirst()), limit: 2)
+      let library = KernelLibrary(context: context, storing: .later)
+      _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
+      _ = try library.kernel("optimizer_squares_forward", in: "Optimizer")
+      library.storePrograms()
+      #expect(library.helpedCount == 0 && entries(folder) == 2)
+    }
+  }
 }
