@@ -23,19 +23,21 @@ struct CompileProgramsCommand: ParsableCommand {
 }
 
 extension Context {
-  /// Processes that compile at the same time: one per core, but four keep up with any step.
+  /// Processes that compile at the same time: one per core, but four keep up with any step, and
+  /// each takes its share of a GPU's memory.
   static let usualJobs = min(ProcessInfo.processInfo.activeProcessorCount, 4)
 
-  /// Lets other processes of this program compile for the cache, if that saves time on the device.
+  /// Lets other processes of this program compile for the cache.
   ///
-  /// - Parameter jobs: Processes that compile at the same time, this one included.
+  /// - Parameter jobs: Processes that compile at the same time; 1 compiles all here.
   func compileInParallel(jobs: Int = Context.usualJobs) {
-    guard device.compilesForBinaries, jobs > 1, let cache,
+    guard jobs > 1, let cache,
       let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     else { return }
     helpers = ProgramHelpers(
       executable: program,
       arguments: ["compile-programs", "--device", "\(device.index)", "--cache", cache.folder],
-      limit: jobs - 1)
+      // While they compile for binaries this process compiles as well, else it waits for them.
+      limit: device.compilesForBinaries ? jobs - 1 : jobs)
   }
 }

@@ -13,7 +13,7 @@ final class Warmup {
   /// Programs by where they came from.
   struct Counts {
     let compiled, cached: Int
-    /// How many of the compiled ones other processes wrote to the cache.
+    /// How many of the compiled ones other processes compiled for the cache.
     let helped: Int
   }
 
@@ -113,7 +113,8 @@ final class Warmup {
     advance()
     line.finish()
     return Counts(
-      compiled: library.compiledCount, cached: library.cachedCount, helped: library.helpedCount)
+      compiled: library.compiledCount + library.aheadCount, cached: library.cachedCount,
+      helped: library.helpedCount + library.aheadCount)
   }
 
   /// Ends the training once all kernels have run.

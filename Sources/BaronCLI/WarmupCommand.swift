@@ -75,7 +75,7 @@ struct WarmupCommand: ParsableCommand {
     let seconds = (ContinuousClock.now - begin) / .seconds(1)
     print(
       "\(counts.compiled + counts.cached) programs: \(counts.compiled) compiled"
-        + (counts.helped > 0 ? " (\(counts.helped) for the cache by other processes)" : "")
+        + (counts.helped > 0 ? " (\(counts.helped) in other processes)" : "")
         + ", \(counts.cached) in the cache already; \(String(format: "%.1f", seconds)) s")
     print("cache: \(cache.folder)")
   }

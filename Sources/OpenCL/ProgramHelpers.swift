@@ -6,13 +6,16 @@ import Foundation
 /// of one process wait for each other there, but what another process has compiled lies in the
 /// driver's own cache on disk, where this process finds it. So a helper is told of each program that
 /// was compiled here, writes it to the cache, and leaves next to nothing to do for
-/// ``Program/store()``. A helper that fails costs time, never a result.
+/// ``Program/store()``. Where a binary costs nothing they compile before a run starts what it is
+/// likely to need. A helper that fails costs time, never a result.
 ///
 /// Programs go to the helpers as messages of a socket that all of them read, each message by one of
 /// them. A helper ends after the last message, and at once when this process ends.
 public final class ProgramHelpers {
-  /// How many processes there may be at a time.
-  public let limit: Int
+  /// After so long a helper is taken to hang, and this process compiles.
+  private static let patience = 600.0
+
+  private let limit: Int
   private let executable: String
   private let arguments: [String]
   private var processes: [Process] = []
@@ -35,9 +38,6 @@ public final class ProgramHelpers {
     if let ends { Self.close(ends) }
   }
 
-  /// Process identifiers of the helpers that were started and not waited for.
-  public var identifiers: [Int32] { processes.map(\.processIdentifier) }
-
   /// Hands a program to a helper; starts one more unless there are enough.
   ///
   /// - Parameter program: What ``serve(_:)`` gets, below 64 KiB.
@@ -48,11 +48,16 @@ public final class ProgramHelpers {
     _ = program.withCString { send(ends.own, $0, strlen($0), Int32(MSG_DONTWAIT | MSG_NOSIGNAL)) }
   }
 
-  /// Waits until the helpers have done what they were given and have ended.
+  /// Waits until the helpers have done what they were given and have ended, ten minutes at most.
   public func finish() {
     guard let ends else { return }
     shutdown(ends.own, Int32(SHUT_WR))
-    for process in processes { process.waitUntilExit() }
+    let deadline = Date(timeIntervalSinceNow: Self.patience)
+    for process in processes {
+      while process.isRunning, Date() < deadline { usleep(5000) }
+      if process.isRunning { kill(process.processIdentifier, SIGKILL) }
+      process.waitUntilExit()
+    }
     processes = []
     Self.close(ends)
     self.ends = nil

@@ -1,5 +1,7 @@
 import Formats
 import Foundation
+import KernelLibrary
+import OpenCL
 import TestSupport
 import Testing
 
@@ -53,10 +55,41 @@ struct ToolsTests {
     let numbers = try counts(cold)
     #expect(numbers.count == 2 && numbers[0] > 10 && numbers[0] == numbers[1], "\(cold.output)")
     #expect(
-      cold.output.contains("(\(numbers[0]) for the cache by other processes)") == (jobs > 1),
+      cold.output.contains("(\(numbers[0]) in other processes)") == (jobs > 1),
       "\(cold.output)")
     let warm = try counts(try BaronProcess(arguments, environment: environment).finish())
     #expect(warm == [numbers[0], 0])
+  }
+
+  @Test("helpers compile at the same time what a configuration needed before")
+  func ahead() throws {
+    try TestDevice.withContext { shared in
+      let scratch = try Scratch()
+      let context = try Context(
+        device: shared.device, cache: ProgramCache(folder: scratch.folder))
+      let list = ProgramList(
+        cache: try #require(context.cache), family: context.family, configuration: "two files")
+      context.helpers = ProgramHelpers(
+        executable: BaronProcess.path ?? "",
+        arguments: [
+          "compile-programs", "--device", "\(shared.device.index)", "--cache", scratch.folder,
+        ], limit: 2)
+      /// Programs that were compiled here, found in the cache, and compiled ahead.
+      func counts() throws -> [Int] {
+        let library = KernelLibrary(context: context, storing: .later, list: list)
+        _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
+        _ = try library.kernel("optimizer_squares_forward", in: "Optimizer")
+        library.storePrograms()
+        return [library.compiledCount, library.cachedCount, library.aheadCount]
+      }
+      #expect(try counts() == [2, 0, 0])
+      #expect(try counts() == [0, 2, 0])
+      for entry in try FileManager.default.contentsOfDirectory(atPath: scratch.folder)
+      where entry.hasSuffix(".bin") {
+        try FileManager.default.removeItem(atPath: "\(scratch.folder)/\(entry)")
+      }
+      #expect(try counts() == [0, 0, 2])
+    }
   }
 
   @Test("a killed helper stops nothing, and a killed command leaves no helper")
