@@ -106,7 +106,10 @@ let package = Package(
       ]),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["BaronCLI", "Checkpoints", "Formats", "Masks", "Datasets", "TestSupport"]),
+      dependencies: [
+        "BaronCLI", "Checkpoints", "Formats", "Masks", "Datasets", "OpenCL", "KernelLibrary",
+        "TestSupport",
+      ]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu2x

@@ -18,7 +18,7 @@ struct BaronProgram: ParsableCommand {
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
       GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, EmbedCommand.self,
       SplitCommand.self, ConvertDataCommand.self, BenchAnnotationsCommand.self,
-      BenchEvaluationCommand.self,
+      BenchEvaluationCommand.self, CompileProgramsCommand.self,
     ])
 
   /// Runs the command that the arguments name.

@@ -26,6 +26,7 @@ struct CLIPTrainCommand: ParsableCommand {
       ?? CLIPTrainingConfiguration.load(training.config ?? "", overrides: training.overrides)
     // The device is looked at before a folder is made.
     let context = try device.makeContext()
+    context.compileInParallel()
     let run = try training.open(yaml: configuration.yaml())
     try CLIPTrainingSession(
       configuration: configuration, context: context, run: run,

@@ -47,6 +47,7 @@ struct TrainCommand: ParsableCommand {
     }
     // The device is looked at before a folder is made.
     let context = try device.makeContext()
+    context.compileInParallel()
     let run = try training.open(yaml: configuration.yaml())
     try TrainingSession(
       configuration: configuration, context: context, run: run,

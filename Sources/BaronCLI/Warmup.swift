@@ -13,6 +13,8 @@ final class Warmup {
   /// Programs by where they came from.
   struct Counts {
     let compiled, cached: Int
+    /// How many of the compiled ones other processes compiled for the cache.
+    let helped: Int
   }
 
   /// The second step finds the queues of the first one filled and is the last that brings new
@@ -110,7 +112,9 @@ final class Warmup {
     done = Self.steps + 2
     advance()
     line.finish()
-    return Counts(compiled: library.compiledCount, cached: library.cachedCount)
+    return Counts(
+      compiled: library.compiledCount + library.aheadCount, cached: library.cachedCount,
+      helped: library.helpedCount + library.aheadCount)
   }
 
   /// Ends the training once all kernels have run.

@@ -15,7 +15,8 @@ struct WarmupCommand: ParsableCommand {
 
       Runs the step itself twice on drawn pictures of the configured size, in a temporary folder, \
       so no data set is needed. Without the teacher in clip.folder a made-up one takes its place, \
-      with the widths of ViT-B/32 or those of --teacher.
+      with the widths of ViT-B/32 or those of --teacher. Where a driver compiles a program once \
+      more for the cache, as PoCL does, other processes do that meanwhile.
       """)
 
   @Argument(help: "A preset, also one of clip-train, or a YAML file.")
@@ -35,9 +36,16 @@ struct WarmupCommand: ParsableCommand {
     help: ArgumentHelp("Override a key of the configuration.", valueName: "section.key=value"))
   var overrides: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Processes that compile at the same time; by default one per core, at most 4.",
+      valueName: "count"))
+  var jobs = Context.usualJobs
+
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
+    guard jobs > 0 else { throw ValidationError("--jobs must be 1 or more") }
     guard [nil, Preset.Kind.train.rawValue, Preset.Kind.clip.rawValue].contains(kind) else {
       throw ValidationError("--kind takes train or clip")
     }
@@ -52,6 +60,7 @@ struct WarmupCommand: ParsableCommand {
     let detector = isCLIP ? nil : try RunConfiguration.load(config, overrides: overrides)
     let context = try device.makeContext()
     guard let cache = context.cache else { throw WarmupError.noCache }
+    context.compileInParallel(jobs: jobs)
 
     let begin = ContinuousClock.now
     let warmup = try Warmup(context: context)
@@ -65,8 +74,9 @@ struct WarmupCommand: ParsableCommand {
     }
     let seconds = (ContinuousClock.now - begin) / .seconds(1)
     print(
-      "\(counts.compiled + counts.cached) programs: \(counts.compiled) compiled, "
-        + "\(counts.cached) in the cache already; \(String(format: "%.1f", seconds)) s")
+      "\(counts.compiled + counts.cached) programs: \(counts.compiled) compiled"
+        + (counts.helped > 0 ? " (\(counts.helped) in other processes)" : "")
+        + ", \(counts.cached) in the cache already; \(String(format: "%.1f", seconds)) s")
     print("cache: \(cache.folder)")
   }
 }

@@ -17,19 +17,38 @@ public final class KernelLibrary {
   public let context: Context
   /// How many programs were compiled from their sources so far.
   public var compiledCount: Int { programs.values.count { $0.origin == .source } }
-  /// How many programs were loaded from the cache so far.
-  public var cachedCount: Int { programs.values.count { $0.origin == .cache } }
+  /// How many programs were in the cache before this library was made.
+  public var cachedCount: Int { programs.count - compiledCount - aheadCount }
+  /// How many programs the context's helpers compiled before they were needed.
+  public var aheadCount: Int {
+    programs.count { ahead.contains($0.key) && $0.value.origin == .cache }
+  }
+  /// How many of the programs compiled here the context's helpers had written to the cache when
+  /// ``storePrograms()`` was called.
+  public private(set) var helpedCount = 0
   private var programs: [String: Program] = [:]
+  /// The keys of the programs in order of use.
+  private var order: [String] = []
+  private var ahead: Set<String> = []
+  private let list: ProgramList?
   private var storing: Storing
 
-  /// Creates a library without compiling anything.
+  /// Creates a library without compiling anything here.
   ///
   /// - Parameters:
   ///   - context: The context to compile for.
   ///   - storing: When compiled programs are written to the context's cache.
-  public init(context: Context, storing: Storing = .atOnce) {
+  ///   - list: What is likely to be needed: the context's helpers compile what the cache lacks of
+  ///     it, which is waited for. Brought up to date by ``storePrograms()``.
+  public init(context: Context, storing: Storing = .atOnce, list: ProgramList? = nil) {
     self.context = context
     self.storing = storing
+    self.list = list
+    guard let list, let helpers = context.helpers else { return }
+    let missing = list.load().filter { !isInCache($0) }
+    for key in missing { helpers.add(key) }
+    helpers.finish()
+    ahead = Set(missing.filter(isInCache))
   }
 
   /// A kernel of a file, compiled with named parameters.
@@ -53,7 +72,35 @@ public final class KernelLibrary {
       context: context, name: file, source: try KernelSource.assembled("\(file).cl"),
       options: options, stores: storing == .atOnce)
     programs[key] = program
+    order.append(key)
+    if storing == .later, program.origin == .source, context.device.compilesForBinaries {
+      context.helpers?.add(key)
+    }
     return try program.kernel(name)
+  }
+
+  /// Compiles a program and writes it to the context's cache: what a helper does.
+  ///
+  /// - Parameters:
+  ///   - key: File and options with a space between, as `ProgramHelpers` hands them on.
+  ///   - context: The context to compile for.
+  /// - Throws: `OpenCLError` or ``KernelSource/Missing``.
+  public static func store(_ key: String, context: Context) throws {
+    let (file, options) = parts(of: key)
+    _ = try Program(
+      context: context, name: file, source: try KernelSource.assembled("\(file).cl"),
+      options: options)
+  }
+
+  private static func parts(of key: String) -> (file: String, options: String) {
+    let file = String(key.prefix { $0 != " " })
+    return (file, String(key.dropFirst(file.count + 1)))
+  }
+
+  private func isInCache(_ key: String) -> Bool {
+    let (file, options) = Self.parts(of: key)
+    guard let source = try? KernelSource.assembled("\(file).cl") else { return false }
+    return Program.isInCache(context, source: source, options: options)
   }
 
   /// How many programs ``storePrograms()`` would write.
@@ -67,6 +114,13 @@ public final class KernelLibrary {
   public func storePrograms() {
     guard storing == .later else { return }
     storing = .atOnce
+    list?.store(order)
+    if let helpers = context.helpers {
+      helpers.finish()
+      helpedCount = programs.count { $0.value.origin == .source && isInCache($0.key) }
+    }
+    // What a helper wrote is written again, with the variants that ran here; the driver need not
+    // compile for that.
     for (_, program) in programs.sorted(by: { $0.key < $1.key }) { program.store() }
   }
 

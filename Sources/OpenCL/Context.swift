@@ -16,6 +16,8 @@ public final class Context {
   public let cache: ProgramCache?
   /// Kernel parameters that were found to be faster than the shipped ones, or nil.
   public var tuning: TuningTable?
+  /// Processes that compile beside this one, or nil.
+  public var helpers: ProgramHelpers?
   let handle: cl_context
 
   /// Creates a context.

@@ -56,6 +56,9 @@ public struct Device: Sendable {
   /// GPU or its driver does not say.
   public let computeCapability: Int?
 
+  /// Whether the driver compiles a program's kernels once more when it is asked for a binary.
+  public var compilesForBinaries: Bool { platformName == "Portable Computing Language" }
+
   init(id: cl_device_id, platform: cl_platform_id?, platformName: String, index: Int) throws {
     func text(_ key: Int32) throws -> String {
       var size = 0

@@ -48,6 +48,18 @@ public final class Program {
     if stores { store() }
   }
 
+  /// Whether a context's cache has a program.
+  ///
+  /// - Parameters:
+  ///   - context: The context.
+  ///   - source: OpenCL C.
+  ///   - options: Compiler options.
+  /// - Returns: True also for an entry that may turn out to be damaged.
+  public static func isInCache(_ context: Context, source: String, options: String) -> Bool {
+    guard let cache = context.cache else { return false }
+    return cache.contains(cache.key(context.device, source: source, options: options))
+  }
+
   /// Writes the program to the context's cache unless it came from there.
   public func store() {
     guard origin == .source, let cache, let binary = Self.binary(of: handle) else { return }

@@ -38,6 +38,8 @@ public struct ProgramCache: Sendable {
 
   private func path(_ key: String) -> String { "\(folder)/\(key).bin" }
 
+  func contains(_ key: String) -> Bool { FileManager.default.fileExists(atPath: path(key)) }
+
   func load(_ key: String) -> Data? {
     guard let entry = FileManager.default.contents(atPath: path(key)), entry.count > 64 else {
       return nil

@@ -2,6 +2,24 @@ import KernelLibrary
 import OpenCL
 
 extension KernelLibrary {
+  /// Creates a run's library.
+  ///
+  /// It knows which programs the run's configuration needed before, so that the context's helpers
+  /// compile them at the same time after an update. Not where they compile for binaries: there they
+  /// work beside the run, which is faster than in advance of it.
+  ///
+  /// - Parameters:
+  ///   - context: The context to compile for.
+  ///   - configuration: What decides which kernels a step needs.
+  convenience init(context: Context, configuration: String) {
+    let cache = context.device.compilesForBinaries ? nil : context.cache
+    self.init(
+      context: context, storing: .later,
+      list: cache.map {
+        ProgramList(cache: $0, family: context.family, configuration: configuration)
+      })
+  }
+
   /// Writes what a run has compiled to the cache, once, at a time when nobody waits for a step.
   ///
   /// - Parameters:
@@ -13,5 +31,26 @@ extension KernelLibrary {
     note("writing \(waitingCount) compiled kernel files to the cache, once")
     for queue in queues { try queue.finish() }
     storePrograms()
+  }
+}
+
+extension RunConfiguration {
+  /// The sections that decide which kernels a step needs, apart from the sizes of pictures.
+  var kernelChoices: String {
+    var part = RunConfiguration()
+    (part.model, part.alignment, part.captions) = (model, alignment, captions)
+    part.model.start = ""
+    part.training.precision = training.precision
+    return part.yaml()
+  }
+}
+
+extension CLIPTrainingConfiguration {
+  /// The sections that decide which kernels a step needs.
+  var kernelChoices: String {
+    var part = CLIPTrainingConfiguration()
+    part.model = model
+    part.training.precision = training.precision
+    return part.yaml()
   }
 }

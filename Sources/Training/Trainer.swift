@@ -112,7 +112,7 @@ public final class Trainer {
     _ configuration: RunConfiguration, data: TrainingData, context: Context, profiler: Profiler?,
     start: StartWeights?
   ) throws -> TrainingStep {
-    let library = KernelLibrary(context: context, storing: .later)
+    let library = KernelLibrary(context: context, configuration: configuration.kernelChoices)
     func stream(_ name: String) throws -> ComputeStream {
       try ComputeStream(
         context: context, name: name, library: library, profiler: profiler,

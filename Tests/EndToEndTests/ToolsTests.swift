@@ -1,5 +1,7 @@
 import Formats
 import Foundation
+import KernelLibrary
+import OpenCL
 import TestSupport
 import Testing
 
@@ -25,7 +27,7 @@ struct ToolsTests {
     func programs() -> Set<String> {
       Set((try? FileManager.default.contentsOfDirectory(atPath: "\(cache)/programs")) ?? [])
     }
-    let cold = try BaronProcess.run("warmup", preset, environment: environment)
+    let cold = try BaronProcess.run("warmup", preset, "--jobs", "2", environment: environment)
     let first = try counts(cold)
     #expect(first.count == 2 && first[0] > 20 && first[0] == first[1], "\(cold.output)")
     #expect(cold.errors.contains("warmup  5/5 100%"), "\(cold.errors)")
@@ -39,6 +41,90 @@ struct ToolsTests {
       "--set", "training.evaluate_every=0", environment: environment)
     #expect(trained.status == 0, "\(trained.errors)")
     #expect(programs() == compiled)
+  }
+
+  @Test("helpers write all programs; without them the cache becomes the same", arguments: [1, 3])
+  func helpers(jobs: Int) throws {
+    let scratch = try Scratch()
+    // The driver's own cache, so that it has nothing to start from either.
+    let environment = [
+      "BARON_CACHE": "\(scratch.folder)/cache", "POCL_CACHE_DIR": scratch.folder,
+    ]
+    let arguments = ["warmup", "demo-teacher", "--set", "training.batch=4", "--jobs", "\(jobs)"]
+    let cold = try BaronProcess(arguments, environment: environment).finish()
+    let numbers = try counts(cold)
+    #expect(numbers.count == 2 && numbers[0] > 10 && numbers[0] == numbers[1], "\(cold.output)")
+    #expect(
+      cold.output.contains("(\(numbers[0]) in other processes)") == (jobs > 1),
+      "\(cold.output)")
+    let warm = try counts(try BaronProcess(arguments, environment: environment).finish())
+    #expect(warm == [numbers[0], 0])
+  }
+
+  @Test("helpers compile at the same time what a configuration needed before")
+  func ahead() throws {
+    try TestDevice.withContext { shared in
+      let scratch = try Scratch()
+      let context = try Context(
+        device: shared.device, cache: ProgramCache(folder: scratch.folder))
+      let list = ProgramList(
+        cache: try #require(context.cache), family: context.family, configuration: "two files")
+      context.helpers = ProgramHelpers(
+        executable: BaronProcess.path ?? "",
+        arguments: [
+          "compile-programs", "--device", "\(shared.device.index)", "--cache", scratch.folder,
+        ], limit: 2)
+      /// Programs that were compiled here, found in the cache, and compiled ahead.
+      func counts() throws -> [Int] {
+        let library = KernelLibrary(context: context, storing: .later, list: list)
+        _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
+        _ = try library.kernel("optimizer_squares_forward", in: "Optimizer")
+        library.storePrograms()
+        return [library.compiledCount, library.cachedCount, library.aheadCount]
+      }
+      #expect(try counts() == [2, 0, 0])
+      #expect(try counts() == [0, 2, 0])
+      for entry in try FileManager.default.contentsOfDirectory(atPath: scratch.folder)
+      where entry.hasSuffix(".bin") {
+        try FileManager.default.removeItem(atPath: "\(scratch.folder)/\(entry)")
+      }
+      #expect(try counts() == [0, 0, 2])
+    }
+  }
+
+  @Test("a killed helper stops nothing, and a killed command leaves no helper")
+  func killed() throws {
+    let scratch = try Scratch()
+    let environment = [
+      "BARON_CACHE": "\(scratch.folder)/cache", "POCL_CACHE_DIR": scratch.folder,
+    ]
+    let arguments = ["warmup", "demo-teacher", "--set", "training.batch=4", "--jobs", "2"]
+    let interrupted = try BaronProcess(arguments, environment: environment)
+    interrupted.wait { !Self.helpers(of: scratch.folder).isEmpty }
+    let orphan = try #require(Self.helpers(of: scratch.folder).first)
+    interrupted.signal(SIGINT)
+    _ = try interrupted.finish()
+    let deadline = Date(timeIntervalSinceNow: 5)
+    while kill(orphan, 0) == 0, Date() < deadline { usleep(5000) }
+    #expect(Self.helpers(of: scratch.folder).isEmpty)
+
+    let command = try BaronProcess(arguments, environment: environment)
+    command.wait { !Self.helpers(of: scratch.folder).isEmpty }
+    for helper in Self.helpers(of: scratch.folder) { kill(helper, SIGKILL) }
+    let first = try counts(try command.finish())
+    #expect(first.count == 2 && first[0] > 10)
+    let warm = try counts(try BaronProcess(arguments, environment: environment).finish())
+    #expect(warm == [first[0], 0])
+  }
+
+  /// Process identifiers of the helpers that write to a cache in a folder.
+  private static func helpers(of folder: String) -> [Int32] {
+    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return processes.compactMap { Int32($0) }.filter { process in
+      let arguments = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()
+      let text = String(decoding: arguments, as: UTF8.self)
+      return text.contains("compile-programs") && text.contains(folder)
+    }
   }
 
   @Test("warmup needs neither data nor teacher")

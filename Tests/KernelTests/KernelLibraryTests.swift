@@ -51,4 +51,67 @@ struct KernelLibraryTests {
       #expect((second.compiledCount, second.cachedCount, second.waitingCount) == (0, 1, 0))
     }
   }
+
+  @Test("a key names file and options")
+  func keys() throws {
+    try withCache { context, folder in
+      let library = KernelLibrary(context: context)
+      let key = "Pointwise -D DEVICE_IS_CPU=\(context.family == .cpu ? 1 : 0)"
+      try KernelLibrary.store(key, context: context)
+      #expect(entries(folder) == 1)
+      _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
+      #expect((library.compiledCount, library.cachedCount) == (0, 1))
+      #expect(throws: KernelSource.Missing.self) {
+        try KernelLibrary.store("Pointless -D SIDE=1", context: context)
+      }
+    }
+  }
+
+  @Test("a library remembers what it needed, in order, and asks helpers for what is missing")
+  func list() throws {
+    try withCache { context, folder in
+      let cache = try #require(context.cache)
+      let list = ProgramList(cache: cache, family: context.family, configuration: "any")
+      func use() throws -> KernelLibrary {
+        let library = KernelLibrary(context: context, storing: .later, list: list)
+        _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
+        _ = try library.kernel("optimizer_squares_forward", in: "Optimizer")
+        library.storePrograms()
+        return library
+      }
+      _ = try use()
+      let cpu = context.family == .cpu ? 1 : 0
+      let lists = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/lists")
+      let path = "\(folder)/lists/\(try #require(lists.first))"
+      let text = "Pointwise -D DEVICE_IS_CPU=\(cpu)\nOptimizer -D DEVICE_IS_CPU=\(cpu)\n"
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+      // Lines of another version and plain nonsense cost nothing.
+      try Data("Gone -D A=1\n\u{0}\n../x\n\(text)".utf8).write(to: URL(filePath: path))
+      context.helpers = ProgramHelpers(executable: "/bin/cat", arguments: [], limit: 2)
+      let second = try use()
+      #expect((second.compiledCount, second.cachedCount, second.aheadCount) == (0, 2, 0))
+      #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+      for entry in try FileManager.default.contentsOfDirectory(atPath: folder)
+      where entry != "lists" { try FileManager.default.removeItem(atPath: "\(folder)/\(entry)") }
+      let third = try use()
+      #expect((third.compiledCount, third.cachedCount, third.aheadCount) == (2, 0, 0))
+    }
+  }
+
+  @Test(
+    "helpers that fail or cannot be started cost nothing but time",
+    arguments: [
+      ["/bin/false"], ["/bin/sh", "-c", "kill -9 $$"], ["/nowhere/baron"],
+    ])
+  func failingHelpers(command: [String]) throws {
+    try withCache { context, folder in
+      context.helpers = ProgramHelpers(
+        executable: command[0], arguments: Array(command.dropFirst()), limit: 2)
+      let library = KernelLibrary(context: context, storing: .later)
+      _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
+      _ = try library.kernel("optimizer_squares_forward", in: "Optimizer")
+      library.storePrograms()
+      #expect(library.helpedCount == 0 && entries(folder) == 2)
+    }
+  }
 }

@@ -63,6 +63,7 @@ struct DemoCommand: ParsableCommand {
     }
     let place = DemoFolder(path: folder)
     let context = try device.makeContext()
+    context.compileInParallel()
     if overwrite { try place.removeDemo() }
     let goesOn = !place.isNew
     let demo = try place.open(wanted)

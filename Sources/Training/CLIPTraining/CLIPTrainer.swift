@@ -96,7 +96,8 @@ public final class CLIPTrainer {
     tokenizer = try Tokenizer(folder: folder)
     stream = try ComputeStream(
       context: context, name: "clip",
-      library: KernelLibrary(context: context, storing: .later), profiler: profiler,
+      library: KernelLibrary(context: context, configuration: configuration.kernelChoices),
+      profiler: profiler,
       activationType: try configuration.training.precision.activationType(on: context))
     model = try ContrastiveModel(
       ParameterStore(stream: stream, seed: UInt64(configuration.training.seed)),

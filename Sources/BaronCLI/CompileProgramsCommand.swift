@@ -1,0 +1,43 @@
+import ArgumentParser
+import Foundation
+import KernelLibrary
+import OpenCL
+
+/// `baron compile-programs`: a helper of a command that compiles, started by that command.
+struct CompileProgramsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compile-programs",
+    abstract: "Compile the programs that another command names and leave them in its cache.",
+    shouldDisplay: false)
+
+  @Option var device: String
+
+  @Option var cache: String
+
+  func run() throws {
+    let context = try Context(
+      device: try Device.choose(device), cache: ProgramCache(folder: cache))
+    // What does not compile here is told where it is needed.
+    ProgramHelpers.serve { try? KernelLibrary.store($0, context: context) }
+  }
+}
+
+extension Context {
+  /// Processes that compile at the same time: one per core, but four keep up with any step, and
+  /// each takes its share of a GPU's memory.
+  static let usualJobs = min(ProcessInfo.processInfo.activeProcessorCount, 4)
+
+  /// Lets other processes of this program compile for the cache.
+  ///
+  /// - Parameter jobs: Processes that compile at the same time; 1 compiles all here.
+  func compileInParallel(jobs: Int = Context.usualJobs) {
+    guard jobs > 1, let cache,
+      let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    else { return }
+    helpers = ProgramHelpers(
+      executable: program,
+      arguments: ["compile-programs", "--device", "\(device.index)", "--cache", cache.folder],
+      // While they compile for binaries this process compiles as well, else it waits for them.
+      limit: device.compilesForBinaries ? jobs - 1 : jobs)
+  }
+}
