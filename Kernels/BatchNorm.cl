@@ -10,7 +10,7 @@
 // Layout:  x, y, residual and their gradients [rows, count], rows = all positions of all images;
 //          mean, inverse, weight, bias, gbias, gweight [count]; partial [blocks, 2, count].
 // Launch:  a work-group owns the rows [g * block, (g + 1) * block), g = get_group_id(0); the folds
-//          have ceil(count / CHANNEL_STEP) groups, a slice each.
+//          have a group for every CHANNEL_WIDTH channels; inverse: ceil(count / CHANNEL_STEP) groups.
 // Parameters: STORAGE, how x, y, residual and their gradients lie in memory; the rest is float.
 // Numbers: float32. Each block takes its mean, summed about its first row, and then the squares
 //          about it; blocks are joined about the mean of all, so a large mean costs no digits.
@@ -24,22 +24,27 @@
 ROW_KERNEL void batch_norm_statistics(__global const stored *restrict x,
                                       __global float *restrict partial, int rows, int count,
                                       int block) {
+  SUM_SCRATCH
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
   __global float *out = partial + (size_t)get_group_id(0) * 2 * count;
-  FOR_EACH_CHANNEL(c, count) {
-    channels origin = load_stored(x + (size_t)first * count + c, count - c, 0);
+  FOR_EACH_SHARED_COLUMN(c, count) {
+    int left = count - c;
+    channels origin = left > 0 ? load_stored(x + (size_t)first * count + c, left, 0) : (channels)0;
     channels sum = 0;
-    for (int r = first; r < end; r++)
-      sum += load_stored(x + (size_t)r * count + c, count - c, 0) - origin;
-    channels mean = origin + sum / (float)(end - first);
+    FOR_EACH_SHARED_ROW(r, first, end, left)
+      sum += load_stored(x + (size_t)r * count + c, left, 0) - origin;
+    channels mean = origin + add_over_rows(sum) / (float)(end - first);
     channels squares = 0;
-    for (int r = first; r < end; r++) {
-      channels distance = load_stored(x + (size_t)r * count + c, count - c, 0) - mean;
+    FOR_EACH_SHARED_ROW(r, first, end, left) {
+      channels distance = load_stored(x + (size_t)r * count + c, left, 0) - mean;
       squares += distance * distance;
     }
-    store_channels(mean, out + c, count - c);
-    store_channels(squares, out + count + c, count - c);
+    squares = add_over_rows(squares);
+    if (STORES_SUM(left)) {
+      store_channels(mean, out + c, left);
+      store_channels(squares, out + count + c, left);
+    }
   }
 }
 
@@ -50,24 +55,26 @@ ROW_KERNEL void batch_norm_statistics_fold(__global const float *restrict partia
                                            __global float *restrict running_mean,
                                            __global float *restrict running_variance, int rows,
                                            int count, int block, float momentum, float epsilon) {
-  int c = (int)get_group_id(0) * CHANNEL_STEP + LANE * CHANNEL_WIDTH;
-  if (c < count) {
-    int left = count - c;
-    int blocks = (rows + block - 1) / block;
-    channels origin = load_channels(partial + c, left, 0);
-    channels shift = 0;
-    for (int b = 0; b < blocks; b++) {
-      float size = (float)min(block, rows - b * block);
-      shift += size * (load_channels(partial + (size_t)b * 2 * count + c, left, 0) - origin);
-    }
-    channels centre = origin + shift / (float)rows;
-    channels squares = 0;
-    for (int b = 0; b < blocks; b++) {
-      __global const float *values = partial + (size_t)b * 2 * count + c;
-      float size = (float)min(block, rows - b * block);
-      channels distance = load_channels(values, left, 0) - centre;
-      squares += load_channels(values + count, left, 0) + size * distance * distance;
-    }
+  SUM_SCRATCH
+  int c = (int)get_group_id(0) * CHANNEL_WIDTH;
+  int left = count - c;
+  int blocks = (rows + block - 1) / block;
+  channels origin = load_channels(partial + c, left, 0);
+  channels shift = 0;
+  for (int b = LANE; b < blocks; b += LANES) {
+    float size = (float)min(block, rows - b * block);
+    shift += size * (load_channels(partial + (size_t)b * 2 * count + c, left, 0) - origin);
+  }
+  channels centre = origin + add_over_lanes(shift) / (float)rows;
+  channels squares = 0;
+  for (int b = LANE; b < blocks; b += LANES) {
+    __global const float *values = partial + (size_t)b * 2 * count + c;
+    float size = (float)min(block, rows - b * block);
+    channels distance = load_channels(values, left, 0) - centre;
+    squares += load_channels(values + count, left, 0) + size * distance * distance;
+  }
+  squares = add_over_lanes(squares);
+  if (LANE == 0) {
     channels unbiased = squares / (float)max(rows - 1, 1);
     store_channels(centre, mean + c, left);
     store_channels(1.0f / sqrt(squares / (float)rows + epsilon), inverse + c, left);
@@ -132,22 +139,27 @@ ROW_KERNEL void batch_norm_backward_weight(__global const stored *restrict x,
                                            __global const float *restrict inverse,
                                            __global float *restrict partial, int rows, int count,
                                            int block, int relu) {
+  SUM_SCRATCH
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
   __global float *out = partial + (size_t)get_group_id(0) * 2 * count;
-  FOR_EACH_CHANNEL(c, count) {
+  FOR_EACH_SHARED_COLUMN(c, count) {
     int left = count - c;
-    channels centre = load_channels(mean + c, left, 0);
+    channels centre = left > 0 ? load_channels(mean + c, left, 0) : (channels)0;
     channels sum = 0;
     channels product = 0;
-    for (int r = first; r < end; r++) {
+    FOR_EACH_SHARED_ROW(r, first, end, left) {
       size_t at = (size_t)r * count + c;
       channels gradient = unactivated(gy, y, at, left, relu);
       sum += gradient;
       product += gradient * (load_stored(x + at, left, 0) - centre);
     }
-    store_channels(sum, out + c, left);
-    store_channels(product * load_channels(inverse + c, left, 0), out + count + c, left);
+    sum = add_over_rows(sum);
+    product = add_over_rows(product);
+    if (STORES_SUM(left)) {
+      store_channels(sum, out + c, left);
+      store_channels(product * load_channels(inverse + c, left, 0), out + count + c, left);
+    }
   }
 }
 
@@ -155,6 +167,7 @@ ROW_KERNEL void batch_norm_backward_weight_fold(__global const float *restrict p
                                                 __global float *restrict gbias,
                                                 __global float *restrict gweight, int blocks,
                                                 int count) {
+  SUM_SCRATCH
   fold_block_pairs(partial, gbias, gweight, blocks, count);
 }
 

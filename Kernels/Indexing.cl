@@ -6,11 +6,13 @@
 //          transpose: y[c,r] = x[r,c]
 // Layout:  matrices are row-major with the given width; `offsets` has one entry more than y has
 //          rows; `w` is null for weights of 1 (has_weights 0).
-// Launch:  combine, gather, copy: a work-group (ComputeStream.launchRows) owns rows_per_group rows;
-//          transpose: ComputeStream.launchElements.
+// Launch:  combine, gather, copy: a work-group (ComputeStream.launchRows) owns rows_per_group rows,
+//          in copies of long rows one of `parts` parts of them; transpose:
+//          ComputeStream.launchElements.
 // Parameters: STORAGE, how x and y lie in memory.
-// Numbers: combine is float32 and adds in the order of the list; the others move words as they are. Outputs are written, not added to; an empty list gives a zero row. The
-//          gradient of combine is combine with the transposed lists, that of copy is copy.
+// Numbers: combine is float32 and adds in the order of the list; the others move words as they are.
+//          Outputs are written, not added to; an empty list gives a zero row. The gradient of combine
+//          is combine with the transposed lists, that of copy is copy.
 
 #include "Common/Launch.clh"
 #include "Common/Storage.clh"
@@ -76,14 +78,16 @@ ROW_KERNEL void indexing_gather_forward(__global const word *restrict x,
 }
 
 ROW_KERNEL void indexing_copy_forward(__global const word *restrict x, __global word *restrict y,
-                                      int rows, int width, int rows_per_group, int x_width,
-                                      int x_column, int y_width, int y_column) {
-  int first = (int)get_group_id(0) * rows_per_group;
+                                      int rows, int width, int rows_per_group, int parts,
+                                      int x_width, int x_column, int y_width, int y_column) {
+  int first = (int)get_group_id(0) / parts * rows_per_group;
   int last = min(first + rows_per_group, rows);
+  int part = (width + parts - 1) / parts;
+  int begin = (int)get_group_id(0) % parts * part, end = min(begin + part, width);
   for (int i = first; i < last; i++) {
     __global const word *source = x + (size_t)i * x_width + x_column;
     __global word *target = y + (size_t)i * y_width + y_column;
-    for (int c = LANE; c < width; c += LANES)
+    for (int c = begin + LANE; c < end; c += LANES)
       target[c] = source[c];
   }
 }

@@ -7,7 +7,8 @@
 // Layout:  x, y, gradients [rows, count]; statistics [rows, 2] (mean, inverse); weight, bias
 //          and their gradients [count]; partial [blocks, 2, count].
 // Launch:  ComputeStream.launchRows, a work-group owns a row; backward_weight: a work-group owns
-//          the rows [g * block, (g + 1) * block); fold: ceil(count / CHANNEL_STEP) groups.
+//          the rows [g * block, (g + 1) * block); fold: a group for every CHANNEL_WIDTH
+//          channels.
 // Parameters: STORAGE, how x, y and their gradients lie in memory; the rest is float.
 // Numbers: float32; the mean is subtracted before squares are taken, so a large common offset costs
 //          no digits beyond those of x. Orders are fixed. Gradients are written.
@@ -80,22 +81,28 @@ ROW_KERNEL void layer_norm_backward_weight(__global const stored *restrict x,
                                            __global const stored *restrict gy,
                                            __global float *restrict partial, int rows, int count,
                                            int block) {
+  SUM_SCRATCH
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
   __global float *out = partial + (size_t)get_group_id(0) * 2 * count;
-  FOR_EACH_CHANNEL(c, count) {
+  FOR_EACH_SHARED_COLUMN(c, count) {
+    int left = count - c;
     channels sum = 0;
     channels product = 0;
-    for (int r = first; r < end; r++) {
+    FOR_EACH_SHARED_ROW(r, first, end, left) {
       size_t at = (size_t)r * count + c;
-      channels gradient = load_stored(gy + at, count - c, 0);
+      channels gradient = load_stored(gy + at, left, 0);
       float mean = statistics[2 * r];
       float inverse = statistics[2 * r + 1];
       sum += gradient;
-      product += gradient * ((load_stored(x + at, count - c, mean) - mean) * inverse);
+      product += gradient * ((load_stored(x + at, left, mean) - mean) * inverse);
     }
-    store_channels(sum, out + c, count - c);
-    store_channels(product, out + count + c, count - c);
+    sum = add_over_rows(sum);
+    product = add_over_rows(product);
+    if (STORES_SUM(left)) {
+      store_channels(sum, out + c, left);
+      store_channels(product, out + count + c, left);
+    }
   }
 }
 
@@ -103,5 +110,6 @@ ROW_KERNEL void layer_norm_backward_weight_fold(__global const float *restrict p
                                                 __global float *restrict gbias,
                                                 __global float *restrict gweight, int blocks,
                                                 int count) {
+  SUM_SCRATCH
   fold_block_pairs(partial, gbias, gweight, blocks, count);
 }

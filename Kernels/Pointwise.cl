@@ -181,13 +181,17 @@ ROW_KERNEL void pointwise_add_row_forward(__global const stored *restrict x,
 ROW_KERNEL void pointwise_add_row_backward(__global const stored *restrict gy,
                                            __global float *restrict partial, int rows, int count,
                                            int block) {
+  SUM_SCRATCH
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
-  FOR_EACH_CHANNEL(c, count) {
+  FOR_EACH_SHARED_COLUMN(c, count) {
+    int left = count - c;
     channels sum = 0;
-    for (int r = first; r < end; r++)
-      sum += load_stored(gy + (size_t)r * count + c, count - c, 0);
-    store_channels(sum, partial + (size_t)get_group_id(0) * count + c, count - c);
+    FOR_EACH_SHARED_ROW(r, first, end, left)
+      sum += load_stored(gy + (size_t)r * count + c, left, 0);
+    sum = add_over_rows(sum);
+    if (STORES_SUM(left))
+      store_channels(sum, partial + (size_t)get_group_id(0) * count + c, left);
   }
 }
 
@@ -195,5 +199,6 @@ ROW_KERNEL void pointwise_add_row_backward(__global const stored *restrict gy,
 ROW_KERNEL void pointwise_add_row_backward_fold(__global const float *restrict partial,
                                                 __global float *restrict grow, int blocks,
                                                 int count) {
+  SUM_SCRATCH
   fold_blocks(partial, grow, blocks, count);
 }

@@ -5,11 +5,11 @@
 // Layout:  dense; x of reduction_columns is [rows, columns], row-major.
 // Launch:  reduction_sum_forward: a row kernel of Common/Launch.clh, one work-group for each y.
 //          reduction_columns_forward: groups (ceil(columns / COLUMN_BLOCK), row groups) of LANES
-//          items; a group owns COLUMN_BLOCK columns, an item of a GPU one of them.
+//          items; a group owns COLUMN_BLOCK columns.
 // Parameters: COLUMN_BLOCK (128: a multiple of 16 and equal to the 128 lanes of a GPU)
 //          STORAGE, how x of reduction_columns and its gradient lie in memory; sums are float.
-// Numbers: float32. Large sums are made in two launches, so that no sum has more than 65536 terms
-//          a group; within a group 16 (CPU) or LANES partial sums, added up in a fixed order.
+// Numbers: float32. Large sums are made in several launches, so that no sum has more than 65536
+//          terms a group; within a group 16 (CPU) or LANES partial sums, added up in a fixed order.
 //          An empty sum is 0. Gradients are written.
 
 #include "Common/Launch.clh"
@@ -79,12 +79,23 @@ ROW_KERNEL void reduction_columns_forward(__global const stored *restrict x,
     y[c] = sum;
   }
 #else
-  if (LANE < count) {
-    float sum = 0.0f;
-    for (int r = first; r < end; r++)
-      sum += load_element(x + (size_t)r * columns + LANE);
-    y[LANE] = sum;
+  // Lanes that share a row; where columns are few, several rows are added up at once.
+  __local float sums[LANES];
+  int across = LANES;
+  while (across / 2 >= count && across > 1)
+    across /= 2;
+  const int c = LANE % across;
+  float sum = 0.0f;
+  for (int r = first + LANE / across; r < end; r += LANES / across)
+    sum += c < count ? load_element(x + (size_t)r * columns + c) : 0.0f;
+  sums[LANE] = sum;
+  for (int step = LANES / 2; step >= across; step /= 2) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (LANE < step)
+      sums[LANE] += sums[LANE + step];
   }
+  if (LANE < count)
+    y[LANE] = sums[LANE];
 #endif
 }
 

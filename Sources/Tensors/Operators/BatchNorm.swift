@@ -26,13 +26,13 @@ extension Tensor {
     let inverse = try Tensor(uninitialized: [channels], on: stream, label: "inverse deviation")
     if rows > 0 {
       let blocks = RowBlocks(
-        rows: rows, channels: channels, atLeast: RowBlocks.smallestSummed, on: stream)
+        rows: rows, channels: channels, isSummed: true, on: stream)
       let partial = try Tensor(
         uninitialized: [blocks.count, 2, channels], on: stream, label: "batch norm partial sums")
       try stream.launchRows(
         try stream.kernel(
           "batch_norm_statistics", in: "BatchNorm", storing: elementType,
-          channels: stream.summedChannels(channels)),
+          channels: channels),
         rows: blocks.count,
         [
           .buffer(buffer), .buffer(partial.buffer), .int(rows), .int(channels),
@@ -41,7 +41,7 @@ extension Tensor {
       try stream.launchRows(
         try stream.kernel(
           "batch_norm_statistics_fold", in: "BatchNorm", storing: .float32, channels: channels),
-        rows: stream.channelSlices(channels),
+        rows: stream.foldGroups(channels),
         [
           .buffer(partial.buffer), .buffer(mean.buffer), .buffer(inverse.buffer),
           .buffer(runningMean.buffer), .buffer(runningVariance.buffer), .int(rows),
@@ -169,13 +169,13 @@ private struct BatchNormGradient {
     let (rows, channels) = input.rowsAndChannels
     let stream = input.stream
     let blocks = RowBlocks(
-      rows: rows, channels: channels, atLeast: RowBlocks.smallestSummed, on: stream)
+      rows: rows, channels: channels, isSummed: true, on: stream)
     let partial = try Tensor(
       uninitialized: [blocks.count, 2, channels], on: stream, label: "batch norm partial sums")
     try stream.launchRows(
       try stream.kernel(
         "batch_norm_backward_weight", in: "BatchNorm", storing: input.elementType,
-        channels: stream.summedChannels(channels)),
+        channels: channels),
       rows: blocks.count,
       [
         .buffer(input.buffer), output.map { .buffer($0.buffer) } ?? .null,

@@ -176,12 +176,15 @@ extension Tensor {
       return
     }
     let perGroup = Self.rowsPerGroup(width: width)
+    // A few rows of a whole map each would leave most of a GPU idle.
+    let parts = max(1, width / Self.groupElements)
     try stream.launchRows(
       try stream.kernel("indexing_copy_forward", in: "Indexing", storing: elementType),
-      rows: (rows + perGroup - 1) / perGroup,
+      rows: (rows + perGroup - 1) / perGroup * parts,
       [
         .buffer(buffer), .buffer(target.buffer), .int(rows), .int(width), .int(perGroup),
-        .int(shape[axis] * inner), .int(columns * inner), .int(target.shape[axis] * inner),
+        .int(parts), .int(shape[axis] * inner), .int(columns * inner),
+        .int(target.shape[axis] * inner),
         .int(targetColumns * inner),
       ], work: Work(bytes: 2 * Double(elementType.bytes * rows * width)))
   }
@@ -202,8 +205,11 @@ extension Tensor {
     return result.differentiable(from: [self], "transposed") { [try $0.transposed()] }
   }
 
+  /// Elements that a work-group moves, about.
+  private static let groupElements = 4096
+
   /// Rows of one work-group: enough of them that a group moves a few thousand elements.
-  private static func rowsPerGroup(width: Int) -> Int { max(1, 4096 / max(1, width)) }
+  private static func rowsPerGroup(width: Int) -> Int { max(1, groupElements / max(1, width)) }
 }
 
 /// Lists of row indices with weights, one list per row of a result.

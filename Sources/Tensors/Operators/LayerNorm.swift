@@ -68,13 +68,13 @@ private struct LayerNormGradient {
     let (rows, channels) = input.rowsAndChannels
     let stream = input.stream
     let blocks = RowBlocks(
-      rows: rows, channels: channels, atLeast: RowBlocks.smallestSummed, on: stream)
+      rows: rows, channels: channels, isSummed: true, on: stream)
     let partial = try Tensor(
       uninitialized: [blocks.count, 2, channels], on: stream, label: "layer norm partial sums")
     try stream.launchRows(
       try stream.kernel(
         "layer_norm_backward_weight", in: "LayerNorm", storing: input.elementType,
-        channels: stream.summedChannels(channels)),
+        channels: channels),
       rows: blocks.count,
       [
         .buffer(input.buffer), .buffer(statistics.buffer), .buffer(gradient.buffer),

@@ -221,7 +221,7 @@ extension Tensor {
   private func sumOverRows() throws -> Tensor {
     let (rows, channels) = rowsAndChannels
     let blocks = RowBlocks(
-      rows: rows, channels: channels, atLeast: RowBlocks.smallestSummed, on: stream)
+      rows: rows, channels: channels, isSummed: true, on: stream)
     let partial = try Tensor(
       uninitialized: [blocks.count, channels], on: stream, label: "partial sums")
     try stream.launchRows(
@@ -234,7 +234,7 @@ extension Tensor {
     try stream.launchRows(
       try stream.kernel(
         "pointwise_add_row_backward_fold", in: "Pointwise", storing: .float32, channels: channels),
-      rows: stream.channelSlices(channels),
+      rows: stream.foldGroups(channels),
       [.buffer(partial.buffer), .buffer(result.buffer), .int(blocks.count), .int(channels)],
       work: Work(operations: Double(partial.count), bytes: 4 * Double(partial.count)))
     return result

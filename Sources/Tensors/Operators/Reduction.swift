@@ -51,16 +51,17 @@ extension Tensor {
     precondition(rank >= 1, "column sums of a scalar")
     let columns = shape[rank - 1]
     let rows = shape.dropLast().reduce(1, *)
-    let chunks = max(1, rows.dividedUp(by: Self.columnChunk))
-    var result = try Tensor(uninitialized: [columns], on: stream, label: "column sums")
-    if chunks == 1 {
-      try launchColumnSums(into: result, rows: rows, rowsPerGroup: rows)
-    } else {
-      let partial = try Tensor(
-        uninitialized: [chunks, columns], on: stream, label: "partial column sums")
-      try launchColumnSums(into: partial, rows: rows, rowsPerGroup: Self.columnChunk)
-      try partial.launchColumnSums(into: result, rows: chunks, rowsPerGroup: chunks)
-    }
+    var (result, left) = (self, rows)
+    repeat {
+      // A CPU adds up all partial sums at once, few as they are.
+      let size = stream.family == .cpu && left < rows ? left : rowsOfColumnSum(columns)
+      let chunks = max(1, left.dividedUp(by: size))
+      let sums = try Tensor(
+        uninitialized: chunks == 1 ? [columns] : [chunks, columns], on: stream,
+        label: "column sums")
+      try result.launchColumnSums(into: sums, rows: left, rowsPerGroup: size)
+      (result, left) = (sums, chunks)
+    } while left > 1
     let (shape, type) = (shape, elementType)
     result = result.differentiable(from: [self], "column sums") { gradient in
       let spread = try Tensor(
@@ -74,6 +75,14 @@ extension Tensor {
       return [spread]
     }
     return result
+  }
+
+  /// Rows that a work-group adds up. Lanes of a GPU that are not needed for a row take other rows.
+  private func rowsOfColumnSum(_ columns: Int) -> Int {
+    guard stream.family != .cpu else { return Self.columnChunk }
+    var across = 1
+    while across < min(columns, ComputeStream.lanes) { across *= 2 }
+    return Self.laneRows * (ComputeStream.lanes / across)
   }
 
   private func launchColumnSums(into result: Tensor, rows: Int, rowsPerGroup: Int) throws {
@@ -90,8 +99,10 @@ extension Tensor {
 
   /// Elements that one work-group adds up.
   private static let sumBlock = 65536
-  /// Rows of one partial column sum.
+  /// Rows of one partial column sum on a CPU.
   private static let columnChunk = 1024
+  /// Rows that a lane of a GPU adds up.
+  private static let laneRows = 64
   /// Columns of a work-group; equals `COLUMN_BLOCK` in `Reduction.cl`.
   private static let columnBlock = 128
 }

@@ -14,28 +14,28 @@ struct RowBlocks {
   /// - Parameters:
   ///   - rows: Its rows.
   ///   - channels: Its columns.
-  ///   - smallest: Least rows of a block, for kernels that write a partial sum per block.
+  ///   - isSummed: Whether the kernel writes a partial sum per block, which are added up by another.
   ///   - stream: Where the kernel runs.
-  init(rows: Int, channels: Int, atLeast smallest: Int = 1, on stream: ComputeStream) {
-    // Enough work to hide a work-group's start, few enough rows to stay in a CPU's cache.
-    let elements = stream.family == .cpu ? 16384 : 2048
-    size = max(smallest, elements / max(1, channels))
+  init(rows: Int, channels: Int, isSummed: Bool = false, on stream: ComputeStream) {
+    // Enough work to hide a work-group's start, few enough rows to stay in a CPU's cache. A GPU adds
+    // up a thousand blocks of a large map faster than ten thousand.
+    let elements = stream.family == .cpu ? 16384 : isSummed ? 32768 : 2048
+    size = max(isSummed ? 32 : 1, elements / max(1, channels))
     count = (rows + size - 1) / size
   }
-
-  /// Least rows of a block whose partial sums are written.
-  static let smallestSummed = 32
 }
 
 extension ComputeStream {
-  /// What ``kernel(_:in:storing:channels:parameters:)`` gets for a kernel whose work-groups sum
-  /// over rows: vectors where they leave no lane idle, else nil.
-  func summedChannels(_ channels: Int) -> Int? { channels >= 4 * Self.lanes ? channels : nil }
-
   /// Work-groups that cover a row by slices of `CHANNEL_STEP` (`Common/Channels.clh`).
   func channelSlices(_ channels: Int) -> Int {
     let step = family == .cpu ? 16 : Self.lanes * vectorWidth(channels)
     return (channels + step - 1) / step
+  }
+
+  /// Work-groups of a kernel that adds up blocks, one for every `CHANNEL_WIDTH` channels.
+  func foldGroups(_ channels: Int) -> Int {
+    let width = family == .cpu ? 16 : vectorWidth(channels)
+    return (channels + width - 1) / width
   }
 }
 
@@ -68,7 +68,7 @@ struct ParameterGradients {
     let (stream, channels) = (partial.stream, weight.count)
     try stream.launchRows(
       try stream.kernel(kernel, in: file, storing: .float32, channels: channels),
-      rows: stream.channelSlices(channels),
+      rows: stream.foldGroups(channels),
       [
         .buffer(partial.buffer), .buffer(bias.buffer), .buffer(weight.buffer), .int(blocks),
         .int(channels),
