@@ -91,8 +91,10 @@ public final class Trainer {
     let start =
       resumes || configuration.model.start.isEmpty
       ? nil : try StartWeights(path: configuration.model.start)
+    // No value is drawn that a checkpoint or a start replaces.
     step = try Self.step(
-      configuration, data: data, context: context, profiler: profiler, start: start)
+      configuration, data: data, context: context, profiler: profiler
+    ) { resumes || start?.name(of: $0) != nil }
     var first = 0
     if resumes {
       guard let checkpoint = run.checkpoints.latest(warn: { onEvent(.warning($0)) }) else {
@@ -110,7 +112,7 @@ public final class Trainer {
 
   private static func step(
     _ configuration: RunConfiguration, data: TrainingData, context: Context, profiler: Profiler?,
-    start: StartWeights?
+    isSupplied: @escaping (String) -> Bool
   ) throws -> TrainingStep {
     let library = KernelLibrary(context: context, configuration: configuration.kernelChoices)
     func stream(_ name: String) throws -> ComputeStream {
@@ -121,8 +123,7 @@ public final class Trainer {
     let (student, teacher) = (try stream("student"), try stream("teacher"))
     let clip = try CLIPWeights(folder: configuration.clip.folder)
     let model = try OpenVocabularyModel(
-      configuration: configuration, clip: clip, stream: student
-    ) { start?.name(of: $0) != nil }
+      configuration: configuration, clip: clip, stream: student, isSupplied: isSupplied)
     let distillation = try configuration.distillation.map { settings in
       try BagDistillation(
         model.store.root / "roi_head" / "baron_kd", settings: settings,

@@ -77,7 +77,9 @@ extension Tensor {
     return result
   }
 
-  /// Rows that a work-group adds up. Lanes of a GPU that are not needed for a row take other rows.
+  /// Rows that a work-group adds up.
+  ///
+  /// Lanes of a GPU that are not needed for a row take other rows.
   private func rowsOfColumnSum(_ columns: Int) -> Int {
     guard stream.family != .cpu else { return Self.columnChunk }
     var across = 1
