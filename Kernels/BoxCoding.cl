@@ -1,4 +1,4 @@
-// Boxes as deltas of reference boxes, and the choice of proposals from them.
+// Boxes from deltas of reference boxes, and the choice of proposals from them.
 //
 // What:    with centres (x, y) and sizes (w, h) of a reference p and a target g:
 //          delta = ((g_x - p_x) / p_w, (g_y - p_y) / p_h, log(g_w / p_w), log(g_h / p_h)),
@@ -10,7 +10,6 @@
 // Numbers: float32; outputs are written; no gradients.
 // Source:  R-CNN (Girshick et al. 2014), appendix C; spec detector 2.3.
 
-#include "BoxGeometry.clh"
 #include "Common/Launch.clh"
 
 inline float4 decoded(float4 box, float4 delta, float max_log, float clip_width,
@@ -25,18 +24,6 @@ inline float4 decoded(float4 box, float4 delta, float max_log, float clip_width,
     result = clamp(result, (float4)0.0f,
                    (float4)(clip_width, clip_height, clip_width, clip_height));
   return result;
-}
-
-// deltas of targets relative to boxes
-__kernel void box_coding_encode(__global const float *restrict boxes,
-                                __global const float *restrict targets,
-                                __global const float *restrict statistics,
-                                __global float *restrict deltas, int count) {
-  float4 mean = vload4(0, statistics), deviation = vload4(1, statistics);
-  FOR_EACH_ELEMENT(i, count) {
-    float4 delta = box_delta(vload4(i, boxes), vload4(i, targets));
-    vstore4((delta - mean) / deviation, i, deltas);
-  }
 }
 
 // results = boxes moved by deltas

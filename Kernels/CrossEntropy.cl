@@ -4,7 +4,7 @@
 //                    x[r,c] + b[c] and S[r] = sum over c of exp(x[r,c] + b[c] - M[r])
 //                    gx[r,c] = s * k[r] * (exp(x + b[c] - M[r]) / S[r] - (c == label[r]))
 //          sigmoid:  loss[r] = k[r] * sum over c of u[c] * bce(x[r,c], c == label[r])
-//          binary:   loss[block] = sum over its elements of w[i] * bce(x[i], t[i])
+//          binary:   loss[block] = k * sum over its elements of bce(x[i], t[i])
 //          soft:     loss[r] = -k / (T[r] + 1e-6) * sum over c of
 //                    t[r,c] * (x[r,c] - M[r] - log(S[r])) with T[r] = sum over c of t[r,c]
 //          total:    y = sum over r of loss[r]
@@ -12,7 +12,7 @@
 //                    label[r] -1 where its class is excluded, which is u < 1e-5
 //          bce(x, t) = max(x, 0) - x * t + log(1 + exp(-|x|)), its derivative sigmoid(x) - t
 // Layout:  x, t, gx [rows, columns] (binary: [count]); label int [rows], -1 skips the row;
-//          k [rows]; b [columns], 0 or -inf; u [columns]; w [count]; MS [rows, 2] holds M and S;
+//          k [rows], of binary and soft one number; b [columns], 0 or -inf; u [columns]; MS [rows, 2] holds M and S;
 //          T, loss [rows]; s: the loss's gradient, one element on the device.
 // Launch:  one work-group a row, for binary a block of BLOCK elements (ComputeStream.launchRows);
 //          total: one work-group; element-wise backward kernels: ComputeStream.launchElements.
@@ -177,8 +177,7 @@ __kernel void cross_entropy_sigmoid_backward(__global const float *restrict x,
 
 ROW_KERNEL void cross_entropy_binary_forward(__global const float *restrict x,
                                              __global const float *restrict t,
-                                             __global const float *restrict w,
-                                             __global float *restrict loss, int count) {
+                                             __global float *restrict loss, float k, int count) {
   ROW_SCRATCH
   int first = (int)get_group_id(0) * BLOCK;
   int last = min(first + BLOCK, count);
@@ -187,22 +186,21 @@ ROW_KERNEL void cross_entropy_binary_forward(__global const float *restrict x,
 #if DEVICE_IS_CPU
   float16 sums = 0.0f;
   for (; i + 16 <= last; i += 16)
-    sums += vload16(0, w + i) * binary_loss16(vload16(0, x + i), vload16(0, t + i));
+    sums += binary_loss16(vload16(0, x + i), vload16(0, t + i));
   sum = sum_of_lanes(sums);
 #endif
   for (; i < last; i += LANES)
-    sum += w[i] * binary_loss(x[i], t[i]);
+    sum += binary_loss(x[i], t[i]);
   sum = group_add(sum);
   if (LANE == 0)
-    loss[get_group_id(0)] = sum;
+    loss[get_group_id(0)] = k * sum;
 }
 
 __kernel void cross_entropy_binary_backward(__global const float *restrict x,
                                             __global const float *restrict t,
-                                            __global const float *restrict w,
                                             __global const float *restrict s,
-                                            __global float *restrict gx, int count) {
-  FOR_EACH_ELEMENT(i, count) gx[i] = s[0] * w[i] * (logistic(x[i]) - t[i]);
+                                            __global float *restrict gx, float k, int count) {
+  FOR_EACH_ELEMENT(i, count) gx[i] = s[0] * k * (logistic(x[i]) - t[i]);
 }
 
 ROW_KERNEL void cross_entropy_soft_forward(__global const float *restrict x,

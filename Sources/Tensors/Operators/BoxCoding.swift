@@ -34,25 +34,6 @@ public struct BoxCoding: Sendable, Equatable {
 }
 
 extension Tensor {
-  /// The deltas that lead from these reference boxes to targets; no gradient.
-  ///
-  /// - Parameters:
-  ///   - targets: Corners `[n, 4]`.
-  ///   - coding: The normalisation.
-  /// - Returns: Deltas `[n, 4]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func encodedBoxes(_ targets: Tensor, coding: BoxCoding) throws -> Tensor {
-    precondition(shape == targets.shape && shape.last == 4, "boxes \(shape) to \(targets.shape)")
-    let result = try Tensor(uninitialized: shape, on: stream, label: "box deltas")
-    try stream.launchElements(
-      try stream.library.kernel("box_coding_encode", in: "BoxCoding"), count: count / 4,
-      [
-        .buffer(buffer), .buffer(targets.buffer),
-        .buffer(try coding.statistics(on: stream).buffer), .buffer(result.buffer),
-      ], work: Work(operations: 6 * Double(count), bytes: 12 * Double(count)))
-    return result
-  }
-
   /// These reference boxes moved by deltas; no gradient.
   ///
   /// - Parameters:

@@ -115,33 +115,27 @@ extension Tensor {
     return (kept, factors)
   }
 
-  /// Weighted binary cross entropy of logits, element by element.
+  /// Binary cross entropy of logits, element by element.
   ///
-  /// The sum of `weights * BCE(self, targets) / divisor`. Follows spec detector 2.3.
+  /// The sum of `BCE(self, targets) / divisor`. Follows spec detector 2.8.
   ///
   /// - Parameters:
   ///   - targets: One per element, 0...1.
-  ///   - weights: One per element; nil means 1.
   ///   - divisor: What the sum is divided by.
   /// - Returns: The loss, a scalar; 0 without elements.
   /// - Throws: `OpenCLError` when the device fails.
-  public func binaryCrossEntropy(
-    targets: [Float], weights: [Float]? = nil, divisor: Float
-  ) throws -> Tensor {
+  public func binaryCrossEntropy(targets: [Float], divisor: Float) throws -> Tensor {
     precondition(targets.count == count, "\(targets.count) targets for shape \(shape)")
-    precondition(weights.map { $0.count == count } ?? true, "weights do not match shape \(shape)")
     let target = try Tensor(targets, shape: [count], on: stream, label: "targets")
-    let weight = try Tensor(
-      (0..<count).map { (weights?[$0] ?? 1) / divisor }, shape: [count], on: stream,
-      label: "weights")
+    let scale = 1 / divisor
     let blocks = (count + Self.lossBlock - 1) / Self.lossBlock
     let losses = try Tensor(uninitialized: [blocks], on: stream, label: "block losses")
     try stream.launchRows(
       try stream.library.kernel("cross_entropy_binary_forward", in: "CrossEntropy"), rows: blocks,
       [
-        .buffer(buffer), .buffer(target.buffer), .buffer(weight.buffer), .buffer(losses.buffer),
+        .buffer(buffer), .buffer(target.buffer), .buffer(losses.buffer), .float(scale),
         .int(count),
-      ], work: Work(operations: 8 * Double(count), bytes: 12 * Double(count)))
+      ], work: Work(operations: 8 * Double(count), bytes: 8 * Double(count)))
     let input = detached()
     return try losses.total().differentiable(from: [self], "binaryCrossEntropy") { gradient in
       let output = try Tensor(uninitialized: input.shape, on: input.stream, label: "gradient")
@@ -149,9 +143,9 @@ extension Tensor {
         try input.stream.library.kernel("cross_entropy_binary_backward", in: "CrossEntropy"),
         count: input.count,
         [
-          .buffer(input.buffer), .buffer(target.buffer), .buffer(weight.buffer),
-          .buffer(gradient.buffer), .buffer(output.buffer),
-        ], work: Work(operations: 6 * Double(input.count), bytes: 16 * Double(input.count)))
+          .buffer(input.buffer), .buffer(target.buffer), .buffer(gradient.buffer),
+          .buffer(output.buffer), .float(scale),
+        ], work: Work(operations: 6 * Double(input.count), bytes: 12 * Double(input.count)))
       return [output]
     }
   }
