@@ -49,12 +49,19 @@ let package = Package(
       resources: [.embedInCode("Presets")]),
     .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
     .target(name: "DemoWorld", dependencies: ["Formats", "Masks", "Datasets"]),
+    .target(
+      name: "Workbench",
+      dependencies: [
+        "Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers", "CLIP",
+        "Detection", "Training", "Reporting", "DemoWorld",
+      ]),
     // Row 10: the command line.
     .executableTarget(
       name: "BaronCLI",
       dependencies: [
         "Formats", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Datasets", "Evaluation",
-        "Tensors", "Layers", "CLIP", "Detection", "Baron", "Training", "Reporting", "DemoWorld",
+        "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting", "DemoWorld",
+        "Workbench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Tests: one target per source target; TestSupport holds what they share.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Foundation
 
 /// The program: it holds the commands and turns errors into one line and an exit code.
@@ -23,15 +24,32 @@ struct BaronProgram: ParsableCommand {
 
   /// Runs the command that the arguments name.
   static func main() {
+    Console.prepare()
     do {
       var command = try parseAsRoot()
       try command.run()
     } catch {
-      // Help and wrong usage are the parser's business; a failed run gets no usage text.
-      guard !(error is ExitCode), exitCode(for: error) == .failure else { exit(withError: error) }
-      let sentence = error is CocoaError ? error.localizedDescription : "\(error)"
-      FileHandle.standardError.write(Data("error: \(sentence)\n".utf8))
-      exit(withError: ExitCode.failure)
+      end(error)
     }
+  }
+
+  private static func end(_ error: any Error) -> Never {
+    // The reader of a pipe has seen enough.
+    if let error = error as? Console.WriteError, error.isClosedPipe {
+      Foundation.exit(128 + SIGPIPE)
+    }
+    let code = exitCode(for: error)
+    // Help and wrong usage are the parser's business; a failed run gets no usage text.
+    if error is ExitCode || code != .failure {
+      let text = fullMessage(for: error)
+      if !code.isSuccess {
+        if !text.isEmpty { Console.say(text) }
+      } else {
+        do { try Console.print(text) } catch { end(error) }
+      }
+    } else {
+      Console.say("error: \(error is CocoaError ? error.localizedDescription : "\(error)")")
+    }
+    Foundation.exit(code.rawValue)
   }
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Formats
 import Foundation
 import Tensors
+import Workbench
 
 /// `baron bench`: how fast the operators are on a device.
 struct BenchCommand: ParsableCommand {
@@ -54,11 +56,13 @@ struct BenchCommand: ParsableCommand {
       patterns: patterns, samples: samples, warmup: warmup, sampleSeconds: sampleSeconds,
       path: json)
     if list {
-      for item in BenchCase.matching(patterns, isGPU: true) { print(item.name) }
+      for item in BenchCase.matching(patterns, isGPU: true) { try Console.print(item.name) }
       return
     }
     let peer = try compare.map { try BenchComparison(contentsOf: $0) }
-    let results = try runBench(settings, on: try device.makeStream(for: precision))
+    let results = try runBench(settings, on: try device.makeStream(for: precision)) {
+      try Console.print($0)
+    }
     if let peer { print(peer.table(of: results)) }
   }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Training
 
 /// `baron config`: what presets there are and what a configuration amounts to.
@@ -20,7 +21,7 @@ struct ConfigCommand: ParsableCommand {
           .joined(separator: " ")
         let sentence = comment.split(separator: ". ").first.map(String.init) ?? ""
         let gap = String(repeating: " ", count: width - preset.name.count + 2)
-        print(preset.name + gap + sentence)
+        try Console.print(preset.name + gap + sentence)
       }
     }
   }
@@ -60,7 +61,7 @@ struct ConfigCommand: ParsableCommand {
 
     func run() throws {
       if source {
-        print(try Preset.named(config).text, terminator: "")
+        try Console.print(try Preset.named(config).text, terminator: "")
         return
       }
       let preset = Preset.all.first { $0.name == config }
@@ -70,7 +71,7 @@ struct ConfigCommand: ParsableCommand {
         case .clip: try CLIPTrainingConfiguration.load(config, overrides: overrides).yaml()
         case .demo: try DemoConfiguration.load(config, overrides: overrides).yaml()
         }
-      print(text, terminator: "")
+      try Console.print(text, terminator: "")
     }
   }
 }

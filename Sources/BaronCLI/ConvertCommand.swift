@@ -1,5 +1,6 @@
 import ArgumentParser
 import Checkpoints
+import Formats
 import Foundation
 
 extension WeightZoo: ExpressibleByArgument {}
@@ -60,10 +61,11 @@ struct ConvertCommand: ParsableCommand {
     if isFolder { return try writeFolder() }
     let conversion = try WeightConversion(source, to: to)
     try conversion.write(to: output)
-    print("\(output): \(conversion.names.count) tensors")
+    try Console.print("\(output): \(conversion.names.count) tensors")
     guard !conversion.leftOut.isEmpty, let to else { return }
-    print("left out, as \(to.rawValue) has no names for them: \(conversion.leftOut.count)")
-    for name in conversion.leftOut { print("  \(name)") }
+    try Console.print(
+      "left out, as \(to.rawValue) has no names for them: \(conversion.leftOut.count)")
+    for name in conversion.leftOut { try Console.print("  \(name)") }
   }
 
   private func writeArray(of source: any WeightSource) throws {
@@ -74,7 +76,7 @@ struct ConvertCommand: ParsableCommand {
     }
     let array = try source.tensor(named: name)
     try NumPyArray.write(array, to: output)
-    print("\(output): \(array.shape) of \(array.type.rawValue)")
+    try Console.print("\(output): \(array.shape) of \(array.type.rawValue)")
   }
 
   private func writeFolder() throws {
@@ -87,6 +89,7 @@ struct ConvertCommand: ParsableCommand {
     try HuggingFaceCLIP.write(weights.configuration, to: output) { name, _ in
       try weights.tensor(name).floats()
     }
-    print("\(output): config.json and model.safetensors; copy vocab.json and merges.txt there")
+    try Console.print(
+      "\(output): config.json and model.safetensors; copy vocab.json and merges.txt there")
   }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Formats
 import Foundation
 import Tensors
 import Training
@@ -77,7 +78,7 @@ struct DetectCommand: ParsableCommand {
 
   func run() throws {
     let wanted = try vocabulary.map { try VocabularyNames($0, option: "--vocabulary") }
-    guard let location = try model.location(warn: Self.warn) else { return }
+    guard let location = try model.location(warn: Console.warn) else { return }
     let names = try wanted?.classes.map(\.name) ?? Self.ownNames(of: location)
     let files = try ImageFiles.expand(inputs)
     let stream = try device.makeStream(for: location.configuration.training.precision)
@@ -86,7 +87,7 @@ struct DetectCommand: ParsableCommand {
         location, clipFolder: model.clip,
         // In the order of the alphabet: the order in which names are given must not move a last bit.
         vocabulary: wanted.map { .classes($0.classes.sorted { $0.name < $1.name }) }
-          ?? .dataSet(names), on: stream, warn: Self.warn)
+          ?? .dataSet(names), on: stream, warn: Console.warn)
     }
     let detector = try wanted?.explaining(load) ?? load()
     let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
@@ -103,9 +104,5 @@ struct DetectCommand: ParsableCommand {
     } catch let error as DatasetError {
       throw DetectError.noVocabulary(reason: "\(error)")
     }
-  }
-
-  static func warn(_ line: String) {
-    FileHandle.standardError.write(Data("warning: \(line)\n".utf8))
   }
 }

@@ -71,7 +71,7 @@ struct DetectionSession {
     }
     line.finish()
     for file in unreadable.prefix(files.count > 1 ? unreadable.count : 0) {
-      FileHandle.standardError.write(Data("not read: \(file)\n".utf8))
+      Console.say("not read: \(file)")
     }
     guard !images.isEmpty else {
       folder.discard("detections.json")
@@ -79,7 +79,7 @@ struct DetectionSession {
     }
     try writeImages(images, ids: ids)
     if !printsJSON {
-      print(
+      try Console.print(
         "\(images.count) of \(files.count) images; pictures and detections.json in \(folder.path)")
     }
   }
@@ -111,7 +111,7 @@ struct DetectionSession {
       }
     }
     if printsJSON {
-      print(json(entry, shown, picture).text())
+      try Console.print(json(entry, shown, picture).text())
     } else {
       line.note(text(entry.file, shown, best: entry.found.first))
     }

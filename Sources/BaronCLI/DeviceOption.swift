@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Foundation
 import KernelLibrary
 import OpenCL
@@ -47,7 +48,7 @@ struct DeviceOption: ParsableArguments {
   func makeContext(isTuned: Bool = true) throws -> Context {
     let context = try Context(device: try choose(), isExact: exactConvolution)
     if isTuned, !shippedPlans, !TuningStore.isOff, let store = TuningStore.standard {
-      try context.loadTuning(from: store) { DetectCommand.warn($0) }
+      try context.loadTuning(from: store) { Console.warn($0) }
     }
     return context
   }

@@ -20,11 +20,12 @@ struct DevicesCommand: ParsableCommand {
     let chosen = try selection.choose()
     let reason = self.reason(for: chosen)
     if json {
-      print(Self.json(devices, chosen: chosen, reason: reason).text(pretty: true))
+      try Console.print(Self.json(devices, chosen: chosen, reason: reason).text(pretty: true))
       return
     }
-    print(Self.table(devices, chosen: chosen).text(style: .detect(descriptor: 1)), terminator: "")
-    print("\n* \(chosen.index) is used: \(reason)")
+    try Console.print(
+      Self.table(devices, chosen: chosen).text(style: .detect(descriptor: 1)), terminator: "")
+    try Console.print("\n* \(chosen.index) is used: \(reason)")
   }
 
   private func reason(for device: Device) -> String {

@@ -1,6 +1,8 @@
 import ArgumentParser
+import Formats
 import OpenCL
 import Training
+import Workbench
 
 /// Whether to train on drawn pictures instead of the configured data.
 struct DrawnOption: ParsableArguments {
@@ -25,7 +27,7 @@ struct DrawnOption: ParsableArguments {
     in training: TemporaryTraining, folder: TemporaryFolder, context: Context
   ) throws -> TemporaryTraining {
     try training.drawn(
-      DrawnInputs(folder: folder.path, context: context, note: DetectCommand.warn),
+      DrawnInputs(folder: folder.path, context: context, note: Console.warn),
       teacher: try teacher.map { try CLIPTrainingConfiguration.load($0).model } ?? .init())
   }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CLIP
 import Checkpoints
+import Formats
 import Foundation
 import Layers
 import Reporting
@@ -124,7 +125,7 @@ struct EmbedCommand: ParsableCommand {
     let sizes = feature.features.compactMap { kind in
       matrices[kind].map { "\(kind.rawValue) \($0.count)x\($0.width)" }
     }
-    print("\(output): \(sizes.joined(separator: ", "))")
+    try Console.print("\(output): \(sizes.joined(separator: ", "))")
   }
 
   private static func templates(_ path: String) throws -> [String] {

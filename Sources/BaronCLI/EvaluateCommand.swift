@@ -122,11 +122,11 @@ struct EvaluateCommand: ParsableCommand {
   func run() throws {
     let summary = try score()
     if json {
-      print(summary.json.text(pretty: true))
+      try Console.print(summary.json.text(pretty: true))
       return
     }
     let style = TerminalStyle.detect(descriptor: 1)
-    print(EvaluationTable.text(summary, style: style), terminator: "")
+    try Console.print(EvaluationTable.text(summary, style: style), terminator: "")
     if perCategory { print("\n" + EvaluationTable.classes(summary, style: style), terminator: "") }
   }
 
@@ -138,7 +138,7 @@ struct EvaluateCommand: ParsableCommand {
     settings.iouTypes = iou.map { [$0] }
     settings.voc.interpolation = vocInterpolation ?? .elevenPoint
     settings.voc.countsLastPixel = vocLegacyWidth
-    guard let location = try model.location(warn: DetectCommand.warn) else {
+    guard let location = try model.location(warn: Console.warn) else {
       return try evaluate(
         annotations: annotations ?? "", detections: detections ?? "", split: try classSplit(),
         settings: settings)
@@ -147,7 +147,7 @@ struct EvaluateCommand: ParsableCommand {
       location: location, clip: model.clip, split: split == nil ? nil : try classSplit(),
       settings: settings
     ).run(context: try device.makeContext())
-    FileHandle.standardError.write(Data("detections: \(result.detections)\n".utf8))
+    Console.say("detections: \(result.detections)")
     return result.summary
   }
 

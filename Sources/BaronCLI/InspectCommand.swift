@@ -42,15 +42,15 @@ struct InspectCommand: ParsableCommand {
     if let config {
       let trial = try StartTrial(
         file: file, config: config, overrides: overrides, selection: selection)
-      print(json ? trial.json.text(pretty: true) : trial.text)
+      try Console.print(json ? trial.json.text(pretty: true) : trial.text)
       return
     }
     let listing = try WeightListing(path: file)
     if json {
-      print(listing.json.text(pretty: true))
+      try Console.print(listing.json.text(pretty: true))
     } else {
-      print(listing.table.text(style: .detect(descriptor: 1)), terminator: "")
-      print("\n" + listing.summary)
+      try Console.print(listing.table.text(style: .detect(descriptor: 1)), terminator: "")
+      try Console.print("\n" + listing.summary)
     }
   }
 }

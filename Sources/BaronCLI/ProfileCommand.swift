@@ -5,6 +5,7 @@ import OpenCL
 import Reporting
 import Tensors
 import Training
+import Workbench
 
 /// `baron profile`: where the time and the memory of a training step go.
 struct ProfileCommand: ParsableCommand {
@@ -75,7 +76,7 @@ struct ProfileCommand: ParsableCommand {
     let old = try compare.map { try SavedProfile(contentsOf: $0) }
     if let old, let other {
       let new = try SavedProfile(contentsOf: other)
-      print(
+      try Console.print(
         ProfileComparison(old: old, new: new).text(style: .detect(descriptor: 1)), terminator: "")
       return
     }
@@ -89,7 +90,8 @@ struct ProfileCommand: ParsableCommand {
       training = try inputs.replace(in: training, folder: folder, context: context)
     }
     let profile = try StepProfile.measure(training, on: context, warmup: warmup, steps: steps)
-    print(profile.text(roof: roof, byPhase: byPhase, style: .detect(descriptor: 1)), terminator: "")
+    try Console.print(
+      profile.text(roof: roof, byPhase: byPhase, style: .detect(descriptor: 1)), terminator: "")
     if let trace {
       try ProfileTrace.write(
         to: trace, records: profile.records, hostSpans: profile.hostSpans,
@@ -101,7 +103,7 @@ struct ProfileCommand: ParsableCommand {
     }
     if let old {
       let new = try SavedProfile(numbers, source: json ?? "this run")
-      print(
+      try Console.print(
         "\n" + ProfileComparison(old: old, new: new).text(style: .detect(descriptor: 1)),
         terminator: "")
     }

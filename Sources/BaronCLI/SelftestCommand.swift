@@ -4,6 +4,7 @@ import Foundation
 import OpenCL
 import Reporting
 import Tensors
+import Workbench
 
 /// `baron selftest`: compares every operator with the host on this device.
 struct SelftestCommand: ParsableCommand {
@@ -58,10 +59,10 @@ struct SelftestCommand: ParsableCommand {
     line.finish()
     let failed = rows.count { !$0.isGood }
     if json {
-      print(Self.document(rows, device).text(pretty: true))
+      try Console.print(Self.document(rows, device).text(pretty: true))
     } else {
-      print(Self.table(rows), terminator: "")
-      print(
+      try Console.print(Self.table(rows), terminator: "")
+      try Console.print(
         """
 
         device    \(device.name), \(device.vendor), \(device.platformName)

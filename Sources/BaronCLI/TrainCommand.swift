@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Foundation
 import Training
 
@@ -39,10 +40,10 @@ struct TrainCommand: ParsableCommand {
     if scalesRate {
       let scaled = configuration.scaledToBatch()
       configuration = scaled.configuration
-      FileHandle.standardError.write(Data("\(scaled.summary)\n".utf8))
+      Console.say("\(scaled.summary)")
     }
     if printConfig {
-      print(configuration.yaml(), terminator: "")
+      try Console.print(configuration.yaml(), terminator: "")
       return
     }
     // The device is looked at before a folder is made.

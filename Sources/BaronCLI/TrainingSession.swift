@@ -1,5 +1,6 @@
 import ArgumentParser
 import Evaluation
+import Formats
 import Foundation
 import OpenCL
 import Reporting
@@ -36,7 +37,7 @@ struct TrainingSession {
   /// - Throws: `ExitCode`.
   static func stopIfAsked(continuation: String) throws {
     guard stops.load(ordering: .relaxed) else { return }
-    FileHandle.standardError.write(Data("stopped; '\(continuation)' goes on\n".utf8))
+    Console.say("stopped; '\(continuation)' goes on")
     throw ExitCode(130)
   }
 
@@ -58,7 +59,7 @@ struct TrainingSession {
       guard case .interrupted(let iteration, _) = error else { throw error }
       line.finish()
       let text = continuation.map { "stopped after \(iteration) iterations; '\($0)' goes on" }
-      FileHandle.standardError.write(Data("\(text ?? "\(error)")\n".utf8))
+      Console.say(text ?? "\(error)")
       throw ExitCode(130)
     }
   }

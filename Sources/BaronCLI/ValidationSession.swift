@@ -1,4 +1,5 @@
 import Evaluation
+import Formats
 import Foundation
 import OpenCL
 import Reporting
@@ -41,7 +42,7 @@ struct ValidationSession {
       on: try ComputeStream(
         context: context,
         activationType: try location.configuration.training.precision.activationType(on: context)),
-      warn: DetectCommand.warn)
+      warn: Console.warn)
     let folder = "\(location.run)/detections"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let name =

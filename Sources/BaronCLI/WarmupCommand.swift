@@ -1,9 +1,11 @@
 import ArgumentParser
+import Formats
 import Foundation
 import KernelLibrary
 import OpenCL
 import Reporting
 import Training
+import Workbench
 
 /// `baron warmup`: compiles a configuration's kernels before they are needed.
 struct WarmupCommand: ParsableCommand {
@@ -73,11 +75,11 @@ struct WarmupCommand: ParsableCommand {
       return
     }
     let seconds = (ContinuousClock.now - begin) / .seconds(1)
-    print(
+    try Console.print(
       "\(counts.compiled + counts.cached) programs: \(counts.compiled) compiled"
         + (counts.helped > 0 ? " (\(counts.helped) in other processes)" : "")
         + ", \(counts.cached) in the cache already; \(String(format: "%.1f", seconds)) s")
-    print("cache: \(cache.folder)")
+    try Console.print("cache: \(cache.folder)")
   }
 }
 

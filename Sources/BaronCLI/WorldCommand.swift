@@ -1,5 +1,6 @@
 import ArgumentParser
 import DemoWorld
+import Formats
 import Foundation
 import Reporting
 
@@ -50,7 +51,7 @@ struct WorldCommand: ParsableCommand {
       to: folder, images: images, seed: seed, pixels: pixels, regionsPerImage: regions
     ) { line.update(step: $0) }
     line.finish()
-    print(text(summary))
+    try Console.print(text(summary))
   }
 
   private func text(_ summary: DemoWorld.Summary) -> String {

@@ -26,9 +26,7 @@ public struct ClassEmbeddingsCache: Sendable {
   ///   - note: Takes one line when an entry cannot be used; standard error by default.
   public init(
     folder: String, minimumWork: Double = ClassEmbeddingsCache.smallestWork,
-    note: @escaping @Sendable (String) -> Void = { line in
-      FileHandle.standardError.write(Data("note: \(line)\n".utf8))
-    }
+    note: @escaping @Sendable (String) -> Void = { Console.note($0) }
   ) {
     self.folder = folder
     self.minimumWork = minimumWork

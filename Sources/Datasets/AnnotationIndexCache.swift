@@ -44,7 +44,7 @@ public struct AnnotationIndexCache: Sendable {
   ///
   /// - Parameter line: The line.
   public static func tell(_ line: String) {
-    FileHandle.standardError.write(Data("note: \(line)\n".utf8))
+    Console.note(line)
   }
 
   /// The index of a file, kept or made.

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// One line that shows how far a long task is.
@@ -69,7 +70,7 @@ public final class ProgressLine {
     style: @escaping () -> TerminalStyle = { .detect(descriptor: 2) },
     interval: PlainInterval = .seconds(10),
     clock: @escaping () -> Double = { ProcessInfo.processInfo.systemUptime },
-    sink: @escaping (String) -> Void = { FileHandle.standardError.write(Data($0.utf8)) }
+    sink: @escaping (String) -> Void = Console.tell
   ) {
     self.label = label
     self.total = total

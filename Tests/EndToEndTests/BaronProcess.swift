@@ -30,10 +30,12 @@ struct BaronProcess {
   private let process = Process()
   private let scratch: Scratch
 
-  /// Starts the program on the CPU.
-  init(_ arguments: [String], environment: [String: String] = [:]) throws {
+  /// Starts the program, or another one that may start it, on the CPU.
+  init(
+    _ arguments: [String], program: String? = nil, environment: [String: String] = [:]
+  ) throws {
     scratch = try Scratch()
-    process.executableURL = URL(filePath: Self.path ?? "")
+    process.executableURL = URL(filePath: program ?? Self.path ?? "")
     process.arguments = arguments
     var variables = ProcessInfo.processInfo.environment
     variables["BARON_DEVICE"] = "cpu"
@@ -51,6 +53,8 @@ struct BaronProcess {
     try process.run()
   }
 
+  var isRunning: Bool { process.isRunning }
+
   /// Sends a signal.
   func signal(_ number: Int32) { kill(process.processIdentifier, number) }
 
@@ -58,6 +62,11 @@ struct BaronProcess {
   func wait(until condition: () -> Bool) {
     let deadline = Date(timeIntervalSinceNow: 30)
     while process.isRunning, !condition(), Date() < deadline { usleep(5000) }
+  }
+
+  /// What is on standard output so far.
+  var outputSoFar: String {
+    (try? String(contentsOfFile: "\(scratch.folder)/out", encoding: .utf8)) ?? ""
   }
 
   /// Waits for the end.

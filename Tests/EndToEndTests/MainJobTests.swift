@@ -132,7 +132,22 @@ struct MainJobTests {
         }.sorted())
     }
     #expect(results[0] == results[1])
+    try linesAtOnce(run, into: folder)
     try sameFromAWeightFile(run, of: config, photo, into: folder)
+  }
+
+  /// A line of JSON is there as soon as its image is done.
+  private func linesAtOnce(_ run: String, into folder: String) throws {
+    let found = try BaronProcess([
+      "detect", "\(Fixture.sharedFolder)/data/coco-mini/images/val2017", "--checkpoint", run,
+      "--json", "--batch", "1", "--output", "\(folder)/detect-lines",
+    ])
+    found.wait { found.outputSoFar.contains("\n") }
+    #expect(found.isRunning)
+    let line = try #require(found.outputSoFar.split(separator: "\n").first)
+    #expect(try JSONValue(parsing: String(line), source: "detect --json").object != nil)
+    found.signal(SIGKILL)
+    _ = try found.finish()
   }
 
   /// Weights without a run, their configuration by name; batches and crops change nothing.

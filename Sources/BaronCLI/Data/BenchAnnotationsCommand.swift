@@ -27,7 +27,7 @@ struct BenchAnnotationsCommand: ParsableCommand {
     func run() throws {
       let copies = try RepeatedAnnotations(path: source).write(
         to: output, bytes: megabytes * 1_000_000)
-      print("\(output): \(copies) copies of \(source)")
+      try Console.print("\(output): \(copies) copies of \(source)")
     }
   }
 
@@ -44,8 +44,9 @@ struct BenchAnnotationsCommand: ParsableCommand {
       let start = clock.now
       let data = try COCOAnnotations(path: file)
       let seconds = (clock.now - start) / .seconds(1)
-      print(data.report.summary)
-      print(String(format: "%.2f s, peak memory %d MiB", seconds, PeakMemory.bytes() >> 20))
+      try Console.print(data.report.summary)
+      try Console.print(
+        String(format: "%.2f s, peak memory %d MiB", seconds, PeakMemory.bytes() >> 20))
     }
   }
 }

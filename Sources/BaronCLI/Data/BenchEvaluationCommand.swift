@@ -1,5 +1,6 @@
 import ArgumentParser
 import Evaluation
+import Formats
 import Foundation
 
 /// `baron bench-evaluation`: scores made-up detections of a size and says how long it took.
@@ -51,7 +52,7 @@ struct BenchEvaluationCommand: ParsableCommand {
       try scenes.writeTruth(to: truthPath)
       try scenes.writeResults(to: resultsPath)
     }
-    print(
+    try Console.print(
       String(
         format: "%d images, %d detections, %d classes: %.1f MB drawn in %.1f s", images,
         images * detections, classes, Double(try size(truthPath) + size(resultsPath)) / 1e6,
@@ -66,7 +67,7 @@ struct BenchEvaluationCommand: ParsableCommand {
     for (kind, scores) in [("box", summary?.boxes), ("mask", summary?.masks)] {
       if let average = scores?["AP"] { print("\(kind) AP \(average)") }
     }
-    print(
+    try Console.print(
       String(
         format: "read annotations %.1f s, detections %.1f s; score %.1f s with %d threads; "
           + "in all %.1f s, peak memory %d MiB", truthTime, resultsTime, scoring, settings.threads,

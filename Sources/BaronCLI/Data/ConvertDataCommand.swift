@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Formats
 
 /// `baron convert-data`: annotations of other layouts as COCO files.
 struct ConvertDataCommand: ParsableCommand {
@@ -39,7 +40,7 @@ struct ConvertDataCommand: ParsableCommand {
       let summary = try VOCConverter(
         folder: folder, imageSet: imageSet, isZeroBased: zeroBased
       ).write(to: output)
-      print(
+      try Console.print(
         "\(output): \(summary.images) images, \(summary.boxes) boxes (\(summary.difficult) "
           + "difficult) of \(summary.classes.count) classes")
     }

@@ -37,7 +37,7 @@ struct SplitCommand: ParsableCommand {
       let splitter = AnnotationSplitter(index, isCompact: compact)
       for part in parts {
         for summary in try splitter.write([part]) {
-          print(
+          try Console.print(
             "\(part.path): \(summary.annotations) annotations, \(summary.images) images "
               + "(\(summary.imagesWithAnnotations) annotated), \(summary.categories) categories")
         }

@@ -67,12 +67,8 @@ struct DemoCommand: ParsableCommand {
     if overwrite { try place.removeDemo() }
     let goesOn = !place.isNew
     let demo = try place.open(wanted)
-    if goesOn { Self.say("going on with the demo in \(folder) as it was started") }
+    if goesOn { Console.say("going on with the demo in \(folder) as it was started") }
     try Demo(configuration: demo, folder: place, context: context).run()
-  }
-
-  static func say(_ text: String) {
-    FileHandle.standardError.write(Data("\(text)\n".utf8))
   }
 }
 
@@ -95,7 +91,7 @@ struct Demo {
       configuration, teacher: teacher, teacherIsDone: hasTeacher, variants: variants,
       worldIsDone: FileManager.default.fileExists(atPath: teacher.data.classSplit),
       peak: roof.operationsPerSecond)
-    DemoCommand.say(plan.text(style: .detect(descriptor: 2)))
+    Console.say(plan.text(style: .detect(descriptor: 2)))
     let started = ContinuousClock.now
     try folder.drawWorlds(configuration)
     if !hasTeacher { try train(teacher) }
@@ -105,7 +101,7 @@ struct Demo {
       scores.append(
         try variant.score {
           try ValidationSession(
-            location: ModelLocation(run: variant.run, warn: DetectCommand.warn), clip: nil
+            location: ModelLocation(run: variant.run, warn: Console.warn), clip: nil
           ).run(context: context)
         })
       try TrainingSession.stopIfAsked(continuation: continuation)
@@ -122,8 +118,8 @@ struct Demo {
     try DemoReport(
       demo: configuration, folder: folder, context: context, result: result, roof: roof
     ).write()
-    print(result.text(style: .detect(descriptor: 1)))
-    print(closing(seconds, variants))
+    try Console.print(result.text(style: .detect(descriptor: 1)))
+    try Console.print(closing(seconds, variants))
   }
 
   private var hasTeacher: Bool {
@@ -142,7 +138,7 @@ struct Demo {
   }
 
   private func train(_ variant: DemoVariant) throws {
-    DemoCommand.say("\(variant.name): \(variant.teaching)")
+    Console.say("\(variant.name): \(variant.teaching)")
     let (run, resumes) = try Self.open(variant.run, yaml: variant.configuration.yaml())
     try TrainingSession(
       configuration: variant.configuration, context: context, run: run, resumes: resumes,

@@ -5,6 +5,7 @@ import Foundation
 import OpenCL
 import Reporting
 import Training
+import Workbench
 
 /// The demo's `report.html`: numbers, curves, pictures and the kernels' profile in one file.
 struct DemoReport {

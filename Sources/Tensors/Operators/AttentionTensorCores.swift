@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import OpenCL
 import Synchronization
@@ -46,13 +47,8 @@ struct AttentionCores {
     let fault = cores.fault(on: stream) ?? ""
     faults.withLock { $0[key] = fault }
     guard !fault.isEmpty else { return cores }
-    FileHandle.standardError.write(
-      Data(
-        """
-        warning: \(device.name): attention runs without tensor cores, not in \(cores.format): \
-        \(fault)
-
-        """.utf8))
+    Console.warn(
+      "\(device.name): attention runs without tensor cores, not in \(cores.format): \(fault)")
     return nil
   }
 

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import OpenCL
 import Synchronization
@@ -67,13 +68,9 @@ struct TensorCores {
     guard !fault.isEmpty else { return cores }
     // An old device without a wish is no news.
     if capability >= leastCapability || wanted != nil {
-      FileHandle.standardError.write(
-        Data(
-          """
-          warning: \(device.name): matrix products run in float32 without tensor cores, not by \
-          \(cores.label): \(fault)
-
-          """.utf8))
+      Console.warn(
+        "\(device.name): matrix products run in float32 without tensor cores, not by "
+          + "\(cores.label): \(fault)")
     }
     return nil
   }

@@ -3,8 +3,8 @@ import OpenCL
 import Tensors
 
 /// Checks of losses, boxes and the optimizer.
-enum DetectionChecks {
-  static var all: [OperatorCheck] { losses + selection + updates }
+package enum DetectionChecks {
+  package static var all: [OperatorCheck] { losses + selection + updates }
 
   private static let (rows, width) = (13, 21)
   private static let labels: [Int32] = (0..<13).map { Int32($0 * 5 % 21) }

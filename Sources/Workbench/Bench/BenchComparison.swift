@@ -2,14 +2,14 @@ import Formats
 import Foundation
 
 /// Times of another program for the same cases, to set beside ours.
-struct BenchComparison {
+package struct BenchComparison {
   private var peers: [String: (wall: Double, processor: Double)] = [:]
 
   /// Reads JSON lines with `case`, `median_s` and `cpu_s`; of equal cases the last counts.
   ///
   /// - Parameter path: The file.
   /// - Throws: `FormatError` when it cannot be read.
-  init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let file = try MappedFile(path: path)
     let text = String(decoding: file.bytes, as: UTF8.self)
     for line in text.split(separator: "\n") {
@@ -25,7 +25,7 @@ struct BenchComparison {
   ///
   /// - Parameter results: Our times.
   /// - Returns: The table.
-  func table(of results: [BenchResult]) -> String {
+  package func table(of results: [BenchResult]) -> String {
     var lines = [
       "| case | ours, cpu ms | peer, cpu ms | cpu ratio | wall ratio |",
       "| --- | ---: | ---: | ---: | ---: |",

@@ -3,6 +3,7 @@ import Formats
 import Foundation
 import KernelLibrary
 import OpenCL
+import Workbench
 
 /// `baron gpu-check`: everything that one wants to know of a new machine, in one file.
 struct GPUCheckCommand: ParsableCommand {
@@ -65,14 +66,14 @@ struct GPUCheckCommand: ParsableCommand {
     let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     var results: [CheckStep.Result] = []
     for step in steps(in: folder.path) {
-      Self.say("\(step.name) …")
+      Console.say("\(step.name) …")
       let result = try step.run(program: program, folder: folder.path, limit: limit)
       results.append(result)
-      Self.say(Self.line(result))
+      Console.say(Self.line(result))
       try AtomicFile.write(
         Data(try document(results, program: program).text(pretty: true).utf8), to: json)
     }
-    Self.say("results: \(json)")
+    Console.say("results: \(json)")
     let failed = results.filter { !$0.isGood }.map(\.step.name)
     guard failed.isEmpty else { throw CheckError(failed: failed, path: json) }
   }
@@ -147,10 +148,6 @@ struct GPUCheckCommand: ParsableCommand {
     let reason = result.errors.split(separator: "\n").last { $0.hasPrefix("error:") } ?? ""
     let status = result.timedOut ? "ended after \(seconds)" : "exit status \(result.status)"
     return "\(result.step.name): FAILED, \(status) \(reason)"
-  }
-
-  private static func say(_ text: String) {
-    FileHandle.standardError.write(Data("\(text)\n".utf8))
   }
 }
 

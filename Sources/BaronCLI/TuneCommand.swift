@@ -4,6 +4,7 @@ import Foundation
 import KernelLibrary
 import OpenCL
 import Reporting
+import Workbench
 
 /// `baron tune`: searches faster kernel parameters for a configuration on this device.
 struct TuneCommand: ParsableCommand {
@@ -89,12 +90,12 @@ struct TuneCommand: ParsableCommand {
     guard let store = TuningStore.standard else { throw TuneError.noCache }
     let context = try device.makeContext(isTuned: false)
     let key = try TuningRecord.Key(context.device, family: context.family)
-    let record = store.load(key) { DetectCommand.warn($0) } ?? TuningRecord(key: key)
+    let record = store.load(key) { Console.warn($0) } ?? TuningRecord(key: key)
     let folder = try TemporaryFolder("tune")
     defer { withExtendedLifetime(folder) {} }
     if inputs.drawn || !training.hasData {
       if !inputs.drawn {
-        DetectCommand.warn("\(config): its data is not there; drawn pictures instead")
+        Console.warn("\(config): its data is not there; drawn pictures instead")
       }
       training = try inputs.replace(in: training, folder: folder, context: context)
     }
@@ -103,12 +104,12 @@ struct TuneCommand: ParsableCommand {
       store: store,
       limits: .init(
         candidateSeconds: limit, searchSeconds: budget, classes: classes, share: share / 100,
-        rounds: rounds, steps: steps))
+        rounds: rounds, steps: steps), note: Console.say)
     let outcome = try session.run(record, again: again)
     if let json {
       try AtomicFile.write(Data(document(outcome, store).text(pretty: true).utf8), to: json)
     }
-    print(text(outcome, store), terminator: "")
+    try Console.print(text(outcome, store), terminator: "")
   }
 
   private func text(_ outcome: TuningSession.Outcome, _ store: TuningStore) -> String {

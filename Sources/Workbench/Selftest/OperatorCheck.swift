@@ -6,18 +6,18 @@ import Tensors
 ///
 /// The gradient is checked along random directions: the device's gradient times a direction against
 /// the central difference of the host's answer in double precision.
-struct OperatorCheck {
+package struct OperatorCheck {
   /// What a check found.
-  struct Outcome {
+  package struct Outcome {
     /// Largest difference, relative to the largest wanted value.
-    let error: Double
+    package let error: Double
     /// What is allowed.
-    let tolerance: Double
+    package let tolerance: Double
 
-    var isGood: Bool { error <= tolerance }
+    package var isGood: Bool { error <= tolerance }
   }
 
-  let name: String
+  package let name: String
   /// Shapes of the random inputs.
   let shapes: [[Int]]
   /// Bounds of the random inputs.
@@ -35,14 +35,14 @@ struct OperatorCheck {
   private static let step = 1e-5
 
   /// Whether the check says something about a storage of activations.
-  func applies(to type: ElementType) -> Bool { type == .float32 || activations != nil }
+  package func applies(to type: ElementType) -> Bool { type == .float32 || activations != nil }
 
   /// Runs the check, with activations stored as the stream stores them.
   ///
   /// - Parameter stream: Where it runs.
   /// - Returns: What was found.
   /// - Throws: `OpenCLError` when the device fails.
-  func run(on stream: ComputeStream) throws -> Outcome {
+  package func run(on stream: ComputeStream) throws -> Outcome {
     var random = CounterRandom(seed: 17, CounterRandom.key(name))
     func values(_ count: Int, _ low: Float, _ high: Float) -> [Float] {
       (0..<count).map { _ in Float(random.uniform(Double(low), Double(high))) }

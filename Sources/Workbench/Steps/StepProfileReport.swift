@@ -11,7 +11,7 @@ extension StepProfile {
   ///   - byPhase: Whether launches of a kernel are kept apart by phase.
   ///   - style: Where the text goes.
   /// - Returns: Lines, each with a line end.
-  func text(roof: Roof, byPhase: Bool, style: TerminalStyle) -> String {
+  package func text(roof: Roof, byPhase: Bool, style: TerminalStyle) -> String {
     let phases = PhaseUse.collect(records, hostSpans: hostSpans, wallSeconds: wallSeconds)
     return summary(roof: roof) + "\n"
       + KernelTable.text(
@@ -69,7 +69,7 @@ extension StepProfile {
   ///   - roof: What the device reaches at most.
   ///   - byPhase: Whether launches of a kernel are kept apart by phase.
   /// - Returns: One object.
-  func json(roof: Roof, byPhase: Bool) -> JSONValue {
+  package func json(roof: Roof, byPhase: Bool) -> JSONValue {
     let overlap = QueueOverlap(records)
     let phases = PhaseUse.collect(records, hostSpans: hostSpans, wallSeconds: wallSeconds)
     return .object([

@@ -2,27 +2,34 @@ import Formats
 import Foundation
 
 /// One command of the program that `baron gpu-check` runs in a process of its own.
-struct CheckStep {
+package struct CheckStep {
   /// The command's name.
-  let name: String
+  package let name: String
   let arguments: [String]
   /// Where it writes its numbers; nil when they are its standard output.
-  var file: String?
+  let file: String?
+
+  /// A command with its arguments.
+  package init(name: String, arguments: [String], file: String? = nil) {
+    self.name = name
+    self.arguments = arguments
+    self.file = file
+  }
 
   /// What a step left.
-  struct Result {
-    let step: CheckStep
+  package struct Result {
+    package let step: CheckStep
     /// The exit status; 128 and the signal when it was ended by one.
-    let status: Int32
-    let timedOut: Bool
-    let seconds: Double
-    let output, errors: String
+    package let status: Int32
+    package let timedOut: Bool
+    package let seconds: Double
+    package let output, errors: String
     /// What it measured: a document, or a list of lines; null when it left none.
-    let value: JSONValue
+    package let value: JSONValue
 
-    var isGood: Bool { status == 0 && !timedOut }
+    package var isGood: Bool { status == 0 && !timedOut }
 
-    var json: JSONValue {
+    package var json: JSONValue {
       [
         "name": .string(step.name),
         "command": .string((["baron"] + step.arguments).joined(separator: " ")),
@@ -44,7 +51,7 @@ struct CheckStep {
   ///   - limit: Seconds after which it is killed.
   /// - Returns: What it left.
   /// - Throws: `FormatError` when the program cannot be started.
-  func run(program: String, folder: String, limit: Double) throws -> Result {
+  package func run(program: String, folder: String, limit: Double) throws -> Result {
     // Files, not pipes: a full pipe would stop the program.
     func open(_ suffix: String) throws -> (path: String, handle: FileHandle) {
       let path = "\(folder)/\(name).\(suffix)"

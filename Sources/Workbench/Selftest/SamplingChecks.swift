@@ -4,8 +4,8 @@ import Foundation
 import Tensors
 
 /// Checks of the assignment of ground truth, of samples and of the losses on them.
-enum SamplingChecks {
-  static var all: [OperatorCheck] { [matching, sampling, objectness, deltas] }
+package enum SamplingChecks {
+  package static var all: [OperatorCheck] { [matching, sampling, objectness, deltas] }
 
   private static let anchors: [Box] = (0..<48).map { index in
     let (x, y) = (Float(index % 8) * 9, Float(index / 8) * 11)

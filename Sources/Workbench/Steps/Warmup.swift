@@ -9,12 +9,12 @@ import Training
 ///
 /// A step, not a list of programs: which programs and which local sizes a step needs follows from
 /// widths, sizes and the device, and only the step itself knows it for sure.
-final class Warmup {
+package final class Warmup {
   /// Programs by where they came from.
-  struct Counts {
-    let compiled, cached: Int
+  package struct Counts {
+    package let compiled, cached: Int
     /// How many of the compiled ones other processes compiled for the cache.
-    let helped: Int
+    package let helped: Int
   }
 
   /// The second step finds the queues of the first one filled and is the last that brings new
@@ -30,7 +30,7 @@ final class Warmup {
   ///
   /// - Parameter context: The device and the cache to fill.
   /// - Throws: `CocoaError` when the folder for temporary files cannot be written.
-  init(context: Context) throws {
+  package init(context: Context) throws {
     self.context = context
     folder =
       FileManager.default.temporaryDirectory.appending(
@@ -49,7 +49,7 @@ final class Warmup {
   ///   - teacher: The widths of a made-up teacher, used when `clip.folder` holds none.
   /// - Returns: How many programs there were.
   /// - Throws: What training throws.
-  func run(
+  package func run(
     _ configuration: RunConfiguration, teacher: CLIPTrainingConfiguration.Model
   ) throws -> Counts {
     var configuration = try inputs.replace(in: configuration, teacher: teacher)
@@ -70,7 +70,7 @@ final class Warmup {
   /// - Parameter configuration: What is trained; paths do not matter.
   /// - Returns: How many programs there were.
   /// - Throws: What training throws.
-  func run(_ configuration: CLIPTrainingConfiguration) throws -> Counts {
+  package func run(_ configuration: CLIPTrainingConfiguration) throws -> Counts {
     var configuration = try inputs.replace(in: configuration)
     advance()
     configuration.training.iterations = Self.steps + 1

@@ -2,8 +2,8 @@ import Foundation
 import Tensors
 
 /// Checks of the operators that networks are made of.
-enum LayerChecks {
-  static var all: [OperatorCheck] { products + convolutions + norms + elements + maps }
+package enum LayerChecks {
+  package static var all: [OperatorCheck] { products + convolutions + norms + elements + maps }
 
   private static var products: [OperatorCheck] {
     let (m, n, k) = (37, 29, 45)

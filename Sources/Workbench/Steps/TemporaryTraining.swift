@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import KernelLibrary
 import OpenCL
@@ -5,7 +6,7 @@ import Tensors
 import Training
 
 /// A training that makes some steps in a temporary folder and saves nothing.
-enum TemporaryTraining {
+package enum TemporaryTraining {
   case detector(RunConfiguration)
   case clip(CLIPTrainingConfiguration)
 
@@ -26,7 +27,7 @@ enum TemporaryTraining {
   ///   - name: A preset or a YAML file; a file is a detector's.
   ///   - overrides: `section.key=value`.
   /// - Throws: `ConfigurationError`.
-  init(_ name: String, overrides: [String]) throws {
+  package init(_ name: String, overrides: [String]) throws {
     self =
       Preset.names(of: .clip).contains(name)
       ? .clip(try .load(name, overrides: overrides))
@@ -34,7 +35,7 @@ enum TemporaryTraining {
   }
 
   /// How activations are stored.
-  var precision: Precision {
+  package var precision: Precision {
     switch self {
     case .detector(let configuration): configuration.training.precision
     case .clip(let configuration): configuration.training.precision
@@ -42,7 +43,7 @@ enum TemporaryTraining {
   }
 
   /// Whether the pictures' annotations are there.
-  var hasData: Bool {
+  package var hasData: Bool {
     let paths =
       switch self {
       case .detector(let configuration):
@@ -60,7 +61,7 @@ enum TemporaryTraining {
   ///   - teacher: The sizes of a made-up teacher.
   /// - Returns: The training.
   /// - Throws: What drawing and writing throw.
-  func drawn(
+  package func drawn(
     _ inputs: DrawnInputs, teacher: CLIPTrainingConfiguration.Model
   ) throws -> TemporaryTraining {
     switch self {
@@ -108,7 +109,7 @@ enum TemporaryTraining {
         run: try RunFolder.create(at: folder, yaml: configuration.yaml()), context: context,
         profiler: profiler
       ) { event in
-        if case .warning(let text) = event { DetectCommand.warn(text) }
+        if case .warning(let text) = event { Console.warn(text) }
       }
       let streams = [trainer.step.student, trainer.step.teacher]
       try run(Parts(streams: streams, library: trainer.step.student.library)) {
@@ -133,14 +134,14 @@ enum TemporaryTraining {
 }
 
 /// A temporary folder that goes when the last holder does.
-final class TemporaryFolder {
-  let path: String
+package final class TemporaryFolder {
+  package let path: String
 
   /// Makes the folder.
   ///
   /// - Parameter purpose: Part of its name.
   /// - Throws: `CocoaError` when the folder for temporary files cannot be written.
-  init(_ purpose: String) throws {
+  package init(_ purpose: String) throws {
     path =
       FileManager.default.temporaryDirectory.appending(
         path: "baron-\(purpose)-\(UUID().uuidString)"

@@ -3,9 +3,9 @@ import OpenCL
 import Tensors
 
 /// One thing to time.
-struct BenchCase {
+package struct BenchCase {
   /// The name, equal to that of the PyTorch yardstick's case.
-  let name: String
+  package let name: String
   /// Useful arithmetic of one call in 10^9 operations (a multiply-add is 2), or nil.
   let gflop: Double?
   /// Least traffic: every operand read once, every result written once; nil for whole models.
@@ -23,7 +23,7 @@ struct BenchCase {
   let prepare: (ComputeStream) throws -> () throws -> Void
 
   /// All cases, in the order in which they run.
-  static var all: [BenchCase] {
+  package static var all: [BenchCase] {
     matrixCases + convolutionCases + attentionCases + rowCases + detectionCases + contrastCases
       + encoderCases + detectorCases + ownCases + anchorCases + roofCases
   }
@@ -34,7 +34,7 @@ struct BenchCase {
   ///   - patterns: Names or shell patterns.
   ///   - isGPU: Whether large cases match patterns too, and not only their names.
   /// - Returns: The cases in their order.
-  static func matching(_ patterns: [String], isGPU: Bool) -> [BenchCase] {
+  package static func matching(_ patterns: [String], isGPU: Bool) -> [BenchCase] {
     all.filter { item in
       patterns.contains {
         item.isLarge && !isGPU ? $0 == item.name : fnmatch($0, item.name, 0) == 0

@@ -4,34 +4,47 @@ import Reporting
 import Tensors
 
 /// Searches kernel parameters for one configuration's training step.
-struct TuningSession {
+package struct TuningSession {
   /// How far a search goes.
-  struct Limits {
+  package struct Limits {
     /// Seconds that the first run of a candidate, with compiling, may take.
-    var candidateSeconds = 2.0
+    let candidateSeconds: Double
     /// Seconds after which no new search starts; nil for no end.
-    var searchSeconds: Double?
+    let searchSeconds: Double?
     /// Classes of products at most.
-    var classes = 32
+    let classes: Int
     /// The share of the products' time that is searched, from 0 to 1.
-    var share = 0.95
+    let share: Double
     /// Rounds of the final comparison, of each kind.
-    var rounds = 3
+    let rounds: Int
     /// Measured steps of a round.
-    var steps = 3
+    let steps: Int
+
+    /// Limits of a search.
+    package init(
+      candidateSeconds: Double, searchSeconds: Double?, classes: Int, share: Double, rounds: Int,
+      steps: Int
+    ) {
+      self.candidateSeconds = candidateSeconds
+      self.searchSeconds = searchSeconds
+      self.classes = classes
+      self.share = share
+      self.rounds = rounds
+      self.steps = steps
+    }
   }
 
   /// What came of it.
-  struct Outcome {
-    let record: TuningRecord
+  package struct Outcome {
+    package let record: TuningRecord
     /// The products of a step, the largest share of time first.
-    let uses: [MatrixRecorder.Use]
+    package let uses: [MatrixRecorder.Use]
     /// How many of them were searched, now or earlier.
-    let searched: Int
+    package let searched: Int
     /// Whether time ran out before all were.
-    let isPartial: Bool
+    package let isPartial: Bool
     /// Whole steps; nil when no class has parameters better than the shipped ones.
-    let comparison: TuningRecord.Comparison?
+    package let comparison: TuningRecord.Comparison?
   }
 
   let training: TemporaryTraining
@@ -41,7 +54,20 @@ struct TuningSession {
   let store: TuningStore
   let limits: Limits
   /// Gets one line about what happens.
-  var note: (String) -> Void = { FileHandle.standardError.write(Data("\($0)\n".utf8)) }
+  let note: (String) -> Void
+
+  /// A search for a training's step.
+  package init(
+    training: TemporaryTraining, name: String, context: Context, store: TuningStore,
+    limits: Limits, note: @escaping (String) -> Void
+  ) {
+    self.training = training
+    self.name = name
+    self.context = context
+    self.store = store
+    self.limits = limits
+    self.note = note
+  }
 
   /// Records, searches what is not known yet, compares and decides.
   ///
@@ -50,7 +76,7 @@ struct TuningSession {
   ///   - again: Whether to forget what is known of this configuration's products.
   /// - Returns: The outcome; saved.
   /// - Throws: What training, the device or the store throw; what was saved stays.
-  func run(_ record: TuningRecord, again: Bool) throws -> Outcome {
+  package func run(_ record: TuningRecord, again: Bool) throws -> Outcome {
     var record = record
     context.tuning = nil
     note("recording the matrix products of a step")

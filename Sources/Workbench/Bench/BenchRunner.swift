@@ -4,7 +4,7 @@ import OpenCL
 import Tensors
 
 /// What was measured of one case; times are of one call.
-struct BenchResult {
+package struct BenchResult {
   let name: String
   let medianSeconds, leastSeconds, mostSeconds: Double
   /// Processor time of all threads, median.
@@ -14,33 +14,46 @@ struct BenchResult {
 }
 
 /// How to measure.
-struct BenchSettings {
+package struct BenchSettings {
   /// Names or shell patterns.
-  var patterns = ["*"]
+  let patterns: [String]
   /// Samples taken.
-  var samples = 7
+  let samples: Int
   /// Untimed calls before.
-  var warmup = 2
+  let warmup: Int
   /// Least length of a sample; short cases repeat inside it.
-  var sampleSeconds = 0.05
+  let sampleSeconds: Double
   /// Where to append the lines, or nil.
-  var path: String?
+  let path: String?
+
+  /// How a user wants it measured.
+  package init(
+    patterns: [String], samples: Int, warmup: Int, sampleSeconds: Double, path: String?
+  ) {
+    self.patterns = patterns
+    self.samples = samples
+    self.warmup = warmup
+    self.sampleSeconds = sampleSeconds
+    self.path = path
+  }
 }
 
-/// Measures the cases whose names match, printing one JSON line for each.
+/// Measures the cases whose names match.
 ///
 /// - Parameters:
 ///   - settings: What to measure and how.
 ///   - stream: Where to run.
+///   - show: Gets one JSON line for each case.
 /// - Returns: What was measured, in order.
-/// - Throws: `OpenCLError`, or an error of the file system.
-func runBench(_ settings: BenchSettings, on stream: ComputeStream) throws -> [BenchResult] {
+/// - Throws: `OpenCLError`, an error of the file system, or what `show` throws.
+package func runBench(
+  _ settings: BenchSettings, on stream: ComputeStream, show: (String) throws -> Void
+) throws -> [BenchResult] {
   var results: [BenchResult] = []
   for item in BenchCase.matching(settings.patterns, isGPU: stream.device.isGPU) {
     let result = try measure(item, settings, on: stream)
     let line = describe(result, of: item, settings, on: stream).text()
-    print(line)
-    fflush(nil)
+    try show(line)
     if let path = settings.path { try append(line + "\n", to: path) }
     results.append(result)
   }

@@ -5,7 +5,7 @@ import Tensors
 import Training
 
 /// What was measured of some training steps.
-struct StepProfile {
+package struct StepProfile {
   /// Bytes that a queue's pool had in use at most.
   struct Memory {
     let queue: String
@@ -16,10 +16,10 @@ struct StepProfile {
   let device: Device
   let steps: Int
   /// From the end of the warm-up to the end of the last step, on the device too.
-  let wallSeconds: Double
-  let records: [Profiler.Record]
-  let hostSpans: [Profiler.HostSpan]
-  let clockOffset: Int64
+  package let wallSeconds: Double
+  package let records: [Profiler.Record]
+  package let hostSpans: [Profiler.HostSpan]
+  package let clockOffset: Int64
   /// Host reads by queue, over all steps.
   let reads: [(queue: String, count: Int)]
   let memory: [Memory]
@@ -36,7 +36,7 @@ struct StepProfile {
   ///   - steps: Measured steps.
   /// - Returns: The measurement.
   /// - Throws: What training throws.
-  static func measure(
+  package static func measure(
     _ training: TemporaryTraining, on context: Context, warmup: Int, steps: Int
   ) throws -> StepProfile {
     let profiler = Profiler()

@@ -11,14 +11,24 @@ import Training
 /// training steps run where the data is not.
 ///
 /// The pictures are square, with the larger of the configured short sides. Losses mean nothing.
-struct DrawnInputs {
+package struct DrawnInputs {
   /// Where pictures and teacher are written.
   let folder: String
   let context: Context
   /// Blocks of a made-up teacher's towers at most; nil makes as many as the sizes say.
-  var mostLayers: Int?
+  let mostLayers: Int?
   /// Gets one line when a teacher is made up.
-  var note: (String) -> Void = { _ in }
+  let note: (String) -> Void
+
+  /// Drawn pictures and teacher below a folder.
+  package init(
+    folder: String, context: Context, mostLayers: Int? = nil, note: @escaping (String) -> Void
+  ) {
+    self.folder = folder
+    self.context = context
+    self.mostLayers = mostLayers
+    self.note = note
+  }
 
   /// A detector's configuration that trains on drawn pictures.
   ///
