@@ -23,13 +23,18 @@ let package = Package(
     .target(name: "CKernels"),
     // Row 1: bytes and pixels only.
     .target(name: "Formats", dependencies: ["CZlib"]),
+    .target(name: "Geometry"),
     .target(name: "Masks", dependencies: ["Formats"]),
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
-    .target(name: "Datasets", dependencies: ["Formats", "Masks", "CTurboJPEG", "CPNG"]),
+    .target(name: "Annotations", dependencies: ["Formats", "Geometry", "Masks"]),
+    .target(
+      name: "Pictures", dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG"]),
     .target(name: "Evaluation", dependencies: ["Formats", "Masks"]),
-    // Rows 3 to 5: kernels, tensors, layers.
+    // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
+    .target(
+      name: "Loading", dependencies: ["Formats", "Geometry", "Masks", "Annotations", "Pictures"]),
     .target(name: "KernelLibrary", dependencies: ["Formats", "OpenCL", "CKernels"]),
     .target(name: "Tensors", dependencies: ["Formats", "OpenCL", "KernelLibrary"]),
     .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
@@ -43,12 +48,14 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Formats", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Datasets", "Evaluation",
-        "Tensors", "Layers", "CLIP", "Detection", "Baron", "Yams",
+        "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
+        "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Baron",
+        "Yams",
       ],
       resources: [.embedInCode("Presets")]),
     .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
-    .target(name: "DemoWorld", dependencies: ["Formats", "Masks", "Datasets"]),
+    .target(
+      name: "DemoWorld", dependencies: ["Formats", "Geometry", "Masks", "Annotations", "Pictures"]),
     .target(
       name: "Workbench",
       dependencies: [
@@ -59,9 +66,9 @@ let package = Package(
     .executableTarget(
       name: "BaronCLI",
       dependencies: [
-        "Formats", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Datasets", "Evaluation",
-        "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting", "DemoWorld",
-        "Workbench",
+        "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
+        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting",
+        "DemoWorld", "Workbench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -74,7 +81,14 @@ let package = Package(
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "MasksTests", dependencies: ["Masks", "Formats"]),
     .testTarget(
-      name: "DatasetsTests", dependencies: ["Datasets", "Masks", "Formats", "TestSupport"]),
+      name: "AnnotationsTests",
+      dependencies: ["Annotations", "Pictures", "Geometry", "Masks", "Formats", "TestSupport"]),
+    .testTarget(
+      name: "PicturesTests",
+      dependencies: ["Pictures", "Annotations", "Geometry", "TestSupport"]),
+    .testTarget(
+      name: "LoadingTests",
+      dependencies: ["Loading", "Annotations", "Pictures", "Geometry", "TestSupport"]),
     .testTarget(
       name: "EvaluationTests", dependencies: ["Evaluation", "Masks", "Formats", "TestSupport"]),
     .testTarget(
@@ -102,20 +116,20 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "DemoWorld", "Baron", "CLIP", "Detection", "Datasets", "Evaluation", "Layers",
-        "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
+        "Training", "DemoWorld", "Baron", "CLIP", "Detection", "Annotations", "Pictures", "Loading",
+        "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
       ]),
     .testTarget(
       name: "ReportingTests",
       dependencies: [
-        "Reporting", "DemoWorld", "Datasets", "Evaluation", "Formats", "OpenCL", "Tensors",
-        "TestSupport",
+        "Reporting", "DemoWorld", "Annotations", "Pictures", "Geometry", "Evaluation", "Formats",
+        "OpenCL", "Tensors", "TestSupport",
       ]),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "BaronCLI", "Checkpoints", "Formats", "Masks", "Datasets", "OpenCL", "KernelLibrary",
-        "TestSupport",
+        "BaronCLI", "Checkpoints", "Formats", "Masks", "Annotations", "Pictures", "Geometry",
+        "OpenCL", "KernelLibrary", "TestSupport",
       ]),
   ],
   swiftLanguageModes: [.v6],

@@ -1,7 +1,7 @@
-import Datasets
 import Evaluation
 import Formats
 import Foundation
+import Pictures
 import Reporting
 import Training
 
@@ -45,7 +45,7 @@ struct DetectionSession {
         for (index, result) in zip(range, ImageDecoder.decode(Array(files[range]))) {
           switch result {
           case .success(let image): pictures.append((index, image))
-          case .failure(let error as DatasetError):
+          case .failure(let error as PictureError):
             firstReason = firstReason ?? "\(error)"
             // A lone file's reason is the error of the whole command.
             if files.count > 1 { line.note("warning: \(error)") }

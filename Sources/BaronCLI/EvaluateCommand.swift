@@ -1,5 +1,5 @@
+import Annotations
 import ArgumentParser
-import Datasets
 import Evaluation
 import Formats
 import Foundation

@@ -1,6 +1,7 @@
-import Datasets
+import Annotations
 import Formats
 import Foundation
+import Pictures
 import Synchronization
 
 /// A small invented world of shapes as an ordinary COCO data set.

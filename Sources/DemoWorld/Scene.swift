@@ -1,5 +1,6 @@
-import Datasets
 import Formats
+import Geometry
+import Pictures
 
 /// A picture's content: objects in clusters, most clusters from one theme.
 ///

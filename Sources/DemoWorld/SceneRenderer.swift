@@ -1,7 +1,7 @@
-import Datasets
 import Formats
 import Foundation
 import Masks
+import Pictures
 
 extension Scene {
   /// Paints the scene.

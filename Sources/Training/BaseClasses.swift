@@ -1,5 +1,5 @@
+import Annotations
 import CLIP
-import Datasets
 
 extension RunConfiguration {
   /// For each name whether the combined scores of two heads lean on the main one: it is a base class

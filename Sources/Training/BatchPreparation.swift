@@ -1,6 +1,6 @@
 import Baron
-import Datasets
 import Detection
+import Loading
 import Tensors
 
 /// Carries decoded samples to the device (design 6, step 1).

@@ -1,4 +1,4 @@
-import Datasets
+import Annotations
 import Foundation
 
 /// Where a trained model lies: the checkpoint of a run, or a weight file with its configuration.

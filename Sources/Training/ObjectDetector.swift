@@ -1,10 +1,12 @@
 import CLIP
 import Checkpoints
-import Datasets
 import Detection
 import Foundation
+import Geometry
 import Layers
+import Loading
 import Masks
+import Pictures
 import Tensors
 
 /// A trained model with a vocabulary, ready to find objects in photographs.

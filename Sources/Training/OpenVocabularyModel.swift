@@ -1,7 +1,7 @@
+import Annotations
 import Baron
 import CLIP
 import Checkpoints
-import Datasets
 import Detection
 import Layers
 import Tensors

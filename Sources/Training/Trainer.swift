@@ -1,11 +1,11 @@
 import Baron
 import CLIP
 import Checkpoints
-import Datasets
 import Evaluation
 import Foundation
 import KernelLibrary
 import Layers
+import Loading
 import OpenCL
 import Tensors
 

@@ -1,4 +1,5 @@
-import Datasets
+import Annotations
+import Loading
 
 /// The data sets of a run with their classes.
 public struct TrainingData: Sendable {

@@ -1,7 +1,7 @@
 import Baron
-import Datasets
 import Detection
 import Layers
+import Loading
 import OpenCL
 import Tensors
 

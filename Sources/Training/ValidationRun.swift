@@ -1,5 +1,6 @@
-import Datasets
+import Annotations
 import Evaluation
+import Pictures
 
 /// Detects on a validation set and scores the result by the open-vocabulary protocol
 /// (spec evaluation 5.2).
@@ -52,7 +53,7 @@ public struct ValidationRun: Sendable {
         {
           switch picture {
           case .success(let image): read.append((records[index].id, image))
-          case .failure(let error as DatasetError): warn("\(error)")
+          case .failure(let error as PictureError): warn("\(error)")
           case .failure(let error): throw error
           }
         }

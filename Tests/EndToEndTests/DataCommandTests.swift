@@ -1,4 +1,4 @@
-import Datasets
+import Annotations
 import Formats
 import Foundation
 import TestSupport

@@ -1,6 +1,6 @@
-import Datasets
 import Formats
 import Foundation
+import Pictures
 import TestSupport
 import Testing
 

@@ -1,7 +1,8 @@
-import Datasets
 import Formats
 import Foundation
+import Geometry
 import Masks
+import Pictures
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
-import Datasets
+import Annotations
 import Foundation
+import Pictures
 import Testing
 
 /// `baron world` needs nothing but the program.

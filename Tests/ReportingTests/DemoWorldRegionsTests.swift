@@ -1,6 +1,7 @@
-import Datasets
+import Annotations
 import Formats
 import Foundation
+import Pictures
 import Testing
 
 @testable import DemoWorld

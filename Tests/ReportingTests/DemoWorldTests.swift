@@ -1,6 +1,8 @@
-import Datasets
+import Annotations
 import DemoWorld
 import Foundation
+import Geometry
+import Pictures
 import Testing
 
 @Suite struct DemoWorldTests {

@@ -1,4 +1,4 @@
-import Datasets
+import Annotations
 import Foundation
 import TestSupport
 import Testing

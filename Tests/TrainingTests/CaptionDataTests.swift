@@ -1,5 +1,5 @@
-import Datasets
 import Foundation
+import Loading
 import TestSupport
 import Testing
 
@@ -109,7 +109,7 @@ struct CaptionDataTests {
     world.configuration.data.captionImages = wrong
     try TestDevice.withContext(poisoned: false) { context in
       let trainer = try world.trainer("run", on: context)
-      let error = #expect(throws: DatasetError.self) { try trainer.train() }
+      let error = #expect(throws: StreamError.self) { try trainer.train() }
       let text = line(of: try #require(error))
       #expect(text.contains("\"captions\"") && text.contains("no usable image in \(wrong)"))
     }

@@ -1,6 +1,7 @@
-import Datasets
 import Foundation
+import Loading
 import OpenCL
+import Pictures
 import Tensors
 import TestSupport
 import Testing

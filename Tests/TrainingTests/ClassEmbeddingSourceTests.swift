@@ -1,8 +1,8 @@
 import CLIP
 import Checkpoints
-import Datasets
 import Foundation
 import Layers
+import Pictures
 import Tensors
 import TestSupport
 import Testing

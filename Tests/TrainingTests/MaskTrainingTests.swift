@@ -1,6 +1,7 @@
-import Datasets
 import Detection
 import Foundation
+import Loading
+import Pictures
 import Tensors
 import TestSupport
 import Testing
@@ -109,7 +110,7 @@ struct MaskTrainingTests {
       let trainer = try world.trainer("run", on: context) { event in
         if case .warning(let text) = event { warnings.append(text) }
       }
-      let error = #expect(throws: DatasetError.self) { try trainer.train() }
+      let error = #expect(throws: StreamError.self) { try trainer.train() }
       #expect(error.map { "\($0)".contains("no usable image") } == true)
     }
   }

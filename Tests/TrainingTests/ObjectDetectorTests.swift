@@ -1,5 +1,5 @@
-import Datasets
 import Foundation
+import Pictures
 import Tensors
 import TestSupport
 import Testing

@@ -1,6 +1,6 @@
 import Baron
-import Datasets
 import Layers
+import Loading
 import Tensors
 import TestSupport
 import Testing

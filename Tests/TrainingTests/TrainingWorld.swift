@@ -1,7 +1,7 @@
-import Datasets
 import Formats
 import Foundation
 import OpenCL
+import Pictures
 import TestSupport
 
 @testable import Training

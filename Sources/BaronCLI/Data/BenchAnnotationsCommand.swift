@@ -1,5 +1,5 @@
+import Annotations
 import ArgumentParser
-import Datasets
 import Formats
 import Foundation
 

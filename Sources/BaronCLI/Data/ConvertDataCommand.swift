@@ -1,5 +1,5 @@
+import Annotations
 import ArgumentParser
-import Datasets
 import Formats
 
 /// `baron convert-data`: annotations of other layouts as COCO files.

@@ -1,8 +1,10 @@
-import Datasets
+import Annotations
 import DemoWorld
 import Detection
 import Evaluation
 import Foundation
+import Geometry
+import Pictures
 import Training
 
 /// Pictures of scenes: what is there and what each detector finds.

@@ -1,4 +1,3 @@
-import Datasets
 import DemoWorld
 import Formats
 import Foundation

@@ -1,5 +1,4 @@
 import CLIP
-import Datasets
 import Formats
 import Foundation
 import KernelLibrary

@@ -1,6 +1,9 @@
+import Annotations
 import CLIP
-import Datasets
 import Formats
+import Geometry
+import Loading
+import Pictures
 import Tensors
 
 /// The pairs that a CLIP model learns from, a batch at a time.
@@ -134,7 +137,7 @@ final class CLIPTrainingData {
       let index = regions.pairs[pair].imageIndex
       do {
         return (pair, try image(index))
-      } catch let error as DatasetError {
+      } catch let error as PictureError {
         if unreadable.insert(index).inserted { warn("\(error)") }
         guard attempts < Self.mostReplacements else { throw error }
       }

@@ -1,8 +1,10 @@
+import Annotations
 import CLIP
 import Checkpoints
-import Datasets
 import Formats
+import Geometry
 import Layers
+import Pictures
 import Tensors
 
 /// How well a CLIP model names objects that are cut out by their boxes.

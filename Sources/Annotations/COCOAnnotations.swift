@@ -1,0 +1,234 @@
+import Formats
+import Geometry
+
+/// The classes, images and boxes of a COCO-format detection file, filtered for training (spec 4.5).
+///
+/// LVIS files are read as well: an image without `file_name` takes the last folder and the name of
+/// `coco_url`, and a missing `iscrowd` means no crowd. Masks stay in the file: ``SegmentationReader`` gets them with
+/// ``index``. The index of a large file is kept in the user's cache (``AnnotationIndexCache``).
+public struct COCOAnnotations: Sendable {
+  /// One class of the file.
+  public struct Category: Sendable, Equatable {
+    /// The id that the file uses, sparse in COCO.
+    public let id: Int
+    /// The name.
+    public let name: String
+    /// LVIS frequency: "f", "c" or "r"; nil elsewhere.
+    public let frequency: String?
+
+    /// Creates a class.
+    ///
+    /// - Parameters:
+    ///   - id: The id that the file uses.
+    ///   - name: The name.
+    ///   - frequency: The LVIS frequency, if any.
+    public init(id: Int, name: String, frequency: String? = nil) {
+      self.id = id
+      self.name = name
+      self.frequency = frequency
+    }
+  }
+
+  /// One box of an image.
+  public struct Object: Sendable, Equatable {
+    /// The annotation's id.
+    public let id: Int
+    /// The box in pixels of the original image, not clipped to it.
+    public let box: BoundingBox
+    /// The index of the class in ``COCOAnnotations/categories``.
+    public let label: Int
+    /// The area that the file gives (of the mask), or width times height, in square pixels.
+    public let area: Double
+    /// The annotation's position in the file's index; nil when it is of no file.
+    public let position: Int?
+
+    /// Creates a box.
+    ///
+    /// - Parameters:
+    ///   - id: The annotation's id.
+    ///   - box: The box in pixels of the original image.
+    ///   - label: The index of the class.
+    ///   - area: The area in square pixels.
+    ///   - position: The annotation's position in the file's index, if it is of a file.
+    public init(id: Int, box: BoundingBox, label: Int, area: Double, position: Int? = nil) {
+      self.position = position
+      self.id = id
+      self.box = box
+      self.label = label
+      self.area = area
+    }
+
+    /// Whether two objects say the same, wherever they stand in their files.
+    public static func == (one: Object, other: Object) -> Bool {
+      one.id == other.id && one.box == other.box && one.label == other.label
+        && one.area == other.area
+    }
+  }
+
+  /// One image with its boxes or captions.
+  public struct ImageRecord: Sendable, Equatable {
+    /// The image's id.
+    public let id: Int
+    /// The file's name below the image folder.
+    public let fileName: String
+    /// The width in pixels.
+    public let width: Int
+    /// The height in pixels.
+    public let height: Int
+    /// The boxes that train, in file order.
+    public internal(set) var objects: [Object]
+    /// The crowd boxes: never positive, never in the distillation list, no protection from being
+    /// background.
+    public internal(set) var crowds: [Object]
+    /// The classes of all annotations that the file has for the image, those of crowd and dropped
+    /// boxes included: the image filter of the reference counts them.
+    public internal(set) var annotatedLabels: Set<Int>
+    /// The sentences that describe it, when the file is one of captions.
+    public internal(set) var captions: [String] = []
+
+    /// Creates an image.
+    ///
+    /// - Parameters:
+    ///   - id: The image's id.
+    ///   - fileName: The file's name below the image folder.
+    ///   - width: The width in pixels.
+    ///   - height: The height in pixels.
+    ///   - objects: The boxes.
+    ///   - crowds: The crowd boxes.
+    public init(
+      id: Int, fileName: String, width: Int, height: Int, objects: [Object] = [],
+      crowds: [Object] = []
+    ) {
+      self.id = id
+      self.fileName = fileName
+      self.width = width
+      self.height = height
+      self.objects = objects
+      self.crowds = crowds
+      annotatedLabels = Set((objects + crowds).map(\.label))
+    }
+  }
+
+  /// The file's path.
+  public let path: String
+  /// All that the file says, in columns, nothing filtered: the way to masks and LVIS fields.
+  public let index: AnnotationIndex
+  /// The classes by ascending id; a label is an index into this list.
+  public let categories: [Category]
+  /// The images in file order, those without boxes included.
+  public let images: [ImageRecord]
+  /// What was kept and dropped.
+  public let report: LoadReport
+
+  /// Loads and filters a file.
+  ///
+  /// - Parameters:
+  ///   - path: The file's path.
+  ///   - names: The classes whose boxes are kept, nil for all; labels keep their numbers.
+  /// - Throws: ``DatasetError`` for a missing, truncated or malformed file, repeated ids, an
+  ///   annotation of an unknown image, a file without images, in LVIS an unknown class, or an unknown
+  ///   name.
+  public init(path: String, keeping names: [String]? = nil) throws {
+    try self.init(try AnnotationIndex(path: path), keeping: names)
+  }
+
+  /// Filters an indexed file.
+  ///
+  /// - Parameters:
+  ///   - index: The file's index.
+  ///   - names: The classes whose boxes are kept, nil for all; labels keep their numbers.
+  /// - Throws: ``DatasetError`` for an unknown name.
+  public init(_ index: AnnotationIndex, keeping names: [String]? = nil) throws {
+    let path = index.path
+    let categories = index.categories
+    let wanted = try names.map { Set(try categories.labels(of: $0, source: path)) }
+    var images = (0..<index.imageCount).map { index.image(at: $0) }
+    var report = LoadReport()
+    for number in 0..<index.annotationCount {
+      let entry = index.annotation(at: number)
+      let position = entry.image
+      let label = entry.label
+      if let label, let wanted, !wanted.contains(label) {
+        report.otherClasses += 1
+        continue
+      }
+      if let label { images[position].annotatedLabels.insert(label) }
+      if entry.area == nil { report.computeArea(annotation: entry.id) }
+      let area = entry.area ?? entry.width * entry.height
+      if let fault = Self.fault(of: entry, area: area, in: images[position]) {
+        report.drop(fault, annotation: entry.id)
+        continue
+      }
+      guard let label else {
+        report.drop(.unknownCategory, annotation: entry.id)
+        continue
+      }
+      let box = BoundingBox(
+        x1: Float(entry.x), y1: Float(entry.y), x2: Float(entry.x + entry.width),
+        y2: Float(entry.y + entry.height))
+      let object = Object(id: entry.id, box: box, label: label, area: area, position: number)
+      if entry.isCrowd {
+        images[position].crowds.append(object)
+        report.crowdBoxes += 1
+      } else {
+        images[position].objects.append(object)
+        report.boxes += 1
+      }
+    }
+    report.images = images.count
+    report.imagesWithoutBoxes = images.count { $0.objects.isEmpty }
+    self.path = path
+    self.index = index
+    self.categories = categories
+    self.images = images
+    self.report = report
+  }
+
+  /// Why a box cannot train, or nil; emptiness first, so that its message is the helpful one.
+  private static func fault(
+    of entry: AnnotationIndex.Annotation, area: Double, in image: ImageRecord
+  ) -> LoadReport.Drop? {
+    if area <= 0 || entry.width <= 0 || entry.height <= 0 { return .emptyArea }
+    let shared = (
+      min(entry.x + entry.width, Double(image.width)) - max(entry.x, 0),
+      min(entry.y + entry.height, Double(image.height)) - max(entry.y, 0)
+    )
+    if shared.0 <= 0 || shared.1 <= 0 { return .outsideImage }
+    if entry.width < 1 { return .tooNarrow }
+    return entry.height < 1 ? .tooLow : nil
+  }
+
+  /// The images of a stream (spec 4.5, image filter).
+  ///
+  /// - Parameters:
+  ///   - labels: Keep images with an annotation of one of these classes; nil keeps all images.
+  ///   - minimumSide: The smallest width and height kept, in pixels.
+  /// - Returns: Indices into ``images``, ascending.
+  public func imageIndices(annotatedWith labels: Set<Int>?, minimumSide: Int) -> [Int] {
+    images.indices.filter { index in
+      let image = images[index]
+      guard min(image.width, image.height) >= minimumSide else { return false }
+      return labels.map { !image.annotatedLabels.isDisjoint(with: $0) } ?? true
+    }
+  }
+}
+
+extension [COCOAnnotations.Category] {
+  /// The labels of class names.
+  ///
+  /// - Parameters:
+  ///   - names: The names, spelt as in the file.
+  ///   - source: The file, for the error.
+  /// - Returns: One label for each name.
+  /// - Throws: ``DatasetError`` with the nearest name when one is not in the list.
+  public func labels(of names: [String], source: String) throws -> [Int] {
+    let table = Dictionary(enumerated().map { ($0.element.name, $0.offset) }) { first, _ in first }
+    return try names.map { name in
+      guard let label = table[name] else {
+        throw DatasetError.unknownClass(
+          name: name, source: source, nearest: NearestName.of(name, among: map(\.name)))
+      }
+      return label
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import Formats
+
+/// Why annotations could not be read; the description is one line with file, place, field and remedy.
+public enum DatasetError: Error, CustomStringConvertible, Equatable {
+  /// A record of an annotation file is wrong. `place` is for example "annotations[12] (id 831)" and
+  /// `field` the key; both may be empty.
+  case record(file: String, place: String, field: String, reason: String)
+  /// A class name is not in the list that it must come from.
+  case unknownClass(name: String, source: String, nearest: String?)
+
+  /// One line: what, where, remedy.
+  public var description: String {
+    switch self {
+    case .record(let file, let place, let field, let reason):
+      let parts = [file, place, field.isEmpty ? "" : "\"\(field)\"", reason]
+      return parts.filter { !$0.isEmpty }.joined(separator: ": ")
+    case .unknownClass(let name, let source, let nearest):
+      let hint = nearest.map { "; did you mean \"\($0)\"?" } ?? ""
+      return "\(source): there is no class \"\(name)\"\(hint)"
+    }
+  }
+}
+
+/// Finds the name that a misspelt one was meant to be.
+enum NearestName {
+  /// The candidate with the smallest edit distance, when it is close enough to be meant.
+  static func of(_ name: String, among candidates: [String]) -> String? {
+    let limit = max(2, name.count / 2)
+    let ranked = candidates.map { ($0, distance(name.lowercased(), $0.lowercased())) }
+    guard let best = ranked.min(by: { $0.1 < $1.1 }), best.1 <= limit else { return nil }
+    return best.0
+  }
+
+  /// The number of insertions, deletions and replacements between two words (Levenshtein).
+  static func distance(_ first: String, _ second: String) -> Int {
+    let second = Array(second)
+    var row = Array(0...second.count)
+    for (line, character) in first.enumerated() {
+      var diagonal = row[0]
+      row[0] = line + 1
+      for (column, other) in second.enumerated() {
+        let replaced = diagonal + (character == other ? 0 : 1)
+        diagonal = row[column + 1]
+        row[column + 1] = min(replaced, diagonal + 1, row[column] + 1)
+      }
+    }
+    return row[second.count]
+  }
+}

@@ -1,0 +1,49 @@
+import Formats
+import Geometry
+
+/// The sizes and the flip that training draws from (spec 4.5).
+public struct Augmentation: Sendable, Equatable {
+  /// The bound of the long side in pixels.
+  public var longSide: Int
+  /// The bounds of the short side in pixels, one drawn uniformly for each image.
+  public var shortSides: [Int]
+  /// The probability of a horizontal flip.
+  public var flipProbability: Double
+
+  /// Creates an augmentation.
+  ///
+  /// - Parameters:
+  ///   - longSide: The bound of the long side in pixels.
+  ///   - shortSides: The bounds of the short side in pixels, at least one.
+  ///   - flipProbability: The probability of a horizontal flip.
+  public init(longSide: Int, shortSides: [Int], flipProbability: Double) {
+    precondition(
+      longSide > 0 && !shortSides.isEmpty && shortSides.allSatisfy { $0 > 0 },
+      "an augmentation needs positive sides, not \(longSide) and \(shortSides)")
+    self.longSide = longSide
+    self.shortSides = shortSides
+    self.flipProbability = flipProbability
+  }
+
+  /// Draws the transform of one image, a pure function of its arguments.
+  ///
+  /// - Parameters:
+  ///   - width: The original width in pixels.
+  ///   - height: The original height in pixels.
+  ///   - seed: The run's seed.
+  ///   - iteration: The iteration that uses the image.
+  ///   - slot: What tells apart two uses of an image in one iteration, over all processes.
+  ///   - imageID: The image's id.
+  /// - Returns: The transform.
+  public func transform(
+    width: Int, height: Int, seed: UInt64, iteration: Int, slot: Int, imageID: Int
+  ) -> ImageTransform {
+    let keys = [iteration, slot, imageID].map { UInt64(bitPattern: Int64($0)) }
+    var scale = CounterRandom(seed: seed, CounterRandom.key("scale"), keys[0], keys[1], keys[2])
+    var flip = CounterRandom(seed: seed, CounterRandom.key("flip"), keys[0], keys[1], keys[2])
+    return ImageTransform(
+      originalWidth: width, originalHeight: height, longSide: longSide,
+      shortSide: shortSides[scale.integer(below: shortSides.count)],
+      isFlipped: flip.uniform() < flipProbability)
+  }
+}

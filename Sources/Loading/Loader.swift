@@ -1,0 +1,203 @@
+import Annotations
+import Formats
+import Geometry
+import Masks
+import Pictures
+
+/// One image of a batch with what training needs to know of it.
+public struct LoadedSample: Sendable {
+  /// The position of the image in its stream's `images`.
+  public let index: Int
+  /// The image's id in the annotation file.
+  public let imageID: Int
+  /// The decoded picture at its original size; resizing and flipping are left to the device.
+  public let image: Image
+  /// How the picture is to be resized and flipped.
+  public let transform: ImageTransform
+  /// The boxes in the resized frame.
+  public let boxes: [BoundingBox]
+  /// The class of each box.
+  public let labels: [Int]
+  /// The crowd boxes in the resized frame.
+  public let crowdBoxes: [BoundingBox]
+  /// The mask of each box in the resized frame; empty when the stream has no masks.
+  public let masks: [MaskCrop]
+  /// The sentences that describe the image; empty unless the stream is one of captions.
+  public let captions: [String]
+
+  /// Creates a sample; one without boxes is for inference.
+  ///
+  /// - Parameters:
+  ///   - index: The position of the image in its stream.
+  ///   - imageID: The image's id.
+  ///   - image: The decoded picture.
+  ///   - transform: How the picture is to be resized and flipped.
+  ///   - boxes: The boxes in the resized frame.
+  ///   - labels: The class of each box.
+  ///   - crowdBoxes: The crowd boxes in the resized frame.
+  ///   - masks: The mask of each box in the resized frame, or none at all.
+  ///   - captions: The sentences that describe the image.
+  public init(
+    index: Int = 0, imageID: Int, image: Image, transform: ImageTransform,
+    boxes: [BoundingBox] = [], labels: [Int] = [], crowdBoxes: [BoundingBox] = [],
+    masks: [MaskCrop] = [], captions: [String] = []
+  ) {
+    self.masks = masks
+    self.captions = captions
+    self.index = index
+    self.imageID = imageID
+    self.image = image
+    self.transform = transform
+    self.boxes = boxes
+    self.labels = labels
+    self.crowdBoxes = crowdBoxes
+  }
+}
+
+/// The images of one iteration.
+public struct LoadedBatch: Sendable {
+  /// The iteration, counted from 0.
+  public let iteration: Int
+  /// The samples of each stream, in the order of the loader's streams.
+  public let streams: [[LoadedSample]]
+}
+
+/// A source of images for a loader.
+public struct LoaderStream: Sendable {
+  /// What warnings call it.
+  public let name: String
+  /// The folder that the file names of the images are relative to.
+  public let folder: String
+  /// The images of the data set.
+  public let images: [COCOAnnotations.ImageRecord]
+  /// The images that are used; an index that stands twice is given twice as often.
+  public let indices: [Int]
+  /// The number of images in a batch of one process.
+  public let batchSize: Int
+  /// The sizes and the flip to draw from.
+  public let augmentation: Augmentation
+  /// Where the masks of objects are; nil leaves them out.
+  public let segmentations: SegmentationReader?
+
+  /// Creates a source.
+  ///
+  /// - Parameters:
+  ///   - name: What warnings call it.
+  ///   - folder: The folder of the image files.
+  ///   - images: The images of the data set.
+  ///   - indices: The images that are used, indices into `images`.
+  ///   - batchSize: The number of images in a batch of one process.
+  ///   - augmentation: The sizes and the flip to draw from.
+  ///   - segmentations: Where the masks of objects are; nil leaves them out. With masks an object
+  ///     without a usable one is left out (spec training 4.5).
+  public init(
+    name: String, folder: String, images: [COCOAnnotations.ImageRecord], indices: [Int],
+    batchSize: Int, augmentation: Augmentation, segmentations: SegmentationReader? = nil
+  ) {
+    self.segmentations = segmentations
+    self.name = name
+    self.folder = folder
+    self.images = images
+    self.indices = indices
+    self.batchSize = batchSize
+    self.augmentation = augmentation
+  }
+
+  /// The path of an image's file.
+  func path(of index: Int) -> String { "\(folder)/\(images[index].fileName)" }
+
+  /// Decodes an image and draws its transform.
+  func sample(_ index: Int, seed: UInt64, iteration: Int, slot: Int) throws -> LoadedSample {
+    let record = images[index]
+    let image = try ImageDecoder.decode(path: path(of: index))
+    guard image.width == record.width, image.height == record.height else {
+      throw PictureError(
+        path: path(of: index),
+        reason: "is \(image.width)x\(image.height) pixels, but its record (id \(record.id)) says "
+          + "\(record.width)x\(record.height), so its boxes cannot be trusted")
+    }
+    let transform = augmentation.transform(
+      width: record.width, height: record.height, seed: seed, iteration: iteration, slot: slot,
+      imageID: record.id)
+    let (objects, masks) = try masks(of: record.objects, transform)
+    return LoadedSample(
+      index: index, imageID: record.id, image: image, transform: transform,
+      boxes: objects.map { transform.resized($0.box) }, labels: objects.map(\.label),
+      crowdBoxes: record.crowds.map { transform.resized($0.box) }, masks: masks,
+      captions: record.captions)
+  }
+
+  /// The objects that have a mask, with it; all of them when the stream has no masks.
+  private func masks(
+    of objects: [COCOAnnotations.Object], _ transform: ImageTransform
+  ) throws -> (objects: [COCOAnnotations.Object], masks: [MaskCrop]) {
+    guard let segmentations else { return (objects, []) }
+    let found = try objects.compactMap { object in
+      try object.position.flatMap { try segmentations.mask(at: $0) }.map { mask in
+        (
+          object,
+          MaskCrop(
+            mask, width: transform.width, height: transform.height, isFlipped: transform.isFlipped)
+        )
+      }
+    }
+    return (found.map(\.0), found.map(\.1))
+  }
+}
+
+/// Decodes the batches of coming iterations on background threads and hands them out in order.
+///
+/// The order and every random choice are functions of seed and iteration, so a loader that starts at
+/// iteration `i` gives what another that started at 0 gives from `i` on, whatever the number of
+/// threads. An image that cannot be decoded, or whose size is not that of its record, is reported
+/// once, never tried again, and replaced by the next usable one of its stream and aspect group.
+/// Dropping the loader, or ``stop()``, ends its threads.
+public final class Loader: Sendable {
+  /// Shared with the threads; tests watch it.
+  let core: LoaderCore
+
+  /// Starts loading.
+  ///
+  /// - Parameters:
+  ///   - streams: The sources of images.
+  ///   - seed: The run's seed.
+  ///   - iteration: The first iteration to hand out.
+  ///   - rank: The number of this process.
+  ///   - worldSize: The number of processes.
+  ///   - threads: The number of background threads.
+  ///   - prefetch: The most batches that are ready or in work at a time.
+  ///   - warn: Takes one line for each image that cannot be used; called from any thread.
+  /// - Throws: ``StreamError`` when a stream has no image.
+  public init(
+    streams: [LoaderStream], seed: UInt64, startingAt iteration: Int = 0, rank: Int = 0,
+    worldSize: Int = 1, threads: Int = 2, prefetch: Int = 4,
+    warn: @escaping @Sendable (String) -> Void
+  ) throws {
+    precondition(threads > 0 && prefetch > 0, "a loader needs a thread and room for a batch")
+    let sampler = try BatchSampler(
+      streams: streams.map { stream in
+        BatchSampler.Stream(
+          name: stream.name, indices: stream.indices,
+          isPortrait: stream.indices.map { stream.images[$0].width < stream.images[$0].height },
+          batchSize: stream.batchSize)
+      }, seed: seed, rank: rank, worldSize: worldSize)
+    core = LoaderCore(
+      streams: streams, sampler: sampler, seed: seed, first: iteration, rank: rank,
+      prefetch: prefetch, warn: warn)
+    core.start(threads: threads)
+  }
+
+  deinit { core.stop() }
+
+  /// The batch of the next iteration; waits until it is ready.
+  ///
+  /// - Returns: The batch.
+  /// - Throws: ``StreamError`` when no image of a stream can be used, or after ``stop()``.
+  public func next() throws -> LoadedBatch { try core.next() }
+
+  /// The time that callers of ``next()`` have spent waiting, in seconds.
+  public var waitSeconds: Double { core.waitSeconds }
+
+  /// Ends the background threads and returns when they are gone.
+  public func stop() { core.stop() }
+}

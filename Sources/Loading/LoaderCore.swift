@@ -1,0 +1,160 @@
+import Foundation
+
+/// What a loader and its threads share.
+///
+/// The threads hold the core and not the loader, so dropping the loader ends them.
+final class LoaderCore: @unchecked Sendable {
+  // Sendable: the `var` properties are only touched while `condition` is locked; the rest is
+  // constant and of value types.
+
+  private struct Ticket {
+    let iteration: Int
+    let indices: [[Int]]
+  }
+
+  /// The failures in a row that end a search for a substitute.
+  private static let mostFailures = 32
+
+  private let streams: [LoaderStream]
+  private let seed: UInt64
+  private let rank: Int
+  private let prefetch: Int
+  private let warn: @Sendable (String) -> Void
+  /// A copy that is only asked for substitutes, which depend on nothing that changes.
+  private let substitution: BatchSampler
+  private let condition = NSCondition()
+
+  private var sampler: BatchSampler
+  private var nextTicket: Int
+  private var nextBatch: Int
+  private var ready: [Int: Result<LoadedBatch, any Error>] = [:]
+  private var unusable: Set<String> = []
+  private var waited = Duration.zero
+  private var running = 0
+  private var stopped = false
+
+  init(
+    streams: [LoaderStream], sampler: BatchSampler, seed: UInt64, first: Int, rank: Int,
+    prefetch: Int, warn: @escaping @Sendable (String) -> Void
+  ) {
+    self.streams = streams
+    self.sampler = sampler
+    self.seed = seed
+    self.rank = rank
+    self.prefetch = prefetch
+    self.warn = warn
+    substitution = sampler
+    nextTicket = first
+    nextBatch = first
+  }
+
+  func start(threads: Int) {
+    condition.withLock { running = threads }
+    for _ in 0..<threads {
+      let thread = Thread { [self] in work() }
+      thread.name = "loader"
+      thread.stackSize = 4 << 20
+      thread.start()
+    }
+  }
+
+  func stop() {
+    condition.lock()
+    defer { condition.unlock() }
+    stopped = true
+    condition.broadcast()
+    while running > 0 { condition.wait() }
+  }
+
+  /// The threads that have not ended.
+  var runningThreads: Int { condition.withLock { running } }
+
+  var waitSeconds: Double { condition.withLock { waited / .seconds(1) } }
+
+  func next() throws -> LoadedBatch {
+    condition.lock()
+    defer { condition.unlock() }
+    let start = ContinuousClock.now
+    while ready[nextBatch] == nil, !stopped { condition.wait() }
+    waited += ContinuousClock.now - start
+    guard let result = ready[nextBatch] else {
+      throw StreamError(name: "loader", reason: "was stopped")
+    }
+    // A failure stays, so that asking again gives the same answer instead of waiting for ever.
+    let batch = try result.get()
+    ready[nextBatch] = nil
+    nextBatch += 1
+    condition.broadcast()
+    return batch
+  }
+
+  private func work() {
+    while let ticket = take() {
+      let result = Result { try load(ticket) }
+      condition.withLock {
+        ready[ticket.iteration] = result
+        condition.broadcast()
+      }
+    }
+    condition.withLock {
+      running -= 1
+      condition.broadcast()
+    }
+  }
+
+  /// The next iteration to load, once there is room for it; nil when the loader stops.
+  private func take() -> Ticket? {
+    condition.lock()
+    defer { condition.unlock() }
+    while nextTicket >= nextBatch + prefetch, !stopped { condition.wait() }
+    guard !stopped else { return nil }
+    let ticket = Ticket(iteration: nextTicket, indices: sampler.batch(at: nextTicket))
+    nextTicket += 1
+    return ticket
+  }
+
+  private func load(_ ticket: Ticket) throws -> LoadedBatch {
+    var slot = 0
+    let samples = try ticket.indices.enumerated().map { stream, indices in
+      try indices.map { index in
+        slot += 1
+        return try sample(
+          index, stream: stream, iteration: ticket.iteration, slot: rank << 32 | slot)
+      }
+    }
+    return LoadedBatch(iteration: ticket.iteration, streams: samples)
+  }
+
+  private func sample(
+    _ index: Int, stream: Int, iteration: Int, slot: Int
+  ) throws -> LoadedSample {
+    let source = streams[stream]
+    if let sample = attempt(index, of: source, iteration: iteration, slot: slot) { return sample }
+    let before = condition.withLock { unusable.count }
+    for substitute in substitution.substitutes(for: index, stream: stream) {
+      if let sample = attempt(substitute, of: source, iteration: iteration, slot: slot) {
+        return sample
+      }
+      // A wrong folder would otherwise be reported once for every image of the data set.
+      if condition.withLock({ unusable.count }) - before >= Self.mostFailures { break }
+    }
+    throw StreamError(
+      name: source.name,
+      reason: "no usable image in \(source.folder); check that this is the image folder")
+  }
+
+  private func attempt(
+    _ index: Int, of source: LoaderStream, iteration: Int, slot: Int
+  ) -> LoadedSample? {
+    let path = source.path(of: index)
+    let (known, ending) = condition.withLock { (unusable.contains(path), stopped) }
+    guard !known, !ending else { return nil }
+    do {
+      return try source.sample(index, seed: seed, iteration: iteration, slot: slot)
+    } catch {
+      let isNew = condition.withLock { unusable.insert(path).inserted }
+      if isNew { warn("\(error); the image is left out") }
+      return nil
+    }
+  }
+}

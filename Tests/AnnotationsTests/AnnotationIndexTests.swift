@@ -1,0 +1,212 @@
+import Formats
+import Foundation
+import Masks
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Annotations
+
+/// Collects lines from a closure that may run anywhere.
+private final class Notes: Sendable {
+  private let lines = Mutex<[String]>([])
+
+  var all: [String] { lines.withLock { $0 } }
+
+  func add(_ line: String) { lines.withLock { $0.append(line) } }
+}
+
+@Suite struct AnnotationIndexTests {
+  private static let lvis = """
+    {"images": [
+      {"id": 4, "width": 8, "height": 6, "coco_url": "http://x/val2017/4.jpg",
+       "neg_category_ids": [3], "not_exhaustive_category_ids": [1, 3]},
+      {"id": 9, "width": 8, "height": 6, "file_name": "9.jpg", "neg_category_ids": []}],
+     "annotations": [
+      {"id": 7, "image_id": 9, "category_id": 3, "bbox": [1, 2, 3, 4], "area": 5.5,
+       "segmentation": [[1, 2, 4, 2, 4, 6]]},
+      {"id": 2, "image_id": 4, "category_id": 1, "bbox": [0, 0, 2, 2]}],
+     "categories": [{"id": 3, "name": "cat", "frequency": "r"},
+                    {"id": 1, "name": "dog", "frequency": "f"}]}
+    """
+
+  private func message(_ text: String) throws -> String {
+    let folder = try TemporaryFolder()
+    let path = try folder.file("file.json", text)
+    let error = #expect(throws: DatasetError.self) { try AnnotationIndex(reading: path) }
+    let line = try #require(error).description
+    #expect(!line.contains("\n"))
+    return line.replacing(path, with: "file.json")
+  }
+
+  @Test func federatedFieldsAreRead() throws {
+    let folder = try TemporaryFolder()
+    let index = try AnnotationIndex(reading: try folder.file("lvis.json", Self.lvis))
+    #expect(index.isLVIS && index.categories.map(\.frequency) == ["f", "r"])
+    #expect(index.absentLabels(ofImage: 0) == [1] && index.partialLabels(ofImage: 0) == [0, 1])
+    #expect(index.absentLabels(ofImage: 1) == [] && index.partialLabels(ofImage: 1) == [])
+    #expect(index.position(ofAnnotation: 7) == 0 && index.position(ofAnnotation: 2) == 1)
+    #expect(index.position(ofAnnotation: 3) == nil && index.position(ofAnnotation: 8) == nil)
+    let first = index.annotation(at: 0)
+    #expect(first.image == 1 && first.label == 1 && first.area == 5.5 && first.width == 3)
+    #expect(index.annotation(at: 1).area == nil)
+    let masks = try SegmentationReader(index)
+    #expect(try masks.segmentation(at: 0) == .polygons([[1, 2, 4, 2, 4, 6]]))
+    #expect(try masks.segmentation(at: 1) == nil && masks.mask(at: 1) == nil)
+  }
+
+  @Test func faultsNameTheRecord() throws {
+    #expect(
+      try message(Self.lvis.replacing("\"category_id\": 1", with: "\"category_id\": 5"))
+        == "file.json: annotations[1] (id 2): \"category_id\": there is no category 5 in "
+        + "\"categories\"; check that records and categories are of the same version of the data set"
+    )
+    #expect(
+      try message(Self.lvis.replacing("[1, 3]", with: "[1, 4]")).hasPrefix(
+        "file.json: images[0] (id 4): \"not_exhaustive_category_ids\": there is no category 4"))
+    #expect(
+      try message(
+        Self.lvis.replacing("\"neg_category_ids\": []", with: "\"neg_category_ids\": [8]")
+      )
+      .hasPrefix("file.json: images[1] (id 9): \"neg_category_ids\": there is no category 8"))
+    #expect(
+      try message(Self.lvis.replacing("[1, 2, 3, 4]", with: "[1, 2, -3, 4]")).hasPrefix(
+        "file.json: annotations[0] (id 7): \"bbox\": the size -3.0 x 4.0 is negative"))
+    #expect(try message(Self.lvis.replacing("4, 6]]", with: "4, 06]]")).contains("start with 0"))
+    #expect(try message(Self.lvis.replacing("4, 6]]", with: "4, 6]")).contains("annotations[0]"))
+    #expect(
+      try message(String(Self.lvis.prefix(500))).hasSuffix("; the file is cut short, copy it again")
+    )
+  }
+
+  @Test func brokenMasksNameTheRecord() throws {
+    func line(_ segmentation: String) throws -> String {
+      let folder = try TemporaryFolder()
+      let text = Self.lvis.replacing("[[1, 2, 4, 2, 4, 6]]", with: segmentation)
+      let path = try folder.file("lvis.json", text)
+      let masks = try SegmentationReader(try AnnotationIndex(reading: path))
+      let error = #expect(throws: DatasetError.self) { try masks.mask(at: 0) }
+      let line = try #require(error).description
+      #expect(line.hasPrefix("\(path): annotations[0] (id 7): \"segmentation\": "), "\(line)")
+      return line
+    }
+    #expect(
+      try line(#"{"size": [6, 8], "counts": [10, 39]}"#).contains(
+        "add up to 49 pixels, but a mask of 8x6 has 48"))
+    #expect(try line(#"{"size": [6, 8], "counts": "ooo"}"#).contains("broken at character 3"))
+    #expect(try line(#"{"size": [6], "counts": []}"#).contains("[height, width]"))
+    #expect(try line(#"{"size": [6, 8]}"#).contains("\"counts\""))
+    #expect(try line(#"{"size": [8, 6], "counts": [48]}"#).contains("the image has 8x6"))
+    #expect(try line(#"[[1, "a"]]"#).contains("expected a number"))
+    #expect(try line("[[1, 2, 3, 4, 5, 1e30]]").contains("far outside"))
+  }
+
+  @Test func shortPolygonsAreNoMask() throws {
+    #expect(
+      try SegmentationRecord.polygons([[1, 2, 3, 4], [1, 2, 3, 4, 5, 6, 7]])
+        .usableMask(width: 9, height: 9) == nil)
+  }
+}
+
+@Suite struct AnnotationIndexCacheTests {
+  private static let small = """
+    {"images": [{"id": 1, "width": 8, "height": 6, "file_name": "ä.jpg"}],
+     "annotations": [{"id": 5, "image_id": 1, "category_id": 2, "bbox": [1, 2, 3, 4]}],
+     "categories": [{"id": 2, "name": "cat"}]}
+    """
+
+  @Test func aSecondStartReadsTheKeptIndex() throws {
+    let folder = try TemporaryFolder()
+    let notes = Notes()
+    let cache = AnnotationIndexCache(folder: folder.path + "/kept", minimumSize: 0) {
+      notes.add($0)
+    }
+    let path = try folder.file("a.json", Self.small)
+    let first = try cache.index(of: path)
+    let kept = cache.path(for: try #require(FileMark(path: path)))
+    // Areas that are missing are NaN, so whole columns are not equal to themselves.
+    #expect(FileManager.default.fileExists(atPath: kept))
+    let second = try cache.index(of: path)
+    #expect(second.images == first.images && second.categories == first.categories)
+    #expect(second.annotation(at: 0) == first.annotation(at: 0))
+    #expect(second.annotations.segmentations == [-1] && second.position(ofAnnotation: 5) == 0)
+    #expect(notes.all == [])
+  }
+
+  @Test func staleAndDamagedIndexesAreToldAndMadeAnew() throws {
+    let folder = try TemporaryFolder()
+    let notes = Notes()
+    let cache = AnnotationIndexCache(folder: folder.path + "/kept", minimumSize: 0) {
+      notes.add($0)
+    }
+    let path = try folder.file("a.json", Self.small)
+    _ = try cache.index(of: path)
+    let kept = cache.path(for: try #require(FileMark(path: path)))
+
+    // Another content of the same size.
+    _ = try folder.file("a.json", Self.small.replacing("[1, 2, 3, 4]", with: "[1, 2, 3, 5]"))
+    #expect(try cache.index(of: path).annotation(at: 0).height == 5)
+    #expect(
+      notes.all == ["\(kept): is of an earlier state of the file; \(path) is indexed anew"])
+    #expect(try cache.index(of: path).annotation(at: 0).height == 5)
+    #expect(notes.all.count == 1)
+
+    let good = try Data(contentsOf: URL(fileURLWithPath: kept))
+    for damage in stride(from: 0, to: good.count, by: 11) {
+      var bad = good
+      bad[damage] ^= 0x10
+      try bad.write(to: URL(fileURLWithPath: kept))
+      #expect(try cache.index(of: path).annotation(at: 0).height == 5)
+      #expect(notes.all.count == 2 + damage / 11)
+    }
+    try good.prefix(good.count / 2).write(to: URL(fileURLWithPath: kept))
+    #expect(try cache.index(of: path).annotationCount == 1)
+    #expect(notes.all.last == "\(kept): is damaged; \(path) is indexed anew")
+    try Data().write(to: URL(fileURLWithPath: kept))
+    #expect(try cache.index(of: path).annotationCount == 1)
+    #expect(notes.all.last == "\(kept): is no index of this version; \(path) is indexed anew")
+    #expect(try Data(contentsOf: URL(fileURLWithPath: kept)) == good)
+  }
+
+  @Test func aFolderThatCannotBeMadeCostsALine() throws {
+    let folder = try TemporaryFolder()
+    let notes = Notes()
+    let blocker = try folder.file("kept", "a file")
+    let cache = AnnotationIndexCache(folder: blocker, minimumSize: 0) { notes.add($0) }
+    let path = try folder.file("a.json", Self.small)
+    #expect(try cache.index(of: path).imageCount == 1)
+    #expect(notes.all.count == 1 && notes.all.first?.contains("cannot be kept") == true)
+  }
+
+  @Test func smallFilesAreNotKept() throws {
+    let folder = try TemporaryFolder()
+    let cache = AnnotationIndexCache(folder: folder.path + "/kept")
+    _ = try cache.index(of: try folder.file("a.json", Self.small))
+    #expect(!FileManager.default.fileExists(atPath: folder.path + "/kept"))
+  }
+}
+
+/// Masks of real data against pycocotools 2.0: the digest of all compressed texts, one a line.
+@Suite(.enabled(if: SharedData.has("coco-mini"), "needs the folder coco-mini"))
+struct RealMaskTests {
+  @Test(arguments: [
+    (
+      "coco-mini/annotations/instances_train.json", 964, 8_626_914,
+      "d584d2c612e00285bcf5eb5517479c1189bd097d6423fa6651687a8af5518d35"
+    ),
+    (
+      "lvis-mini/annotations/lvis_v1style_val_mini.json", 397, 2_195_021,
+      "d04cb8f63f15c3452dd87012b2096fe1489d6dfcac79ff51938f2ee62a894e05"
+    ),
+  ])
+  func masksAgreeWithTheReference(file: String, count: Int, area: Int, digest: String) throws {
+    let index = try AnnotationIndex(reading: "\(SharedData.root)/\(file)")
+    #expect(index.annotationCount == count)
+    let reader = try SegmentationReader(index)
+    let masks = try (0..<count).map { try #require(try reader.mask(at: $0)) }
+    #expect(masks.reduce(0) { $0 + $1.area } == area)
+    var found = SHA256()
+    found.update(masks.map(\.text).joined(separator: "\n"))
+    #expect(found.hexadecimal() == digest)
+  }
+}
