@@ -53,8 +53,8 @@ public final class KernelLibrary {
 
   /// A kernel of a file, compiled with named parameters.
   ///
-  /// Besides `parameters` every file sees `DEVICE_IS_CPU` (1: one work-item a work-group, loops
-  /// inside; 0: work-groups with local memory).
+  /// Every file sees `DEVICE_IS_CPU` (1: one work-item a work-group, loops inside; 0: work-groups
+  /// with local memory), the family's unless `parameters` name it.
   ///
   /// - Parameters:
   ///   - name: The kernel function.
@@ -125,9 +125,7 @@ public final class KernelLibrary {
   }
 
   private static func options(_ parameters: [String: Int], isCPU: Bool) -> String {
-    var all = parameters
-    all["DEVICE_IS_CPU"] = isCPU ? 1 : 0
-    return all.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }
-      .joined(separator: " ")
+    parameters.merging(["DEVICE_IS_CPU": isCPU ? 1 : 0]) { wanted, _ in wanted }
+      .sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }.joined(separator: " ")
   }
 }

@@ -79,12 +79,13 @@ public final class CommandQueue {
   ///   - arguments: The kernel's arguments in order.
   ///   - work: Arithmetic and traffic for the profiler.
   ///   - label: What the profiler calls it; nil takes the kernel's name.
-  /// - Throws: ``OpenCLError/call(_:code:about:)`` naming the kernel and its sizes.
+  /// - Throws: ``OpenCLError`` naming the kernel and its sizes.
   public func launch(
     _ kernel: Kernel, global: [Int], local: [Int], _ arguments: [KernelArgument],
     work: Work = Work(), label: String? = nil
   ) throws {
     guard !global.contains(0) else { return }
+    try kernel.checkLimits(arguments, local: local, on: context)
     try kernel.set(arguments)
     try enqueue(label ?? kernel.name, work) { event in
       clEnqueueNDRangeKernel(

@@ -18,6 +18,8 @@ public final class Context {
   public var tuning: TuningTable?
   /// Processes that compile beside this one, or nil.
   public var helpers: ProgramHelpers?
+  /// Local memory of a work-group in bytes.
+  public let localMemoryInBytes: Int
   let handle: cl_context
 
   /// Creates a context.
@@ -28,16 +30,19 @@ public final class Context {
   ///   - poisonsBuffers: Fill new buffers with NaN.
   ///   - isExact: Leave out faster algorithms with a larger rounding error.
   ///   - cache: Compiled programs on disk, or nil.
+  ///   - localMemoryInBytes: Local memory of a work-group; a test may pretend less than the device's.
   /// - Throws: ``OpenCLError`` when the driver refuses.
   public init(
     device: Device, family: DeviceFamily? = nil, poisonsBuffers: Bool = false,
-    isExact: Bool = false, cache: ProgramCache? = ProgramCache.standard
+    isExact: Bool = false, cache: ProgramCache? = ProgramCache.standard,
+    localMemoryInBytes: Int? = nil
   ) throws {
     self.device = device
     self.family = family ?? device.family
     self.poisonsBuffers = poisonsBuffers
     self.isExact = isExact
     self.cache = cache
+    self.localMemoryInBytes = localMemoryInBytes ?? device.localMemoryInBytes
     var code: cl_int = 0
     var id: cl_device_id? = device.id
     guard let handle = clCreateContext(nil, 1, &id, nil, nil, &code) else {

@@ -4,6 +4,10 @@ import COpenCL
 public final class Kernel {
   /// The function's name, as the profiler prints it.
   public let name: String
+  /// Local memory of a work-group that its code declares, beside that of its arguments, in bytes.
+  public let declaredLocalBytes: Int
+  /// Most work-items of a work-group that the driver runs it with.
+  public let largestWorkGroup: Int
   let handle: cl_kernel
   private let program: Program
 
@@ -15,6 +19,32 @@ public final class Kernel {
     self.handle = handle
     self.name = name
     self.program = program
+    func number<Value: FixedWidthInteger>(_ key: Int32, _ initial: Value) -> Int? {
+      var value = initial
+      let code = clGetKernelWorkGroupInfo(
+        handle, program.device.id, cl_kernel_work_group_info(key), MemoryLayout<Value>.size, &value,
+        nil)
+      return code == CL_SUCCESS ? Int(clamping: value) : nil
+    }
+    // A driver that does not say refuses the launch itself.
+    declaredLocalBytes = number(CL_KERNEL_LOCAL_MEM_SIZE, cl_ulong(0)) ?? 0
+    let most = number(CL_KERNEL_WORK_GROUP_SIZE, 0) ?? 0
+    largestWorkGroup = most > 0 ? most : program.device.largestWorkGroup
+  }
+
+  /// Refuses a launch that asks for more than the device has, which not every driver notices.
+  func checkLimits(_ arguments: [KernelArgument], local: [Int], on context: Context) throws {
+    let bytes =
+      declaredLocalBytes
+      + KernelArgument.localBytes(
+        arguments.compactMap { if case .local(let bytes) = $0 { bytes } else { nil } })
+    guard bytes <= context.localMemoryInBytes else {
+      throw OpenCLError.localMemory(kernel: name, bytes: bytes, limit: context.localMemoryInBytes)
+    }
+    let items = local.reduce(1, *)
+    guard items <= largestWorkGroup else {
+      throw OpenCLError.workGroup(kernel: name, items: items, limit: largestWorkGroup)
+    }
   }
 
   deinit { clReleaseKernel(handle) }
@@ -61,6 +91,17 @@ public enum KernelArgument {
   /// - Parameter value: The value; sizes and counts stay below 2^31.
   /// - Returns: The argument.
   public static func int(_ value: Int) -> KernelArgument { .int(Int32(value)) }
+
+  /// The local memory that arrays take together: drivers align each one.
+  ///
+  /// - Parameter arrays: Bytes of each.
+  /// - Returns: Bytes in all.
+  public static func localBytes(_ arrays: [Int]) -> Int {
+    arrays.reduce(0) { $0 + ($1 + alignment - 1) / alignment * alignment }
+  }
+
+  /// The size of OpenCL's largest vector.
+  private static let alignment = 128
 }
 
 /// Arithmetic and traffic of one launch, for the profiler.

@@ -12,6 +12,10 @@ public enum OpenCLError: Error, CustomStringConvertible {
   case build(program: String, options: String, log: String, sourcePath: String)
   /// A buffer could not be had.
   case allocation(label: String, bytes: Int, limit: Int, live: Int)
+  /// A kernel needs more local memory than a work-group has, in bytes.
+  case localMemory(kernel: String, bytes: Int, limit: Int)
+  /// A kernel needs larger work-groups than the driver runs it with.
+  case workGroup(kernel: String, items: Int, limit: Int)
 
   /// One line (a build error adds the compiler's log below it).
   public var description: String {
@@ -23,7 +27,7 @@ public enum OpenCLError: Error, CustomStringConvertible {
       "no OpenCL device matches '\(wanted)'; give an index, a type (gpu, cpu) or a part of a name "
         + "of: \(present.joined(separator: "; "))"
     case .call(let call, let code, let about):
-      "\(call) failed with \(Self.name(of: code)) (\(about))" + Self.advice(for: code)
+      "\(call) failed with \(Self.name(of: code)) (\(about))" + Self.advice(for: code, of: call)
     case .build(let program, let options, let log, let sourcePath):
       "the OpenCL program \(program) does not compile with '\(options)'; its source is in "
         + "\(sourcePath); the compiler says:\n\(log)"
@@ -31,13 +35,28 @@ public enum OpenCLError: Error, CustomStringConvertible {
       "cannot allocate \(bytes / 1_048_576) MiB for \(label): the device allows "
         + "\(limit / 1_048_576) MiB for one buffer and \(live / 1_048_576) MiB are in use; lower "
         + "the image size or the batch size"
+    case .localMemory(let kernel, let bytes, let limit):
+      "\(kernel) needs \(bytes) bytes of local memory and a work-group of the device has \(limit): "
+        + "use shorter sequences or smaller images, or another device"
+    case .workGroup(let kernel, let items, let limit):
+      "\(kernel) needs work-groups of \(items) work-items and the driver runs it with \(limit) at "
+        + "most: update the driver or use another device"
     }
   }
 
-  private static func advice(for code: Int32) -> String {
-    switch code {
-    case CL_OUT_OF_RESOURCES, CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_HOST_MEMORY:
+  /// What to do; the same code means one thing for a launch and another for a query.
+  private static func advice(for code: Int32, of call: String) -> String {
+    switch (code, call) {
+    case (CL_OUT_OF_RESOURCES, "enqueueing"):
+      "; the driver lacks registers, local memory or device memory for it: lower the image size or "
+        + "the batch size, or update the driver"
+    case (CL_OUT_OF_RESOURCES, "clFinish"), (CL_OUT_OF_RESOURCES, "clFlush"):
+      "; something enqueued before failed on the device: lower the image size or the batch size, or "
+        + "update the driver"
+    case (CL_MEM_OBJECT_ALLOCATION_FAILURE, _):
       "; the device is out of memory: lower the image size or the batch size"
+    case (CL_OUT_OF_HOST_MEMORY, _):
+      "; the machine is out of memory: lower the batch size or end other programs"
     default: ""
     }
   }

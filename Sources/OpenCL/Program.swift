@@ -16,6 +16,7 @@ public final class Program {
   /// Where it came from.
   public let origin: Origin
   let handle: cl_program
+  let device: Device
   private let cache: ProgramCache?
   private let key: String
   private var kernels: [String: Kernel] = [:]
@@ -34,6 +35,7 @@ public final class Program {
     context: Context, name: String, source: String, options: String, stores: Bool = true
   ) throws {
     self.name = name
+    device = context.device
     cache = context.cache
     key = context.cache?.key(context.device, source: source, options: options) ?? ""
     if let binary = context.cache?.load(key),

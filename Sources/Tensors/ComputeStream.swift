@@ -63,6 +63,9 @@ public final class ComputeStream {
   /// The device.
   public var device: Device { queue.context.device }
 
+  /// Local memory of a work-group in bytes.
+  var localMemoryInBytes: Int { queue.context.localMemoryInBytes }
+
   /// The kernel that multiplies activations, with its precision.
   public var matrixKernel: String {
     let type = productType(of: activationType)

@@ -103,22 +103,6 @@ struct MatrixProductTests {
     }
   }
 
-  @Test("blocks fit into local memory, whatever its size", arguments: [32, 48, 64, 128, 256, 2048])
-  func localMemory(kibibytes: Int) {
-    for columns in [16, 48, 64] {
-      let tile = RegisterTile.best(rows: 112, columns: columns)
-      let (depth, most) = tile.block(localMemoryInBytes: kibibytes << 10)
-      #expect(RegisterTile.packedRows % tile.rows == 0)
-      #expect(most % tile.columns == 0 && most > 0 && depth % 16 == 0)
-      // Panels of the right operand with their padding, a line, rows or panels of the left one.
-      let panels = most * depth + most / tile.columns * 16 + most
-      let left = max(
-        RegisterTile.packedRows * (depth + 16),
-        RegisterTile.packedRows / tile.rows * (depth * tile.rows.dividedUp(by: 8) * 8 + 16))
-      #expect(4 * (panels + left) <= kibibytes << 10)
-    }
-  }
-
   @Test("a linear layer of no inputs is its bias", arguments: TestDevice.families)
   func noInputs(family: DeviceFamily) throws {
     try TestDevice.withStream(family) { stream in

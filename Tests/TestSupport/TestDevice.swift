@@ -48,15 +48,19 @@ public enum TestDevice {
   /// - Parameters:
   ///   - poisoned: Whether new buffers are full of NaN.
   ///   - exact: Whether faster algorithms with a larger rounding error are left out.
+  ///   - family: Which kernels to use; nil takes the device's own.
+  ///   - localMemoryInBytes: Local memory of a work-group; nil takes the device's.
   ///   - body: The test.
   /// - Throws: What `body` throws, or `OpenCLError` without a device.
   public static func withContext(
-    poisoned: Bool = true, exact: Bool = false, _ body: (Context) throws -> Void
+    poisoned: Bool = true, exact: Bool = false, family: DeviceFamily? = nil,
+    localMemoryInBytes: Int? = nil, _ body: (Context) throws -> Void
   ) throws {
     try shared.withLock { _ in
       try body(
         try Context(
-          device: try Device.choose(wanted), poisonsBuffers: poisoned, isExact: exact))
+          device: try Device.choose(wanted), family: family, poisonsBuffers: poisoned,
+          isExact: exact, localMemoryInBytes: localMemoryInBytes))
     }
   }
 }

@@ -44,7 +44,7 @@ struct AttentionSizes {
   func fitsCPU(local: [Int], on stream: ComputeStream) -> Bool {
     let fixed = 2 * 4 * Self.queries * ((headWidth + 15) / 16 * 16)
     return stream.family == .cpu
-      && local.reduce(fixed, +) <= stream.device.localMemoryInBytes
+      && fixed + KernelArgument.localBytes(local) <= stream.localMemoryInBytes
   }
 
   /// A kernel for heads of this width and activations of this type.

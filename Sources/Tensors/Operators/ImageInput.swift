@@ -89,7 +89,10 @@ extension Tensor {
     let width = padded(images.reduce(0) { max($0, $1.resizedWidth) })
     let batch = try Tensor(
       uninitialized: [images.count, height, width, 3], on: stream, label: "image batch")
-    let isCPU = stream.family == .cpu
+    // Two ints a column are kept in local memory.
+    let taps = 8 * images.reduce(0) { max($0, $1.resizedWidth) }
+    let isCPU =
+      stream.family == .cpu && KernelArgument.localBytes([taps]) <= stream.localMemoryInBytes
     let kernel = try stream.library.kernel(
       isCPU ? "image_input_forward_cpu" : "image_input_forward_reference", in: "ImageInput")
     let rowsPerGroup = 16
@@ -108,8 +111,7 @@ extension Tensor {
         try stream.queue.launch(
           kernel, global: [(height + rowsPerGroup - 1) / rowsPerGroup], local: [1],
           [
-            .buffer(bytes), .buffer(batch.buffer), .local(8 * image.resizedWidth),
-            .int(rowsPerGroup),
+            .buffer(bytes), .buffer(batch.buffer), .local(taps), .int(rowsPerGroup),
           ] + description, work: work)
       } else {
         try stream.launchElements(

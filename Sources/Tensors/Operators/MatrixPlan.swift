@@ -25,7 +25,9 @@ struct MatrixPlan {
     if let cores {
       self.init(cores, launch, device: stream.device, tuned: tuned)
     } else if stream.family == .cpu {
-      self.init(cpu: launch, device: stream.device, tuned: tuned)
+      self.init(
+        cpu: launch, units: stream.device.computeUnits,
+        localMemoryInBytes: stream.localMemoryInBytes, tuned: tuned)
     } else {
       self.init(groups: launch, device: stream.device, tuned: tuned)
     }
@@ -48,12 +50,16 @@ struct MatrixPlan {
   }
 
   /// The plan for `MatrixProductCPU.cl`.
-  init(cpu launch: MatrixLaunch, device: Device, tuned: [String: Int] = [:]) {
+  init(
+    cpu launch: MatrixLaunch, units: Int, localMemoryInBytes: Int, tuned: [String: Int] = [:]
+  ) {
     kernel = "matrix_product_forward_cpu"
     file = "MatrixProductCPU"
     local = [1, 1, 1]
-    let tile = RegisterTile(tuned) ?? .best(rows: launch.rows, columns: launch.columns)
-    let block = tile.block(localMemoryInBytes: device.localMemoryInBytes)
+    let memory = PackedMemory(bytes: localMemoryInBytes, left: launch.left.loader)
+    let tile = RegisterTile(tuned) ?? .best(rows: launch.rows, columns: launch.columns, in: memory)
+    // What does not fit at all is refused at the launch, with both sizes.
+    let block = tile.block(in: memory) ?? tile.leastBlock
     let (depthStep, mostColumns) = (tuned["KC"] ?? block.depth, tuned["NC"] ?? block.columns)
     parameters = [
       "MR": tile.rows, "NV": tile.vectors, "KC": depthStep, "NC": mostColumns,
@@ -64,7 +70,6 @@ struct MatrixPlan {
       launch.columns.dividedUp(by: across).dividedUp(by: tile.columns)
       * tile.columns
     // Few rows a block give many groups but pack the right operand often.
-    let units = device.computeUnits
     let wanted = units == 1 ? 1 : (4 * units).dividedUp(by: across * launch.batch)
     let fair = launch.rows.dividedUp(by: wanted)
     let fitting = max(RegisterTile.packedRows, 131_072 / columnBlock)
@@ -132,38 +137,6 @@ struct MatrixPlan {
       wanted ?? min((4 * units).dividedUp(by: groups), launch.depth.dividedUp(by: step))
     let depth = launch.depth.dividedUp(by: wanted).dividedUp(by: 64) * 64
     return (launch.depth.dividedUp(by: depth), depth)
-  }
-}
-
-/// A block of the target that stays in the vector registers of a CPU.
-struct RegisterTile {
-  let rows, vectors: Int
-  var columns: Int { 16 * vectors }
-  /// Rows of the left operand that are packed at a time, a multiple of every tile's rows.
-  static let packedRows = 112
-
-  /// The tile that computes the fewest elements in vain; that of 80 columns is for as many classes
-  /// or for 77 tokens.
-  static func best(rows: Int, columns: Int) -> RegisterTile {
-    let tiles = [
-      RegisterTile(rows: 14, vectors: 2), RegisterTile(rows: 8, vectors: 3),
-      RegisterTile(rows: 16, vectors: 1), RegisterTile(rows: 4, vectors: 5),
-    ]
-    // A single vector a row is bound by its loads, so it must save a third of the work.
-    func cost(_ tile: RegisterTile) -> Int {
-      rows.dividedUp(by: tile.rows) * tile.rows * columns.dividedUp(by: tile.columns)
-        * tile.columns * (tile.vectors == 1 ? 3 : 2)
-    }
-    return tiles.dropFirst().reduce(tiles[0]) { cost($1) < cost($0) ? $1 : $0 }
-  }
-
-  /// Depth of a step and most columns of a group that fit into local memory.
-  func block(localMemoryInBytes bytes: Int) -> (depth: Int, columns: Int) {
-    for depth in [vectors == 3 ? 192 : 256, 128, 64] {
-      let fitting = (bytes / 4 - 128 * (depth + 16)) / (depth + 2) / columns * columns
-      if fitting >= 192 { return (depth, min(fitting, 384 / columns * columns)) }
-    }
-    return (32, columns)
   }
 }
 

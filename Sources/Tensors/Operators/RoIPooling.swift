@@ -55,15 +55,29 @@ struct RoIPooling {
     ]
   }
 
-  /// Scratch of the CPU kernels: entries that the bins of one axis need at most, and its memory.
-  private func scratch(_ shape: [Int], span: Int) -> [KernelArgument] {
+  /// Scratch of the CPU kernels: its memory, and entries that the bins of one axis need at most; nil
+  /// on other devices, and where it does not fit into local memory.
+  private func scratch(
+    _ shape: [Int], span: Int = 0, on stream: ComputeStream
+  ) -> [KernelArgument]? {
+    guard stream.family == .cpu else { return nil }
     // Two cells a sample; with an adaptive number the samples advance by at most a cell.
     let capacity =
       samplingRatio > 0
       ? 2 * samplingRatio * width : 2 * max(shape[2] + width, shape[1] + 1) + 8
-    return [
-      .local(4 * (width + 1 + 2 * capacity)), .local(4 * (2 * capacity + span)), .int(capacity),
-    ]
+    let arrays = [4 * (width + 1 + 2 * capacity), 4 * (2 * capacity + span)]
+    guard KernelArgument.localBytes(arrays) <= stream.localMemoryInBytes else { return nil }
+    return arrays.map { .local($0) } + [.int(capacity)]
+  }
+
+  /// A kernel of `RoIAlign.cl`, which also serves a CPU whose scratch does not fit.
+  private func groupKernel(
+    _ name: String, storing type: ElementType, channels: Int, on stream: ComputeStream
+  ) throws -> Kernel {
+    var parameters = ["ACROSS": itemsAcross(channels, on: stream)]
+    if stream.family == .cpu { parameters["DEVICE_IS_CPU"] = 0 }
+    return try stream.kernel(
+      name, in: "RoIAlign", storing: type, channels: channels, parameters: parameters)
   }
 
   func forward(_ map: Tensor, scale: Float, level: Int, into result: Tensor) throws {
@@ -78,25 +92,26 @@ struct RoIPooling {
       operations: 8 * samples * Double(result.count),
       bytes: Double(result.byteCount + map.byteCount))
     let buffers = [map, rois, place, result].map { KernelArgument.buffer($0.buffer) }
-    guard stream.family == .cpu else {
+    let spans = channels < 16
+    guard
+      let scratch = scratch(
+        map.shape, span: spans ? map.shape[2] * channels : 0, on: stream)
+    else {
       try stream.launchElements(
-        try stream.kernel(
-          "roi_align_forward_channels", in: "RoIAlign", storing: map.elementType,
-          channels: channels,
-          parameters: ["ACROSS": itemsAcross(channels, on: stream)]),
+        try groupKernel(
+          "roi_align_forward_channels", storing: map.elementType, channels: channels, on: stream),
         count: result.count, buffers + [.int(level)] + geometry(map.shape, scale), work: work)
       return
     }
     guard channels > 0 else { return }
-    let spans = channels < 16
     let kernel = spans ? "roi_align_forward_span_cpu" : "roi_align_forward_cpu"
     // A whole region a group when there are many, so that its columns are laid out once.
     let rowsPerGroup = regions >= 8 * stream.device.computeUnits ? min(height, 56) : min(height, 8)
     try stream.queue.launch(
       try stream.library.kernel(kernel, in: "RoIAlignCPU"),
       global: [(height + rowsPerGroup - 1) / rowsPerGroup, regions], local: [1, 1],
-      buffers + scratch(map.shape, span: spans ? map.shape[2] * channels : 0)
-        + [.int(rowsPerGroup), .int(level)] + geometry(map.shape, scale), work: work)
+      buffers + scratch + [.int(rowsPerGroup), .int(level)] + geometry(map.shape, scale),
+      work: work)
   }
 
   func backward(_ gradient: Tensor, scale: Float, level: Int, shape: [Int]) throws -> Tensor {
@@ -116,15 +131,14 @@ struct RoIPooling {
       bytes: Double(gradient.byteCount + result.byteCount))
     let buffers = [gradient, rois, place, result].map { KernelArgument.buffer($0.buffer) }
     let sizes = [.int(level), .int(rois.shape[0])] + geometry(shape, scale)
-    guard stream.family == .cpu else {
+    guard let scratch = scratch(shape, on: stream) else {
       guard result.count > 0 else { return result }
       let (tile, across) = (Self.tile, itemsAcross(shape[3], on: stream))
       let slice = across * stream.vectorWidth(shape[3])
       let tiles = shape[1].dividedUp(by: tile) * shape[2].dividedUp(by: tile)
       try stream.queue.launch(
-        try stream.kernel(
-          "roi_align_backward_tiled", in: "RoIAlign", storing: gradient.elementType,
-          channels: shape[3], parameters: ["ACROSS": across]),
+        try groupKernel(
+          "roi_align_backward_tiled", storing: gradient.elementType, channels: shape[3], on: stream),
         global: [tiles * ComputeStream.lanes, shape[3].dividedUp(by: slice), shape[0]],
         local: [ComputeStream.lanes, 1, 1], buffers + sizes, work: work)
       return result
@@ -136,7 +150,7 @@ struct RoIPooling {
     try stream.queue.launch(
       try stream.library.kernel("roi_align_backward_cpu", in: "RoIAlignCPU"),
       global: [slices, (shape[1] + rowsPerGroup - 1) / rowsPerGroup, shape[0]], local: [1, 1, 1],
-      buffers + scratch(shape, span: 0) + [.int(rowsPerGroup)] + sizes, work: work)
+      buffers + scratch + [.int(rowsPerGroup)] + sizes, work: work)
     return result
   }
 }

@@ -43,7 +43,8 @@ struct MatrixChoices {
     else { return false }
     return tile.isLegal && depth % 16 == 0 && columns % tile.columns == 0
       && block % RegisterTile.packedRows == 0 && block <= 1 << 20
-      && tile.localBytes(depth: depth, columns: columns) <= stream.device.localMemoryInBytes
+      && tile.localBytes(depth: depth, columns: columns, left: launch.left.loader)
+        <= stream.localMemoryInBytes
   }
 
   private func isLegal(_ tile: WarpTile, _ choice: [String: Int]) -> Bool {
@@ -52,7 +53,7 @@ struct MatrixChoices {
     return tile.isLegal(for: launch.operandType) && (2...4).contains(stages)
       && [16, 32, 64].contains(depth)
       && launch.operandType.bytes * stages * depth * (tile.rows + tile.columns)
-        <= min(Self.ringBytes, stream.device.localMemoryInBytes)
+        <= min(Self.ringBytes, stream.localMemoryInBytes)
       && tile.items <= stream.device.largestWorkGroup
       && copied.allSatisfy { lines, operand in
         lines * depth % (launch.copyWidth(of: operand) * tile.items) == 0
@@ -99,11 +100,17 @@ struct MatrixChoices {
   }
 
   private var registerTiles: [[String: Int]] {
-    [(14, 2), (8, 3), (16, 1), (7, 3), (4, 6), (28, 1)].map { rows, vectors in
-      let tile = RegisterTile(rows: rows, vectors: vectors)
-      let block = tile.block(localMemoryInBytes: stream.device.localMemoryInBytes)
-      return ["MR": rows, "NV": vectors, "KC": block.depth, "NC": block.columns]
+    let memory = PackedMemory(bytes: stream.localMemoryInBytes, left: launch.left.loader)
+    return Self.registerTiles.compactMap { tile in
+      tile.block(in: memory).map {
+        ["MR": tile.rows, "NV": tile.vectors, "KC": $0.depth, "NC": $0.columns]
+      }
     }
+  }
+
+  /// The tiles of a CPU that are worth a try.
+  static let registerTiles = [(14, 2), (8, 3), (16, 1), (7, 3), (4, 6), (28, 1)].map {
+    RegisterTile(rows: $0, vectors: $1)
   }
 
   private func blocks(_ best: [String: Int]) -> [[String: Int]] {
@@ -132,21 +139,6 @@ extension RegisterTile {
   init?(_ choice: [String: Int]) {
     guard let rows = choice["MR"], let vectors = choice["NV"] else { return nil }
     self.init(rows: rows, vectors: vectors)
-  }
-
-  /// Whether it divides what is packed and fits into 32 vector registers.
-  var isLegal: Bool {
-    rows > 0 && vectors > 0 && Self.packedRows % rows == 0 && (rows + 1) * vectors + 1 <= 32
-  }
-
-  /// Local memory of `MatrixProductCPU.cl`: panels of the right operand, rows or panels of the left
-  /// one, a line.
-  func localBytes(depth: Int, columns width: Int) -> Int {
-    let panels = width / columns * (depth * columns + 16)
-    let left = max(
-      Self.packedRows * (depth + 16),
-      Self.packedRows / rows * (depth * rows.dividedUp(by: 8) * 8 + 16))
-    return 4 * (panels + left + width)
   }
 }
 
