@@ -40,11 +40,13 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.
     .target(name: "CLIP", dependencies: ["Formats", "Checkpoints", "Tensors", "Layers"]),
-    .target(name: "Detection", dependencies: ["Formats", "Masks", "Tensors", "Layers"]),
+    .target(name: "Detection", dependencies: ["Formats", "Masks", "OpenCL", "Tensors", "Layers"]),
     // Rows 7 to 9: the method, its training, what people see.
     .target(
       name: "Baron",
-      dependencies: ["Formats", "Checkpoints", "Tensors", "Layers", "CLIP", "Detection"]),
+      dependencies: [
+        "Formats", "OpenCL", "Checkpoints", "Tensors", "Layers", "CLIP", "Detection",
+      ]),
     .target(
       name: "Training",
       dependencies: [
@@ -60,7 +62,7 @@ let package = Package(
       name: "Workbench",
       dependencies: [
         "Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers", "CLIP",
-        "Detection", "Training", "Reporting", "DemoWorld",
+        "Detection", "Baron", "Training", "Reporting", "DemoWorld",
       ]),
     // Row 10: the command line.
     .executableTarget(

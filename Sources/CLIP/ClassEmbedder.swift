@@ -117,7 +117,7 @@ public struct ClassEmbedder {
     // first to fill the cache.
     let arithmetic = [
       device.platformName, device.name, device.version, device.driver, stream.family.rawValue,
-      stream.matrixKernel, stream.activationType.rawValue, "\(stream.isExact)",
+      stream.matrix.kernelName, stream.activationType.rawValue, "\(stream.isExact)",
       stream.queue.context.tuning?.digest ?? "", Self.kernels,
     ]
     let parts: JSONValue = [

@@ -9,7 +9,7 @@ public protocol PseudoTextEncoder {
   /// - Parameters:
   ///   - words: `[R, K, D]`.
   ///   - keep: Which words of each row stay in the sentence, at least one; nil keeps all.
-  /// - Returns: `[R, D']`, not normalised.
+  /// - Returns: `[R, D']`, rows of any length: what compares them brings them to unit length.
   /// - Throws: `OpenCLError` when the device fails.
   func encode(words: Tensor, keep: [[Bool]]?) throws -> Tensor
 }

@@ -48,24 +48,21 @@ public struct RegionSampling: Sendable, Equatable {
 
   /// The ground truth of each image, its proposals, and empty boxes up to the longest image.
   static func candidates(_ proposals: Proposals, truths: TruthBoxes) throws -> CandidateBoxes {
-    let stream = truths.corners.stream
     let longest = (truths.counts.max() ?? 0) + proposals.limit
     let boxes = try Tensor(
-      repeating: 0, shape: [truths.images, longest, 4], on: stream, label: "candidates")
-    // Four floats a box.
-    let length = 16 * proposals.limit
+      repeating: 0, shape: [truths.images * longest, 4], on: truths.corners.stream,
+      label: "candidates")
+    let proposed = proposals.boxes.reshaped([truths.images * proposals.limit, 4])
     var first = 0
     for (image, count) in truths.counts.enumerated() {
-      let (start, own) = (16 * image * longest, 16 * count)
-      try stream.queue.copy(
-        from: truths.corners.buffer, at: 16 * first, to: boxes.buffer, at: start, bytes: own)
-      try stream.queue.copy(
-        from: proposals.boxes.buffer, at: image * length, to: boxes.buffer, at: start + own,
-        bytes: length)
+      let start = image * longest
+      try boxes.copyRows(first..<first + count, of: truths.corners, to: start)
+      let own = image * proposals.limit..<(image + 1) * proposals.limit
+      try boxes.copyRows(own, of: proposed, to: start + count)
       first += count
     }
     return CandidateBoxes(
-      boxes,
+      boxes.reshaped([truths.images, longest, 4]),
       grids: [
         CandidateBoxes.Grid(
           count: longest, columns: max(1, longest),

@@ -165,7 +165,7 @@ public final class Parameter {
   ///   product to round.
   /// - Throws: `OpenCLError` when memory runs out.
   public func value(as type: ElementType) throws -> Tensor {
-    let type = value.stream.productType(of: type)
+    let type = value.stream.matrix.productType(of: type)
     guard role == .frozen, type != value.elementType else { return value }
     if let rounded, rounded.elementType == type { return rounded }
     let result = try value.converted(to: type)

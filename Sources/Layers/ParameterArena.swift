@@ -62,7 +62,7 @@ public final class ParameterArena {
   /// - Parameter type: How activations are stored; float32 needs no copies.
   /// - Throws: `OpenCLError` when the device fails.
   public func round(to type: ElementType) throws {
-    let type = values.stream.productType(of: type)
+    let type = values.stream.matrix.productType(of: type)
     guard type != .float32, values.count > 0 else { return }
     let copies: (arena: Tensor, parts: [Tensor])
     if let rounded, rounded.arena.elementType == type {

@@ -12,21 +12,13 @@ public final class ComputeStream {
   public let library: KernelLibrary
   /// Whether operators record how to differentiate; see ``withoutGradients(_:)``.
   public private(set) var recordsGradients = true
-  /// The precision of matrix products that the user asked for, for devices that have a choice.
-  public let matrixPrecision: MatrixPrecision?
   /// How activations are stored: float32, or 16 bits for half the traffic and memory.
   ///
   /// Parameters, statistics and losses are float32 in every case.
   public let activationType: ElementType
-  /// What computes matrix products instead of the family's float32 kernel, tried out on first use.
-  lazy var tensorCores = TensorCores.usable(matrixPrecision, for: .float32, on: self)
-  /// The same for products of activations that are stored in 16 bits.
-  lazy var activationCores = TensorCores.usable(
-    matrixPrecision, for: activationType, on: self)
-  /// Counts and times the matrix products while it is there.
-  public var matrixRecorder: MatrixRecorder?
-  /// What was found for this device, looked up by sizes.
-  var tunedChoices = TunedChoices()
+  /// How it multiplies matrices.
+  public private(set) lazy var matrix = MatrixUnit(self, precision: matrixPrecision)
+  private let matrixPrecision: MatrixPrecision?
   /// Orders the recorded computation; later is larger.
   var sequence: UInt64 = 0
 
@@ -64,27 +56,7 @@ public final class ComputeStream {
   public var device: Device { queue.context.device }
 
   /// Local memory of a work-group in bytes.
-  var localMemoryInBytes: Int { queue.context.localMemoryInBytes }
-
-  /// The kernel that multiplies activations, with its precision.
-  public var matrixKernel: String {
-    let type = productType(of: activationType)
-    return kernelName(with: tensorCores(for: type), operands: type)
-  }
-
-  /// What products of activations take them as.
-  ///
-  /// A CPU multiplies float32 alone: 16-bit operands are widened for it, in passing.
-  ///
-  /// - Parameter type: How the activations are stored.
-  /// - Returns: The type of the operands.
-  public func productType(of type: ElementType) -> ElementType { family == .cpu ? .float32 : type }
-
-  /// What multiplies operands of a type instead of the family's own kernel, or nil.
-  func tensorCores(for operands: ElementType) -> TensorCores? {
-    if operands == .float32 { return tensorCores }
-    return operands == activationType ? activationCores : nil
-  }
+  package var localMemoryInBytes: Int { queue.context.localMemoryInBytes }
 
   /// Runs `body` without recording how to differentiate.
   ///
@@ -121,7 +93,7 @@ public final class ComputeStream {
   ///   - parameters: Further parameters.
   /// - Returns: The kernel.
   /// - Throws: `OpenCLError`.
-  func kernel(
+  package func kernel(
     _ name: String, in file: String, storing type: ElementType, channels: Int? = nil,
     parameters: [String: Int] = [:]
   ) throws -> Kernel {
@@ -132,7 +104,7 @@ public final class ComputeStream {
   }
 
   /// `VECTOR` of `Common/Channels.clh` for rows of so many channels.
-  func vectorWidth(_ channels: Int) -> Int { family != .cpu && channels % 4 == 0 ? 4 : 1 }
+  package func vectorWidth(_ channels: Int) -> Int { family != .cpu && channels % 4 == 0 ? 4 : 1 }
 
   // MARK: Launch shapes shared by the operators
 
@@ -177,8 +149,8 @@ public final class ComputeStream {
     try queue.launch(kernel, global: [rows * lanes], local: [lanes], arguments, work: work)
   }
 
-  /// Elements of one work-item on a CPU; equals `ELEMENTS_PER_ITEM` in `Common/Launch.clh`.
+  /// Elements of one work-item on a CPU, `ELEMENTS_PER_ITEM` of `Common/Launch.clh`.
   static let elementsPerItem = 16384
-  /// Work-items of a row's work-group on a GPU; equals `LANES` in `Common/Launch.clh`.
-  static let lanes = 128
+  /// Work-items of a row's work-group on a GPU, `LANES` of `Common/Launch.clh`.
+  package static let lanes = 128
 }

@@ -108,6 +108,28 @@ extension Tensor {
     try stream.queue.copy(from: other.buffer, to: buffer, bytes: byteCount)
   }
 
+  /// Overwrites rows with those of another tensor; a row is one entry of the first axis.
+  ///
+  /// - Parameters:
+  ///   - rows: Which rows of the other tensor, which has rows of the same shape and type.
+  ///   - source: The other tensor.
+  ///   - first: The first row that is overwritten.
+  /// - Throws: `OpenCLError` when the device fails.
+  package func copyRows(_ rows: Range<Int>, of source: Tensor, to first: Int) throws {
+    precondition(
+      rank > 0 && shape.dropFirst() == source.shape.dropFirst()
+        && elementType == source.elementType,
+      "rows of \(source.shape) \(source.elementType) into \(shape) \(elementType)")
+    precondition(
+      rows.lowerBound >= 0 && rows.upperBound <= source.shape[0] && first >= 0
+        && first + rows.count <= shape[0], "rows \(rows) of \(source.shape) to \(first) of \(shape)"
+    )
+    let bytes = elementType.bytes * shape.dropFirst().reduce(1, *)
+    try stream.queue.copy(
+      from: source.buffer, at: bytes * rows.lowerBound, to: buffer, at: bytes * first,
+      bytes: bytes * rows.count)
+  }
+
   /// A copy with its own storage, on the same stream; a constant.
   ///
   /// - Returns: The copy.

@@ -15,7 +15,20 @@ public final class GradientNode {
   fileprivate let sequence: UInt64
   fileprivate var inputs: [GradientNode?]
   fileprivate var backward: ((Tensor) throws -> [Tensor?])?
-  fileprivate var isLeaf: Bool { inputs.isEmpty }
+
+  /// The steps that lead here, this one among them, the latest first; without leaves.
+  fileprivate var history: [GradientNode] {
+    var (steps, seen) = ([self], Set([sequence]))
+    var next = 0
+    while next < steps.count {
+      for case let input? in steps[next].inputs
+      where !input.inputs.isEmpty && seen.insert(input.sequence).inserted {
+        steps.append(input)
+      }
+      next += 1
+    }
+    return steps.sorted { $0.sequence > $1.sequence }
+  }
 
   fileprivate init(
     name: String, sequence: UInt64, inputs: [GradientNode?],
@@ -97,13 +110,8 @@ extension Tensor {
     try stream.withoutGradients {
       try Self.accumulate(gradient.detached(), into: node)
       // Later nodes first: every node's gradient is complete before it is passed on.
-      var pending: [UInt64: GradientNode] = [node.sequence: node]
-      var order = SequenceHeap()
-      order.insert(node.sequence)
-      while let sequence = order.removeLargest(), let next = pending.removeValue(forKey: sequence) {
-        guard !next.isLeaf, let gradient = next.gradient, let backward = next.backward else {
-          continue
-        }
+      for next in node.history {
+        guard let gradient = next.gradient, let backward = next.backward else { continue }
         next.gradient = nil
         let gradients = try backward(gradient)
         precondition(
@@ -114,9 +122,6 @@ extension Tensor {
         for (input, gradient) in zip(inputs, gradients) {
           guard let input, let gradient else { continue }
           try Self.accumulate(gradient, into: input)
-          if pending.updateValue(input, forKey: input.sequence) == nil {
-            order.insert(input.sequence)
-          }
         }
       }
     }
@@ -159,35 +164,4 @@ extension Tensor {
 
   /// The gradient that a leaf has collected, or nil.
   public var gradient: Tensor? { node?.gradient }
-}
-
-/// A binary heap of sequence numbers, largest first.
-private struct SequenceHeap {
-  private var items: [UInt64] = []
-
-  mutating func insert(_ item: UInt64) {
-    items.append(item)
-    var child = items.count - 1
-    while child > 0, items[(child - 1) / 2] < items[child] {
-      items.swapAt(child, (child - 1) / 2)
-      child = (child - 1) / 2
-    }
-  }
-
-  mutating func removeLargest() -> UInt64? {
-    guard let last = items.last else { return nil }
-    items.swapAt(0, items.count - 1)
-    let largest = items.removeLast()
-    guard !items.isEmpty else { return last }
-    var parent = 0
-    while true {
-      var child = 2 * parent + 1
-      guard child < items.count else { break }
-      if child + 1 < items.count, items[child + 1] > items[child] { child += 1 }
-      guard items[child] > items[parent] else { break }
-      items.swapAt(child, parent)
-      parent = child
-    }
-    return largest
-  }
 }

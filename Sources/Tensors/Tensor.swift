@@ -134,5 +134,5 @@ public struct Tensor {
   }
 
   /// Bytes of its elements.
-  var byteCount: Int { elementType.bytes * count }
+  package var byteCount: Int { elementType.bytes * count }
 }

@@ -44,9 +44,9 @@ struct AttentionTensorCoresTests {
     let cores = TensorCores(
       precision: format.precision, operands: format.elementType, isEmulated: true)
     if format.elementType == .float32 {
-      stream.tensorCores = cores
+      stream.matrix.tensorCores = cores
     } else {
-      stream.activationCores = cores
+      stream.matrix.activationCores = cores
     }
   }
 

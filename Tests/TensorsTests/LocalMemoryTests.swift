@@ -111,27 +111,6 @@ import Testing
     expectClose(less[0], all[0].map(Double.init), relative: 1e-5, "\(kibibytes) KiB")
   }
 
-  @Test("RoIAlign of wide maps, forward and backward", arguments: [3, 20])
-  func regions(channels: Int) throws {
-    let (all, less) = try compare(16) { stream in
-      let shape = [1, 6, 700, channels]
-      let map = try Tensor(
-        randomFloats(shape.reduce(1, *), seed: 3), shape: shape, on: stream
-      ).trained("map")
-      let rois: [Float] = [0, 3, -1, 690, 5, 0, 100, 1, 130, 4]
-      let result = try Tensor.roiAlign(
-        levels: [map], scales: [1], rois: try Tensor(rois, shape: [2, 5], on: stream), height: 5,
-        width: 6, samplingRatio: 0)
-      try result.backward(
-        from: try Tensor(randomFloats(result.count, seed: 4), shape: result.shape, on: stream))
-      return [try result.floats(), try map.gradient?.floats() ?? []]
-    }
-    #expect(less[1].count == 6 * 700 * channels)
-    for (less, all) in zip(less, all) {
-      expectClose(less, all.map(Double.init), relative: 1e-4, "\(channels) channels")
-    }
-  }
-
   @Test("wide images to the last bit")
   func images() throws {
     let plain = PixelNormalisation(means: [1, 2, 3], deviations: [4, 5, 6])

@@ -10,7 +10,7 @@ struct MatrixProduct16BitNVIDIATests {
     try StorageTests.withStream(.bfloat16) { stream in
       for tile in WarpTile.all {
         let isSmall = tile == WarpTile.all.last
-        stream.activationCores = TensorCores(
+        stream.matrix.activationCores = TensorCores(
           precision: .bf16, operands: .bfloat16, tiles: [tile], isEmulated: true)
         for (m, n, k) in isSmall ? [(77, 75, 85), (72, 136, 40), (4, 8, 0)] : [(136, 72, 40)] {
           for transposes in isSmall ? 0..<4 : 2..<3 {
@@ -26,7 +26,7 @@ struct MatrixProduct16BitNVIDIATests {
       for one in [3, 72].flatMap(StorageTests.maps) where one.description.contains("convolution") {
         try StorageTests.check(one, .bfloat16, on: stream)
       }
-      #expect(stream.matrixKernel == "matrix_product_forward_nvidia_16bit bfloat16")
+      #expect(stream.matrix.kernelName == "matrix_product_forward_nvidia_16bit bfloat16")
     }
   }
 

@@ -12,8 +12,8 @@ struct MatrixTuningTests {
     on stream: ComputeStream, _ body: () throws -> Void
   ) throws -> [MatrixRecorder.Use] {
     let recorder = MatrixRecorder()
-    stream.matrixRecorder = recorder
-    defer { stream.matrixRecorder = nil }
+    stream.matrix.recorder = recorder
+    defer { stream.matrix.recorder = nil }
     try body()
     return recorder.uses
   }
@@ -73,9 +73,9 @@ struct MatrixTuningTests {
   func tensorCores() throws {
     let cores = TensorCores(precision: .tf32x3, isEmulated: true)
     try TestDevice.withStream(.generic) { stream in
-      stream.tensorCores = TensorCores(
+      stream.matrix.tensorCores = TensorCores(
         precision: .tf32x3, tiles: WarpTile.all.suffix(1), isEmulated: true)
-      defer { stream.tensorCores = nil }
+      defer { stream.matrix.tensorCores = nil }
       let uses = try record(on: stream) {
         try MatrixProductTests().check(
           .init(batch: 1, rows: 131, columns: 72, depth: 300), false, true, on: stream)
@@ -135,7 +135,7 @@ struct MatrixTuningTests {
         try MatrixProductTests().check(sizes, false, false, on: stream)
       }
       let trials = try uses.map {
-        try MatrixTrial($0.example, on: stream, with: stream.tensorCores)
+        try MatrixTrial($0.example, on: stream, with: stream.matrix.tensorCores)
       }
       for (use, trial) in zip(uses, trials) {
         let other = try #require(

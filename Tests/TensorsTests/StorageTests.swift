@@ -142,26 +142,6 @@ struct StorageTests {
     }
   }
 
-  @Test("the gradient of RoIAlign by itself", arguments: TestDevice.families, types)
-  func regions(family: DeviceFamily, type: ElementType) throws {
-    try Self.withStream(type, family: family) { stream in
-      let values = randomFloats(2 * 3 * 3 * 20, seed: 1)
-      let stored = try Tensor(values, shape: [2, 3, 3, 20], on: stream).converted(to: type)
-      let rois = try Tensor(
-        [0, 1, 2, 19, 23, 0, 8, 0, 30, 12] as [Float], shape: [2, 5], on: stream)
-      let (want, got) = (
-        try stored.converted(to: .float32).roiAlignInputGradient(
-          rois: rois, map: [1, 8, 9, 20], scale: 0.25, samplingRatio: 2, aligned: true),
-        try stored.roiAlignInputGradient(
-          rois: rois, map: [1, 8, 9, 20], scale: 0.25, samplingRatio: 2, aligned: true)
-      )
-      #expect(got.elementType == type && got.shape == want.shape)
-      let pairs = zip(try want.floats(), try got.floats())
-      let worst = pairs.reduce(0) { max($0, abs($1.0 - $1.1)) }
-      #expect(worst <= Float(2 * Self.rounding(type)), "\(worst)")
-    }
-  }
-
   @Test("conversion rounds to nearest, ties to even, and keeps what is special")
   func conversion() throws {
     let values: [Float] = [

@@ -17,8 +17,8 @@ struct TensorCoresTests {
   ) throws {
     let cores = TensorCores(precision: precision, tiles: Array(tiles), isEmulated: true)
     try TestDevice.withStream(.generic) { stream in
-      stream.tensorCores = cores
-      defer { stream.tensorCores = nil }
+      stream.matrix.tensorCores = cores
+      defer { stream.matrix.tensorCores = nil }
       try body(stream, cores)
     }
   }
@@ -113,13 +113,13 @@ struct TensorCoresTests {
       let profiler = Profiler()
       let stream = try ComputeStream(
         context: Context(device: context.device, family: .generic), profiler: profiler)
-      stream.tensorCores = TensorCores(
+      stream.matrix.tensorCores = TensorCores(
         precision: .tf32x3, tiles: Array(Self.small), isEmulated: true)
       let x = try Tensor(repeating: 1, shape: [4, 4], on: stream, label: "ones")
       #expect(try x.matrixProduct(x).floats() == [Float](repeating: 4, count: 16))
       try profiler.resolve()
-      #expect(stream.matrixKernel == "matrix_product_forward_nvidia tf32x3")
-      #expect(profiler.records.contains { $0.name == stream.matrixKernel })
+      #expect(stream.matrix.kernelName == "matrix_product_forward_nvidia tf32x3")
+      #expect(profiler.records.contains { $0.name == stream.matrix.kernelName })
     }
   }
 
@@ -127,7 +127,7 @@ struct TensorCoresTests {
   func otherDevices() throws {
     try TestDevice.withStream(.generic) { stream in
       #expect(TensorCores.usable(.tf32, for: .float32, on: stream) == nil)
-      #expect(stream.matrixKernel == "matrix_product_forward float32")
+      #expect(stream.matrix.kernelName == "matrix_product_forward float32")
     }
   }
 
@@ -136,7 +136,7 @@ struct TensorCoresTests {
     try TestDevice.withContext { context in
       let stream = try ComputeStream(
         context: Context(device: context.device, family: .nvidia, poisonsBuffers: true))
-      if context.device.family != .nvidia { #expect(stream.tensorCores == nil) }
+      if context.device.family != .nvidia { #expect(stream.matrix.tensorCores == nil) }
     }
   }
 

@@ -22,8 +22,8 @@ struct AttentionSizes {
     ]
   }
 
-  /// Floats between rows over the keys in local memory; `KEY_STEP` of `AttentionCPU.cl` is 32.
-  var pitch: Int { (length + 31) / 32 * 32 + 16 }
+  /// Floats between rows over the keys in local memory.
+  var pitch: Int { length.dividedUp(by: Self.keyStep) * Self.keyStep + 16 }
 
   private var columns: Int { 4 * headWidth * pitch }
   private var rowsOfHead: Int { 4 * length * ((headWidth + 15) / 16 * 16) }
@@ -37,8 +37,8 @@ struct AttentionSizes {
     [columns, columns, rowsOfHead, rowsOfHead, rowsOfHead, scores, scores]
   }
 
-  /// `QUERIES` of `AttentionCPU.cl`.
-  private static let queries = 8
+  // `QUERIES` and `KEY_STEP` of `AttentionCPU.cl`.
+  static let (queries, keyStep) = (8, 32)
 
   /// Whether the CPU's kernels apply; long sequences outgrow local memory and go row by row.
   func fitsCPU(local: [Int], on stream: ComputeStream) -> Bool {

@@ -32,7 +32,7 @@ struct AttentionCores {
   ///   - stream: The stream.
   /// - Returns: The tensor cores, or nil.
   static func usable(for sizes: AttentionSizes, on stream: ComputeStream) -> AttentionCores? {
-    guard let matrixCores = stream.tensorCores(for: sizes.elementType) else { return nil }
+    guard let matrixCores = stream.matrix.tensorCores(for: sizes.elementType) else { return nil }
     let cores = AttentionCores(
       precision: matrixCores.precision, elementType: sizes.elementType,
       isEmulated: matrixCores.isEmulated)

@@ -27,7 +27,7 @@ extension Tensor {
       bias.map { $0.shape == [form.outputs] } ?? true, "convolution: bias of wrong shape")
     let result = try Tensor(
       uninitialized: form.outputShape, on: stream, elementType: elementType, label: "convolution")
-    let kept = try weight.factor(of: stream.productType(of: elementType))
+    let kept = try weight.factor(of: stream.matrix.productType(of: elementType))
     let x = detached()
     try form.forward(x, kept, bias, into: result)
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
@@ -64,7 +64,7 @@ extension Tensor {
       direct: stream.isExact)
     precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
     return try form.inputGradient(
-      of: self, weight: weight.factor(of: stream.productType(of: elementType)))
+      of: self, weight: weight.factor(of: stream.matrix.productType(of: elementType)))
   }
 
   /// The gradient of a convolution's weight, where `self` is that of its result.
@@ -93,7 +93,9 @@ extension Tensor {
 extension Tensor {
   /// Whether fewer multiplications are worth more traffic and larger rounding errors: not where
   /// tensor cores multiply, nor in 16 bits.
-  fileprivate var transformPays: Bool { elementType == .float32 && stream.tensorCores == nil }
+  fileprivate var transformPays: Bool {
+    elementType == .float32 && stream.matrix.tensorCores == nil
+  }
 }
 
 /// The sizes of a convolution, and its three passes as matrix products.
@@ -197,7 +199,7 @@ struct ConvolutionForm {
     of gradient: Tensor, input x: Tensor, into result: Tensor
   ) throws -> Tensor {
     precondition(result.shape == weightShape, "weight gradient of wrong shape \(result.shape)")
-    let type = x.stream.productType(of: x.elementType)
+    let type = x.stream.matrix.productType(of: x.elementType)
     let (gradient, x) = (try gradient.converted(to: type), try x.converted(to: type))
     if let winograd, x.transformPays {
       try winograd.weightGradient(of: gradient, input: x, into: result)

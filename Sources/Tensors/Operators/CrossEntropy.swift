@@ -188,7 +188,7 @@ extension Tensor {
   }
 
   /// The sum of row losses in a fixed order, a constant scalar.
-  func total() throws -> Tensor {
+  package func total() throws -> Tensor {
     let result = try Tensor(uninitialized: [], on: stream, label: "loss")
     try stream.launchRows(
       try stream.library.kernel("cross_entropy_total_forward", in: "CrossEntropy"), rows: 1,
@@ -197,8 +197,8 @@ extension Tensor {
     return result
   }
 
-  /// Elements of a block of an element-wise loss; equals `BLOCK` in `CrossEntropy.cl`, `BoxLoss.cl`.
-  static let lossBlock = 4096
+  /// Elements of a block of an element-wise loss, `BLOCK` of `CrossEntropy.cl` and `BoxLoss.cl`.
+  package static let lossBlock = 4096
 
   private func checkedColumns(
     _ labels: Tensor, classWeights: [Float]?, rowWeights: [Float]?

@@ -105,6 +105,6 @@ extension Tensor {
   private static let columnChunk = 1024
   /// Rows that a lane of a GPU adds up.
   private static let laneRows = 64
-  /// Columns of a work-group; equals `COLUMN_BLOCK` in `Reduction.cl`.
-  private static let columnBlock = 128
+  /// Columns of a work-group, `COLUMN_BLOCK` of `Reduction.cl`.
+  static let columnBlock = 128
 }

@@ -19,9 +19,11 @@ extension Tensor {
       try other.l2Normalized(), transposeRight: true)
   }
 
-  /// Logits of the classes: a temperature times unit features times class embeddings.
+  /// Logits of the classes: a temperature times the unit features times class embeddings.
   ///
-  /// Follows spec detector 2.7; the embeddings are used as they are.
+  /// The features may have any length; the embeddings are used as they are. Features that are unit
+  /// rows already are divided by a number that is 1 to the last bit or two. Follows spec
+  /// detector 2.7.
   ///
   /// - Parameters:
   ///   - embeddings: `[C, D]`, one row a class.

@@ -23,7 +23,7 @@ public struct RowSegments: Sendable, Equatable {
   public var totalKept: Int { kept.reduce(0, +) }
 
   /// Where each segment of a row starts, among the scores and among those that are kept.
-  func starts(on stream: ComputeStream) throws -> (all: Tensor, kept: Tensor) {
+  package func starts(on stream: ComputeStream) throws -> (all: Tensor, kept: Tensor) {
     func sums(_ sizes: [Int]) throws -> Tensor {
       try Tensor(
         sizes.reduce(into: [Int32(0)]) { $0.append($0[$0.count - 1] + Int32($1)) },
@@ -86,12 +86,15 @@ extension Tensor {
     return (values, indices)
   }
 
+  // `BINS`, `BITS` and `CHUNK` of `TopK.cl`.
+  static let (topKBins, topKBits, topKChunk) = (2048, 11, 4096)
+
   /// Selects by rounds of histograms and ranks by counting, for devices of many work-items.
   private func rank(
     _ segments: RowSegments, starts: (all: Tensor, kept: Tensor), keys: Buffer, values: Tensor,
     indices: Tensor
   ) throws {
-    let (binCount, bits, chunk) = (2048, 11, 4096)  // BINS, BITS and CHUNK of TopK.cl
+    let (binCount, bits, chunk) = (Self.topKBins, Self.topKBits, Self.topKChunk)
     let library = stream.library
     let (number, total, kept) = (segments.lengths.count, shape[1], segments.totalKept)
     let parts = shape[0] * number

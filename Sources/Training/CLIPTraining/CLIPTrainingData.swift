@@ -1,5 +1,6 @@
 import Annotations
 import CLIP
+import Detection
 import Formats
 import Geometry
 import Loading

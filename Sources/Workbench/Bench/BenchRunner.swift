@@ -115,7 +115,7 @@ private func describe(
     "cpu_s": .number(result.processorSeconds), "repeat": .number(Double(settings.samples)),
     "inner": .number(Double(result.inner)), "device": .string(stream.device.name),
     "driver": .string(stream.device.driver),
-    "matrix_kernel": .string(stream.matrixKernel),
+    "matrix_kernel": .string(stream.matrix.kernelName),
     "tuning": stream.queue.context.tuning.map { .string($0.digest) } ?? .null,
     "threads": .number(Double(stream.device.computeUnits)),
     "activations": .string(stream.activationType.rawValue),

@@ -1,3 +1,5 @@
+import Baron
+import Detection
 import OpenCL
 import Tensors
 

@@ -1,3 +1,5 @@
+import Baron
+import Detection
 import Foundation
 import OpenCL
 import Tensors

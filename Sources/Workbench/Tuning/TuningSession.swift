@@ -106,7 +106,7 @@ package struct TuningSession {
     let recorder = MatrixRecorder()
     try training.run(on: context, steps: 2) { parts, done in
       try parts.finish()
-      for stream in parts.streams { stream.matrixRecorder = done == 1 ? recorder : nil }
+      for stream in parts.streams { stream.matrix.recorder = done == 1 ? recorder : nil }
       // What was compiled serves the search and the comparison.
       parts.library.storePrograms()
     }

@@ -1,4 +1,5 @@
 import OpenCL
+import Tensors
 
 extension Tensor {
   /// Average-pools bilinear samples inside regions: RoIAlign over one map or a pyramid.
@@ -37,7 +38,7 @@ extension Tensor {
     }
     precondition(height > 0 && width > 0 && samplingRatio >= 0, "roiAlign: no bins or samples")
     let stored = levels[0].elementType
-    let type = rois.stream.productType(of: stored)
+    let type = rois.stream.matrix.productType(of: stored)
     guard type == stored else {
       return try roiAlign(
         levels: levels.map { try $0.converted(to: type) }, scales: scales, rois: rois,

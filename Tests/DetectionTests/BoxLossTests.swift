@@ -1,3 +1,4 @@
+import Detection
 import OpenCL
 import Tensors
 import TestSupport

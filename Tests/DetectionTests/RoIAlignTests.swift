@@ -1,3 +1,4 @@
+import Detection
 import Formats
 import OpenCL
 import Tensors
@@ -104,6 +105,53 @@ struct RoIAlignTests {
       expectClose(
         try levels[index].gradient?.floats() ?? [], wanted, relative: relative,
         "\(testCase) \(type) gradient of level \(index)")
+    }
+  }
+
+  @Test(
+    "a gradient by itself is stored like the features", arguments: TestDevice.families,
+    [ElementType.bfloat16, .float16])
+  func gradient(family: DeviceFamily, type: ElementType) throws {
+    try TestDevice.withStream(family) { stream in
+      let values = randomFloats(2 * 3 * 3 * 20, seed: 1)
+      let stored = try Tensor(values, shape: [2, 3, 3, 20], on: stream).converted(to: type)
+      let rois = try Tensor(
+        [0, 1, 2, 19, 23, 0, 8, 0, 30, 12] as [Float], shape: [2, 5], on: stream)
+      let (want, got) = (
+        try stored.converted(to: .float32).roiAlignInputGradient(
+          rois: rois, map: [1, 8, 9, 20], scale: 0.25, samplingRatio: 2, aligned: true),
+        try stored.roiAlignInputGradient(
+          rois: rois, map: [1, 8, 9, 20], scale: 0.25, samplingRatio: 2, aligned: true)
+      )
+      #expect(got.elementType == type && got.shape == want.shape)
+      let pairs = zip(try want.floats(), try got.floats())
+      let worst = pairs.reduce(0) { max($0, abs($1.0 - $1.1)) }
+      #expect(worst <= (type == .bfloat16 ? 2 / 256 : 2 / 2048), "\(worst)")
+    }
+  }
+
+  @Test("wide maps where local memory is small", arguments: [3, 20])
+  func smallLocalMemory(channels: Int) throws {
+    func run(_ stream: ComputeStream) throws -> [[Float]] {
+      let shape = [1, 6, 700, channels]
+      let map = try Tensor(
+        randomFloats(shape.reduce(1, *), seed: 3), shape: shape, on: stream
+      ).trained("map")
+      let rois: [Float] = [0, 3, -1, 690, 5, 0, 100, 1, 130, 4]
+      let result = try Tensor.roiAlign(
+        levels: [map], scales: [1], rois: try Tensor(rois, shape: [2, 5], on: stream), height: 5,
+        width: 6, samplingRatio: 0)
+      try result.backward(
+        from: try Tensor(randomFloats(result.count, seed: 4), shape: result.shape, on: stream))
+      return [try result.floats(), try map.gradient?.floats() ?? []]
+    }
+    let wanted = try TestDevice.withStream { try run($0) }
+    try TestDevice.withContext(localMemoryInBytes: 16 << 10) { context in
+      let got = try run(try ComputeStream(context: context))
+      #expect(got[1].count == 6 * 700 * channels)
+      for (got, wanted) in zip(got, wanted) {
+        expectClose(got, wanted, relative: 1e-4, "\(channels) channels")
+      }
     }
   }
 

@@ -30,7 +30,7 @@ public struct MatrixTuning {
     let type = use.example.operandType
     let stream = try ComputeStream(
       context: context, name: "tuning", library: library, activationType: type)
-    let cores = stream.tensorCores(for: type)
+    let cores = stream.matrix.tensorCores(for: type)
     return search(
       use.subject, by: try MatrixTrial(use.example, on: stream, with: cores),
       tolerance: (cores?.tolerance ?? Self.tolerance) + Self.rounding(use.example.targetType))

@@ -64,7 +64,7 @@ extension Tensor {
       ?? Tensor(
         uninitialized: shape.dropLast(2) + [rows, columns], on: stream, elementType: elementType,
         label: "matrix product")
-    let type = stream.productType(of: elementType)
+    let type = stream.matrix.productType(of: elementType)
     let (left, other) = (
       try detached().converted(to: type), try right.detached().converted(to: type)
     )
@@ -99,7 +99,7 @@ extension Tensor {
     let (outputs, inputs) = (weight.shape[0], weight.shape[1])
     precondition(bias.map { $0.shape == [outputs] } ?? true, "linear layer: bias of wrong shape")
     let rows = shape.dropLast().reduce(1, *)
-    let kept = try weight.factor(of: stream.productType(of: elementType))
+    let kept = try weight.factor(of: stream.matrix.productType(of: elementType))
     let x = detached().reshaped([rows, inputs])
     let result = try x.product(kept, transposeLeft: false, transposeRight: true, bias: bias)
       .reshaped(shape.dropLast() + [outputs])

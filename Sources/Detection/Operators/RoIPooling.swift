@@ -1,4 +1,5 @@
 import OpenCL
+import Tensors
 
 /// What the passes of RoIAlign share: the regions, each with its level, and the bins.
 struct RoIPooling {
@@ -30,10 +31,11 @@ struct RoIPooling {
       ], work: Work(operations: 10 * Double(regions), bytes: 28 * Double(regions)))
   }
 
-  /// Channels of one work-group in `roi_align_backward_cpu`; equals `SLICE` there.
+  /// Channels of one work-group in `roi_align_backward_cpu`, `SLICE` of `RoIAlignCPU.cl`.
   static let slice = 64
 
-  /// Cells on a side of the tile of a work-group in `roi_align_backward_tiled`; equals `TILE` there.
+  /// Cells on a side of the tile of a work-group in `roi_align_backward_tiled`, `TILE` of
+  /// `RoIAlign.cl`.
   static let tile = 4
 
   /// `ACROSS` of `RoIAlign.cl`: as few items as have channels, but one cell for each item at least.
@@ -84,7 +86,7 @@ struct RoIPooling {
     let stream = map.stream
     precondition(
       map.elementType == result.elementType
-        && stream.productType(of: map.elementType) == map.elementType,
+        && stream.matrix.productType(of: map.elementType) == map.elementType,
       "RoIAlign of \(map.elementType) into \(result.elementType)")
     let (regions, channels) = (rois.shape[0], map.shape[3])
     let samples = Double(max(samplingRatio, 2) * max(samplingRatio, 2))
@@ -116,7 +118,7 @@ struct RoIPooling {
 
   func backward(_ gradient: Tensor, scale: Float, level: Int, shape: [Int]) throws -> Tensor {
     let stream = gradient.stream
-    let type = stream.productType(of: gradient.elementType)
+    let type = stream.matrix.productType(of: gradient.elementType)
     guard type == gradient.elementType else {
       return try backward(
         gradient.converted(to: type), scale: scale, level: level, shape: shape

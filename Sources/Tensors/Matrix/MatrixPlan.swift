@@ -39,15 +39,18 @@ struct MatrixPlan {
     file = "MatrixProduct"
     parameters = [:]
     arguments = []
-    local = [16, 16, 1]
-    let across = launch.columns.dividedUp(by: 64)
-    let down = launch.rows.dividedUp(by: 64)
+    local = [Self.groupSide, Self.groupSide, 1]
+    let across = launch.columns.dividedUp(by: Self.groupTile)
+    let down = launch.rows.dividedUp(by: Self.groupTile)
     (splits, splitDepth) = Self.pieces(
       launch, groups: across * down * launch.batch, units: device.computeUnits, step: 256,
       wanted: tuned["SPLITS"])
     choice = ["SPLITS": splits]
-    global = [across * 16, down * 16, launch.batch * splits]
+    global = [across * Self.groupSide, down * Self.groupSide, launch.batch * splits]
   }
+
+  // `SIDE` and `TILE` of `MatrixProduct.cl`.
+  static let (groupSide, groupTile) = (16, 64)
 
   /// The plan for `MatrixProductCPU.cl`.
   init(
@@ -142,5 +145,5 @@ struct MatrixPlan {
 
 extension Int {
   /// The quotient, rounded up.
-  func dividedUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
+  package func dividedUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import Tensors
 
 extension Tensor {
   /// The sine encoding of boxes.

@@ -1,3 +1,4 @@
+import Baron
 import Foundation
 import OpenCL
 import Tensors

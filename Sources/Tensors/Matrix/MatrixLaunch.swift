@@ -77,8 +77,8 @@ struct MatrixLaunch {
 
   /// Enqueues the product.
   func run(on stream: ComputeStream, into target: Buffer) throws {
-    let cores = stream.tensorCores(for: operandType)
-    guard let recorder = stream.matrixRecorder else {
+    let cores = stream.matrix.tensorCores(for: operandType)
+    guard let recorder = stream.matrix.recorder else {
       return try run(on: stream, into: target, with: cores)
     }
     try recorder.record(self, target: target, on: stream, with: cores) {
@@ -96,11 +96,12 @@ struct MatrixLaunch {
   ) throws {
     guard rows > 0, columns > 0, batch > 0 else { return }
     precondition(
-      stream.productType(of: operandType) == operandType
+      stream.matrix.productType(of: operandType) == operandType
         && (targetType == .float32 || targetType == operandType && !adds),
       "product of \(operandType) into \(targetType)")
     let plan = MatrixPlan(
-      self, on: stream, with: cores, tuned: tuned ?? stream.tunedChoice(for: self, with: cores))
+      self, on: stream, with: cores,
+      tuned: tuned ?? stream.matrix.tunedChoice(for: self, with: cores))
     guard plan.splits > 1 else {
       return try enqueue(plan, on: stream, into: target, of: targetType)
     }

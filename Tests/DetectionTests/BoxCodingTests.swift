@@ -1,3 +1,4 @@
+import Detection
 import Formats
 import Foundation
 import OpenCL

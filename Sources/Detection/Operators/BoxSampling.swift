@@ -1,5 +1,6 @@
 import Formats
 import OpenCL
+import Tensors
 
 /// Draws positives and negatives for a loss, negatives filling up what positives leave.
 ///
@@ -159,6 +160,6 @@ extension Tensor {
     return result
   }
 
-  /// Bins of the histogram; equals `BINS` in `BoxSampling.cl`.
-  private static let samplingBins = 2048
+  /// Bins of the histogram, `BINS` of `BoxSampling.cl`.
+  static let samplingBins = 2048
 }

@@ -1,4 +1,5 @@
 import OpenCL
+import Tensors
 
 /// The anchors of all levels of a batch, the same for every image.
 public struct AnchorGrid {

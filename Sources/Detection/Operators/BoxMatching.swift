@@ -1,4 +1,5 @@
 import OpenCL
+import Tensors
 
 /// The ground truth of a batch on the device, the images one after the other.
 public struct TruthBoxes {
@@ -183,6 +184,6 @@ extension Tensor {
     return matches
   }
 
-  /// Boxes of a work-group; equals `CHUNK` in `BoxMatching.cl`.
-  private static let matchingChunk = 4096
+  /// Boxes of a work-group, `CHUNK` of `BoxMatching.cl`.
+  static let matchingChunk = 4096
 }

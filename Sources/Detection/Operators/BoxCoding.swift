@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import Tensors
 
 /// How boxes become deltas of reference boxes: normalisation and the limit of sizes.
 ///

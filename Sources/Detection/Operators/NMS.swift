@@ -1,4 +1,5 @@
 import OpenCL
+import Tensors
 
 extension Tensor {
   /// Greedy non-maximum suppression, wholly on the device.

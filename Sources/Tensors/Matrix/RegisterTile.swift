@@ -2,7 +2,8 @@
 struct RegisterTile: Equatable {
   let rows, vectors: Int
   var columns: Int { 16 * vectors }
-  /// Rows of the left operand that are packed at a time, a multiple of every tile's rows.
+  /// Rows of the left operand that are packed at a time, a multiple of every tile's rows;
+  /// `PACKED_ROWS` of `MatrixProductCPU.cl`.
   static let packedRows = 112
 
   /// The tiles to choose from; that of 80 columns is for as many classes or for 77 tokens.

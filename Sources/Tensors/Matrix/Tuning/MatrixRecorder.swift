@@ -46,7 +46,7 @@ public final class MatrixRecorder {
     try stream.queue.finish()
     guard launch.rows > 0, launch.columns > 0, launch.batch > 0 else { return }
     let shape = MatrixShape(
-      launch, kernel: stream.kernelName(with: cores, operands: launch.operandType))
+      launch, kernel: stream.matrix.kernelName(with: cores, operands: launch.operandType))
     byShape[shape, default: Use(shape: shape, example: MatrixExample(launch, target: target))]
       .add(seconds: (ContinuousClock.now - begin) / .seconds(1))
   }

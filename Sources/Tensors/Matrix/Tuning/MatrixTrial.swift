@@ -16,7 +16,7 @@ final class MatrixTrial {
   /// How the product would be launched now.
   var plan: MatrixPlan {
     MatrixPlan(
-      launch, on: stream, with: cores, tuned: stream.tunedChoice(for: launch, with: cores))
+      launch, on: stream, with: cores, tuned: stream.matrix.tunedChoice(for: launch, with: cores))
   }
 
   /// Elements of the result that are compared with the host's.

@@ -1,4 +1,5 @@
 import OpenCL
+import Tensors
 
 extension Tensor {
   /// The smooth L1 distance to a target, summed and divided.

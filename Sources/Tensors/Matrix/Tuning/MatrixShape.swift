@@ -73,21 +73,3 @@ struct TunedChoices {
     return choice
   }
 }
-
-extension ComputeStream {
-  /// What was found for a product on this device; empty for the shipped parameters.
-  func tunedChoice(for launch: MatrixLaunch, with cores: TensorCores?) -> [String: Int] {
-    guard let table = queue.context.tuning else { return [:] }
-    let shape = MatrixShape(launch, kernel: kernelName(with: cores, operands: launch.operandType))
-    return tunedChoices.choice(for: shape, in: table) {
-      MatrixChoices(launch, on: self, with: cores).isLegal($0)
-    }
-  }
-
-  /// The kernel that computes matrix products with or without tensor cores, with its precision.
-  func kernelName(with cores: TensorCores?, operands: ElementType) -> String {
-    if let cores { return cores.label }
-    return family == .cpu
-      ? "matrix_product_forward_cpu float32" : "matrix_product_forward \(operands)"
-  }
-}

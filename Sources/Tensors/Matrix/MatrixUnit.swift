@@ -1,0 +1,59 @@
+import OpenCL
+
+/// How a stream multiplies matrices: by which kernel, in which precision, with which parameters.
+public final class MatrixUnit {
+  /// The precision that the user asked for, for devices that have a choice.
+  public let precision: MatrixPrecision?
+  /// Counts and times the products while it is there.
+  public var recorder: MatrixRecorder?
+  /// What multiplies float32 instead of the family's kernel, tried out on first use.
+  lazy var tensorCores = TensorCores.usable(precision, for: .float32, on: stream)
+  /// The same for activations that are stored in 16 bits.
+  lazy var activationCores = TensorCores.usable(precision, for: stream.activationType, on: stream)
+  private unowned let stream: ComputeStream
+  /// What was found for this device, looked up by sizes.
+  private var tunedChoices = TunedChoices()
+
+  init(_ stream: ComputeStream, precision: MatrixPrecision?) {
+    self.stream = stream
+    self.precision = precision
+  }
+
+  /// The kernel that multiplies activations, with its precision.
+  public var kernelName: String {
+    let type = productType(of: stream.activationType)
+    return kernelName(with: tensorCores(for: type), operands: type)
+  }
+
+  /// What products of activations take them as.
+  ///
+  /// A CPU multiplies float32 alone: 16-bit operands are widened for it, in passing.
+  ///
+  /// - Parameter type: How the activations are stored.
+  /// - Returns: The type of the operands.
+  public func productType(of type: ElementType) -> ElementType {
+    stream.family == .cpu ? .float32 : type
+  }
+
+  /// What multiplies operands of a type instead of the family's own kernel, or nil.
+  func tensorCores(for operands: ElementType) -> TensorCores? {
+    if operands == .float32 { return tensorCores }
+    return operands == stream.activationType ? activationCores : nil
+  }
+
+  /// The kernel that multiplies with or without tensor cores, with its precision.
+  func kernelName(with cores: TensorCores?, operands: ElementType) -> String {
+    if let cores { return cores.label }
+    return stream.family == .cpu
+      ? "matrix_product_forward_cpu float32" : "matrix_product_forward \(operands)"
+  }
+
+  /// What was found for a product on this device; empty for the shipped parameters.
+  func tunedChoice(for launch: MatrixLaunch, with cores: TensorCores?) -> [String: Int] {
+    guard let table = stream.queue.context.tuning else { return [:] }
+    let shape = MatrixShape(launch, kernel: kernelName(with: cores, operands: launch.operandType))
+    return tunedChoices.choice(for: shape, in: table) {
+      MatrixChoices(launch, on: stream, with: cores).isLegal($0)
+    }
+  }
+}

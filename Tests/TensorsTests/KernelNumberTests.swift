@@ -1,0 +1,28 @@
+import TestSupport
+import Testing
+
+@testable import Tensors
+
+/// Numbers that a kernel owns and the host must know.
+@Suite struct KernelNumberTests {
+  @Test(
+    "host and kernel agree",
+    arguments: [
+      ("ELEMENTS_PER_ITEM", "Common/Launch.clh", ComputeStream.elementsPerItem),
+      ("LANES", "Common/Launch.clh", ComputeStream.lanes),
+      ("COLUMN_BLOCK", "Reduction.cl", Tensor.columnBlock),
+      ("BLOCK", "CrossEntropy.cl", Tensor.lossBlock),
+      ("BLOCK", "BoxLoss.cl", Tensor.lossBlock),
+      ("QUERIES", "AttentionCPU.cl", AttentionSizes.queries),
+      ("KEY_STEP", "AttentionCPU.cl", AttentionSizes.keyStep),
+      ("BINS", "TopK.cl", Tensor.topKBins),
+      ("BITS", "TopK.cl", Tensor.topKBits),
+      ("CHUNK", "TopK.cl", Tensor.topKChunk),
+      ("PACKED_ROWS", "MatrixProductCPU.cl", RegisterTile.packedRows),
+      ("SIDE", "MatrixProduct.cl", MatrixPlan.groupSide),
+      ("TILE", "MatrixProduct.cl", MatrixPlan.groupTile),
+    ])
+  func agree(name: String, path: String, host: Int) throws {
+    #expect(try kernelNumber(name, in: path) == host)
+  }
+}
