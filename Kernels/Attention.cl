@@ -37,7 +37,7 @@ static inline float masked_score(float product, float scale, __global const floa
 static inline float dot_rows(__global const stored *a, __global const stored *b) {
   float sum = 0;
   for (int c = 0; c < HEAD_WIDTH; c++)
-    sum = fma(load_element(a + c), load_element(b + c), sum);
+    sum = multiply_add(load_element(a + c), load_element(b + c), sum);
   return sum;
 }
 
@@ -72,7 +72,7 @@ ROW_KERNEL void attention_forward_row(__global const stored *restrict qkv,
   for (int c = LANE; c < HEAD_WIDTH; c += LANES) {
     float value = 0;
     for (int j = 0; j < length; j++)
-      value = fma(scores[j], load_element(base + 2 * width + (size_t)j * stride + c), value);
+      value = multiply_add(scores[j], load_element(base + 2 * width + (size_t)j * stride + c), value);
     store_element(inverse * value,
                   y + ((size_t)image * length + i) * width + head * HEAD_WIDTH + c);
   }
@@ -111,7 +111,7 @@ ROW_KERNEL void attention_backward_query_row(
   for (int c = LANE; c < HEAD_WIDTH; c += LANES) {
     float value = 0;
     for (int j = 0; j < length; j++)
-      value = fma(scores[j], load_element(base + width + (size_t)j * stride + c), value);
+      value = multiply_add(scores[j], load_element(base + width + (size_t)j * stride + c), value);
     store_element(scale * value,
                   gqkv + ((size_t)image * length + i) * stride + head * HEAD_WIDTH + c);
   }
@@ -144,8 +144,8 @@ ROW_KERNEL void attention_backward_key_value_row(
   for (int c = LANE; c < HEAD_WIDTH; c += LANES) {
     float key_sum = 0, value_sum = 0;
     for (int i = 0; i < length; i++) {
-      value_sum = fma(weights[i], load_element(gradient + (size_t)i * width + c), value_sum);
-      key_sum = fma(weights[length + i], load_element(base + (size_t)i * stride + c), key_sum);
+      value_sum = multiply_add(weights[i], load_element(gradient + (size_t)i * width + c), value_sum);
+      key_sum = multiply_add(weights[length + i], load_element(base + (size_t)i * stride + c), key_sum);
     }
     __global stored *out =
         gqkv + ((size_t)image * length + j) * stride + width + head * HEAD_WIDTH + c;

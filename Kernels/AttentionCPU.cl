@@ -87,8 +87,8 @@ static void multiply_rows(__local const float *rows, __local const float *column
       float16 high = vload16(1, columns + c * pitch + j);
       UNROLL for (int r = 0; r < QUERIES; r++) {
         float16 factor = rows[r * PADDED_WIDTH + c];
-        sums[r][0] = fma(factor, low, sums[r][0]);
-        sums[r][1] = fma(factor, high, sums[r][1]);
+        sums[r][0] = multiply_add(factor, low, sums[r][0]);
+        sums[r][1] = multiply_add(factor, high, sums[r][1]);
       }
     }
     UNROLL for (int r = 0; r < QUERIES; r++) {
@@ -108,7 +108,7 @@ static void combine_rows(__local const float *weights, __local const float *matr
     for (int j = 0; j < end; j++) {
       float16 row = vload16(0, matrix + j * PADDED_WIDTH + c);
       UNROLL for (int r = 0; r < QUERIES; r++) sums[r] =
-          fma((float16)(weights[r * pitch + j]), row, sums[r]);
+          multiply_add((float16)(weights[r * pitch + j]), row, sums[r]);
     }
     UNROLL for (int r = 0; r < QUERIES; r++) if (r < count)
         store_columns(factors[r] * sums[r], out + (size_t)r * stride, c);
@@ -124,7 +124,7 @@ static void add_products(__local const float *weights, __local const float *rows
     for (int j = 0; j < end; j++) {
       float16 sum = vload16(0, matrix + j * PADDED_WIDTH + c);
       UNROLL for (int r = 0; r < QUERIES; r++) sum =
-          fma((float16)(weights[r * pitch + j]), values[r], sum);
+          multiply_add((float16)(weights[r * pitch + j]), values[r], sum);
       vstore16(sum, 0, matrix + j * PADDED_WIDTH + c);
     }
   }

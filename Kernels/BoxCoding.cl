@@ -12,7 +12,7 @@
 
 #include "Common/Launch.clh"
 
-inline float4 decoded(float4 box, float4 delta, float max_log, float clip_width,
+static inline float4 decoded(float4 box, float4 delta, float max_log, float clip_width,
                       float clip_height) {
   float width = box.z - box.x, height = box.w - box.y;
   float x = 0.5f * (box.x + box.z) + delta.x * width;

@@ -29,16 +29,16 @@
 #define BACKGROUND -1
 #define LEFT_OUT -2
 
-inline float area_of(float4 box) { return (box.z - box.x) * (box.w - box.y); }
+static inline float area_of(float4 box) { return (box.z - box.x) * (box.w - box.y); }
 
-inline float iou(float4 truth, float4 box) {
+static inline float iou(float4 truth, float4 box) {
   float overlap = fmax(fmin(truth.z, box.z) - fmax(truth.x, box.x), 0.0f) *
                   fmax(fmin(truth.w, box.w) - fmax(truth.y, box.y), 0.0f);
   // Most pairs do not meet.
   return overlap > 0.0f ? overlap / fmax(area_of(truth) + area_of(box) - overlap, 1e-6f) : 0.0f;
 }
 
-inline bool takes_part(int i, float4 box, int columns, int2 limits) {
+static inline bool takes_part(int i, float4 box, int columns, int2 limits) {
   return i / columns < limits.x && i % columns < limits.y && box.z > box.x && box.w > box.y;
 }
 

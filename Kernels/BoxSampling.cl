@@ -26,14 +26,14 @@
 #define KINDS 2
 #define NOT_CHOSEN 0x7fffffff
 
-inline ulong mix(ulong value) {
+static inline ulong mix(ulong value) {
   value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9UL;
   value = (value ^ (value >> 27)) * 0x94D049BB133111EBUL;
   return value ^ (value >> 31);
 }
 
-inline int kind_of(ulong key) { return (int)(key >> 62); }
-inline int bin_of(ulong key) { return (int)(key >> (62 - BITS)) & (BINS - 1); }
+static inline int kind_of(ulong key) { return (int)(key >> 62); }
+static inline int bin_of(ulong key) { return (int)(key >> (62 - BITS)) & (BINS - 1); }
 
 __kernel void box_sampling_keys(__global const int *restrict matches,
                                 __global const ulong *restrict starts,

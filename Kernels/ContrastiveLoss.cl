@@ -20,13 +20,13 @@
 #include "Common/Launch.clh"
 
 // One masked score: left out where ids[c] == id, except in column `kept`.
-inline float score(__global const float *restrict row, __global const int *restrict ids, int id,
+static inline float score(__global const float *restrict row, __global const int *restrict ids, int id,
                    int kept, float temperature, int c) {
   return ids[c] == id && c != kept ? -INFINITY : temperature * row[c];
 }
 
 #if DEVICE_IS_CPU
-inline float16 score16(__global const float *restrict row, __global const int *restrict ids, int id,
+static inline float16 score16(__global const float *restrict row, __global const int *restrict ids, int id,
                        int kept, float temperature, int c) {
   int16 column = c + (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   int16 masked = (vload16(0, ids + c) == id) & (column != kept);
@@ -35,7 +35,7 @@ inline float16 score16(__global const float *restrict row, __global const int *r
 #endif
 
 // This work-item's part of the largest score.
-inline float block_max(__global const float *restrict row, __global const int *restrict ids, int id,
+static inline float block_max(__global const float *restrict row, __global const int *restrict ids, int id,
                        int kept, float temperature, int columns) {
   float best = -INFINITY;
   int c = LANE;
@@ -51,7 +51,7 @@ inline float block_max(__global const float *restrict row, __global const int *r
 }
 
 // This work-item's part of the sum of exp(score - shift).
-inline float block_exp_sum(__global const float *restrict row, __global const int *restrict ids,
+static inline float block_exp_sum(__global const float *restrict row, __global const int *restrict ids,
                            int id, int kept, float temperature, float shift, int columns) {
   float sum = 0.0f;
   int c = LANE;
@@ -67,7 +67,7 @@ inline float block_exp_sum(__global const float *restrict row, __global const in
 }
 
 // target[c] = factor * exp(score - shift)
-inline void block_gradient(__global const float *restrict row, __global const int *restrict ids,
+static inline void block_gradient(__global const float *restrict row, __global const int *restrict ids,
                            __global float *restrict target, int id, int kept, float temperature,
                            float shift, float factor, int columns) {
   int c = LANE;

@@ -35,7 +35,7 @@
   for (int c = (int)get_global_id(0) * WIDTH; c < (channels); c += (int)get_global_size(0) * WIDTH)
 
 // t[i * step] = rows of G times (a, b, c).
-inline void transform_weight(VALUE a, VALUE b, VALUE c, VALUE *t, int step) {
+static inline void transform_weight(VALUE a, VALUE b, VALUE c, VALUE *t, int step) {
   VALUE even = a * (1.0f / 24.0f) + c * (1.0f / 6.0f), odd = b * (1.0f / 12.0f);
   t[0] = a * 0.25f;
   t[step] = (a + b + c) * (-1.0f / 6.0f);
@@ -46,7 +46,7 @@ inline void transform_weight(VALUE a, VALUE b, VALUE c, VALUE *t, int step) {
 }
 
 // Rows of B^T times six elements, in place.
-inline void transform_input(VALUE *d, int step) {
+static inline void transform_input(VALUE *d, int step) {
   VALUE a = d[0], b = d[step], c = d[2 * step], e = d[3 * step], f = d[4 * step], g = d[5 * step];
   d[0] = 4.0f * a - 5.0f * c + f;
   d[step] = (f - 4.0f * c) + (e - 4.0f * b);
@@ -57,7 +57,7 @@ inline void transform_input(VALUE *d, int step) {
 }
 
 // Rows of A^T times six elements; the first four are replaced.
-inline void transform_output(VALUE *d, int step) {
+static inline void transform_output(VALUE *d, int step) {
   VALUE sum = d[step] + d[2 * step], difference = d[step] - d[2 * step];
   VALUE sum2 = d[3 * step] + d[4 * step], difference2 = d[3 * step] - d[4 * step];
   d[0] = d[0] + sum + sum2;
@@ -67,7 +67,7 @@ inline void transform_output(VALUE *d, int step) {
 }
 
 // t[i * step] = rows of A times (a, b, c, d).
-inline void transform_gradient(VALUE a, VALUE b, VALUE c, VALUE d, VALUE *t, int step) {
+static inline void transform_gradient(VALUE a, VALUE b, VALUE c, VALUE d, VALUE *t, int step) {
   VALUE even = a + 4.0f * c, odd = 2.0f * b + 8.0f * d;
   t[0] = a;
   t[step] = (a + c) + (b + d);
@@ -78,7 +78,7 @@ inline void transform_gradient(VALUE a, VALUE b, VALUE c, VALUE d, VALUE *t, int
 }
 
 // Rows of G^T times six elements; the first three are replaced.
-inline void fold_weight(VALUE *d, int step) {
+static inline void fold_weight(VALUE *d, int step) {
   VALUE sum = (d[step] + d[2 * step]) * (1.0f / 6.0f);
   VALUE difference = (d[2 * step] - d[step]) * (1.0f / 6.0f);
   VALUE sum2 = (d[3 * step] + d[4 * step]) * (1.0f / 24.0f);

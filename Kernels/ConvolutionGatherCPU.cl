@@ -20,7 +20,7 @@
 #define BLOCK (LANE_COUNT * VECTORS)
 
 // Elements x..<x + 16 of a row, 0 outside of 0..<width.
-inline float16 load_inside(__global const float *row, int x, int width) {
+static inline float16 load_inside(__global const float *row, int x, int width) {
   if (x >= 0 && x + LANE_COUNT <= width)
     return vload16(0, row + x);
   float part[LANE_COUNT];
@@ -30,7 +30,7 @@ inline float16 load_inside(__global const float *row, int x, int width) {
 }
 
 // The first of `taps` that meets an output at a padded position; taps when none does.
-inline int first_tap(int position, int taps, int stride, int dilation) {
+static inline int first_tap(int position, int taps, int stride, int dilation) {
   for (int tap = 0; tap < min(taps, stride); tap++)
     if ((position - tap * dilation) % stride == 0)
       return tap;

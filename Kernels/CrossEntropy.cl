@@ -28,7 +28,7 @@
 #endif
 
 // This work-item's part of the maximum of x + b; b may be null.
-inline float row_max(__global const float *restrict x, __global const float *restrict b,
+static inline float row_max(__global const float *restrict x, __global const float *restrict b,
                      int columns) {
   float best = -INFINITY;
   int c = LANE;
@@ -44,7 +44,7 @@ inline float row_max(__global const float *restrict x, __global const float *res
 }
 
 // This work-item's part of the sum of exp(x + b - shift); b may be null.
-inline float row_exp_sum(__global const float *restrict x, __global const float *restrict b,
+static inline float row_exp_sum(__global const float *restrict x, __global const float *restrict b,
                          float shift, int columns) {
   float sum = 0.0f;
   int c = LANE;
@@ -60,17 +60,17 @@ inline float row_exp_sum(__global const float *restrict x, __global const float 
 }
 
 // A shift that keeps exp finite; 0 where a row is all -inf, so that no inf - inf arises.
-inline float safe_shift(float maximum) { return isfinite(maximum) ? maximum : 0.0f; }
+static inline float safe_shift(float maximum) { return isfinite(maximum) ? maximum : 0.0f; }
 
-inline float binary_loss(float x, float t) {
+static inline float binary_loss(float x, float t) {
   return fmax(x, 0.0f) - x * t + log1p(exp(-fabs(x)));
 }
 
-inline float16 binary_loss16(float16 x, float16 t) {
+static inline float16 binary_loss16(float16 x, float16 t) {
   return fmax(x, (float16)(0.0f)) - x * t + log1p(exp(-fabs(x)));
 }
 
-inline float logistic(float x) { return 1.0f / (1.0f + exp(-x)); }
+static inline float logistic(float x) { return 1.0f / (1.0f + exp(-x)); }
 
 // u and w may be null, which means 1.
 __kernel void cross_entropy_row_factors(__global const int *restrict label,

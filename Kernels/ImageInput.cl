@@ -14,7 +14,7 @@
 #include "Common/Launch.clh"
 
 // The source cell left of (above) output i and the 11-bit weight of the next one. Sizes below 2^15.
-inline int2 tap_of(int i, int source, int target) {
+static inline int2 tap_of(int i, int source, int target) {
   int position = (2 * i + 1) * source - target;  // in units of 1 / (2 target)
   if (position <= 0)
     return (int2)(0, 0);
@@ -26,13 +26,14 @@ inline int2 tap_of(int i, int source, int target) {
 }
 
 // One channel between two pixels of two rows.
-inline float blend(__global const uchar *restrict upper, __global const uchar *restrict lower,
+static inline float blend(__global const uchar *restrict upper, __global const uchar *restrict lower,
                    int left, int right, int across, int down) {
   int top = upper[left] * (2048 - across) + upper[right] * across;
   int bottom = lower[left] * (2048 - across) + lower[right] * across;
   return (float)((top * (2048 - down) + bottom * down + (1 << 21)) >> 22);
 }
 
+#if DEVICE_IS_CPU
 // y of one image, rows on CPUs. taps: two ints a column of the resized image.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 image_input_forward_cpu(__global const uchar *restrict pixels, __global float *restrict y,
@@ -68,6 +69,7 @@ image_input_forward_cpu(__global const uchar *restrict pixels, __global float *r
       out[e] = 0.0f;
   }
 }
+#endif
 
 // y of one image, a pixel a work-item.
 __kernel void image_input_forward_reference(__global const uchar *restrict pixels,
@@ -106,7 +108,7 @@ __kernel void image_input_renormalise(__global const float *restrict x, __global
     float3 value = vload3(p, x);
     if (reversed)
       value = value.zyx;
-    vstore3(fma(value, (float3)(factor0, factor1, factor2), (float3)(offset0, offset1, offset2)),
+    vstore3(multiply_add(value, (float3)(factor0, factor1, factor2), (float3)(offset0, offset1, offset2)),
             p, y);
   }
 }

@@ -7,16 +7,19 @@
 //          target_pitch elements apart. With splits > 1 the depth is cut into pieces of
 //          split_depth; piece s of batch entry b goes to matrix b * splits + s of target, and
 //          matrix_product_splits adds the pieces up.
-// Launch:  work-group (16, 16, 1) owns TILE x TILE elements of the target, a work-item 4 x 4 of
-//          them, 16 apart; groups (ceil(columns / TILE), ceil(rows / TILE), batch * splits).
+// Launch:  work-group (SIDE, SIDE, 1) owns TILE x TILE elements of the target, a work-item 4 x 4 of
+//          them, SIDE apart; groups: ceil(columns / TILE) * ceil(rows / TILE) * batch * splits.
 //          Edges are padded with zeros in local memory. matrix_product_splits: element-wise.
-// Parameters: those of MatrixLoaders.clh; TILE (64: 16 times the 4 rows and columns of an item), DEPTH (16: depth of one step).
+// Parameters: those of MatrixLoaders.clh; SIDE (16, or 8 where work-groups are smaller than 256; TILE
+//          is 4 times that), DEPTH (16: depth of one step).
 // Numbers: float32, added up in order of k. depth 0 gives the bias or 0. Gradients are written.
 // Source:  this file is the reference of MatrixProductCPU.cl.
 
 #include "MatrixLoaders.clh"
 
+#ifndef SIDE
 #define SIDE 16
+#endif
 #define PER_ITEM 4
 #define TILE (SIDE * PER_ITEM)
 #define DEPTH 16
@@ -30,13 +33,13 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
   __local float left_tile[DEPTH][TILE + 1];
   __local float right_tile[DEPTH][TILE + 1];
   const Geometry g = GEOMETRY;
-  const int entry = (int)get_group_id(2) / splits, split = (int)get_group_id(2) % splits;
+  const TilePlace at = tile_place(rows, columns, TILE, TILE);
+  const int entry = at.matrix / splits, split = at.matrix % splits, m0 = at.row, n0 = at.column;
   const int x = get_local_id(0), y = get_local_id(1), item = y * SIDE + x;
-  const int m0 = (int)get_group_id(1) * TILE, n0 = (int)get_group_id(0) * TILE;
   const int end = min(depth, (split + 1) * split_depth);
   left += (size_t)entry * left_stride;
   right += (size_t)entry * right_stride;
-  target += (size_t)get_group_id(2) * target_pitch;
+  target += (size_t)at.matrix * target_pitch;
   float sum[PER_ITEM][PER_ITEM];
   for (int i = 0; i < PER_ITEM; i++)
     for (int j = 0; j < PER_ITEM; j++)
@@ -70,7 +73,7 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
       }
       for (int i = 0; i < PER_ITEM; i++)
         for (int j = 0; j < PER_ITEM; j++)
-          sum[i][j] = fma(l[i], r[j], sum[i][j]);
+          sum[i][j] = multiply_add(l[i], r[j], sum[i][j]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }

@@ -3,8 +3,8 @@
 //
 // What, layout: as in MatrixProduct.cl; STORAGE is bfloat16 or float16.
 // Launch:  work-group (32 * WARPS_M * WARPS_N, 1, 1) owns TILE_M x TILE_N elements of the target,
-//          each of its warps an equal block of them; groups (ceil(columns / TILE_N),
-//          ceil(rows / TILE_M), batch * splits). Steps of TILE_K in depth go through a ring of
+//          each of its warps an equal block of them; groups: ceil(columns / TILE_N) *
+//          ceil(rows / TILE_M) * batch * splits. Steps of TILE_K in depth go through a ring of
 //          STAGES tiles in local memory, which asynchronous copies fill ahead of the arithmetic;
 //          edges and pixels outside of an image are filled with zeros.
 // Parameters: those of MatrixLoaders.clh;
@@ -108,8 +108,8 @@ matrix_product_forward_nvidia_16bit(
   __local ushort left_tiles[STAGES][TILE_M * TILE_K] __attribute__((aligned(128)));
   __local ushort right_tiles[STAGES][TILE_N * TILE_K] __attribute__((aligned(128)));
   const Geometry g = GEOMETRY;
-  const int entry = (int)get_group_id(2) / splits, split = (int)get_group_id(2) % splits;
-  const int m0 = (int)get_group_id(1) * TILE_M, n0 = (int)get_group_id(0) * TILE_N;
+  const TilePlace at = tile_place(rows, columns, TILE_M, TILE_N);
+  const int entry = at.matrix / splits, split = at.matrix % splits, m0 = at.row, n0 = at.column;
   const int first = split * split_depth, end = min(depth, first + split_depth);
   const int steps = max(0, end - first + TILE_K - 1) / TILE_K;
   const int warp = get_local_id(0) / WARP, lane = get_local_id(0) % WARP;
@@ -117,7 +117,7 @@ matrix_product_forward_nvidia_16bit(
   const int n_warp = warp % WARPS_N * (TILE_N / WARPS_N);
   const Factors f = {left + (size_t)entry * left_stride, right + (size_t)entry * right_stride,
                      left_pitch, right_pitch, m0, n0, rows, columns, first, end};
-  target += (size_t)get_group_id(2) * target_pitch;
+  target += (size_t)at.matrix * target_pitch;
   PatchOrigin origins[ORIGINS] = {{0, 0, 0}};
 #if KEEPS_ORIGINS
   UNROLL for (int i = 0; i < LEFT_COPIES; i++) {

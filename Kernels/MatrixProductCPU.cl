@@ -50,7 +50,7 @@
 #include "MatrixReadAhead.clh"
 
 // Copies `count` floats; the tail of a long copy is one more vector that overlaps the last one.
-inline void copy_in(__local float *to, __global const float *from, int count) {
+static inline void copy_in(__local float *to, __global const float *from, int count) {
   int i = 0;
   for (; i + LANE_COUNT <= count; i += LANE_COUNT)
     vstore16(vload16(0, from + i), 0, to + i);
@@ -63,7 +63,7 @@ inline void copy_in(__local float *to, __global const float *from, int count) {
       to[i] = from[i];
 }
 
-inline void clear(__local float *to, int count) {
+static inline void clear(__local float *to, int count) {
   int i = 0;
   for (; i + LANE_COUNT <= count; i += LANE_COUNT)
     vstore16((float16)(0.0f), 0, to + i);
@@ -76,13 +76,13 @@ typedef struct {
   int image, y, x;
 } Position;
 
-inline Position position_at(Geometry g, int p) {
+static inline Position position_at(Geometry g, int p) {
   Position at = {p / g.grid_width / g.grid_height, p / g.grid_width % g.grid_height,
                  p % g.grid_width};
   return at;
 }
 
-inline Position position_after(Geometry g, Position at) {
+static inline Position position_after(Geometry g, Position at) {
   if (++at.x == g.grid_width) {
     at.x = 0;
     if (++at.y == g.grid_height) {
@@ -95,7 +95,7 @@ inline Position position_after(Geometry g, Position at) {
 
 // Copies elements first..<first + count of the patch at a position. Taps that are neighbours in
 // memory are copied as one run.
-inline void copy_patch(__local float *to, __global const float *restrict images, Geometry g,
+static inline void copy_patch(__local float *to, __global const float *restrict images, Geometry g,
                        Position at, int first, int count) {
   int length = g.run * g.channels, runs = g.tap_columns / g.run;
   int index = first / length, within = first % length;
@@ -130,7 +130,7 @@ inline void copy_patch(__local float *to, __global const float *restrict images,
 
 // One row of NR-column panels; `from` holds `count` columns.
 #define SPREAD(space)                                                                              \
-  inline void spread_##space(__local float *panels, __##space const float *from, int count) {      \
+  static inline void spread_##space(__local float *panels, __##space const float *from, int count) {      \
     for (int j = 0; j < count; j += NR, panels += PANEL) {                                         \
       if (j + NR <= count) {                                                                       \
         UNROLL for (int v = 0; v < NV; v++) vstore16(vload16(v, from + j), v, panels);             \
@@ -144,7 +144,7 @@ SPREAD(global)
 SPREAD(local)
 
 // Packs rows k0..<k0 + steps, columns n0..<n0 + count into panels.
-inline void pack_right(__local float *panels, __local float *line,
+static inline void pack_right(__local float *panels, __local float *line,
                        __global const float *restrict right, Geometry g, int pitch, int k0,
                        int steps, int n0, int count) {
 #if RIGHT_LOADER == LOAD_ROWS || RIGHT_LOADER == LOAD_TAPS
@@ -182,7 +182,7 @@ inline void pack_right(__local float *panels, __local float *line,
 // ---- Left operand
 
 // Packs rows m0..<m0 + count, depth k0..<k0 + steps.
-inline void pack_left(__local float *packed, __global const float *restrict left, Geometry g,
+static inline void pack_left(__local float *packed, __global const float *restrict left, Geometry g,
                       int pitch, int m0, int count, int rows, int k0, int steps) {
 #if LEFT_LOADER == LOAD_ROWS
   for (int r = 0; r < count; r++)
@@ -212,7 +212,7 @@ inline void pack_left(__local float *packed, __global const float *restrict left
 // ---- Register tile
 
 // Adds a tile of the product into the target, or writes it there (`first`), with the bias.
-inline void multiply_tile(__local const float *restrict a, __local const float *restrict b,
+static inline void multiply_tile(__local const float *restrict a, __local const float *restrict b,
                           int steps, __global float *restrict target, Geometry g, int m, int pitch,
                           int rows, int columns, int first, __global const float *restrict bias,
                           Ahead ahead, int line) {
@@ -226,7 +226,7 @@ inline void multiply_tile(__local const float *restrict a, __local const float *
     UNROLL for (int v = 0; v < NV; v++) right[v] = vload16(v, b + k * NR);
     UNROLL for (int r = 0; r < MR; r++) {
       float16 left = (float16)(a[r * LEFT_ROW_STEP + k * LEFT_DEPTH_STEP]);
-      UNROLL for (int v = 0; v < NV; v++) sum[r][v] = fma(left, right[v], sum[r][v]);
+      UNROLL for (int v = 0; v < NV; v++) sum[r][v] = multiply_add(left, right[v], sum[r][v]);
     }
   }
   if (columns >= NR) {

@@ -2,8 +2,8 @@
 //
 // What, layout: as in MatrixProduct.cl, all in float32.
 // Launch:  work-group (32 * WARPS_M * WARPS_N, 1, 1) owns TILE_M x TILE_N elements of the target,
-//          each of its warps an equal block of them; groups (ceil(columns / TILE_N),
-//          ceil(rows / TILE_M), batch * splits). Steps of TILE_K in depth go through a ring of
+//          each of its warps an equal block of them; groups: ceil(columns / TILE_N) *
+//          ceil(rows / TILE_M) * batch * splits. Steps of TILE_K in depth go through a ring of
 //          STAGES tiles in local memory, which asynchronous copies fill ahead of the arithmetic;
 //          edges and pixels outside of an image are filled with zeros.
 // Parameters: TILE_M, TILE_N   64 or 128; WARPS_M x WARPS_N warps own whole 16 x 8 blocks
@@ -168,8 +168,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
   __local float left_tiles[STAGES][TILE_M * TILE_K] __attribute__((aligned(128)));
   __local float right_tiles[STAGES][TILE_N * TILE_K] __attribute__((aligned(128)));
   const Geometry g = GEOMETRY;
-  const int entry = (int)get_group_id(2) / splits, split = (int)get_group_id(2) % splits;
-  const int m0 = (int)get_group_id(1) * TILE_M, n0 = (int)get_group_id(0) * TILE_N;
+  const TilePlace at = tile_place(rows, columns, TILE_M, TILE_N);
+  const int entry = at.matrix / splits, split = at.matrix % splits, m0 = at.row, n0 = at.column;
   const int first = split * split_depth, end = min(depth, first + split_depth);
   const int steps = max(0, end - first + TILE_K - 1) / TILE_K;
   const int warp = get_local_id(0) / WARP, lane = get_local_id(0) % WARP;
@@ -177,7 +177,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
   const int n_warp = warp % WARPS_N * (TILE_N / WARPS_N);
   const Factors f = {left + (size_t)entry * left_stride, right + (size_t)entry * right_stride,
                      left_pitch, right_pitch, m0, n0, rows, columns, first, end};
-  target += (size_t)get_group_id(2) * target_pitch;
+  target += (size_t)at.matrix * target_pitch;
   PatchOrigin origins[ORIGINS] = {{0, 0, 0}};
 #if KEEPS_ORIGINS
   UNROLL for (int i = 0; i < LEFT_COPIES; i++) {

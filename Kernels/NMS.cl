@@ -16,8 +16,9 @@
 
 #pragma OPENCL FP_CONTRACT OFF
 
-inline bool takes_part(float score) { return score > -INFINITY; }
+static inline bool takes_part(float score) { return score > -INFINITY; }
 
+#if DEVICE_IS_CPU
 // kept_*[m]: the kept boxes with their areas, padded to a multiple of 16 by empty boxes.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
 nms_forward_cpu(__global const float *restrict boxes, __global const int *restrict groups,
@@ -79,6 +80,7 @@ nms_forward_cpu(__global const float *restrict boxes, __global const int *restri
   for (int m = size; m < limit; m++)
     keep[m] = -1;
 }
+#endif
 
 // mask[j * words + w]: which of the boxes 32 w ..< 32 w + 32 of the order box j suppresses.
 __kernel void nms_pairs(__global const float *restrict boxes, __global const int *restrict groups,

@@ -25,7 +25,7 @@
 #include "Common/Launch.clh"
 
 // The gradient that counts.
-inline float corrected(float g, float factor, float limit) {
+static inline float corrected(float g, float factor, float limit) {
   float value = g * factor;
   // Not clamp: NaN stays NaN.
   return value > limit ? limit : (value < -limit ? -limit : value);
@@ -82,12 +82,12 @@ ROW_KERNEL void optimizer_squares_forward(__global const float *restrict g,
   float16 sums = 0.0f;
   for (; i + 16 <= last; i += 16) {
     float16 value = vload16(0, g + i);
-    sums = fma(value, value, sums);
+    sums = multiply_add(value, value, sums);
   }
   sum = sum_of_lanes(sums);
 #endif
   for (; i < last; i += LANES)
-    sum = fma(g[i], g[i], sum);
+    sum = multiply_add(g[i], g[i], sum);
   sum = group_add(sum);
   if (LANE == 0)
     partial[get_group_id(0)] = sum;

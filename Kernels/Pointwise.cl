@@ -32,13 +32,11 @@ __kernel void pointwise_add_update(__global stored *restrict y, __global const s
 }
 
 #if DEVICE_IS_CPU
-// A store of 16 floats that does not read what it overwrites into the caches first. clang's alone.
-#ifdef __clang__
-#if __has_builtin(__builtin_nontemporal_store)
+// A store of 16 floats that does not read what it overwrites into the caches first, where there is
+// one; OpenCL has none.
+#if HOST_BUILTINS
 #define STORE_PAST_CACHES(value, p) __builtin_nontemporal_store(value, (__global float16 *)(p))
-#endif
-#endif
-#ifndef STORE_PAST_CACHES
+#else
 #define STORE_PAST_CACHES(value, p) vstore16(value, 0, p)
 #endif
 

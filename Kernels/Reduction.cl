@@ -4,10 +4,9 @@
 //          reduction_columns:  y[g, c] = sum over r of x[g * rows_per_group + r, c]
 // Layout:  dense; x of reduction_columns is [rows, columns], row-major.
 // Launch:  reduction_sum_forward: a row kernel of Common/Launch.clh, one work-group for each y.
-//          reduction_columns_forward: groups (ceil(columns / COLUMN_BLOCK), row groups) of LANES
-//          items; a group owns COLUMN_BLOCK columns.
-// Parameters: COLUMN_BLOCK (128: a multiple of 16 and equal to the 128 lanes of a GPU)
-//          STORAGE, how x of reduction_columns and its gradient lie in memory; sums are float.
+//          reduction_columns_forward: groups (row groups, ceil(columns / COLUMN_BLOCK)) of LANES
+//          items; a group owns COLUMN_BLOCK columns: 128 on a CPU, LANES elsewhere.
+// Parameters: STORAGE, how x of reduction_columns and its gradient lie in memory; sums are float.
 // Numbers: float32. Large sums are made in several launches, so that no sum has more than 65536
 //          terms a group; within a group 16 (CPU) or LANES partial sums, added up in a fixed order.
 //          An empty sum is 0. Gradients are written.
@@ -15,7 +14,11 @@
 #include "Common/Launch.clh"
 #include "Common/Storage.clh"
 
+#if DEVICE_IS_CPU
 #define COLUMN_BLOCK 128
+#else
+#define COLUMN_BLOCK LANES
+#endif
 
 ROW_KERNEL void reduction_sum_forward(__global const float *restrict x, __global float *restrict y,
                                       float scale, int block, int count) {
@@ -50,11 +53,11 @@ __kernel void reduction_sum_backward(__global const float *restrict gradient,
 ROW_KERNEL void reduction_columns_forward(__global const stored *restrict x,
                                           __global float *restrict y, int rows, int columns,
                                           int rows_per_group) {
-  const int column = (int)get_group_id(0) * COLUMN_BLOCK;
-  const int first = (int)get_group_id(1) * rows_per_group;
+  const int column = (int)get_group_id(1) * COLUMN_BLOCK;
+  const int first = (int)get_group_id(0) * rows_per_group;
   const int end = min(rows, first + rows_per_group);
   x += column;
-  y += (size_t)get_group_id(1) * columns + column;
+  y += (size_t)get_group_id(0) * columns + column;
   const int count = min(COLUMN_BLOCK, columns - column);
 #if DEVICE_IS_CPU
   int c = 0;

@@ -83,11 +83,11 @@ __kernel void roi_align_forward_channels(__global const stored *restrict x,
             continue;
           left *= features;
           right *= features;
-          channels high = fma((channels)across, load_stored(upper + right, CHANNEL_WIDTH, 0.0f),
+          channels high = multiply_add((channels)across, load_stored(upper + right, CHANNEL_WIDTH, 0.0f),
                               (1.0f - across) * load_stored(upper + left, CHANNEL_WIDTH, 0.0f));
-          channels low = fma((channels)across, load_stored(lower + right, CHANNEL_WIDTH, 0.0f),
+          channels low = multiply_add((channels)across, load_stored(lower + right, CHANNEL_WIDTH, 0.0f),
                              (1.0f - across) * load_stored(lower + left, CHANNEL_WIDTH, 0.0f));
-          sum += fma((channels)down, low, (1.0f - down) * high);
+          sum += multiply_add((channels)down, low, (1.0f - down) * high);
         }
       }
     }
@@ -96,7 +96,7 @@ __kernel void roi_align_forward_channels(__global const stored *restrict x,
 }
 
 // The first and last bin that can touch a cell, with a margin for rounding.
-inline void bins_touching(Axis axis, int cell, int bins, int *first, int *last) {
+static inline void bins_touching(Axis axis, int cell, int bins, int *first, int *last) {
   *first = 0;
   *last = bins - 1;
   if (axis.bin > 1e-6f) {
@@ -108,7 +108,7 @@ inline void bins_touching(Axis axis, int cell, int bins, int *first, int *last) 
 }
 
 // The weight with which a bin sees a cell of one axis.
-inline float weight_of(Axis axis, int bin, int cell) {
+static inline float weight_of(Axis axis, int bin, int cell) {
   float weight = 0.0f;
   for (int k = 0; k < axis.samples; k++) {
     int low, high;
@@ -124,14 +124,14 @@ inline float weight_of(Axis axis, int bin, int cell) {
 }
 
 // Whether the samples of an axis can touch cells first..<end.
-inline bool reaches(Axis axis, int bins, int first, int end) {
+static inline bool reaches(Axis axis, int bins, int first, int end) {
   float from = axis.start, to = axis.start + axis.bin * (float)bins;
   return fmin(from, to) <= (float)end && fmax(from, to) >= (float)(first - 1);
 }
 
 // For one axis of a region and one cell, the weights of bins first_bin..<first_bin + BINS and the
 // range first | end << 16 of those that are not 0, counted from first_bin.
-inline int put_weights(Axis axis, int cell, int first_bin, int bins, float factor,
+static inline int put_weights(Axis axis, int cell, int first_bin, int bins, float factor,
                        __local float *weights) {
   int first, last, begin = BINS, end = 0;
   bins_touching(axis, cell, bins, &first, &last);
@@ -226,7 +226,7 @@ ROW_KERNEL void roi_align_backward_tiled(__global const stored *restrict grad_y,
                 float down = weights[entry][line][i];
                 for (int j = range_x & 0xffff; j < range_x >> 16; j++) {
                   int bin = (bin_y + i) * pooled_width + bin_x + j;
-                  sum[own] = fma((channels)(down * weights[entry][column][j]),
+                  sum[own] = multiply_add((channels)(down * weights[entry][column][j]),
                                  load_stored(from + (size_t)bin * features, CHANNEL_WIDTH, 0.0f),
                                  sum[own]);
                 }

@@ -15,7 +15,7 @@
 
 #define CPU_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 
-inline int put_entry(__local int *cells, __local float *weights, int begin, int end, int cell,
+static inline int put_entry(__local int *cells, __local float *weights, int begin, int end, int cell,
                      float weight) {
   // Samples advance by at most a cell or so: an equal cell is one of the last two.
   for (int e = end - 1; e >= begin && e >= end - 2; e--) {
@@ -30,7 +30,7 @@ inline int put_entry(__local int *cells, __local float *weights, int begin, int 
 }
 
 // Appends the (cell, weight) entries of one bin of an axis from `begin`; returns their end.
-inline int put_bin(Axis axis, int bin, __local int *cells, __local float *weights, int begin) {
+static inline int put_bin(Axis axis, int bin, __local int *cells, __local float *weights, int begin) {
   int end = begin;
   for (int k = 0; k < axis.samples; k++) {
     int low, high;
@@ -45,7 +45,7 @@ inline int put_bin(Axis axis, int bin, __local int *cells, __local float *weight
 }
 
 // The entries of all bins of an axis; those of bin i are starts[i]..<starts[i + 1].
-inline void put_bins(Axis axis, int bins, __local int *starts, __local int *cells,
+static inline void put_bins(Axis axis, int bins, __local int *starts, __local int *cells,
                      __local float *weights) {
   starts[0] = 0;
   for (int i = 0; i < bins; i++)
@@ -89,10 +89,10 @@ CPU_KERNEL void roi_align_forward_cpu(__global const float *restrict x,
             float weight = row_weights[a] * column_weights[b];
             __global const float *cell =
                 map + (size_t)(row_cells[a] * width + column_cells[b]) * channels + c;
-            sum0 = fma((float16)weight, vload16(0, cell), sum0);
-            sum1 = fma((float16)weight, vload16(1, cell), sum1);
-            sum2 = fma((float16)weight, vload16(2, cell), sum2);
-            sum3 = fma((float16)weight, vload16(3, cell), sum3);
+            sum0 = multiply_add((float16)weight, vload16(0, cell), sum0);
+            sum1 = multiply_add((float16)weight, vload16(1, cell), sum1);
+            sum2 = multiply_add((float16)weight, vload16(2, cell), sum2);
+            sum3 = multiply_add((float16)weight, vload16(3, cell), sum3);
           }
         vstore16(sum0 * factor, 0, out + c);
         vstore16(sum1 * factor, 1, out + c);
@@ -103,7 +103,7 @@ CPU_KERNEL void roi_align_forward_cpu(__global const float *restrict x,
         float16 sum = 0.0f;
         for (int a = 0; a < row_count; a++)
           for (int b = starts[j]; b < starts[j + 1]; b++)
-            sum = fma((float16)(row_weights[a] * column_weights[b]),
+            sum = multiply_add((float16)(row_weights[a] * column_weights[b]),
                       vload16(0, map + (size_t)(row_cells[a] * width + column_cells[b]) * channels +
                                      c),
                       sum);
@@ -165,22 +165,22 @@ CPU_KERNEL void roi_align_forward_span_cpu(__global const float *restrict x,
       float weight = row_weights[a] * factor;
       int e = from;
       for (; e + 16 <= to; e += 16)
-        vstore16(fma((float16)weight, vload16(0, row + e), vload16(0, span + e)), 0, span + e);
+        vstore16(multiply_add((float16)weight, vload16(0, row + e), vload16(0, span + e)), 0, span + e);
       for (; e < to; e++)
-        span[e] = fma(weight, row[e], span[e]);
+        span[e] = multiply_add(weight, row[e], span[e]);
     }
     __global float *out = y + ((size_t)r * pooled_height + i) * pooled_width * channels;
     for (int j = 0; j < pooled_width; j++, out += channels) {
       if (channels == 3) {
         float3 sum = 0.0f;
         for (int b = starts[j]; b < starts[j + 1]; b++)
-          sum = fma((float3)column_weights[b], vload3(0, span + column_cells[b]), sum);
+          sum = multiply_add((float3)column_weights[b], vload3(0, span + column_cells[b]), sum);
         vstore3(sum, 0, out);
       } else {
         for (int c = 0; c < channels; c++) {
           float sum = 0.0f;
           for (int b = starts[j]; b < starts[j + 1]; b++)
-            sum = fma(column_weights[b], span[column_cells[b] + c], sum);
+            sum = multiply_add(column_weights[b], span[column_cells[b] + c], sum);
           out[c] = sum;
         }
       }
@@ -243,10 +243,10 @@ CPU_KERNEL void roi_align_backward_cpu(__global const float *restrict grad_y,
             for (int b = starts[j]; b < starts[j + 1]; b++) {
               float16 weight = column_weights[b];
               __global float *cell = row + (size_t)column_cells[b] * channels + c;
-              vstore16(fma(weight, g0, vload16(0, cell)), 0, cell);
-              vstore16(fma(weight, g1, vload16(1, cell)), 1, cell);
-              vstore16(fma(weight, g2, vload16(2, cell)), 2, cell);
-              vstore16(fma(weight, g3, vload16(3, cell)), 3, cell);
+              vstore16(multiply_add(weight, g0, vload16(0, cell)), 0, cell);
+              vstore16(multiply_add(weight, g1, vload16(1, cell)), 1, cell);
+              vstore16(multiply_add(weight, g2, vload16(2, cell)), 2, cell);
+              vstore16(multiply_add(weight, g3, vload16(3, cell)), 3, cell);
             }
           }
           for (int b = starts[j]; b < starts[j + 1]; b++) {
@@ -254,10 +254,10 @@ CPU_KERNEL void roi_align_backward_cpu(__global const float *restrict grad_y,
             __global float *cell = row + (size_t)column_cells[b] * channels;
             int tail = c;
             for (; tail + 16 <= to; tail += 16)
-              vstore16(fma((float16)weight, vload16(0, gradient + tail), vload16(0, cell + tail)),
+              vstore16(multiply_add((float16)weight, vload16(0, gradient + tail), vload16(0, cell + tail)),
                        0, cell + tail);
             for (; tail < to; tail++)
-              cell[tail] = fma(weight, gradient[tail], cell[tail]);
+              cell[tail] = multiply_add(weight, gradient[tail], cell[tail]);
           }
         }
       }

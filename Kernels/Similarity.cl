@@ -11,18 +11,18 @@
 #include "Common/Launch.clh"
 
 // The part of sum(a * b) that falls to this work-item.
-inline float row_dot(__global const float *restrict a, __global const float *restrict b,
+static inline float row_dot(__global const float *restrict a, __global const float *restrict b,
                      int columns) {
   float sum = 0.0f;
   int c = LANE;
 #if DEVICE_IS_CPU
   float16 sums = 0.0f;
   for (; c + 16 <= columns; c += 16)
-    sums = fma(vload16(0, a + c), vload16(0, b + c), sums);
+    sums = multiply_add(vload16(0, a + c), vload16(0, b + c), sums);
   sum = sum_of_lanes(sums);
 #endif
   for (; c < columns; c += LANES)
-    sum = fma(a[c], b[c], sum);
+    sum = multiply_add(a[c], b[c], sum);
   return sum;
 }
 

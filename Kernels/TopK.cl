@@ -27,23 +27,24 @@
 #endif
 
 // Rises with the score; 0 for NaN.
-inline uint order_of(float score) {
+static inline uint order_of(float score) {
   if (isnan(score))
     return 0;
   uint bits = as_uint(score + 0.0f);
   return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
 }
 
-inline ulong key_of(float score, int index, int index_bits) {
+static inline ulong key_of(float score, int index, int index_bits) {
   return (ulong)order_of(score) << index_bits | (ulong)((1u << index_bits) - 1 - (uint)index);
 }
 
 // The bits of a key that a round looks at, highest first; the last round has the few that remain.
-inline int shift_of(int round, int index_bits) {
+static inline int shift_of(int round, int index_bits) {
   return max(32 + index_bits - BITS * (round + 1), 0);
 }
-inline int bits_of(int round, int index_bits) { return min(BITS, 32 + index_bits - BITS * round); }
+static inline int bits_of(int round, int index_bits) { return min(BITS, 32 + index_bits - BITS * round); }
 
+#if DEVICE_IS_CPU
 // Selects and sorts: radix select of the k-th score, a scan in index order, then a stable radix
 // sort. Of the part's scratch work[0..<k] and work[k..<2k] hold (order, index) pairs.
 __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void
@@ -113,8 +114,7 @@ topk_forward_cpu(__global const float *restrict x, __global float *restrict valu
     values[j] = x[source[j].y];
   }
 }
-
-#if !DEVICE_IS_CPU
+#else
 // Before round 0: no bit of the k-th key of a part is known, and k keys are wanted.
 // state[part] = (key, wanted).
 __kernel void topk_start(__global const int *restrict outs, __global ulong *restrict state,

@@ -38,8 +38,8 @@ struct SelftestCommand: ParsableCommand {
 
   func run() throws {
     let device = try device.choose()
-    let families: [DeviceFamily] =
-      device.family == .generic ? [.generic] : [device.family, .generic]
+    let own = try DeviceFamily.wanted() ?? device.family
+    let families: [DeviceFamily] = own == .generic ? [.generic] : [own, .generic]
     let checks = LayerChecks.all + DetectionChecks.all + SamplingChecks.all
     let plan = families.flatMap { family -> [(DeviceFamily, ElementType)] in
       [ElementType.float32, .bfloat16, .float16].map { (family, $0) }

@@ -65,7 +65,7 @@ public final class KernelLibrary {
   public func kernel(
     _ name: String, in file: String, parameters: [String: Int] = [:]
   ) throws -> Kernel {
-    let options = Self.options(parameters, isCPU: context.family == .cpu)
+    let options = options(parameters)
     let key = "\(file) \(options)"
     if let program = programs[key] { return try program.kernel(name) }
     let program = try Program(
@@ -124,8 +124,19 @@ public final class KernelLibrary {
     for (_, program) in programs.sorted(by: { $0.key < $1.key }) { program.store() }
   }
 
-  private static func options(_ parameters: [String: Int], isCPU: Bool) -> String {
-    parameters.merging(["DEVICE_IS_CPU": isCPU ? 1 : 0]) { wanted, _ in wanted }
-      .sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }.joined(separator: " ")
+  /// Work-items of a row's work-group on a device with work-groups, `LANES` of `Common/Launch.clh`:
+  /// as many as there may be.
+  public var lanes: Int { [Self.mostLanes, 64].first { $0 <= context.largestWorkGroup } ?? 32 }
+
+  /// The number that the kernels take when they are not told.
+  public static let mostLanes = 128
+
+  private func options(_ parameters: [String: Int]) -> String {
+    let isCPU = context.family == .cpu
+    var all = ["DEVICE_IS_CPU": isCPU ? 1 : 0]
+    if isCPU, context.device.compilesForItself { all["HOST_BUILTINS"] = 1 }
+    if lanes != Self.mostLanes { all["LANES"] = lanes }
+    return all.merging(parameters) { $1 }.sorted { $0.key < $1.key }
+      .map { "-D \($0.key)=\($0.value)" }.joined(separator: " ")
   }
 }

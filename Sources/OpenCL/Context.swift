@@ -20,29 +20,33 @@ public final class Context {
   public var helpers: ProgramHelpers?
   /// Local memory of a work-group in bytes.
   public let localMemoryInBytes: Int
+  /// Most work-items of a work-group.
+  public let largestWorkGroup: Int
   let handle: cl_context
 
   /// Creates a context.
   ///
   /// - Parameters:
   ///   - device: The device.
-  ///   - family: Which kernels to use; nil takes the device's own family.
+  ///   - family: Which kernels to use; nil takes `$BARON_KERNEL_FAMILY`, else the device's own.
   ///   - poisonsBuffers: Fill new buffers with NaN.
   ///   - isExact: Leave out faster algorithms with a larger rounding error.
   ///   - cache: Compiled programs on disk, or nil.
   ///   - localMemoryInBytes: Local memory of a work-group; a test may pretend less than the device's.
-  /// - Throws: ``OpenCLError`` when the driver refuses.
+  ///   - largestWorkGroup: Most work-items of a work-group; a test may pretend less.
+  /// - Throws: ``OpenCLError`` when the driver refuses or no such family exists.
   public init(
     device: Device, family: DeviceFamily? = nil, poisonsBuffers: Bool = false,
     isExact: Bool = false, cache: ProgramCache? = ProgramCache.standard,
-    localMemoryInBytes: Int? = nil
+    localMemoryInBytes: Int? = nil, largestWorkGroup: Int? = nil
   ) throws {
     self.device = device
-    self.family = family ?? device.family
+    self.family = try family ?? DeviceFamily.wanted() ?? device.family
     self.poisonsBuffers = poisonsBuffers
     self.isExact = isExact
     self.cache = cache
     self.localMemoryInBytes = localMemoryInBytes ?? device.localMemoryInBytes
+    self.largestWorkGroup = largestWorkGroup ?? device.largestWorkGroup
     var code: cl_int = 0
     var id: cl_device_id? = device.id
     guard let handle = clCreateContext(nil, 1, &id, nil, nil, &code) else {

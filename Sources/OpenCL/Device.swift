@@ -95,19 +95,7 @@ public struct Device: Sendable {
     bufferAlignment = Int(try number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint(0))) / 8
     largestWorkGroup = try number(CL_DEVICE_MAX_WORK_GROUP_SIZE, 0)
     supportsHalf = try text(CL_DEVICE_EXTENSIONS).contains("cl_khr_fp16")
-    let maker = vendor.lowercased()
-    family =
-      if !isGPU {
-        .cpu
-      } else if maker.contains("nvidia") {
-        .nvidia
-      } else if maker.contains("amd") || maker.contains("advanced micro") {
-        .amd
-      } else if maker.contains("intel") {
-        .intel
-      } else {
-        .generic
-      }
+    family = DeviceFamily(isCPU: !isGPU, maker: vendor, platform: platformName)
     computeCapability =
       if family == .nvidia, let major = try? number(Self.capabilityMajor, cl_uint(0)),
         let minor = try? number(Self.capabilityMinor, cl_uint(0))

@@ -41,9 +41,9 @@ public final class Kernel {
     guard bytes <= context.localMemoryInBytes else {
       throw OpenCLError.localMemory(kernel: name, bytes: bytes, limit: context.localMemoryInBytes)
     }
-    let items = local.reduce(1, *)
-    guard items <= largestWorkGroup else {
-      throw OpenCLError.workGroup(kernel: name, items: items, limit: largestWorkGroup)
+    let (items, limit) = (local.reduce(1, *), min(largestWorkGroup, context.largestWorkGroup))
+    guard items <= limit else {
+      throw OpenCLError.workGroup(kernel: name, items: items, limit: limit)
     }
   }
 
@@ -59,6 +59,8 @@ public final class Kernel {
       case .int(let value):
         var value = value
         code = clSetKernelArg(self.handle, cl_uint(index), MemoryLayout<Int32>.size, &value)
+      case .number(let value):
+        throw OpenCLError.argument(kernel: name, index: index, value: value)
       case .float(let value):
         var value = value
         code = clSetKernelArg(self.handle, cl_uint(index), MemoryLayout<Float>.size, &value)
@@ -81,6 +83,8 @@ public enum KernelArgument {
   case null
   /// An `int`.
   case int(Int32)
+  /// An integer that no `int` holds, which a launch refuses.
+  case number(Int)
   /// A `float`.
   case float(Float)
   /// Local memory of that many bytes.
@@ -88,9 +92,11 @@ public enum KernelArgument {
 
   /// An `int` from a Swift integer.
   ///
-  /// - Parameter value: The value; sizes and counts stay below 2^31.
+  /// - Parameter value: The value.
   /// - Returns: The argument.
-  public static func int(_ value: Int) -> KernelArgument { .int(Int32(value)) }
+  public static func int(_ value: Int) -> KernelArgument {
+    Int32(exactly: value).map { .int($0) } ?? .number(value)
+  }
 
   /// The local memory that arrays take together: drivers align each one.
   ///

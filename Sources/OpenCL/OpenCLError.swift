@@ -12,8 +12,14 @@ public enum OpenCLError: Error, CustomStringConvertible {
   case build(program: String, options: String, log: String, sourcePath: String)
   /// A buffer could not be had.
   case allocation(label: String, bytes: Int, limit: Int, live: Int)
+  /// No family of kernels has that name.
+  case kernelFamily(wanted: String)
   /// A kernel needs more local memory than a work-group has, in bytes.
   case localMemory(kernel: String, bytes: Int, limit: Int)
+  /// A size passes what kernels count in.
+  case argument(kernel: String, index: Int, value: Int)
+  /// A launch has more elements than kernels can count.
+  case elements(kernel: String, count: Int, limit: Int)
   /// A kernel needs larger work-groups than the driver runs it with.
   case workGroup(kernel: String, items: Int, limit: Int)
 
@@ -35,9 +41,18 @@ public enum OpenCLError: Error, CustomStringConvertible {
       "cannot allocate \(bytes / 1_048_576) MiB for \(label): the device allows "
         + "\(limit / 1_048_576) MiB for one buffer and \(live / 1_048_576) MiB are in use; lower "
         + "the image size or the batch size"
+    case .kernelFamily(let wanted):
+      "BARON_KERNEL_FAMILY is '\(wanted)' and must be one of "
+        + DeviceFamily.allCases.map(\.rawValue).joined(separator: ", ")
     case .localMemory(let kernel, let bytes, let limit):
       "\(kernel) needs \(bytes) bytes of local memory and a work-group of the device has \(limit): "
         + "use shorter sequences or smaller images, or another device"
+    case .argument(let kernel, let index, let value):
+      "argument \(index) of \(kernel) is \(value) and kernels count to \(Int32.max): lower the image "
+        + "size or the batch size"
+    case .elements(let kernel, let count, let limit):
+      "\(kernel) cannot visit \(count) elements, \(limit) at most: lower the image size or the batch "
+        + "size"
     case .workGroup(let kernel, let items, let limit):
       "\(kernel) needs work-groups of \(items) work-items and the driver runs it with \(limit) at "
         + "most: update the driver or use another device"

@@ -122,19 +122,22 @@ public final class ComputeStream {
     _ kernel: Kernel, count: Int, _ arguments: [KernelArgument], work: Work = Work()
   ) throws {
     guard count > 0 else { return }
-    precondition(count <= Int(Int32.max), "\(kernel.name): \(count) elements pass 2^31")
+    guard count <= Self.mostElements else {
+      throw OpenCLError.elements(kernel: kernel.name, count: count, limit: Self.mostElements)
+    }
     let arguments = arguments + [.int(count)]
     if family == .cpu {
       let items = (count + Self.elementsPerItem - 1) / Self.elementsPerItem
       try queue.launch(kernel, global: [items], local: [1], arguments, work: work)
     } else {
-      let groups = min((count + 255) / 256, 32 * max(1, device.computeUnits))
-      try queue.launch(kernel, global: [groups * 256], local: [256], arguments, work: work)
+      let items = min(256, kernel.largestWorkGroup, queue.context.largestWorkGroup)
+      let groups = min(count.dividedUp(by: items), 32 * max(1, device.computeUnits))
+      try queue.launch(kernel, global: [groups * items], local: [items], arguments, work: work)
     }
   }
 
   /// Launches a kernel in which one work-group owns one row (`LANE`, `LANES` of
-  /// `Common/Launch.clh`): one work-item on a CPU, 128 on a GPU.
+  /// `Common/Launch.clh`): one work-item on a CPU, ``lanes`` elsewhere.
   ///
   /// - Parameters:
   ///   - kernel: The kernel; the row is `get_group_id(0)`.
@@ -145,12 +148,14 @@ public final class ComputeStream {
   public func launchRows(
     _ kernel: Kernel, rows: Int, _ arguments: [KernelArgument], work: Work = Work()
   ) throws {
-    let lanes = family == .cpu ? 1 : Self.lanes
+    let lanes = family == .cpu ? 1 : lanes
     try queue.launch(kernel, global: [rows * lanes], local: [lanes], arguments, work: work)
   }
 
   /// Elements of one work-item on a CPU, `ELEMENTS_PER_ITEM` of `Common/Launch.clh`.
   static let elementsPerItem = 16384
-  /// Work-items of a row's work-group on a GPU, `LANES` of `Common/Launch.clh`.
-  package static let lanes = 128
+  /// Most elements of a launch: kernels count in int, whole vectors at a time.
+  static let mostElements = Int(Int32.max) - 63
+  /// Work-items of a row's work-group on a device with work-groups.
+  package var lanes: Int { library.lanes }
 }

@@ -52,11 +52,16 @@ struct KernelLibraryTests {
     }
   }
 
+  /// What every program of a context is compiled with.
+  private static func options(_ context: Context) -> String {
+    context.family == .cpu ? "-D DEVICE_IS_CPU=1 -D HOST_BUILTINS=1" : "-D DEVICE_IS_CPU=0"
+  }
+
   @Test("a key names file and options")
   func keys() throws {
     try withCache { context, folder in
       let library = KernelLibrary(context: context)
-      let key = "Pointwise -D DEVICE_IS_CPU=\(context.family == .cpu ? 1 : 0)"
+      let key = "Pointwise \(Self.options(context))"
       try KernelLibrary.store(key, context: context)
       #expect(entries(folder) == 1)
       _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
@@ -80,10 +85,10 @@ struct KernelLibraryTests {
         return library
       }
       _ = try use()
-      let cpu = context.family == .cpu ? 1 : 0
+      let options = Self.options(context)
       let lists = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/lists")
       let path = "\(folder)/lists/\(try #require(lists.first))"
-      let text = "Pointwise -D DEVICE_IS_CPU=\(cpu)\nOptimizer -D DEVICE_IS_CPU=\(cpu)\n"
+      let text = "Pointwise \(options)\nOptimizer \(options)\n"
       #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
       // Lines of another version and plain nonsense cost nothing.
       try Data("Gone -D A=1\n\u{0}\n../x\n\(text)".utf8).write(to: URL(filePath: path))

@@ -71,7 +71,8 @@ struct KernelSyntaxTests {
     "Every file is OpenCL C 1.2 for CPUs and for GPUs", arguments: KernelSyntaxTests.files, [0, 1])
   func compiles(path: String, isCPU: Int) throws {
     let (text, status) = try Clang.check(
-      try KernelSource.assembled(path), ["-DDEVICE_IS_CPU=\(isCPU)"] + Clang.target(of: path))
+      try KernelSource.assembled(path),
+      ["-DDEVICE_IS_CPU=\(isCPU)", "-DHOST_BUILTINS=\(isCPU)"] + Clang.target(of: path))
     #expect(status == 0, "\(path), DEVICE_IS_CPU=\(isCPU):\n\(text)")
   }
 

@@ -52,6 +52,24 @@ struct KernelTableTests {
     #expect(found > 0)
   }
 
+  @Test("Compiler builtins stand behind HOST_BUILTINS, functions have no external name")
+  func portability() throws {
+    var wrong: [String] = []
+    for path in try KernelFiles.paths() {
+      let lines = try KernelFiles.text(path).split(
+        separator: "\n", omittingEmptySubsequences: false)
+      for (index, line) in lines.enumerated() {
+        let isGuarded = index > 0 && lines[index - 1] == "#if HOST_BUILTINS"
+        if line.contains("__builtin_") && !isGuarded
+          || line.drop(while: { $0 == " " }).hasPrefix("inline ")
+        {
+          wrong.append("\(path):\(index + 1)")
+        }
+      }
+    }
+    #expect(wrong == [])
+  }
+
   @Test("A file's includes are put in place once, with line directives that name our files")
   func assembled() throws {
     let text = try KernelSource.assembled("Pointwise.cl")

@@ -1,7 +1,8 @@
 import Foundation
-import OpenCL
 import TestSupport
 import Testing
+
+@testable import OpenCL
 
 @Suite("Choosing a device")
 struct DeviceTests {
@@ -14,8 +15,37 @@ struct DeviceTests {
         #expect(!device.name.isEmpty && !device.platformName.isEmpty)
         #expect(device.computeUnits > 0 && device.largestWorkGroup > 0)
         #expect(device.memoryInBytes >= device.largestBufferInBytes)
-        #expect(device.isGPU == (device.family != .cpu))
+        #expect(device.isGPU || device.family == (device.compilesForItself ? .cpu : .generic))
       }
+    }
+  }
+
+  @Test(
+    "Kernels for one thread a work-item go to compilers that make one of it",
+    arguments: [
+      (true, "AuthenticAMD", "Portable Computing Language", DeviceFamily.cpu),
+      (true, "Intel(R) Corporation", "Intel(R) OpenCL", .cpu),
+      (true, "Intel(R) Corporation", "Intel(R) CPU Runtime for OpenCL(TM) Applications", .cpu),
+      (true, "Mesa/X.org", "rusticl", .generic), (true, "Oclgrind", "Oclgrind", .generic),
+      (false, "NVIDIA Corporation", "NVIDIA CUDA", .nvidia),
+      (false, "Advanced Micro Devices, Inc.", "AMD Accelerated Parallel Processing", .amd),
+      (false, "Intel(R) Corporation", "Intel(R) OpenCL HD Graphics", .intel),
+      (false, "ARM", "ARM Platform", .generic),
+    ])
+  func family(isCPU: Bool, maker: String, platform: String, family: DeviceFamily) {
+    #expect(DeviceFamily(isCPU: isCPU, maker: maker, platform: platform) == family)
+  }
+
+  @Test("The family of kernels can be asked for by name, and a wrong name is answered with all")
+  func wantedFamily() throws {
+    #expect(try DeviceFamily.wanted(nil) == nil && DeviceFamily.wanted("") == nil)
+    for family in DeviceFamily.allCases {
+      #expect(try DeviceFamily.wanted(family.rawValue.uppercased()) == family)
+    }
+    #expect {
+      try DeviceFamily.wanted("gpu")
+    } throws: { error in
+      "\(error)" == "BARON_KERNEL_FAMILY is 'gpu' and must be one of cpu, nvidia, amd, intel, generic"
     }
   }
 

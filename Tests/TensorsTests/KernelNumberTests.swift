@@ -1,3 +1,4 @@
+import KernelLibrary
 import TestSupport
 import Testing
 
@@ -9,7 +10,7 @@ import Testing
     "host and kernel agree",
     arguments: [
       ("ELEMENTS_PER_ITEM", "Common/Launch.clh", ComputeStream.elementsPerItem),
-      ("LANES", "Common/Launch.clh", ComputeStream.lanes),
+      ("LANES", "Common/Launch.clh", KernelLibrary.mostLanes),
       ("COLUMN_BLOCK", "Reduction.cl", Tensor.columnBlock),
       ("BLOCK", "CrossEntropy.cl", Tensor.lossBlock),
       ("BLOCK", "BoxLoss.cl", Tensor.lossBlock),
@@ -20,7 +21,7 @@ import Testing
       ("CHUNK", "TopK.cl", Tensor.topKChunk),
       ("PACKED_ROWS", "MatrixProductCPU.cl", RegisterTile.packedRows),
       ("SIDE", "MatrixProduct.cl", MatrixPlan.groupSide),
-      ("TILE", "MatrixProduct.cl", MatrixPlan.groupTile),
+      ("PER_ITEM", "MatrixProduct.cl", MatrixPlan.itemSide),
     ])
   func agree(name: String, path: String, host: Int) throws {
     #expect(try kernelNumber(name, in: path) == host)

@@ -8,8 +8,10 @@ import Tensors
 public enum TestDevice {
   /// The kernel families to test: the device's own and the plain OpenCL C 1.2 one.
   public static let families: [DeviceFamily] = {
-    guard let device = try? Device.choose(wanted) else { return [.generic] }
-    return device.family == .generic ? [.generic] : [device.family, .generic]
+    guard let own = try? DeviceFamily.wanted() ?? Device.choose(wanted).family else {
+      return [.generic]
+    }
+    return own == .generic ? [.generic] : [own, .generic]
   }()
 
   private static var wanted: String? { ProcessInfo.processInfo.environment["BARON_DEVICE"] }
@@ -33,7 +35,7 @@ public enum TestDevice {
   ) throws -> Result {
     try shared.withLock { streams in
       let device = try Device.choose(wanted)
-      let family = family ?? device.family
+      let family = try family ?? DeviceFamily.wanted() ?? device.family
       if let stream = streams.byFamily[family] { return try body(stream) }
       let context = try Context(device: device, family: family, poisonsBuffers: true)
       let stream = try ComputeStream(context: context)
@@ -50,17 +52,19 @@ public enum TestDevice {
   ///   - exact: Whether faster algorithms with a larger rounding error are left out.
   ///   - family: Which kernels to use; nil takes the device's own.
   ///   - localMemoryInBytes: Local memory of a work-group; nil takes the device's.
+  ///   - largestWorkGroup: Most work-items of a work-group; nil takes the device's.
   ///   - body: The test.
   /// - Throws: What `body` throws, or `OpenCLError` without a device.
   public static func withContext(
     poisoned: Bool = true, exact: Bool = false, family: DeviceFamily? = nil,
-    localMemoryInBytes: Int? = nil, _ body: (Context) throws -> Void
+    localMemoryInBytes: Int? = nil, largestWorkGroup: Int? = nil, _ body: (Context) throws -> Void
   ) throws {
     try shared.withLock { _ in
       try body(
         try Context(
           device: try Device.choose(wanted), family: family, poisonsBuffers: poisoned,
-          isExact: exact, localMemoryInBytes: localMemoryInBytes))
+          isExact: exact, localMemoryInBytes: localMemoryInBytes,
+          largestWorkGroup: largestWorkGroup))
     }
   }
 }

@@ -40,8 +40,8 @@ struct RoIPooling {
 
   /// `ACROSS` of `RoIAlign.cl`: as few items as have channels, but one cell for each item at least.
   private func itemsAcross(_ channels: Int, on stream: ComputeStream) -> Int {
-    var across = ComputeStream.lanes
-    while across > ComputeStream.lanes / (Self.tile * Self.tile),
+    var across = stream.lanes
+    while across > stream.lanes / (Self.tile * Self.tile),
       across / 2 * stream.vectorWidth(channels) >= channels
     {
       across /= 2
@@ -141,8 +141,8 @@ struct RoIPooling {
       try stream.queue.launch(
         try groupKernel(
           "roi_align_backward_tiled", storing: gradient.elementType, channels: shape[3], on: stream),
-        global: [tiles * ComputeStream.lanes, shape[3].dividedUp(by: slice), shape[0]],
-        local: [ComputeStream.lanes, 1, 1], buffers + sizes, work: work)
+        global: [tiles * stream.lanes, shape[3].dividedUp(by: slice), shape[0]],
+        local: [stream.lanes, 1, 1], buffers + sizes, work: work)
       return result
     }
     let slices = (shape[3] + Self.slice - 1) / Self.slice

@@ -23,34 +23,40 @@ struct MatrixPlan {
     _ launch: MatrixLaunch, on stream: ComputeStream, with cores: TensorCores?, tuned: [String: Int]
   ) {
     if let cores {
-      self.init(cores, launch, device: stream.device, tuned: tuned)
+      self.init(cores, launch, units: stream.device.computeUnits, tuned: tuned)
     } else if stream.family == .cpu {
       self.init(
         cpu: launch, units: stream.device.computeUnits,
         localMemoryInBytes: stream.localMemoryInBytes, tuned: tuned)
     } else {
-      self.init(groups: launch, device: stream.device, tuned: tuned)
+      self.init(
+        groups: launch, units: stream.device.computeUnits,
+        largestWorkGroup: stream.queue.context.largestWorkGroup, tuned: tuned)
     }
   }
 
   /// The plan for `MatrixProduct.cl`.
-  init(groups launch: MatrixLaunch, device: Device, tuned: [String: Int] = [:]) {
+  init(
+    groups launch: MatrixLaunch, units: Int, largestWorkGroup: Int, tuned: [String: Int] = [:]
+  ) {
     kernel = "matrix_product_forward"
     file = "MatrixProduct"
-    parameters = [:]
     arguments = []
-    local = [Self.groupSide, Self.groupSide, 1]
-    let across = launch.columns.dividedUp(by: Self.groupTile)
-    let down = launch.rows.dividedUp(by: Self.groupTile)
+    let side =
+      largestWorkGroup < Self.groupSide * Self.groupSide ? Self.groupSide / 2 : Self.groupSide
+    parameters = side == Self.groupSide ? [:] : ["SIDE": side]
+    local = [side, side]
+    let tile = side * Self.itemSide
+    let groups =
+      launch.columns.dividedUp(by: tile) * launch.rows.dividedUp(by: tile) * launch.batch
     (splits, splitDepth) = Self.pieces(
-      launch, groups: across * down * launch.batch, units: device.computeUnits, step: 256,
-      wanted: tuned["SPLITS"])
+      launch, groups: groups, units: units, step: 256, wanted: tuned["SPLITS"])
     choice = ["SPLITS": splits]
-    global = [across * Self.groupSide, down * Self.groupSide, launch.batch * splits]
+    global = [groups * splits * side, side]
   }
 
-  // `SIDE` and `TILE` of `MatrixProduct.cl`.
-  static let (groupSide, groupTile) = (16, 64)
+  // `SIDE` and `PER_ITEM` of `MatrixProduct.cl`.
+  static let (groupSide, itemSide) = (16, 4)
 
   /// The plan for `MatrixProductCPU.cl`.
   init(
@@ -90,7 +96,7 @@ struct MatrixPlan {
 
   /// The plan for `MatrixProductNVIDIA.cl` or `MatrixProduct16BitNVIDIA.cl`.
   init(
-    _ cores: TensorCores, _ launch: MatrixLaunch, device: Device, tuned: [String: Int] = [:]
+    _ cores: TensorCores, _ launch: MatrixLaunch, units: Int, tuned: [String: Int] = [:]
   ) {
     (kernel, file) = cores.kernel
     label = cores.label
@@ -98,7 +104,7 @@ struct MatrixPlan {
       WarpTile(tuned)
       ?? .best(
         among: cores.tiles, rows: launch.rows, columns: launch.columns, batch: launch.batch,
-        units: device.computeUnits)
+        units: units)
     var parameters = tile.parameters.merging(cores.parameters) { $1 }
     parameters["LEFT_WIDTH"] = launch.copyWidth(of: launch.left)
     parameters["RIGHT_WIDTH"] = launch.copyWidth(of: launch.right)
@@ -115,16 +121,16 @@ struct MatrixPlan {
     }
     self.parameters = parameters
     arguments = []
-    local = [tile.items, 1, 1]
-    let across = launch.columns.dividedUp(by: tile.columns)
-    let down = launch.rows.dividedUp(by: tile.rows)
+    local = [tile.items]
+    let groups =
+      launch.columns.dividedUp(by: tile.columns) * launch.rows.dividedUp(by: tile.rows)
+      * launch.batch
     (splits, splitDepth) = Self.pieces(
-      launch, groups: across * down * launch.batch, units: device.computeUnits, step: 256,
-      wanted: tuned["SPLITS"])
+      launch, groups: groups, units: units, step: 256, wanted: tuned["SPLITS"])
     choice = tile.parameters.merging(
       ["STAGES": stages, "TILE_K": tileDepth, "SPLITS": splits]
     ) { $1 }
-    global = [across * tile.items, down, launch.batch * splits]
+    global = [groups * splits * tile.items]
   }
 
   /// Cuts the depth when there are too few groups for the device, not below `step`, or into the

@@ -83,17 +83,18 @@ extension Tensor {
   private func rowsOfColumnSum(_ columns: Int) -> Int {
     guard stream.family != .cpu else { return Self.columnChunk }
     var across = 1
-    while across < min(columns, ComputeStream.lanes) { across *= 2 }
-    return Self.laneRows * (ComputeStream.lanes / across)
+    while across < min(columns, stream.lanes) { across *= 2 }
+    return Self.laneRows * (stream.lanes / across)
   }
 
   private func launchColumnSums(into result: Tensor, rows: Int, rowsPerGroup: Int) throws {
     let columns = shape[rank - 1]
-    let lanes = stream.family == .cpu ? 1 : ComputeStream.lanes
+    let lanes = stream.family == .cpu ? 1 : stream.lanes
+    let block = stream.family == .cpu ? Self.columnBlock : lanes
     let chunks = result.count / max(1, columns)
     try stream.queue.launch(
       try stream.kernel("reduction_columns_forward", in: "Reduction", storing: elementType),
-      global: [columns.dividedUp(by: Self.columnBlock) * lanes, chunks], local: [lanes, 1],
+      global: [chunks * lanes, columns.dividedUp(by: block)], local: [lanes, 1],
       [
         .buffer(buffer), .buffer(result.buffer), .int(rows), .int(columns), .int(rowsPerGroup),
       ], work: Work(operations: Double(count), bytes: Double(byteCount)))
@@ -105,6 +106,6 @@ extension Tensor {
   private static let columnChunk = 1024
   /// Rows that a lane of a GPU adds up.
   private static let laneRows = 64
-  /// Columns of a work-group, `COLUMN_BLOCK` of `Reduction.cl`.
+  /// Columns of a work-group on a CPU, `COLUMN_BLOCK` of `Reduction.cl`.
   static let columnBlock = 128
 }

@@ -40,7 +40,7 @@ extension Roof {
     rounds: Int, factor: Float = 0.5, addend: Float = 1, on stream: ComputeStream
   ) throws -> Tensor {
     let isCPU = stream.family == .cpu
-    let (vector, local) = isCPU ? (16, 1) : (1, 256)
+    let (vector, local) = isCPU ? (16, 1) : (1, 2 * stream.lanes)
     let result = try Tensor(uninitialized: [lanes], on: stream, label: "multiply-adds")
     try stream.queue.launch(
       try stream.library.kernel(

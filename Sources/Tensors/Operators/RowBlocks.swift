@@ -28,7 +28,7 @@ struct RowBlocks {
 extension ComputeStream {
   /// Work-groups that cover a row by slices of `CHANNEL_STEP` (`Common/Channels.clh`).
   func channelSlices(_ channels: Int) -> Int {
-    let step = family == .cpu ? 16 : Self.lanes * vectorWidth(channels)
+    let step = family == .cpu ? 16 : lanes * vectorWidth(channels)
     return (channels + step - 1) / step
   }
 

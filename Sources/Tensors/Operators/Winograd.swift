@@ -22,7 +22,8 @@ struct Winograd {
 
   /// Tiles that are handled at a time.
   private var chunk: Int {
-    min(tiles, max(64, Self.chunkBytes / (4 * 36 * (channels + outputChannels))))
+    // GPUs have no more groups in the second dimension than 16 bits count.
+    min(tiles, 65_535, max(64, Self.chunkBytes / (4 * 36 * (channels + outputChannels))))
   }
   // Planes are a cache line off a whole number of rows: 36 planes that fall into one cache set
   // would push each other out.
@@ -121,7 +122,7 @@ struct Winograd {
     _ pass: String, count: Int, channels: Int, on stream: ComputeStream,
     _ arguments: [KernelArgument], values: Int
   ) throws {
-    let items = stream.family == .cpu ? 1 : 64
+    let items = stream.family == .cpu ? 1 : min(64, stream.lanes)
     let kernel = try stream.library.kernel(
       "convolution_winograd_\(pass)", in: "Convolution", parameters: ["FLIPPED": flipped ? 1 : 0])
     let elements = Double(values) * Double(count * channels)

@@ -54,7 +54,7 @@ struct MatrixChoices {
       && [16, 32, 64].contains(depth)
       && launch.operandType.bytes * stages * depth * (tile.rows + tile.columns)
         <= min(Self.ringBytes, stream.localMemoryInBytes)
-      && tile.items <= stream.device.largestWorkGroup
+      && tile.items <= stream.queue.context.largestWorkGroup
       && copied.allSatisfy { lines, operand in
         lines * depth % (launch.copyWidth(of: operand) * tile.items) == 0
       }
