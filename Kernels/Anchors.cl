@@ -43,10 +43,10 @@ static inline float divisor_of(__global const int *restrict counts, int images) 
 
 // The way from an anchor to the truth that the anchor is matched with.
 static inline float4 wanted_delta(__global const float *restrict anchors,
-                           __global const float *restrict truths,
-                           __global const int *restrict offsets,
-                           __global const int *restrict matches, int image, int i, int first,
-                           int total) {
+                                  __global const float *restrict truths,
+                                  __global const int *restrict offsets,
+                                  __global const int *restrict matches, int image, int i, int first,
+                                  int total) {
   int truth = offsets[image] + matches[(size_t)image * total + first + i];
   return box_delta(vload4(first + i, anchors), vload4(truth, truths));
 }

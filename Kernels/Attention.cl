@@ -72,7 +72,8 @@ ROW_KERNEL void attention_forward_row(__global const stored *restrict qkv,
   for (int c = LANE; c < HEAD_WIDTH; c += LANES) {
     float value = 0;
     for (int j = 0; j < length; j++)
-      value = multiply_add(scores[j], load_element(base + 2 * width + (size_t)j * stride + c), value);
+      value =
+          multiply_add(scores[j], load_element(base + 2 * width + (size_t)j * stride + c), value);
     store_element(inverse * value,
                   y + ((size_t)image * length + i) * width + head * HEAD_WIDTH + c);
   }
@@ -144,8 +145,10 @@ ROW_KERNEL void attention_backward_key_value_row(
   for (int c = LANE; c < HEAD_WIDTH; c += LANES) {
     float key_sum = 0, value_sum = 0;
     for (int i = 0; i < length; i++) {
-      value_sum = multiply_add(weights[i], load_element(gradient + (size_t)i * width + c), value_sum);
-      key_sum = multiply_add(weights[length + i], load_element(base + (size_t)i * stride + c), key_sum);
+      value_sum =
+          multiply_add(weights[i], load_element(gradient + (size_t)i * width + c), value_sum);
+      key_sum =
+          multiply_add(weights[length + i], load_element(base + (size_t)i * stride + c), key_sum);
     }
     __global stored *out =
         gqkv + ((size_t)image * length + j) * stride + width + head * HEAD_WIDTH + c;

@@ -13,7 +13,7 @@
 #include "Common/Launch.clh"
 
 static inline float4 decoded(float4 box, float4 delta, float max_log, float clip_width,
-                      float clip_height) {
+                             float clip_height) {
   float width = box.z - box.x, height = box.w - box.y;
   float x = 0.5f * (box.x + box.z) + delta.x * width;
   float y = 0.5f * (box.y + box.w) + delta.y * height;

@@ -20,14 +20,14 @@
 #include "Common/Launch.clh"
 
 // One masked score: left out where ids[c] == id, except in column `kept`.
-static inline float score(__global const float *restrict row, __global const int *restrict ids, int id,
-                   int kept, float temperature, int c) {
+static inline float score(__global const float *restrict row, __global const int *restrict ids,
+                          int id, int kept, float temperature, int c) {
   return ids[c] == id && c != kept ? -INFINITY : temperature * row[c];
 }
 
 #if DEVICE_IS_CPU
-static inline float16 score16(__global const float *restrict row, __global const int *restrict ids, int id,
-                       int kept, float temperature, int c) {
+static inline float16 score16(__global const float *restrict row, __global const int *restrict ids,
+                              int id, int kept, float temperature, int c) {
   int16 column = c + (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   int16 masked = (vload16(0, ids + c) == id) & (column != kept);
   return select(temperature * vload16(0, row + c), (float16)(-INFINITY), masked);
@@ -35,8 +35,8 @@ static inline float16 score16(__global const float *restrict row, __global const
 #endif
 
 // This work-item's part of the largest score.
-static inline float block_max(__global const float *restrict row, __global const int *restrict ids, int id,
-                       int kept, float temperature, int columns) {
+static inline float block_max(__global const float *restrict row, __global const int *restrict ids,
+                              int id, int kept, float temperature, int columns) {
   float best = -INFINITY;
   int c = LANE;
 #if DEVICE_IS_CPU
@@ -51,8 +51,9 @@ static inline float block_max(__global const float *restrict row, __global const
 }
 
 // This work-item's part of the sum of exp(score - shift).
-static inline float block_exp_sum(__global const float *restrict row, __global const int *restrict ids,
-                           int id, int kept, float temperature, float shift, int columns) {
+static inline float block_exp_sum(__global const float *restrict row,
+                                  __global const int *restrict ids, int id, int kept,
+                                  float temperature, float shift, int columns) {
   float sum = 0.0f;
   int c = LANE;
 #if DEVICE_IS_CPU
@@ -67,9 +68,10 @@ static inline float block_exp_sum(__global const float *restrict row, __global c
 }
 
 // target[c] = factor * exp(score - shift)
-static inline void block_gradient(__global const float *restrict row, __global const int *restrict ids,
-                           __global float *restrict target, int id, int kept, float temperature,
-                           float shift, float factor, int columns) {
+static inline void block_gradient(__global const float *restrict row,
+                                  __global const int *restrict ids, __global float *restrict target,
+                                  int id, int kept, float temperature, float shift, float factor,
+                                  int columns) {
   int c = LANE;
 #if DEVICE_IS_CPU
   for (; c + 16 <= columns; c += 16)

@@ -29,7 +29,7 @@
 
 // This work-item's part of the maximum of x + b; b may be null.
 static inline float row_max(__global const float *restrict x, __global const float *restrict b,
-                     int columns) {
+                            int columns) {
   float best = -INFINITY;
   int c = LANE;
 #if DEVICE_IS_CPU
@@ -45,7 +45,7 @@ static inline float row_max(__global const float *restrict x, __global const flo
 
 // This work-item's part of the sum of exp(x + b - shift); b may be null.
 static inline float row_exp_sum(__global const float *restrict x, __global const float *restrict b,
-                         float shift, int columns) {
+                                float shift, int columns) {
   float sum = 0.0f;
   int c = LANE;
 #if DEVICE_IS_CPU

@@ -26,8 +26,9 @@ static inline int2 tap_of(int i, int source, int target) {
 }
 
 // One channel between two pixels of two rows.
-static inline float blend(__global const uchar *restrict upper, __global const uchar *restrict lower,
-                   int left, int right, int across, int down) {
+static inline float blend(__global const uchar *restrict upper,
+                          __global const uchar *restrict lower, int left, int right, int across,
+                          int down) {
   int top = upper[left] * (2048 - across) + upper[right] * across;
   int bottom = lower[left] * (2048 - across) + lower[right] * across;
   return (float)((top * (2048 - down) + bottom * down + (1 << 21)) >> 22);
@@ -108,7 +109,8 @@ __kernel void image_input_renormalise(__global const float *restrict x, __global
     float3 value = vload3(p, x);
     if (reversed)
       value = value.zyx;
-    vstore3(multiply_add(value, (float3)(factor0, factor1, factor2), (float3)(offset0, offset1, offset2)),
+    vstore3(multiply_add(value, (float3)(factor0, factor1, factor2),
+                         (float3)(offset0, offset1, offset2)),
             p, y);
   }
 }

@@ -10,8 +10,9 @@
 // Parameters: those of MatrixLoaders.clh;
 //             TILE_M, TILE_N   64, 128 or 256; WARPS_M x WARPS_N warps own whole 16 x 16 blocks
 //             TILE_K           depth of a step, 32 or 64
-//             STAGES           2 to 4; STAGES * (TILE_M + TILE_N) * TILE_K * 2 bytes fit into 48 KiB
-//             LEFT_WIDTH, RIGHT_WIDTH   elements of one copy of an operand: 8 when its stored rows,
+//             STAGES           2 to 4; STAGES * (TILE_M + TILE_N) * TILE_K * 2 bytes fit into 48
+//             KiB LEFT_WIDTH, RIGHT_WIDTH   elements of one copy of an operand: 8 when its stored
+//             rows,
 //                              its batch entries, or its channels are multiples of 8, else 1
 // Numbers: products are exact, sums are float32, in a fixed order that depends on the parameters.
 // Source:  NVIDIA, PTX ISA.

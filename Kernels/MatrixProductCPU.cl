@@ -96,7 +96,7 @@ static inline Position position_after(Geometry g, Position at) {
 // Copies elements first..<first + count of the patch at a position. Taps that are neighbours in
 // memory are copied as one run.
 static inline void copy_patch(__local float *to, __global const float *restrict images, Geometry g,
-                       Position at, int first, int count) {
+                              Position at, int first, int count) {
   int length = g.run * g.channels, runs = g.tap_columns / g.run;
   int index = first / length, within = first % length;
   int row = index / runs, column = index % runs;
@@ -130,7 +130,8 @@ static inline void copy_patch(__local float *to, __global const float *restrict 
 
 // One row of NR-column panels; `from` holds `count` columns.
 #define SPREAD(space)                                                                              \
-  static inline void spread_##space(__local float *panels, __##space const float *from, int count) {      \
+  static inline void spread_##space(__local float *panels, __##space const float *from,            \
+                                    int count) {                                                   \
     for (int j = 0; j < count; j += NR, panels += PANEL) {                                         \
       if (j + NR <= count) {                                                                       \
         UNROLL for (int v = 0; v < NV; v++) vstore16(vload16(v, from + j), v, panels);             \
@@ -145,8 +146,8 @@ SPREAD(local)
 
 // Packs rows k0..<k0 + steps, columns n0..<n0 + count into panels.
 static inline void pack_right(__local float *panels, __local float *line,
-                       __global const float *restrict right, Geometry g, int pitch, int k0,
-                       int steps, int n0, int count) {
+                              __global const float *restrict right, Geometry g, int pitch, int k0,
+                              int steps, int n0, int count) {
 #if RIGHT_LOADER == LOAD_ROWS || RIGHT_LOADER == LOAD_TAPS
   for (int k = 0; k < steps; k++) {
 #if RIGHT_LOADER == LOAD_ROWS
@@ -183,7 +184,7 @@ static inline void pack_right(__local float *panels, __local float *line,
 
 // Packs rows m0..<m0 + count, depth k0..<k0 + steps.
 static inline void pack_left(__local float *packed, __global const float *restrict left, Geometry g,
-                      int pitch, int m0, int count, int rows, int k0, int steps) {
+                             int pitch, int m0, int count, int rows, int k0, int steps) {
 #if LEFT_LOADER == LOAD_ROWS
   for (int r = 0; r < count; r++)
     copy_in(packed + LEFT_TILE(r), left + (size_t)(m0 + r) * pitch + k0, steps);
@@ -213,9 +214,9 @@ static inline void pack_left(__local float *packed, __global const float *restri
 
 // Adds a tile of the product into the target, or writes it there (`first`), with the bias.
 static inline void multiply_tile(__local const float *restrict a, __local const float *restrict b,
-                          int steps, __global float *restrict target, Geometry g, int m, int pitch,
-                          int rows, int columns, int first, __global const float *restrict bias,
-                          Ahead ahead, int line) {
+                                 int steps, __global float *restrict target, Geometry g, int m,
+                                 int pitch, int rows, int columns, int first,
+                                 __global const float *restrict bias, Ahead ahead, int line) {
   __global const float *fetched = ahead.from + min(line, ahead.lines - 1) * LANE_COUNT;
   float16 sum[MR][NV];
   UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < NV; v++) sum[r][v] =

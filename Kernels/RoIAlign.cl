@@ -8,14 +8,16 @@
 //          work-item owns `channels` neighbouring channels of a bin, launched like FOR_EACH_VECTOR.
 //          backward_tiled: work-group (LANES, 1, 1) owns TILE x TILE cells of an image by ACROSS *
 //          CHANNEL_WIDTH channels; groups (tiles, slices of channels, images). It lists the regions
-//          that reach its tile, LISTED at a time, and works out their weights, BATCH regions by BINS
-//          x BINS bins at a time, before its items add up gradients; an item owns `channels`
-//          neighbouring channels of every LANES / ACROSS-th cell. CPUs take RoIAlignCPU.cl.
+//          that reach its tile, LISTED at a time, and works out their weights, BATCH regions by
+//          BINS x BINS bins at a time, before its items add up gradients; an item owns `channels`
+//          neighbouring channels of OWN_CELLS cells of a column, so that it loads a bin once for
+//          all of them. Few, as their sums are registers. CPUs take RoIAlignCPU.cl.
 // Parameters:
 //          STORAGE, VECTOR   of x, y and their gradients, see Common/Channels.clh
-//          ACROSS            items that share a cell: a power of two, LANES / (TILE * TILE) to LANES
-// Numbers: arithmetic is float32; fixed sum order: gradients by rising region, then bin; written, not
-//          added to.
+//          ACROSS            items that share a cell: LANES / (TILE * TILE) where channels are few,
+//                            else LANES / TILE
+// Numbers: arithmetic is float32; fixed sum order: gradients by rising region, then bin; written,
+//          not added to.
 // Source:  Mask R-CNN (He et al. 2017); behaves as torchvision.ops.roi_align.
 
 #include "Common/Channels.clh"
@@ -37,17 +39,18 @@ __kernel void roi_align_place(__global const float *restrict rois, __global int 
 
 #if !DEVICE_IS_CPU
 
-#ifndef ACROSS
-#define ACROSS 64
-#endif
 #define TILE 4
-#define TILE_CELLS (TILE * TILE)
+#ifndef ACROSS
+#define ACROSS (LANES / TILE)
+#endif
 #define LISTED 256
 #define BATCH 16
 #define BINS 16
-// Cells that an item owns.
-#define CELL_STEP (LANES / ACROSS)
-#define OWN_CELLS (TILE_CELLS / CELL_STEP)
+// Rows of the tile between the cells that an item owns, and how many those are.
+#define LINE_STEP (LANES / ACROSS / TILE)
+#define OWN_CELLS (TILE / LINE_STEP)
+// One after the other for up to TILE cells: compilers keep arrays that loops index in memory.
+#define FOR_OWN_CELLS(STEP) STEP(0) STEP(1) STEP(2) STEP(3)
 
 // y, `channels` neighbours of a bin a work-item.
 __kernel void roi_align_forward_channels(__global const stored *restrict x,
@@ -83,10 +86,12 @@ __kernel void roi_align_forward_channels(__global const stored *restrict x,
             continue;
           left *= features;
           right *= features;
-          channels high = multiply_add((channels)across, load_stored(upper + right, CHANNEL_WIDTH, 0.0f),
-                              (1.0f - across) * load_stored(upper + left, CHANNEL_WIDTH, 0.0f));
-          channels low = multiply_add((channels)across, load_stored(lower + right, CHANNEL_WIDTH, 0.0f),
-                             (1.0f - across) * load_stored(lower + left, CHANNEL_WIDTH, 0.0f));
+          channels high =
+              multiply_add((channels)across, load_stored(upper + right, CHANNEL_WIDTH, 0.0f),
+                           (1.0f - across) * load_stored(upper + left, CHANNEL_WIDTH, 0.0f));
+          channels low =
+              multiply_add((channels)across, load_stored(lower + right, CHANNEL_WIDTH, 0.0f),
+                           (1.0f - across) * load_stored(lower + left, CHANNEL_WIDTH, 0.0f));
           sum += multiply_add((channels)down, low, (1.0f - down) * high);
         }
       }
@@ -132,7 +137,7 @@ static inline bool reaches(Axis axis, int bins, int first, int end) {
 // For one axis of a region and one cell, the weights of bins first_bin..<first_bin + BINS and the
 // range first | end << 16 of those that are not 0, counted from first_bin.
 static inline int put_weights(Axis axis, int cell, int first_bin, int bins, float factor,
-                       __local float *weights) {
+                              __local float *weights) {
   int first, last, begin = BINS, end = 0;
   bins_touching(axis, cell, bins, &first, &last);
   for (int bin = max(first, first_bin); bin <= min(last, first_bin + BINS - 1); bin++) {
@@ -144,6 +149,37 @@ static inline int put_weights(Axis axis, int cell, int first_bin, int bins, floa
     }
   }
   return min(begin, end) | end << 16;
+}
+
+// Weight i of those that put_weights gave a range of; 0 outside of it.
+static inline float weight_in(int range, __local const float *weights, int i) {
+  return i >= (range & 0xffff) && i < range >> 16 ? weights[i] : 0.0f;
+}
+
+// Appends the regions r of a round whose items raise `flag` to the list of `listed` ones, in their
+// order; returns how many there are then. The list may be read at once.
+static inline int append_flagged(int r, int flag, int listed, __local int *list, __local int *flags,
+                                 __local int *parts) {
+  flags[LANE] = flag;
+  group_barrier();
+  if (LANE < LANES / 16) {
+    int part = 0;
+    for (int k = 0; k < 16; k++)
+      part += flags[LANE * 16 + k];
+    parts[LANE] = part;
+  }
+  group_barrier();
+  int position = listed;
+  for (int k = 0; k < LANES / 16; k++) {
+    position += k < LANE / 16 ? parts[k] : 0;
+    listed += parts[k];
+  }
+  for (int k = LANE / 16 * 16; k < LANE; k++)
+    position += flags[k];
+  if (flag)
+    list[position] = r;
+  group_barrier();
+  return listed;
 }
 
 // grad_x gathered by tiles.
@@ -162,11 +198,10 @@ ROW_KERNEL void roi_align_backward_tiled(__global const stored *restrict grad_y,
   int left = (int)get_group_id(0) % tiles_across * TILE;
   int image = (int)get_group_id(2);
   int c = ((int)get_group_id(1) * ACROSS + LANE % ACROSS) * CHANNEL_WIDTH;
-  channels sum[OWN_CELLS];
-  UNROLL for (int own = 0; own < OWN_CELLS; own++) sum[own] = 0.0f;
+  int line = LANE / ACROSS / TILE, column = LANE / ACROSS % TILE;
+  channels sum0 = 0.0f, sum1 = 0.0f, sum2 = 0.0f, sum3 = 0.0f;
   int listed = 0;
   for (int round = 0; round < regions; round += LANES) {
-    // Appends the regions of a round to the list, in their order.
     int r = round + LANE, flag = 0;
     if (r < regions && place[2 * r] == level && place[2 * r + 1] == image) {
       __global const float *roi = rois + 5 * r;
@@ -175,25 +210,7 @@ ROW_KERNEL void roi_align_backward_tiled(__global const stored *restrict grad_y,
       flag = reaches(rows, pooled_height, top, top + TILE) &&
              reaches(columns, pooled_width, left, left + TILE);
     }
-    flags[LANE] = flag;
-    group_barrier();
-    if (LANE < LANES / 16) {
-      int part = 0;
-      for (int k = 0; k < 16; k++)
-        part += flags[LANE * 16 + k];
-      parts[LANE] = part;
-    }
-    group_barrier();
-    int position = listed;
-    for (int k = 0; k < LANES / 16; k++) {
-      position += k < LANE / 16 ? parts[k] : 0;
-      listed += parts[k];
-    }
-    for (int k = LANE / 16 * 16; k < LANE; k++)
-      position += flags[k];
-    if (flag)
-      list[position] = r;
-    group_barrier();
+    listed = append_flagged(r, flag, listed, list, flags, parts);
     if (listed <= LISTED - LANES && round + LANES < regions)
       continue;
     // Adds what the listed regions give.
@@ -202,34 +219,40 @@ ROW_KERNEL void roi_align_backward_tiled(__global const stored *restrict grad_y,
       for (int bin_y = 0; bin_y < pooled_height; bin_y += BINS) {
         for (int bin_x = 0; bin_x < pooled_width; bin_x += BINS) {
           for (int e = LANE; e < batch * 2 * TILE; e += LANES) {
-            int entry = e / (2 * TILE), line = e % (2 * TILE);
+            int entry = e / (2 * TILE), cell = e % (2 * TILE);
             __global const float *roi = rois + 5 * list[first + entry];
             Axis rows = axis_of(roi[2], roi[4], scale, pooled_height, ratio, aligned, height);
             Axis columns = axis_of(roi[1], roi[3], scale, pooled_width, ratio, aligned, width);
-            ranges[entry][line] =
-                line < TILE ? put_weights(rows, top + line, bin_y, pooled_height,
-                                          sample_scale(rows, columns), weights[entry][line])
-                            : put_weights(columns, left + line - TILE, bin_x, pooled_width, 1.0f,
-                                          weights[entry][line]);
+            int is_row = cell < TILE;
+            ranges[entry][cell] =
+                put_weights(is_row ? rows : columns, is_row ? top + cell : left + cell - TILE,
+                            is_row ? bin_y : bin_x, is_row ? pooled_height : pooled_width,
+                            is_row ? sample_scale(rows, columns) : 1.0f, weights[entry][cell]);
           }
           group_barrier();
-          for (int entry = 0; entry < batch; entry++) {
-            __global const stored *from =
-                grad_y + (size_t)list[first + entry] * pooled_height * pooled_width * features + c;
+          for (int entry = 0; c < features && entry < batch; entry++) {
+            int range_x = ranges[entry][TILE + column], begin = BINS, end = 0;
             UNROLL for (int own = 0; own < OWN_CELLS; own++) {
-              int cell = LANE / ACROSS + own * CELL_STEP;
-              if (c >= features)
-                continue;
-              int line = cell / TILE, column = TILE + cell % TILE;
-              int range_y = ranges[entry][line], range_x = ranges[entry][column];
-              for (int i = range_y & 0xffff; i < range_y >> 16; i++) {
-                float down = weights[entry][line][i];
-                for (int j = range_x & 0xffff; j < range_x >> 16; j++) {
-                  int bin = (bin_y + i) * pooled_width + bin_x + j;
-                  sum[own] = multiply_add((channels)(down * weights[entry][column][j]),
-                                 load_stored(from + (size_t)bin * features, CHANNEL_WIDTH, 0.0f),
-                                 sum[own]);
-                }
+              int range_y = ranges[entry][line + own * LINE_STEP];
+              begin = min(begin, range_y & 0xffff);
+              end = max(end, range_y >> 16);
+            }
+            for (int i = begin; i < end; i++) {
+#define ROW_WEIGHT(own)                                                                            \
+  float down##own = own < OWN_CELLS ? weight_in(ranges[entry][line + own * LINE_STEP],             \
+                                                weights[entry][line + own * LINE_STEP], i)         \
+                                    : 0.0f;
+              FOR_OWN_CELLS(ROW_WEIGHT)
+              int bin = (list[first + entry] * pooled_height + bin_y + i) * pooled_width + bin_x;
+              for (int j = range_x & 0xffff; j < range_x >> 16; j++) {
+                channels value =
+                    load_stored(grad_y + (size_t)(bin + j) * features + c, CHANNEL_WIDTH, 0.0f);
+                float across = weights[entry][TILE + column][j];
+// What another row gets must not spread an infinity to this one.
+#define ADD(own)                                                                                   \
+  if (down##own != 0.0f)                                                                           \
+    sum##own = multiply_add((channels)(down##own * across), value, sum##own);
+                FOR_OWN_CELLS(ADD)
               }
             }
           }
@@ -239,14 +262,17 @@ ROW_KERNEL void roi_align_backward_tiled(__global const stored *restrict grad_y,
     }
     listed = 0;
   }
-  UNROLL for (int own = 0; own < OWN_CELLS; own++) {
-    int cell = LANE / ACROSS + own * CELL_STEP;
-    int row = top + cell / TILE, column = left + cell % TILE;
-    if (c < features && row < height && column < width)
-      store_stored(sum[own],
-                   grad_x + (((size_t)image * height + row) * width + column) * features + c,
-                   CHANNEL_WIDTH);
-  }
+#define STORE_SUM(own)                                                                             \
+  if (own < OWN_CELLS && c < features && top + line + own * LINE_STEP < height &&                  \
+      left + column < width)                                                                       \
+    store_stored(                                                                                  \
+        sum##own,                                                                                  \
+        grad_x +                                                                                   \
+            (((size_t)image * height + top + line + own * LINE_STEP) * width + left + column) *    \
+                features +                                                                         \
+            c,                                                                                     \
+        CHANNEL_WIDTH);
+  FOR_OWN_CELLS(STORE_SUM)
 }
 
 #endif

@@ -15,8 +15,8 @@
 
 #define CPU_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 
-static inline int put_entry(__local int *cells, __local float *weights, int begin, int end, int cell,
-                     float weight) {
+static inline int put_entry(__local int *cells, __local float *weights, int begin, int end,
+                            int cell, float weight) {
   // Samples advance by at most a cell or so: an equal cell is one of the last two.
   for (int e = end - 1; e >= begin && e >= end - 2; e--) {
     if (cells[e] == cell) {
@@ -30,7 +30,8 @@ static inline int put_entry(__local int *cells, __local float *weights, int begi
 }
 
 // Appends the (cell, weight) entries of one bin of an axis from `begin`; returns their end.
-static inline int put_bin(Axis axis, int bin, __local int *cells, __local float *weights, int begin) {
+static inline int put_bin(Axis axis, int bin, __local int *cells, __local float *weights,
+                          int begin) {
   int end = begin;
   for (int k = 0; k < axis.samples; k++) {
     int low, high;
@@ -46,7 +47,7 @@ static inline int put_bin(Axis axis, int bin, __local int *cells, __local float 
 
 // The entries of all bins of an axis; those of bin i are starts[i]..<starts[i + 1].
 static inline void put_bins(Axis axis, int bins, __local int *starts, __local int *cells,
-                     __local float *weights) {
+                            __local float *weights) {
   starts[0] = 0;
   for (int i = 0; i < bins; i++)
     starts[i + 1] = put_bin(axis, i, cells, weights, starts[i]);
@@ -103,10 +104,10 @@ CPU_KERNEL void roi_align_forward_cpu(__global const float *restrict x,
         float16 sum = 0.0f;
         for (int a = 0; a < row_count; a++)
           for (int b = starts[j]; b < starts[j + 1]; b++)
-            sum = multiply_add((float16)(row_weights[a] * column_weights[b]),
-                      vload16(0, map + (size_t)(row_cells[a] * width + column_cells[b]) * channels +
-                                     c),
-                      sum);
+            sum = multiply_add(
+                (float16)(row_weights[a] * column_weights[b]),
+                vload16(0, map + (size_t)(row_cells[a] * width + column_cells[b]) * channels + c),
+                sum);
         vstore16(sum * factor, 0, out + c);
       }
       for (; c < channels; c++) {
@@ -165,7 +166,8 @@ CPU_KERNEL void roi_align_forward_span_cpu(__global const float *restrict x,
       float weight = row_weights[a] * factor;
       int e = from;
       for (; e + 16 <= to; e += 16)
-        vstore16(multiply_add((float16)weight, vload16(0, row + e), vload16(0, span + e)), 0, span + e);
+        vstore16(multiply_add((float16)weight, vload16(0, row + e), vload16(0, span + e)), 0,
+                 span + e);
       for (; e < to; e++)
         span[e] = multiply_add(weight, row[e], span[e]);
     }
@@ -254,7 +256,8 @@ CPU_KERNEL void roi_align_backward_cpu(__global const float *restrict grad_y,
             __global float *cell = row + (size_t)column_cells[b] * channels;
             int tail = c;
             for (; tail + 16 <= to; tail += 16)
-              vstore16(multiply_add((float16)weight, vload16(0, gradient + tail), vload16(0, cell + tail)),
+              vstore16(multiply_add((float16)weight, vload16(0, gradient + tail),
+                                    vload16(0, cell + tail)),
                        0, cell + tail);
             for (; tail < to; tail++)
               cell[tail] = multiply_add(weight, gradient[tail], cell[tail]);

@@ -31,7 +31,8 @@ __kernel void roof_multiply_add_forward(__global float *restrict y, float factor
   chain x[CHAINS];
   UNROLL for (int c = 0; c < CHAINS; c++) x[c] = (chain)(c);
   for (int round = 0; round < rounds; round++)
-    UNROLL for (int c = 0; c < CHAINS; c++) x[c] = multiply_add(x[c], (chain)(factor), (chain)(addend));
+    UNROLL for (int c = 0; c < CHAINS; c++) x[c] =
+        multiply_add(x[c], (chain)(factor), (chain)(addend));
   chain sum = (chain)(0);
   UNROLL for (int c = 0; c < CHAINS; c++) sum += x[c];
   STORE(sum, y);

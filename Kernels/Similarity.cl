@@ -12,7 +12,7 @@
 
 // The part of sum(a * b) that falls to this work-item.
 static inline float row_dot(__global const float *restrict a, __global const float *restrict b,
-                     int columns) {
+                            int columns) {
   float sum = 0.0f;
   int c = LANE;
 #if DEVICE_IS_CPU

@@ -42,7 +42,9 @@ static inline ulong key_of(float score, int index, int index_bits) {
 static inline int shift_of(int round, int index_bits) {
   return max(32 + index_bits - BITS * (round + 1), 0);
 }
-static inline int bits_of(int round, int index_bits) { return min(BITS, 32 + index_bits - BITS * round); }
+static inline int bits_of(int round, int index_bits) {
+  return min(BITS, 32 + index_bits - BITS * round);
+}
 
 #if DEVICE_IS_CPU
 // Selects and sorts: radix select of the k-th score, a scan in index order, then a stable radix

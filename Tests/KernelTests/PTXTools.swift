@@ -27,9 +27,12 @@ enum PTXTools {
   ///   - path: The kernel file.
   ///   - options: Its parameters as `-D` options.
   ///   - spills: Whether registers may be kept in memory.
+  ///   - mostRegisters: Most registers of an item.
   /// - Returns: What is wrong; nil when nothing is.
   /// - Throws: When a tool or the file is missing.
-  static func fault(_ path: String, _ options: [String], spills: Bool = false) throws -> String? {
+  static func fault(
+    _ path: String, _ options: [String], spills: Bool = false, mostRegisters: Int = 255
+  ) throws -> String? {
     let (clang, assembler) = (try #require(clang), try #require(assembler))
     let folder = FileManager.default.temporaryDirectory
       .appendingPathComponent("ptx-\(UUID().uuidString)")
@@ -53,7 +56,9 @@ enum PTXTools {
       let isClean = stacks.allSatisfy {
         $0.contains(" 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads")
       }
-      if status != 0 || stacks.isEmpty || !(isClean || spills) {
+      let registers = report.matches(of: /Used (\d+) registers/).compactMap { Int($0.1) }
+      let isSlim = registers.allSatisfy { $0 <= mostRegisters }
+      if status != 0 || stacks.isEmpty || !(isClean || spills) || !isSlim {
         return "\(architecture): \(report)"
       }
     }

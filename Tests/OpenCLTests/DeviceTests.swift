@@ -45,7 +45,8 @@ struct DeviceTests {
     #expect {
       try DeviceFamily.wanted("gpu")
     } throws: { error in
-      "\(error)" == "BARON_KERNEL_FAMILY is 'gpu' and must be one of cpu, nvidia, amd, intel, generic"
+      "\(error)" == "BARON_KERNEL_FAMILY is 'gpu' and must be one of cpu, nvidia, amd, intel, "
+        + "generic"
     }
   }
 

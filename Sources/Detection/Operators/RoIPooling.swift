@@ -38,15 +38,10 @@ struct RoIPooling {
   /// `RoIAlign.cl`.
   static let tile = 4
 
-  /// `ACROSS` of `RoIAlign.cl`: as few items as have channels, but one cell for each item at least.
+  /// `ACROSS` of `RoIAlign.cl`: a cell for each item where channels are few, else a column of cells.
   private func itemsAcross(_ channels: Int, on stream: ComputeStream) -> Int {
-    var across = stream.lanes
-    while across > stream.lanes / (Self.tile * Self.tile),
-      across / 2 * stream.vectorWidth(channels) >= channels
-    {
-      across /= 2
-    }
-    return across
+    let few = stream.lanes / (Self.tile * Self.tile)
+    return channels <= few * stream.vectorWidth(channels) ? few : stream.lanes / Self.tile
   }
 
   /// The arguments that every kernel takes between the buffers and the element count.
