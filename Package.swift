@@ -44,7 +44,7 @@ let package = Package(
     // Rows 7 to 9: the method, its training, what people see.
     .target(
       name: "Baron",
-      dependencies: ["Formats", "Checkpoints", "Tensors", "Layers", "CLIP", "Detection"]),
+      dependencies: ["Formats", "Loading", "Tensors", "Layers", "CLIP", "Detection"]),
     .target(
       name: "Training",
       dependencies: [

@@ -51,6 +51,16 @@ public struct BagAlignment {
     public var studentRegions: EmbeddingQueue
     /// Teacher's regions.
     public var teacherRegions: EmbeddingQueue
+
+    private static var order: [WritableKeyPath<Queues, EmbeddingQueue>] {
+      [\.studentBags, \.teacherBags, \.studentRegions, \.teacherRegions]
+    }
+
+    /// All of them, in the order of a checkpoint's file.
+    var all: [EmbeddingQueue] {
+      get { Self.order.map { self[keyPath: $0] } }
+      set { for (place, queue) in zip(Self.order, newValue) { self[keyPath: place] = queue } }
+    }
   }
 
   /// The two losses, already weighted; scalars.
@@ -72,10 +82,12 @@ public struct BagAlignment {
   public init(settings: AlignmentSettings) {
     self.settings = settings
     queues = Queues(
-      studentBags: EmbeddingQueue(capacity: settings.bagQueueLength),
-      teacherBags: EmbeddingQueue(capacity: settings.bagQueueLength),
-      studentRegions: EmbeddingQueue(capacity: settings.regionQueueLength),
-      teacherRegions: EmbeddingQueue(capacity: settings.regionQueueLength))
+      studentBags: EmbeddingQueue("student_bags", capacity: settings.bagQueueLength),
+      teacherBags: EmbeddingQueue("teacher_bags", capacity: settings.bagQueueLength),
+      studentRegions: EmbeddingQueue(
+        "student_regions", capacity: settings.regionQueueLength),
+      teacherRegions: EmbeddingQueue(
+        "teacher_regions", capacity: settings.regionQueueLength))
   }
 
   /// Ids that decide what is left out of a query's negatives.

@@ -2,6 +2,7 @@ import CLIP
 import Detection
 import Formats
 import Layers
+import Loading
 import Tensors
 
 /// Everything about the distillation of bags that a configuration sets (spec training 4.1).
@@ -25,59 +26,19 @@ public struct DistillationSettings: Sendable, Equatable {
   public init() {}
 }
 
-/// The images of one distillation step.
-public struct DistillationBatch {
-  /// `[B, H, W, 3]` as the detector sees them, on the student's stream.
-  public var images: Tensor
-  /// `[B, H, W, 3]` normalised for CLIP, on the teacher's stream.
-  public var teacherImages: Tensor
-  /// Each image's own size.
-  public var frames: [ImageFrame]
-  /// Whether each image is flipped from left to right.
-  public var isFlipped: [Bool]
-  /// Boxes of base classes per image, in pixels of the resized image.
-  public var groundTruth: [[Box]]
-
-  /// Puts a batch together.
-  ///
-  /// - Parameters:
-  ///   - images: As the detector sees them, on the student's stream.
-  ///   - teacherImages: Normalised for CLIP, on the teacher's stream.
-  ///   - frames: Each image's own size.
-  ///   - isFlipped: Whether each image is flipped.
-  ///   - groundTruth: Boxes of base classes per image.
-  public init(
-    images: Tensor, teacherImages: Tensor, frames: [ImageFrame], isFlipped: [Bool],
-    groundTruth: [[Box]]
-  ) {
-    precondition(
-      images.shape[0] == frames.count && frames.count == isFlipped.count
-        && frames.count == groundTruth.count, "a batch of several sizes")
-    self.images = images
-    self.teacherImages = teacherImages
-    self.frames = frames
-    self.isFlipped = isFlipped
-    self.groundTruth = groundTruth
-  }
-}
-
 /// The method: aligns the student's bags of regions with the teacher's view of them
 /// (spec method 1.23).
-public final class BagDistillation {
-  /// What a step's losses are and how much they were made of.
-  public struct Result {
-    /// `loss_bag` and `loss_single`, weighted scalars.
-    public let losses: [String: Tensor]
-    /// Numbers worth logging: proposals, bags, sequences, regions, crops, queue rows, cached boxes.
-    public let counts: [String: Int]
-  }
-
+public final class BagDistillation: AlignmentMethod {
   /// How it samples and weighs.
   public let settings: DistillationSettings
   /// Losses and queues; part of a checkpoint.
   public var alignment: BagAlignment
   /// The box cache; part of a checkpoint.
   public var cache: BoxCache?
+  /// Images that are aligned with what CLIP sees in them.
+  public var stream: ImageStream { .alignment }
+  /// The teacher looks at crops.
+  public var showsTeacherImages: Bool { true }
   private let position: PositionEmbedding
   private let text: TextEncoder
   private let teacher: ImageEncoder
@@ -111,42 +72,46 @@ public final class BagDistillation {
   /// - Returns: Nine regions of all words, start and end.
   public static func longestSentence(words: Int) -> Int { 9 * words + 2 }
 
-  /// Computes the losses of one batch.
+  /// Queues and box cache.
+  public var state: AlignmentState {
+    get { AlignmentState(queues: alignment.queues.all, cache: cache) }
+    set { (alignment.queues.all, cache) = (newValue.queues, newValue.cache) }
+  }
+
+  /// Computes `loss_bag` and `loss_single`.
   ///
   /// - Parameters:
   ///   - batch: The images; the teacher's must be ready on its own stream.
   ///   - proposed: What the student made of the images, in training.
   ///   - detector: The student.
-  ///   - seed: The run's seed.
-  ///   - iteration: The step; random choices depend on seed, step and image id only.
-  /// - Returns: Losses with gradients, on the student's stream.
+  ///   - random: The step's random choices.
+  /// - Returns: The losses with the numbers of proposals, bags, sequences, regions, crops, queue
+  ///   rows and cached images.
   /// - Throws: `OpenCLError` when the device fails.
   public func losses(
-    _ batch: DistillationBatch, _ proposed: ProposedImages, detector: FasterRCNN, seed: UInt64,
-    iteration: Int
-  ) throws -> Result {
-    let student = batch.images.stream
-    let bags = sample(
-      batch, proposals: try proposed.proposals.read(), seed: seed,
-      iteration: iteration)
-    // The teacher's queue works on its own from here on.
-    let seen = try batch.teacherImages.stream.phase("teacher") {
-      try TeacherEmbeddings(
-        bags: bags, images: batch.teacherImages, encoder: teacher,
-        masksCrops: settings.masksCrops)
+    _ batch: AlignmentBatch, _ proposed: ProposedImages, detector: FasterRCNN, random: StepRandom
+  ) throws -> AlignmentResult {
+    guard let teacherImages = batch.teacherImages else {
+      preconditionFailure("bags need the teacher's images")
     }
-    try batch.teacherImages.stream.queue.flush()
+    let student = batch.images.stream
+    let bags = sample(batch, proposals: try proposed.proposals.read(), random: random)
+    // The teacher's queue works on its own from here on.
+    let seen = try teacherImages.stream.phase("teacher") {
+      try TeacherEmbeddings(
+        bags: bags, images: teacherImages, encoder: teacher, masksCrops: settings.masksCrops)
+    }
+    try teacherImages.stream.queue.flush()
     let embedded = try student.phase("bags") {
-      try embed(bags, maps: proposed.maps, batch: batch, detector: detector, seed: seed, iteration)
+      try embed(bags, maps: proposed.maps, batch: batch, detector: detector, random: random)
     }
     return try student.phase("alignment losses") {
-      let ids = batch.frames.map { Int32(truncatingIfNeeded: $0.imageID) }
       let losses = try alignment.losses(
         student: (embedded.sequences, embedded.occurrences),
         teacher: (
           try seen.sequences.moved(to: student), try seen.occurrences.moved(to: student)
-        ), keys: BagAlignment.Keys(bags, imageIDs: ids))
-      return Result(
+        ), keys: BagAlignment.Keys(bags, imageIDs: batch.ids))
+      return AlignmentResult(
         losses: ["loss_bag": losses.bag, "loss_single": losses.region],
         counts: [
           "proposals": bags.proposalCount, "bags": bags.spans.count,
@@ -158,8 +123,7 @@ public final class BagDistillation {
   }
 
   private func sample(
-    _ batch: DistillationBatch, proposals: [(boxes: [Box], scores: [Float])], seed: UInt64,
-    iteration: Int
+    _ batch: AlignmentBatch, proposals: [(boxes: [Box], scores: [Float])], random: StepRandom
   ) -> BagBatch {
     var bags = BagBatch()
     for (image, frame) in batch.frames.enumerated() {
@@ -173,21 +137,18 @@ public final class BagDistillation {
       let view = BoxCache.View(
         scaleX: frame.scaleX, scaleY: frame.scaleY, isFlipped: batch.isFlipped[image],
         width: width)
-      let id = Int32(truncatingIfNeeded: frame.imageID)
-      chosen = cache?.merged(chosen, image: id, view: view) ?? chosen
-      var random = CounterRandom(
-        seed: seed, CounterRandom.key("bags"), UInt64(iteration),
-        UInt64(bitPattern: Int64(frame.imageID)))
+      chosen = cache?.merged(chosen, image: batch.ids[image], view: view) ?? chosen
+      var numbers = random.numbers("bags", image: frame.imageID)
       bags.append(
         proposals: chosen.map(\.box), image: image, width: width, height: height,
-        sampling: settings.sampling, occurrenceLimit: settings.occurrenceLimit, using: &random)
+        sampling: settings.sampling, occurrenceLimit: settings.occurrenceLimit, using: &numbers)
     }
     return bags
   }
 
   private func embed(
-    _ bags: BagBatch, maps: [Tensor], batch: DistillationBatch, detector: FasterRCNN,
-    seed: UInt64, _ iteration: Int
+    _ bags: BagBatch, maps: [Tensor], batch: AlignmentBatch, detector: FasterRCNN,
+    random: StepRandom
   ) throws -> StudentEmbeddings {
     let stream = batch.images.stream
     let perImage = batch.frames.indices.map { image in
@@ -202,11 +163,9 @@ public final class BagDistillation {
     let imageOfSequence = bags.imageOfSequence
     let owners = bags.sequenceOfOccurrence.map { imageOfSequence[Int($0)] }
     let keep = batch.frames.enumerated().flatMap { image, frame in
-      var random = CounterRandom(
-        seed: seed, CounterRandom.key("bag words"), UInt64(iteration),
-        UInt64(bitPattern: Int64(frame.imageID)))
+      var numbers = random.numbers("bag words", image: frame.imageID)
       return detector.configuration.head.keptWords(
-        regions: owners.count { $0 == image }, random: &random)
+        regions: owners.count { $0 == image }, random: &numbers)
     }
     return try StudentEmbeddings(words: words, keep: keep, lengths: bags.lengths, encoder: text)
   }

@@ -14,6 +14,12 @@ public struct CaptionAlignment {
   /// Caption features of earlier steps.
   public var captionQueue: EmbeddingQueue
 
+  /// Both queues, in the order of a checkpoint's file.
+  var queues: [EmbeddingQueue] {
+    get { [sentenceQueue, captionQueue] }
+    set { (sentenceQueue, captionQueue) = (newValue[0], newValue[1]) }
+  }
+
   /// Creates the loss with empty queues.
   ///
   /// - Parameters:
@@ -27,8 +33,8 @@ public struct CaptionAlignment {
   ) {
     self.weight = weight
     self.temperature = temperature
-    sentenceQueue = EmbeddingQueue(capacity: sentenceQueueLength)
-    captionQueue = EmbeddingQueue(capacity: captionQueueLength)
+    sentenceQueue = EmbeddingQueue("caption_sentences", capacity: sentenceQueueLength)
+    captionQueue = EmbeddingQueue("captions", capacity: captionQueueLength)
   }
 
   /// Computes the loss, then puts the embeddings into the queues.

@@ -122,7 +122,9 @@ final class LoaderCore: @unchecked Sendable {
           index, stream: stream, iteration: ticket.iteration, slot: rank << 32 | slot)
       }
     }
-    return LoadedBatch(iteration: ticket.iteration, streams: samples)
+    return LoadedBatch(
+      iteration: ticket.iteration,
+      streams: Dictionary(uniqueKeysWithValues: zip(streams.map(\.name), samples)))
   }
 
   private func sample(
@@ -139,7 +141,7 @@ final class LoaderCore: @unchecked Sendable {
       if condition.withLock({ unusable.count }) - before >= Self.mostFailures { break }
     }
     throw StreamError(
-      name: source.name,
+      name: source.name.rawValue,
       reason: "no usable image in \(source.folder); check that this is the image folder")
   }
 

@@ -124,23 +124,9 @@ public final class Trainer {
     let clip = try CLIPWeights(folder: configuration.clip.folder)
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: clip, stream: student, isSupplied: isSupplied)
-    let distillation = try configuration.distillation.map { settings in
-      try BagDistillation(
-        model.store.root / "roi_head" / "baron_kd", settings: settings,
-        words: configuration.model.head.words, text: model.textEncoder,
-        teacher: try ImageEncoder(
-          clip,
-          store: ParameterStore(
-            stream: teacher, seed: UInt64(configuration.training.seed)
-          ) { _ in true }))
-    }
-    let captions = try configuration.captionSupervision.map { settings in
-      try CaptionSupervision(
-        model.store.root / "roi_head" / "baron_caption", settings: settings,
-        words: configuration.model.head.words, text: model.textEncoder, tokenizer: model.tokenizer)
-    }
     return TrainingStep(
-      model: model, distillation: distillation, captions: captions, teacher: teacher,
+      model: model, methods: try configuration.methods(for: model, clip: clip, teacher: teacher),
+      teacher: teacher,
       vocabulary: try model.vocabulary(data.classNames, isBase: data.isBase),
       preparation: configuration.preparation,
       update: try ParameterUpdate(model.store, configuration.optimizer),
@@ -206,20 +192,17 @@ public final class Trainer {
   private func settle() throws {
     guard let (step, started, waited) = pending else { return }
     pending = nil
-    var losses = try step.scalars()
-    let scaled = LossScaling.settle(&losses)
-    let bad = losses.filter { !$0.value.isFinite }.keys.sorted()
-    let norm = losses.removeValue(forKey: "gradient_norm") ?? 0
-    losses.removeValue(forKey: "loss")
+    var scalars = try step.scalars()
+    let scaled = LossScaling.settle(&scalars)
+    let bad = scalars.notFinite
     // Steps overlap; what counts is the time from one step's losses to the next one's.
     let seconds = Self.now() - max(started, lastSettled)
     lastSettled = Self.now()
-    let images = data.streams.reduce(0) { $0 + $1.batchSize }
     let record = MetricRecord(
-      iteration: step.iteration, losses: losses,
+      iteration: step.iteration, losses: scalars.losses,
       measures: step.counts.mapValues(Double.init).merging(scaled) { $1 },
-      learningRate: Double(step.learningRate), gradientNorm: norm,
-      imagesPerSecond: Double(images) / seconds, dataWaitShare: waited / seconds,
+      learningRate: Double(step.learningRate), gradientNorm: scalars.gradientNorm,
+      imagesPerSecond: Double(step.imageCount) / seconds, dataWaitShare: waited / seconds,
       memoryPeak: self.step.student.queue.pool.total.peak
         + self.step.teacher.queue.pool.total.peak, seconds: seconds)
     guard bad.isEmpty else {

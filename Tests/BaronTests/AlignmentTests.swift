@@ -68,7 +68,7 @@ struct AlignmentTests {
     try TestDevice.withStream { stream in
       for name in (fixture.params["lengths"]?.object ?? [:]).keys.sorted() {
         let length = try #require(fixture.params["lengths"]?[name]?.integer)
-        var queue = EmbeddingQueue(capacity: length)
+        var queue = EmbeddingQueue(name, capacity: length)
         var step = 0
         while fixture.has("in\(step)_\(name)") {
           let (values, shape) = (

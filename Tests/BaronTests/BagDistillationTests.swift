@@ -21,7 +21,7 @@ struct BagDistillationTests {
     let detector: FasterRCNN
     let distillation: BagDistillation
     let store: ParameterStore
-    let batch: DistillationBatch
+    let batch: AlignmentBatch
 
     func proposed() throws -> ProposedImages {
       try detector.propose(batch.images, frames: batch.frames, training: true)
@@ -63,12 +63,12 @@ struct BagDistillationTests {
         teacher: try ImageEncoder(clip, store: image))
       #expect(text.trained.isEmpty && image.trained.isEmpty, "CLIP is frozen")
       let pixels = randomFloats(2 * 64 * 96 * 3, seed: 3, in: -2...2)
-      let batch = DistillationBatch(
+      let batch = AlignmentBatch(
         images: try Tensor(pixels, shape: [2, 64, 96, 3], on: student),
         teacherImages: try Tensor(pixels, shape: [2, 64, 96, 3], on: teacher),
         frames: [7, 9].map {
           ImageFrame(imageID: $0, width: 96, height: 64, scaleX: 1, scaleY: 1)
-        }, isFlipped: [false, true], groundTruth: groundTruth)
+        }, isFlipped: [false, true], groundTruth: groundTruth, captions: [[], []])
       try body(
         World(detector: detector, distillation: distillation, store: store, batch: batch))
     }
@@ -76,7 +76,8 @@ struct BagDistillationTests {
 
   private func losses(_ world: World, iteration: Int = 0) throws -> [String: Float] {
     let result = try world.distillation.losses(
-      world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: iteration)
+      world.batch, try world.proposed(), detector: world.detector,
+      random: StepRandom(seed: 1, iteration: iteration))
     return try result.losses.mapValues { try $0.floats()[0] }
   }
 
@@ -84,7 +85,8 @@ struct BagDistillationTests {
   func counts() throws {
     try withWorld { world in
       let result = try world.distillation.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
       func count(_ key: String) throws -> Int { try #require(result.counts[key], "\(key)") }
       #expect(try count("proposals") >= 2)
@@ -117,7 +119,8 @@ struct BagDistillationTests {
   func nothingFound() throws {
     try withWorld(groundTruth: [[], []], { $0.filter.objectness = 1 }) { world in
       let result = try world.distillation.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       #expect(result.counts["proposals"] == 2)
       for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
     }
@@ -127,7 +130,8 @@ struct BagDistillationTests {
   func cap(limit: Int) throws {
     try withWorld({ $0.occurrenceLimit = limit }) { world in
       let result = try world.distillation.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       let regions = try #require(result.counts["regions"])
       #expect((2...2 * limit).contains(regions))
       #expect(result.counts["proposals"] == 2 || limit > 1)
@@ -139,7 +143,8 @@ struct BagDistillationTests {
   func regionsAlone() throws {
     try withWorld({ $0.alignment.bagWeight = 0 }) { world in
       let result = try world.distillation.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       let bag = try #require(result.losses["loss_bag"])
       #expect(try bag.floats() == [0])
       try bag.backward()

@@ -20,7 +20,7 @@ struct CaptionAlignmentTests {
     let (values, shape) = (try fixture.floats(key), try fixture.shape(key))
     let rows = (0..<shape[0]).map { Array(values[$0 * shape[1]..<($0 + 1) * shape[1]]) }
       .filter { ($0.last ?? -1) >= 0 }
-    var queue = EmbeddingQueue(capacity: capacity)
+    var queue = EmbeddingQueue("captions", capacity: capacity)
     guard !rows.isEmpty else { return queue }
     queue.restore(
       rows: try Tensor(

@@ -2,6 +2,7 @@ import Baron
 import CLIP
 import Checkpoints
 import Detection
+import Formats
 import Foundation
 import Layers
 import OpenCL
@@ -22,7 +23,7 @@ struct CaptionSupervisionTests {
     let store: ParameterStore
     let text: TextEncoder
     let tokenizer: Tokenizer
-    let batch: CaptionBatch
+    let batch: AlignmentBatch
 
     func proposed() throws -> ProposedImages {
       try detector.propose(batch.images, frames: batch.frames, training: true)
@@ -66,11 +67,11 @@ struct CaptionSupervisionTests {
         store.root / "caption", settings: settings, words: 2, text: text, tokenizer: tokenizer)
       #expect(frozen.trained.isEmpty, "CLIP is frozen")
       let pixels = randomFloats(2 * 64 * 96 * 3, seed: 3, in: -2...2)
-      let batch = CaptionBatch(
-        images: try Tensor(pixels, shape: [2, 64, 96, 3], on: stream),
+      let batch = AlignmentBatch(
+        images: try Tensor(pixels, shape: [2, 64, 96, 3], on: stream), teacherImages: nil,
         frames: [7, 9].map {
           ImageFrame(imageID: $0, width: 96, height: 64, scaleX: 1, scaleY: 1)
-        }, captions: captions)
+        }, isFlipped: [false, false], groundTruth: [[], []], captions: captions)
       try body(
         World(
           detector: detector, supervision: supervision, store: store, text: text,
@@ -80,7 +81,8 @@ struct CaptionSupervisionTests {
 
   private func loss(_ world: World, iteration: Int = 0) throws -> Float {
     let result = try world.supervision.losses(
-      world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: iteration)
+      world.batch, try world.proposed(), detector: world.detector,
+      random: StepRandom(seed: 1, iteration: iteration))
     return try #require(try result.losses["loss_caption"]?.floats().first)
   }
 
@@ -88,7 +90,8 @@ struct CaptionSupervisionTests {
   func counts() throws {
     try withWorld { world in
       let result = try world.supervision.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       func count(_ key: String) throws -> Int { try #require(result.counts[key], "\(key)") }
       let (regions, sentences) = (try count("caption_regions"), try count("sentences"))
       #expect((4...8).contains(regions), "two images with 1 to 3 proposals and themselves")
@@ -155,7 +158,8 @@ struct CaptionSupervisionTests {
   func bestProposal() throws {
     try withWorld({ $0.filter.objectness = 1 }) { world in
       let result = try world.supervision.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       #expect(result.counts["caption_regions"] == 4 && result.counts["sentences"] == 4)
     }
   }
@@ -164,7 +168,8 @@ struct CaptionSupervisionTests {
   func gradients() throws {
     try withWorld { world in
       let result = try world.supervision.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       try #require(result.losses["loss_caption"]).backward()
       var reached: Set<String> = []
       for parameter in world.store.trained {

@@ -32,10 +32,11 @@ struct CaptionTrainingTests {
       do {
         let trainer = try world.trainer("straight", on: context)
         try trainer.train()
-        let captions = try #require(trainer.step.captions?.alignment)
-        #expect(captions.sentenceQueue.images.count == 20)
-        #expect(captions.captionQueue.images.count == 12)
-        #expect((trainer.step.distillation == nil) == alone)
+        let methods = trainer.step.methods
+        #expect(methods.map(\.stream) == (alone ? [.captions] : [.alignment, .captions]))
+        let queues = try #require(methods.last).state.queues
+        #expect(queues.map(\.name) == ["caption_sentences", "captions"])
+        #expect(queues.map(\.images.count) == [20, 12])
         if alone {
           #expect(trainer.step.teacher.queue.pool.total.peak == 0, "no image encoder")
         }

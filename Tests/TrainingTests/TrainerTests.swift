@@ -25,8 +25,13 @@ struct TrainerTests {
       do {
         let trainer = try world.trainer("straight", on: context)
         try trainer.train()
-        #expect(trainer.step.distillation?.cache?.entries.isEmpty == false)
-        #expect(trainer.step.distillation?.alignment.queues.teacherBags.images.isEmpty == false)
+        let state = try #require(trainer.step.methods.first).state
+        #expect(state.cache?.entries.isEmpty == false)
+        #expect(state.queues.allSatisfy { !$0.images.isEmpty })
+        #expect(
+          state.queues.map(\.name) == [
+            "student_bags", "teacher_bags", "student_regions", "teacher_regions",
+          ])
       }
       var steps = 0
       do {

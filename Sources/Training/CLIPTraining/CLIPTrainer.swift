@@ -170,12 +170,11 @@ public final class CLIPTrainer {
       try update.apply(iteration: iteration, learningRate: rate)
     }
     update.clearGradients()
-    var scalars = [
-      "loss_contrastive": loss, "gradient_norm": norm,
-      "logit_scale": try model.logitScale.value.copied(),
-    ]
-    scalars[LossScaling.name] = try update.currentLossScale()
-    return try PendingLosses(iteration: iteration, learningRate: rate, scalars: scalars)
+    return try PendingLosses(
+      iteration: iteration, learningRate: rate, imageCount: configuration.training.batch,
+      losses: ["loss_contrastive": loss], total: loss, gradientNorm: norm,
+      lossScale: try update.currentLossScale(),
+      measures: ["logit_scale": try model.logitScale.value.copied()])
   }
 
   /// Logs the step whose loss is still on its way.
@@ -186,16 +185,16 @@ public final class CLIPTrainer {
     let scaled = LossScaling.settle(&scalars)
     let seconds = Self.now() - max(started, lastSettled)
     lastSettled = Self.now()
-    let bad = scalars.filter { !$0.value.isFinite }.keys.sorted()
+    let bad = scalars.notFinite
     guard bad.isEmpty else {
       throw TrainingError.notFinite(iteration: losses.iteration, names: bad, run: run.path)
     }
     let record = MetricRecord(
       iteration: losses.iteration,
-      losses: ["loss_contrastive": scalars["loss_contrastive"] ?? 0],
-      measures: scaled.merging(["temperature": exp(scalars["logit_scale"] ?? 0)]) { $1 },
-      learningRate: Double(losses.learningRate), gradientNorm: scalars["gradient_norm"] ?? 0,
-      imagesPerSecond: Double(configuration.training.batch) / seconds, dataWaitShare: 0,
+      losses: scalars.losses,
+      measures: scaled.merging(["temperature": exp(scalars.measures["logit_scale"] ?? 0)]) { $1 },
+      learningRate: Double(losses.learningRate), gradientNorm: scalars.gradientNorm,
+      imagesPerSecond: Double(losses.imageCount) / seconds, dataWaitShare: 0,
       memoryPeak: stream.queue.pool.total.peak, seconds: seconds)
     try log.append(record)
     onEvent(.step(record, total: configuration.training.iterations))
