@@ -25,6 +25,7 @@ let package = Package(
     .target(name: "Formats", dependencies: ["CZlib"]),
     .target(name: "Geometry"),
     .target(name: "Masks", dependencies: ["Formats"]),
+    .target(name: "Settings", dependencies: ["Formats"]),
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
@@ -44,13 +45,15 @@ let package = Package(
     // Rows 7 to 9: the method, its training, what people see.
     .target(
       name: "Baron",
-      dependencies: ["Formats", "Loading", "Tensors", "Layers", "CLIP", "Detection"]),
+      dependencies: [
+        "Formats", "Settings", "Loading", "Tensors", "Layers", "CLIP", "Detection",
+      ]),
     .target(
       name: "Training",
       dependencies: [
-        "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
-        "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Baron",
-        "Yams",
+        "Formats", "Geometry", "Masks", "Settings", "OpenCL", "KernelLibrary", "Checkpoints",
+        "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
+        "Detection", "Baron", "Yams",
       ],
       resources: [.embedInCode("Presets")]),
     .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
@@ -117,7 +120,8 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "Training", "DemoWorld", "Baron", "CLIP", "Detection", "Annotations", "Pictures", "Loading",
-        "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
+        "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "Settings",
+        "TestSupport",
       ]),
     .testTarget(
       name: "ReportingTests",

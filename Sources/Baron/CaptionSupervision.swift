@@ -5,27 +5,6 @@ import Layers
 import Loading
 import Tensors
 
-/// Everything about caption supervision that a configuration sets (spec training 4.1).
-public struct CaptionSettings: Sendable, Equatable {
-  /// Which proposals are described together.
-  public var filter = ProposalFilter(topCount: 128, overlap: 0.2, usesInclusiveImageBox: false)
-  /// Most proposals of an image; the whole image is one region more.
-  public var regionLimit = 10
-  /// Most orders of an image's regions.
-  public var permutationLimit = 4
-  /// Weight of the loss.
-  public var weight: Float = 10
-  /// What cosines are multiplied by.
-  public var temperature: Float = 30
-  /// Rows of the queue of the student's sentences.
-  public var sentenceQueueLength = 1024
-  /// Rows of the queue of captions.
-  public var captionQueueLength = 1024
-
-  /// Creates the published settings.
-  public init() {}
-}
-
 /// The method with captions as teacher: what the words of an image's regions say together is
 /// compared with the image's captions (spec method 1.12).
 public final class CaptionSupervision: AlignmentMethod {
@@ -33,48 +12,32 @@ public final class CaptionSupervision: AlignmentMethod {
   public let settings: CaptionSettings
   /// Loss and queues; part of a checkpoint.
   public var alignment: CaptionAlignment
-  /// Images that are aligned with their captions.
-  public var stream: ImageStream { .captions }
-  /// The teacher reads.
-  public var showsTeacherImages: Bool { false }
   private let position: PositionEmbedding
   private let text: TextEncoder
   private let tokenizer: Tokenizer
 
+  /// Where the parameters of the position embedding are named.
+  private static let place = "baron_caption"
+
   /// Creates the method.
   ///
   /// - Parameters:
-  ///   - scope: Where `positional_embed` is named.
   ///   - settings: How it samples and weighs.
-  ///   - words: Words per region K.
-  ///   - text: The text encoder, for words and captions.
-  ///   - tokenizer: Its tokenizer.
+  ///   - parts: What methods are made of.
   /// - Throws: `OpenCLError` when memory runs out.
-  public init(
-    _ scope: ParameterScope, settings: CaptionSettings, words: Int, text: TextEncoder,
-    tokenizer: Tokenizer
-  ) throws {
+  public init(_ settings: CaptionSettings, _ parts: AlignmentParts) throws {
     self.settings = settings
-    self.text = text
-    self.tokenizer = tokenizer
-    alignment = CaptionAlignment(
-      weight: settings.weight, temperature: settings.temperature,
-      sentenceQueueLength: settings.sentenceQueueLength,
-      captionQueueLength: settings.captionQueueLength)
-    position = try PositionEmbedding(
-      scope / "positional_embed", words: words, width: text.configuration.text.width)
+    text = parts.text
+    tokenizer = parts.tokenizer
+    alignment = CaptionAlignment(settings)
+    position = try parts.position(Self.place)
   }
 
-  /// The most positions that a sentence can take, to check a configuration against the text
-  /// encoder's context (spec method 1.8).
-  ///
-  /// - Parameters:
-  ///   - words: Words per region K.
-  ///   - regionLimit: Most proposals of an image.
-  /// - Returns: All words of the proposals and the whole image, start and end.
-  public static func longestSentence(words: Int, regionLimit: Int) -> Int {
-    (regionLimit + 1) * words + 2
-  }
+  /// Images that are aligned with their captions.
+  public var stream: ImageStream { settings.stream }
+
+  /// The teacher reads.
+  public var showsTeacherImages: Bool { false }
 
   /// The two queues.
   public var state: AlignmentState {

@@ -1,4 +1,3 @@
-import Baron
 import CLIP
 import Checkpoints
 import Detection
@@ -12,11 +11,7 @@ extension RunConfiguration {
   /// - Throws: `CheckpointError` that says how many positions are missing.
   func check(clip: CLIPConfiguration) throws {
     let words = model.head.words
-    // Regions that are aligned alone are sampled as bags too: only the loss of bags has no weight.
-    let needed = max(
-      alignment.kind == .none ? words + 2 : BagDistillation.longestSentence(words: words),
-      captions.enabled
-        ? CaptionSupervision.longestSentence(words: words, regionLimit: captions.regionLimit) : 0)
+    let needed = methods.reduce(words + 2) { max($0, $1.longestSentence(words: words)) }
     guard needed <= clip.contextLength else {
       throw CheckpointError.configuration(
         path: self.clip.folder, field: "max_position_embeddings",
@@ -125,63 +120,12 @@ extension RunConfiguration {
     return head
   }
 
-  /// The settings of the method with CLIP's image encoder as teacher, or nil when it is off.
-  var distillation: DistillationSettings? {
-    guard alignment.kind != .none else { return nil }
-    var settings = DistillationSettings()
-    settings.filter = alignment.filter.filter(usesInclusiveImageBox: true)
-    settings.sampling = NeighbourhoodSampling(
-      alpha: alignment.sampling.alpha, baseProbability: alignment.sampling.baseProbability,
-      visibility: alignment.sampling.visibility, interval: alignment.sampling.interval,
-      groupLimit: alignment.sampling.groupLimit,
-      permutationLimit: alignment.sampling.permutationLimit)
-    settings.alignment = AlignmentSettings(
-      // Regions alone: the bag loss has no weight (spec method 1.20, 3).
-      bagWeight: alignment.kind == .bags ? Float(alignment.bagWeight) : 0,
-      bagTemperature: Float(alignment.bagTemperature),
-      regionWeight: Float(alignment.regionWeight),
-      regionTemperature: Float(alignment.regionTemperature),
-      bagQueueLength: alignment.bagQueueLength, regionQueueLength: alignment.regionQueueLength)
-    settings.masksCrops = alignment.cropMask
-    settings.occurrenceLimit = alignment.occurrenceLimit == 0 ? .max : alignment.occurrenceLimit
-    if alignment.cache.enabled {
-      settings.cache = BoxCache(
-        capacity: alignment.cache.capacity, firstCall: alignment.cache.firstCall,
-        objectness: Float(alignment.filter.objectness), overlap: Float(alignment.filter.overlap))
-    }
-    return settings
-  }
-
-  /// The settings of the method with captions as teacher, or nil when it is off.
-  var captionSupervision: CaptionSettings? {
-    guard captions.enabled else { return nil }
-    var settings = CaptionSettings()
-    settings.filter = captions.filter.filter(usesInclusiveImageBox: false)
-    settings.regionLimit = captions.regionLimit
-    settings.permutationLimit = captions.permutationLimit
-    settings.weight = Float(captions.weight)
-    settings.temperature = Float(captions.temperature)
-    settings.sentenceQueueLength = captions.sentenceQueueLength
-    settings.captionQueueLength = captions.captionQueueLength
-    return settings
-  }
-
   /// How images reach the device.
   var preparation: BatchPreparation {
     BatchPreparation(
       normalisation: PixelNormalisation(
         means: model.input.mean.map { Float($0) }, deviations: model.input.std.map { Float($0) },
         isBGR: model.input.order == .bgr), paddingUnit: model.input.pad)
-  }
-}
-
-extension RunConfiguration.Alignment.Filter {
-  /// The filter as the method takes it.
-  fileprivate func filter(usesInclusiveImageBox: Bool) -> ProposalFilter {
-    ProposalFilter(
-      topCount: topCount, shapeRatio: Float(shapeRatio), areaRatio: Float(areaRatio),
-      objectness: Float(objectness), overlap: Float(overlap),
-      usesInclusiveImageBox: usesInclusiveImageBox)
   }
 }
 

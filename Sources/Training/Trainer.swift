@@ -124,8 +124,19 @@ public final class Trainer {
     let clip = try CLIPWeights(folder: configuration.clip.folder)
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: clip, stream: student, isSupplied: isSupplied)
+    let parts = AlignmentParts(
+      model.store.root / "roi_head", words: configuration.model.head.words,
+      text: model.textEncoder, tokenizer: model.tokenizer
+    ) {
+      // Frozen: its start values are all supplied.
+      try ImageEncoder(
+        clip,
+        store: ParameterStore(stream: teacher, seed: UInt64(configuration.training.seed)) { _ in
+          true
+        })
+    }
     return TrainingStep(
-      model: model, methods: try configuration.methods(for: model, clip: clip, teacher: teacher),
+      model: model, methods: try configuration.methods.map { try $0.method(parts) },
       teacher: teacher,
       vocabulary: try model.vocabulary(data.classNames, isBase: data.isBase),
       preparation: configuration.preparation,

@@ -55,7 +55,7 @@ public struct TrainingData: Sendable {
         + "boxes of \(base.count) base classes; \(classNames.count) classes in all"
     ]
     var warnings = train.report.warnings
-    let wanted = configuration.alignmentStreams
+    let wanted = Set(configuration.methods.map(\.stream))
     if wanted.contains(.alignment) {
       let same = data.alignmentAnnotations == data.trainAnnotations
       let alignment =

@@ -40,7 +40,7 @@ public struct TrainingState {
           uniqueKeysWithValues: queues.map { ($0.name, .number(Double($0.images.count))) }))
     }
     for cache in states.compactMap(\.cache) {
-      fields["cache_calls"] = .number(Double(cache.callCount))
+      fields["\(cache.name)_calls"] = .number(Double(cache.callCount))
       tensors += table(of: cache)
     }
     try ModelState.save(
@@ -56,8 +56,8 @@ public struct TrainingState {
     }
     let images = entries.flatMap { [Int32](repeating: $0.key, count: $0.value.count) }
     return [
-      ("cache.rows", HostTensor(shape: [images.count, 5], floats: rows)),
-      ("cache.images", HostTensor(shape: [images.count], integers: images)),
+      ("\(cache.name).rows", HostTensor(shape: [images.count, 5], floats: rows)),
+      ("\(cache.name).images", HostTensor(shape: [images.count], integers: images)),
     ]
   }
 
@@ -90,7 +90,8 @@ public struct TrainingState {
       }
       method.state.cache = try method.state.cache.map { cache in
         try Self.restored(
-          cache, calls: try count(index["cache_calls"], "cache_calls"), from: state)
+          cache, calls: try count(index["\(cache.name)_calls"], "\(cache.name)_calls"),
+          from: state)
       }
     }
     iteration = restored.iteration
@@ -127,11 +128,11 @@ public struct TrainingState {
   private static func restored(
     _ cache: BoxCache, calls: Int, from state: any WeightSource
   ) throws -> BoxCache {
-    let rows = try ModelState.finite(try state.tensor(named: "cache.rows"), in: state)
-    let images = try state.tensor(named: "cache.images").integers()
+    let rows = try ModelState.finite(try state.tensor(named: "\(cache.name).rows"), in: state)
+    let images = try state.tensor(named: "\(cache.name).images").integers()
     guard rows.count == 5 * images.count else {
       throw CheckpointError.tensor(
-        path: state.path, name: "cache.rows",
+        path: state.path, name: "\(cache.name).rows",
         reason: "has \(rows.count) numbers for \(images.count) boxes")
     }
     var entries: [Int32: [Baron.ScoredBox]] = [:]

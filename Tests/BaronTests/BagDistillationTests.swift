@@ -30,7 +30,7 @@ struct BagDistillationTests {
 
   private func withWorld(
     groundTruth: [[Box]] = [[Box(x1: 10, y1: 8, x2: 50, y2: 44)], []],
-    _ change: (inout DistillationSettings) -> Void = { _ in }, _ body: (World) throws -> Void
+    _ change: (inout BagSettings) -> Void = { _ in }, _ body: (World) throws -> Void
   ) throws {
     try TestDevice.withContext { context in
       let student = try ComputeStream(context: context)
@@ -52,15 +52,18 @@ struct BagDistillationTests {
       configuration.head.embeddingWidth = clip.configuration.text.width
       let store = ParameterStore(stream: student, seed: 5)
       let detector = try FasterRCNN(store.root, configuration)
-      var settings = DistillationSettings()
+      var settings = BagSettings()
+      settings.cache.enabled = false
       settings.filter.objectness = 0.3
       settings.filter.topCount = 6
       change(&settings)
       let text = ParameterStore(stream: student, seed: 0)
       let image = ParameterStore(stream: teacher, seed: 0)
-      let distillation = try BagDistillation(
-        store.root / "kd", settings: settings, words: 2, text: try TextEncoder(clip, store: text),
-        teacher: try ImageEncoder(clip, store: image))
+      let parts = AlignmentParts(
+        store.root, words: 2, text: try TextEncoder(clip, store: text),
+        tokenizer: try Tokenizer(folder: Fixture.folder + "/clip_tiny/hf")
+      ) { try ImageEncoder(clip, store: image) }
+      let distillation = try BagDistillation(settings, parts)
       #expect(text.trained.isEmpty && image.trained.isEmpty, "CLIP is frozen")
       let pixels = randomFloats(2 * 64 * 96 * 3, seed: 3, in: -2...2)
       let batch = AlignmentBatch(
@@ -92,14 +95,18 @@ struct BagDistillationTests {
       #expect(try count("proposals") >= 2)
       #expect(try count("bags") >= count("proposals"))
       #expect(try count("sequences") >= count("bags"))
-      #expect(try count("regions") >= count("sequences"))
+      #expect(try count("occurrences") >= count("sequences"))
       let (bags, crops) = (try count("bags"), try count("crops"))
       #expect((1...bags).contains(crops))
-      let queues = world.distillation.alignment.queues
-      #expect(try queues.studentBags.images.count == count("sequences"))
-      #expect(queues.teacherBags.images == queues.studentBags.images)
-      #expect(try queues.teacherRegions.images.count == count("regions"))
-      #expect(Set(queues.teacherBags.images) == [7, 9])
+      let queues = world.distillation.state.queues
+      #expect(
+        queues.map(\.name) == [
+          "student_bags", "teacher_bags", "student_regions", "teacher_regions",
+        ])
+      let rows = [try count("sequences"), try count("occurrences")]
+      #expect(queues.map(\.images.count) == [rows[0], rows[0], rows[1], rows[1]])
+      #expect(queues[0].images == queues[1].images && queues[2].images == queues[3].images)
+      #expect(queues.allSatisfy { Set($0.images) == [7, 9] })
       #expect(try count("bag_queue") == count("sequences"))
     }
   }
@@ -132,8 +139,8 @@ struct BagDistillationTests {
       let result = try world.distillation.losses(
         world.batch, try world.proposed(), detector: world.detector,
         random: StepRandom(seed: 1, iteration: 0))
-      let regions = try #require(result.counts["regions"])
-      #expect((2...2 * limit).contains(regions))
+      let occurrences = try #require(result.counts["occurrences"])
+      #expect((2...2 * limit).contains(occurrences))
       #expect(result.counts["proposals"] == 2 || limit > 1)
       for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
     }
@@ -141,7 +148,7 @@ struct BagDistillationTests {
 
   @Test("a loss without weight is zero and gives no gradient")
   func regionsAlone() throws {
-    try withWorld({ $0.alignment.bagWeight = 0 }) { world in
+    try withWorld({ $0.kind = .regions }) { world in
       let result = try world.distillation.losses(
         world.batch, try world.proposed(), detector: world.detector,
         random: StepRandom(seed: 1, iteration: 0))
@@ -159,13 +166,15 @@ struct BagDistillationTests {
   @Test("the cache passes boxes on from its first call")
   func cache() throws {
     try withWorld({
-      $0.cache = BoxCache(capacity: 5, firstCall: 3, objectness: 0.3, overlap: 0.1)
+      $0.cache.enabled = true
+      $0.cache.capacity = 5
+      $0.cache.firstCall = 3
     }) { world in
       _ = try losses(world)
-      #expect(world.distillation.cache?.entries.isEmpty == true)
-      #expect(world.distillation.cache?.callCount == 2)
+      #expect(world.distillation.state.cache?.entries.isEmpty == true)
+      #expect(world.distillation.state.cache?.callCount == 2)
       _ = try losses(world, iteration: 1)
-      let entries = try #require(world.distillation.cache?.entries)
+      let entries = try #require(world.distillation.state.cache?.entries)
       #expect(Set(entries.keys) == [7, 9])
       #expect(entries.values.allSatisfy { (1...5).contains($0.count) })
     }
@@ -175,7 +184,7 @@ struct BagDistillationTests {
   func masks() throws {
     var plain: [String: Float] = [:]
     try withWorld { plain = try losses($0) }
-    try withWorld({ $0.masksCrops = true }) { world in
+    try withWorld({ $0.cropMask = true }) { world in
       let masked = try losses(world)
       #expect(masked.values.allSatisfy(\.isFinite) && masked != plain)
     }

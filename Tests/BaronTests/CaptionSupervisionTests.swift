@@ -63,8 +63,11 @@ struct CaptionSupervisionTests {
       let frozen = ParameterStore(stream: stream, seed: 0)
       let text = try TextEncoder(clip, store: frozen)
       let tokenizer = try Tokenizer(folder: folder)
-      let supervision = try CaptionSupervision(
-        store.root / "caption", settings: settings, words: 2, text: text, tokenizer: tokenizer)
+      let parts = AlignmentParts(store.root, words: 2, text: text, tokenizer: tokenizer) {
+        throw CheckpointError.configuration(
+          path: folder, field: "vision", reason: "captions need no image encoder")
+      }
+      let supervision = try CaptionSupervision(settings, parts)
       #expect(frozen.trained.isEmpty, "CLIP is frozen")
       let pixels = randomFloats(2 * 64 * 96 * 3, seed: 3, in: -2...2)
       let batch = AlignmentBatch(
@@ -133,7 +136,8 @@ struct CaptionSupervisionTests {
       let pooled = try world.detector.regionFeatures(
         maps, regions: try RegionPooling.regions([[whole], [whole]], on: stream), training: true)
       let position = try PositionEmbedding(
-        ParameterStore(stream: stream, seed: 5).root / "caption" / "positional_embed", words: 2,
+        ParameterStore(stream: stream, seed: 5).root / "baron_caption" / "positional_embed",
+        words: 2,
         width: world.text.configuration.text.width)
       let unit = Box(x1: 0, y1: 0, x2: 1, y2: 1)
       let head = world.detector.head.alignment
@@ -145,7 +149,7 @@ struct CaptionSupervisionTests {
       let ids = try world.tokenizer.encode(
         Array(world.batch.captions.joined()),
         contextLength: world.text.configuration.contextLength, overflow: .reject)
-      var alignment = CaptionAlignment()
+      var alignment = CaptionAlignment(CaptionSettings())
       let wanted = try alignment.loss(
         sentences: sentences, sentenceImages: [7, 9],
         captions: try world.text.encode(ids: ids).sentences, captionImages: [7, 7, 9])
@@ -176,7 +180,7 @@ struct CaptionSupervisionTests {
         let values = try parameter.gradient?.floats() ?? []
         if values.contains(where: { $0 != 0 }) { reached.insert(parameter.name) }
       }
-      for name in ["backbone.conv1.weight", "caption.positional_embed.pos_proj.2.weight"] {
+      for name in ["backbone.conv1.weight", "baron_caption.positional_embed.pos_proj.2.weight"] {
         #expect(reached.contains(name), "\(name)")
       }
       #expect(reached.contains { $0.hasPrefix("roi_head.shared_head.") })

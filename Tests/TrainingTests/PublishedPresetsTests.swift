@@ -1,4 +1,7 @@
+import Baron
+import Detection
 import Foundation
+import Settings
 import TestSupport
 import Testing
 
@@ -166,20 +169,24 @@ struct PublishedPresetsTests {
       return "\(alignment.regionWeight) / \(text(alignment.regionTemperature))"
     case "crop attention mask": return alignment.cropMask ? "on" : "off"
     case "ground truth in proposals":
-      return run.distillation?.usesGroundTruth == true ? "yes" : "no"
+      let truth = Box(x1: 10, y1: 10, x2: 60, y2: 60)
+      let chosen = filter([], groundTruth: [truth], width: 100, height: 100)
+      return chosen == [ScoredBox(truth, score: 1)] ? "yes" : "no"
     case "top proposals": return "\(filter.topCount)"
     case "aspect / area / score / NMS":
-      return [filter.shapeRatio, filter.areaRatio, filter.objectness, filter.overlap].map(text)
-        .joined(separator: " / ")
+      return [filter.shapeRatio, filter.areaRatio, filter.objectness, filter.overlap].map {
+        text($0)
+      }
+      .joined(separator: " / ")
     case "max groups / permutations":
       return "\(sampling.groupLimit) / \(sampling.permutationLimit)"
     case "alpha / visibility / base prob / interval":
       return [
         sampling.alpha, sampling.visibility, sampling.baseProbability, sampling.interval,
-      ].map(text).joined(separator: " / ")
+      ].map { text($0) }.joined(separator: " / ")
     case "queues":
       return alignment.bagQueueLength == alignment.regionQueueLength
-        ? "4 x \(alignment.bagQueueLength)" : ""
+        ? "4 x \(alignment.bagQueueLength.settingText)" : ""
     case "boxes cache":
       return alignment.cache.enabled
         ? "from call \(alignment.cache.firstCall / 1000) 000" : "off"
@@ -237,7 +244,7 @@ struct PublishedPresetsTests {
   }
 
   /// A number as the table writes it.
-  private static func text(_ value: Double) -> String {
+  private static func text<Number: BinaryFloatingPoint>(_ value: Number) -> String {
     Int(exactly: value).map { "\($0)" } ?? "\(value)"
   }
 }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Settings
 import Tensors
 
 /// Everything that decides what `baron clip-train` does, apart from the device it runs on.
@@ -178,7 +179,7 @@ extension CLIPTrainingConfiguration: ConfigurationRoot {
   }
 }
 
-extension CLIPTrainingConfiguration.Tower: ConfigurationSection {
+extension CLIPTrainingConfiguration.Tower: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("width", &width, .whole(1...16384))
     try keys.field("layers", &layers, .whole(1...100))
@@ -186,7 +187,7 @@ extension CLIPTrainingConfiguration.Tower: ConfigurationSection {
   }
 }
 
-extension CLIPTrainingConfiguration.Model: ConfigurationSection {
+extension CLIPTrainingConfiguration.Model: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("image_size", &imageSize, .whole(1...2048))
     try keys.field("patch_size", &patchSize, .whole(1...256))
@@ -197,7 +198,7 @@ extension CLIPTrainingConfiguration.Model: ConfigurationSection {
   }
 }
 
-extension CLIPTrainingConfiguration.Data: ConfigurationSection {
+extension CLIPTrainingConfiguration.Data: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("train_captions", &trainCaptions)
     try keys.path("train_images", &trainImages)
@@ -211,7 +212,7 @@ extension CLIPTrainingConfiguration.Data: ConfigurationSection {
   }
 }
 
-extension CLIPTrainingConfiguration.Training: ConfigurationSection {
+extension CLIPTrainingConfiguration.Training: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("batch", &batch, .whole(2...65536))

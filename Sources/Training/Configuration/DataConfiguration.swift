@@ -1,3 +1,5 @@
+import Settings
+
 extension RunConfiguration {
   /// Images, annotations and how they are prepared (spec training 4.5).
   public struct Data: Sendable, Equatable {
@@ -50,7 +52,7 @@ extension RunConfiguration {
   }
 }
 
-extension RunConfiguration.Data: ConfigurationSection {
+extension RunConfiguration.Data: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("train_annotations", &trainAnnotations)
     try keys.path("train_images", &trainImages)

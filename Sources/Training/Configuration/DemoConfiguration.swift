@@ -1,3 +1,5 @@
+import Settings
+
 /// What `baron demo` does.
 ///
 /// In YAML every key is the property's name in lower_snake_case.
@@ -19,7 +21,7 @@ public struct DemoConfiguration: Sendable, Equatable {
   /// The scenes.
   public struct World: Sendable, Equatable {
     /// Which scenes the detectors are scored on.
-    public enum Part: String, Sendable, CaseIterable, ConfigurationChoice {
+    public enum Part: String, Sendable, CaseIterable, SettingsChoice {
       /// Scenes that no setting was chosen on.
       case test
       /// Scenes to choose settings on.
@@ -112,7 +114,7 @@ extension DemoConfiguration: ConfigurationRoot {
   }
 }
 
-extension DemoConfiguration.World: ConfigurationSection {
+extension DemoConfiguration.World: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("training_images", &trainingImages, .atLeast(1))
     try keys.field("evaluation_images", &evaluationImages, .atLeast(1))
@@ -121,14 +123,14 @@ extension DemoConfiguration.World: ConfigurationSection {
   }
 }
 
-extension DemoConfiguration.Teacher: ConfigurationSection {
+extension DemoConfiguration.Teacher: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("config", &config)
     try keys.field("overrides", &overrides)
   }
 }
 
-extension DemoConfiguration.Students: ConfigurationSection {
+extension DemoConfiguration.Students: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field(
       "configs", &configs, ValueRule("a list of at least one configuration") { !$0.isEmpty })
@@ -137,7 +139,7 @@ extension DemoConfiguration.Students: ConfigurationSection {
   }
 }
 
-extension DemoConfiguration.Report: ConfigurationSection {
+extension DemoConfiguration.Report: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("pictures", &pictures, .whole(0...100))
     try keys.field("profile_steps", &profileSteps, .whole(0...100))

@@ -1,6 +1,8 @@
+import Settings
+
 extension RunConfiguration.Model {
   /// How pooled features become a vector.
-  public enum HeadKind: String, Sendable, CaseIterable, ConfigurationChoice {
+  public enum HeadKind: String, Sendable, CaseIterable, SettingsChoice {
     /// Convolutions and a fully connected layer on 7x7 features of a pyramid.
     case fpn
     /// The last residual stage on 14x14 features of a single map, averaged.
@@ -8,7 +10,7 @@ extension RunConfiguration.Model {
   }
 
   /// How class logits become scores, and what loss trains them.
-  public enum Activation: String, Sendable, CaseIterable, ConfigurationChoice {
+  public enum Activation: String, Sendable, CaseIterable, SettingsChoice {
     /// Over all classes and the background.
     case softmax
     /// Each class alone.
@@ -16,7 +18,7 @@ extension RunConfiguration.Model {
   }
 
   /// What stands for the background among the class embeddings.
-  public enum Background: String, Sendable, CaseIterable, ConfigurationChoice {
+  public enum Background: String, Sendable, CaseIterable, SettingsChoice {
     /// A trained unit vector.
     case learn
     /// The zero vector: logit 0.
@@ -24,7 +26,7 @@ extension RunConfiguration.Model {
   }
 
   /// Which text feature classes are compared in.
-  public enum Feature: String, Sendable, CaseIterable, ConfigurationChoice {
+  public enum Feature: String, Sendable, CaseIterable, SettingsChoice {
     /// After the final norm and projection.
     case final
     /// After the last block, before final norm and projection.
@@ -33,7 +35,7 @@ extension RunConfiguration.Model {
 
   /// Whether a second head learns from the alignment losses, and how the scores of both are
   /// combined at test (spec detector 2.8).
-  public enum Ensemble: String, Sendable, CaseIterable, ConfigurationChoice {
+  public enum Ensemble: String, Sendable, CaseIterable, SettingsChoice {
     /// One head learns from all losses.
     case none
     /// Two heads; base classes lean on the main head, all others on the second.
@@ -91,7 +93,7 @@ extension RunConfiguration.Model {
   }
 }
 
-extension RunConfiguration.Model.Head: ConfigurationSection {
+extension RunConfiguration.Model.Head: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("kind", &kind)
     try keys.field("convolutions", &convolutions, .whole(0...32))

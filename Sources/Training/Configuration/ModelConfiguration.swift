@@ -1,3 +1,5 @@
+import Settings
+
 extension RunConfiguration {
   /// The detector (spec detector 2.1).
   public struct Model: Sendable, Equatable {
@@ -23,7 +25,7 @@ extension RunConfiguration {
 
 extension RunConfiguration.Model {
   /// Which convolution of a stage's first bottleneck has the stride.
-  public enum BackboneStyle: String, Sendable, CaseIterable, ConfigurationChoice {
+  public enum BackboneStyle: String, Sendable, CaseIterable, SettingsChoice {
     /// The 3x3 convolution.
     case pytorch
     /// The first 1x1 convolution.
@@ -31,7 +33,7 @@ extension RunConfiguration.Model {
   }
 
   /// How batch normalisation gets its statistics.
-  public enum BackboneNorm: String, Sendable, CaseIterable, ConfigurationChoice {
+  public enum BackboneNorm: String, Sendable, CaseIterable, SettingsChoice {
     /// From the batch; its scale and shift are trained.
     case batch
     /// From the start weights; nothing is trained.
@@ -39,7 +41,7 @@ extension RunConfiguration.Model {
   }
 
   /// Whether there is batch normalisation and how it gets its statistics.
-  public enum Norm: String, Sendable, CaseIterable, ConfigurationChoice {
+  public enum Norm: String, Sendable, CaseIterable, SettingsChoice {
     /// No normalisation; convolutions have a bias.
     case none
     /// From the batch; its scale and shift are trained.
@@ -141,7 +143,7 @@ extension RunConfiguration.Model {
   }
 
   /// The order of colour channels.
-  public enum ChannelOrder: String, Sendable, CaseIterable, ConfigurationChoice {
+  public enum ChannelOrder: String, Sendable, CaseIterable, SettingsChoice {
     /// Red, green, blue.
     case rgb
     /// Blue, green, red.
@@ -149,7 +151,7 @@ extension RunConfiguration.Model {
   }
 }
 
-extension RunConfiguration.Model: ConfigurationSection {
+extension RunConfiguration.Model: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.section("backbone", &backbone)
     try keys.section("neck", &neck)
@@ -161,7 +163,7 @@ extension RunConfiguration.Model: ConfigurationSection {
   }
 }
 
-extension RunConfiguration.Model.Backbone: ConfigurationSection {
+extension RunConfiguration.Model.Backbone: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("stem_width", &stemWidth, .whole(1...4096))
     try keys.field("stage_widths", &stageWidths, .list(of: 4, .whole(1...4096)))
@@ -172,14 +174,14 @@ extension RunConfiguration.Model.Backbone: ConfigurationSection {
   }
 }
 
-extension RunConfiguration.Model.Neck: ConfigurationSection {
+extension RunConfiguration.Model.Neck: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("channels", &channels, .whole(1...4096))
     try keys.field("norm", &norm)
   }
 }
 
-extension RunConfiguration.Model.RegionProposals: ConfigurationSection {
+extension RunConfiguration.Model.RegionProposals: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("detached", &detached)
     try keys.field("pre_nms_train", &preNMSTrain, .atLeast(1))
@@ -195,7 +197,7 @@ extension RunConfiguration.Model.RegionProposals: ConfigurationSection {
   }
 }
 
-extension RunConfiguration.Model.Mask: ConfigurationSection {
+extension RunConfiguration.Model.Mask: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("enabled", &enabled)
     try keys.field("convolutions", &convolutions, .whole(0...32))
@@ -204,7 +206,7 @@ extension RunConfiguration.Model.Mask: ConfigurationSection {
   }
 }
 
-extension RunConfiguration.Model.Input: ConfigurationSection {
+extension RunConfiguration.Model.Input: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("mean", &mean, .list(of: 3, .finite))
     try keys.field("std", &std, .list(of: 3, .positive))

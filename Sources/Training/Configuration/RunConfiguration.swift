@@ -1,3 +1,6 @@
+import Baron
+import Settings
+
 /// Everything that decides what a run does, apart from the device it runs on.
 ///
 /// The defaults are those published for OV-COCO with a feature pyramid and CLIP as teacher (column B
@@ -9,10 +12,12 @@ public struct RunConfiguration: Sendable, Equatable {
   public var clip = CLIP()
   /// Images, annotations and how they are prepared.
   public var data = Data()
-  /// How groups of regions are aligned with the teacher.
-  public var alignment = Alignment()
+  /// How bags of regions are aligned with the teacher.
+  public var alignment = BagSettings()
+  /// How regions are aligned one by one with their crops.
+  public var regionCrops = RegionCropSettings()
   /// How regions are aligned with captions.
-  public var captions = Captions()
+  public var captions = CaptionSettings()
   /// How weights are changed.
   public var optimizer = Optimizer()
   /// How long the run is and what it writes.
@@ -38,16 +43,25 @@ public struct RunConfiguration: Sendable, Equatable {
   }
 }
 
-extension RunConfiguration: ConfigurationSection {
+extension RunConfiguration: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.section("model", &model)
     try keys.section("clip", &clip)
     try keys.section("data", &data)
     try keys.section("alignment", &alignment)
+    try keys.section("region_crops", &regionCrops)
     try keys.section("captions", &captions)
     try keys.section("optimizer", &optimizer)
     try keys.section("training", &training)
   }
+}
+
+extension RunConfiguration {
+  /// The sections of all methods, in the order of their losses.
+  private var allMethods: [any AlignmentSettings] { [alignment, regionCrops, captions] }
+
+  /// The sections of the methods that are switched on.
+  public var methods: [any AlignmentSettings] { allMethods.filter(\.isEnabled) }
 }
 
 extension RunConfiguration: ConfigurationRoot {
@@ -86,7 +100,7 @@ extension RunConfiguration: ConfigurationRoot {
   public func yaml() -> String { text() }
 }
 
-extension RunConfiguration.CLIP: ConfigurationSection {
+extension RunConfiguration.CLIP: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("folder", &folder)
     try keys.field("templates", &templates, .templates)

@@ -1,12 +1,14 @@
+import Loading
+import Settings
 import Tensors
 
-extension Precision: ConfigurationChoice {}
+extension Precision: SettingsChoice {}
 
 extension RunConfiguration {
   /// How weights are changed (spec training 4.2).
   public struct Optimizer: Sendable, Equatable {
     /// The method.
-    public enum Kind: String, Sendable, CaseIterable, ConfigurationChoice {
+    public enum Kind: String, Sendable, CaseIterable, SettingsChoice {
       /// Stochastic gradient descent with momentum.
       case sgd
       /// Adam with decoupled weight decay.
@@ -14,7 +16,7 @@ extension RunConfiguration {
     }
 
     /// How the rate falls after warm-up.
-    public enum Decay: String, Sendable, CaseIterable, ConfigurationChoice {
+    public enum Decay: String, Sendable, CaseIterable, SettingsChoice {
       /// By ``factor`` at each of the ``milestones``.
       case steps
       /// Along half a cosine, to 0 after the last iteration.
@@ -56,7 +58,7 @@ extension RunConfiguration {
   /// The bound of gradients.
   public struct GradientLimit: Sendable, Equatable {
     /// What is bounded.
-    public enum Kind: String, Sendable, CaseIterable, ConfigurationChoice {
+    public enum Kind: String, Sendable, CaseIterable, SettingsChoice {
       /// Nothing.
       case none
       /// The length of all gradients together, by scaling them (L2).
@@ -99,10 +101,28 @@ extension RunConfiguration {
 
     /// Creates the published schedule.
     public init() {}
+
+    /// Images of a step, in one process, of a stream.
+    func batch(of stream: ImageStream) -> Int {
+      switch stream {
+      case .detection: detectionBatch
+      case .alignment: alignmentBatch
+      case .captions: captionBatch
+      }
+    }
+
+    /// The key of a stream's images.
+    func batchKey(of stream: ImageStream) -> String {
+      switch stream {
+      case .detection: "detection_batch"
+      case .alignment: "alignment_batch"
+      case .captions: "caption_batch"
+      }
+    }
   }
 }
 
-extension RunConfiguration.Optimizer: ConfigurationSection {
+extension RunConfiguration.Optimizer: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("kind", &kind)
     try keys.field("rate", &rate, .positive)
@@ -119,14 +139,14 @@ extension RunConfiguration.Optimizer: ConfigurationSection {
   }
 }
 
-extension RunConfiguration.GradientLimit: ConfigurationSection {
+extension RunConfiguration.GradientLimit: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("kind", &kind)
     try keys.field("limit", &limit, .positive)
   }
 }
 
-extension RunConfiguration.Training: ConfigurationSection {
+extension RunConfiguration.Training: SettingsSection {
   mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("detection_batch", &detectionBatch, .whole(1...4096))

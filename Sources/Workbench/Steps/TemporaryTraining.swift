@@ -48,7 +48,8 @@ package enum TemporaryTraining {
       switch self {
       case .detector(let configuration):
         [configuration.data.trainAnnotations]
-          + (configuration.captions.enabled ? [configuration.data.captionAnnotations] : [])
+          + (configuration.methods.contains { $0.stream == .captions }
+            ? [configuration.data.captionAnnotations] : [])
       case .clip(let configuration): [configuration.data.trainCaptions]
       }
     return paths.allSatisfy { FileManager.default.fileExists(atPath: $0) }
