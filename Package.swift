@@ -41,7 +41,8 @@ let package = Package(
     .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.
     .target(name: "CLIP", dependencies: ["Formats", "Checkpoints", "Tensors", "Layers"]),
-    .target(name: "Detection", dependencies: ["Formats", "Masks", "Tensors", "Layers"]),
+    .target(
+      name: "Detection", dependencies: ["Formats", "Settings", "Masks", "Tensors", "Layers"]),
     // Rows 7 to 9: the method, its training, what people see.
     .target(
       name: "Baron",

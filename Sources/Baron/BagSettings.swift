@@ -54,9 +54,7 @@ public struct BagSettings: Sendable, Equatable {
 extension BagSettings.Kind: SettingsChoice {}
 
 extension BagSettings: SettingsSection {
-  package mutating func visit<Visitor: KeyVisitor>(
-    _ keys: inout Visitor
-  ) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("kind", &kind)
     try keys.field("bag_weight", &bagWeight, .notNegative)
     try keys.field("bag_temperature", &bagTemperature, .positive)

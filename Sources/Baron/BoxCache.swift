@@ -15,9 +15,7 @@ public struct BoxCacheSettings: Sendable, Equatable {
 }
 
 extension BoxCacheSettings: SettingsSection {
-  package mutating func visit<Visitor: KeyVisitor>(
-    _ keys: inout Visitor
-  ) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("enabled", &enabled)
     try keys.field("first_call", &firstCall, .atLeast(1))
     try keys.field("capacity", &capacity, .atLeast(1))

@@ -27,9 +27,7 @@ public struct CaptionSettings: Sendable, Equatable {
 }
 
 extension CaptionSettings: SettingsSection {
-  package mutating func visit<Visitor: KeyVisitor>(
-    _ keys: inout Visitor
-  ) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("enabled", &enabled)
     try keys.field("weight", &weight, .notNegative)
     try keys.field("temperature", &temperature, .positive)

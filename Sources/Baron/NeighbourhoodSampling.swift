@@ -181,9 +181,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
 }
 
 extension NeighbourhoodSampling: SettingsSection {
-  package mutating func visit<Visitor: KeyVisitor>(
-    _ keys: inout Visitor
-  ) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("group_limit", &groupLimit, .whole(1...256))
     try keys.field("permutation_limit", &permutationLimit, .whole(1...24))
     try keys.field("alpha", &alpha, .notNegative)

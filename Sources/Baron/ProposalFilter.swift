@@ -115,9 +115,7 @@ public struct ProposalFilter: Sendable, Equatable {
 }
 
 extension ProposalFilter: SettingsSection {
-  package mutating func visit<Visitor: KeyVisitor>(
-    _ keys: inout Visitor
-  ) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("top_count", &topCount, .atLeast(1))
     try keys.field("shape_ratio", &shapeRatio, .number(0...1))
     try keys.field("area_ratio", &areaRatio, .number(0...1))

@@ -45,9 +45,9 @@ extension FasterRCNN {
         try proposalNetwork.sample(
           grid, maps: maps, frames: batch.frames, truths: truths,
           random: batch.frames.map { random("rpn", $0) }))
-      let regions = try configuration.sampling.sample(
+      let regions = try configuration.head.sampling.sample(
         try proposalNetwork.proposals(
-          output, grid, frames: batch.frames, limits: configuration.proposals.trainingLimits),
+          output, grid, frames: batch.frames, limits: configuration.rpn.limits(training: true)),
         truths: truths, background: classes, readsPositives: maskHead != nil,
         random: batch.frames.map { random("regions", $0) })
       return StartedDetection(

@@ -69,7 +69,7 @@ public struct ValidationRun: Sendable {
       }
     }
     var settings = settings
-    settings.scoreThreshold = configuration.model.head.scoreThreshold
+    settings.scoreThreshold = configuration.model.head.detections.scoreThreshold
     return try evaluate(
       annotations: configuration.data.validationAnnotations, detections: path,
       split: try split ?? ownSplit(), settings: settings)

@@ -37,21 +37,20 @@ struct BagDistillationTests {
       let teacher = try ComputeStream(
         context: context, name: "teacher", library: student.library)
       let clip = try CLIPWeights(folder: Fixture.folder + "/clip_tiny/hf")
-      var configuration = DetectorConfiguration.pyramid
+      var configuration = DetectorConfiguration()
       configuration.backbone.stemWidth = 8
       configuration.backbone.stageWidths = [4, 4, 8, 8]
       configuration.backbone.blocks = [1, 1, 1, 1]
       configuration.backbone.norm = .batch
-      configuration.pyramid = .init(width: 16, norm: .batch)
-      configuration.proposals.inputWidth = 16
-      configuration.proposals.trainingLimits = ProposalLimits(perLevel: 40, total: 30)
-      configuration.head.inputWidth = 16
-      configuration.head.trunk = .convolutions(count: 1, width: 16, hidden: 24, norm: nil)
+      configuration.neck.channels = 16
+      (configuration.rpn.preNMSTrain, configuration.rpn.postNMSTrain) = (40, 30)
+      (configuration.head.convolutions, configuration.head.fcWidth) = (1, 24)
+      configuration.head.norm = nil
       configuration.head.words = 2
-      configuration.head.wordWidth = clip.configuration.text.width
-      configuration.head.embeddingWidth = clip.configuration.text.width
       let store = ParameterStore(stream: student, seed: 5)
-      let detector = try FasterRCNN(store.root, configuration)
+      let width = clip.configuration.text.width
+      let detector = try FasterRCNN(
+        store.root, configuration, text: TextWidths(word: width, embedding: width))
       var settings = BagSettings()
       settings.cache.enabled = false
       settings.filter.objectness = 0.3

@@ -38,23 +38,21 @@ struct CaptionSupervisionTests {
     try TestDevice.withStream { stream in
       let folder = Fixture.folder + "/clip_tiny/hf"
       let clip = try CLIPWeights(folder: folder)
-      var configuration = DetectorConfiguration.singleMap
+      var configuration = DetectorConfiguration()
       configuration.backbone.stemWidth = 8
-      configuration.backbone.stageWidths = [4, 4, 8]
-      configuration.backbone.blocks = [1, 1, 1]
-      configuration.backbone.norm = .batch
-      configuration.backbone.frozenParts = 0
-      configuration.proposals.inputWidth = 32
-      configuration.proposals.trainingLimits = ProposalLimits(perLevel: 40, total: proposals)
-      configuration.sharedStage?.width = 8
-      configuration.sharedStage?.blocks = 1
-      configuration.head.inputWidth = 32
+      configuration.backbone.stageWidths = [4, 4, 8, 8]
+      configuration.backbone.blocks = [1, 1, 1, 1]
+      configuration.backbone.style = .caffe
+      configuration.rpn.detached = false
+      configuration.rpn.anchorStrides = [16]
+      (configuration.rpn.preNMSTrain, configuration.rpn.postNMSTrain) = (40, proposals)
+      configuration.head.kind = .c4
       configuration.head.words = 2
-      configuration.head.wordWidth = clip.configuration.text.width
-      configuration.head.embeddingWidth = clip.configuration.text.width
       configuration.head.wordDropout = wordDropout
       let store = ParameterStore(stream: stream, seed: 5)
-      let detector = try FasterRCNN(store.root, configuration)
+      let width = clip.configuration.text.width
+      let detector = try FasterRCNN(
+        store.root, configuration, text: TextWidths(word: width, embedding: width))
       var settings = CaptionSettings()
       settings.filter.objectness = 0.3
       settings.filter.topCount = 20

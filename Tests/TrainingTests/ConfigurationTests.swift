@@ -109,7 +109,7 @@ struct ConfigurationTests {
     wanted.model.neck.channels = 8
     wanted.optimizer.rate = 3
     wanted.model.head.words = 3
-    wanted.model.head.rois = 9
+    wanted.model.head.sampling.rois = 9
     wanted.model.head.fcWidth = 11
     wanted.model.head.norm = .batch
     #expect(found == wanted)

@@ -17,9 +17,9 @@ struct MaskTrainingTests {
     world.configuration.model.mask.convolutions = 1
     world.configuration.model.mask.channels = 8
     world.configuration.model.head.ensemble = .split
-    world.configuration.model.head.matchLowQuality = true
+    world.configuration.model.head.sampling.matchLowQuality = true
     world.configuration.model.head.feature = .final
-    world.configuration.model.head.scoreThreshold = 0
+    world.configuration.model.head.detections.scoreThreshold = 0
     world.configuration.data.resampling = 0.9
     run(&world.configuration)
     return world

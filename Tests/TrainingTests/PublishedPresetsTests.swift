@@ -111,7 +111,7 @@ struct PublishedPresetsTests {
     case "temperature train / test":
       return "\(text(head.temperatureTrain)) / \(text(head.temperatureTest))"
     case "logit bias init":
-      return run.boxHeadLogitBias.map { text(Double($0)) } ?? "-"
+      return head.logitBias.map { text($0) } ?? "-"
     case "background": return head.background.rawValue
     case "background weight `u_bg`": return text(head.backgroundWeight)
     case "class embeddings":
@@ -121,8 +121,9 @@ struct PublishedPresetsTests {
         : run.clip.templates.isEmpty && head.feature == .lastBlock ? "layer-12, 63 templates" : ""
     case "classification feature": return head.feature == .final ? "final" : "layer-12"
     case "score threshold / max per image":
-      let threshold = head.scoreThreshold == 1e-4 ? "1e-4" : text(head.scoreThreshold)
-      return "\(threshold) / \(head.detectionsPerImage)"
+      let threshold =
+        head.detections.scoreThreshold == 1e-4 ? "1e-4" : text(head.detections.scoreThreshold)
+      return "\(threshold) / \(head.detections.detectionsPerImage)"
     case "images per process (det + extra)":
       let second = run.captions.enabled ? run.training.captionBatch : run.training.alignmentBatch
       return extra ? "\(run.training.detectionBatch) + \(second)" : "\(run.training.detectionBatch)"
@@ -225,9 +226,9 @@ struct PublishedPresetsTests {
     #expect(run.model.input.pad == 32)
     #expect(run.model.backbone.style == (isPyramid ? .pytorch : .caffe))
     #expect(run.model.input.order == (isPyramid ? .rgb : .bgr))
-    let deviations = isPyramid ? [58.395, 57.12, 57.375] : [1, 1, 1]
+    let deviations: [Float] = isPyramid ? [58.395, 57.12, 57.375] : [1, 1, 1]
     #expect(run.model.input.std == deviations)
-    let means = isPyramid ? [123.675, 116.28, 103.53] : [103.53, 116.28, 123.675]
+    let means: [Float] = isPyramid ? [123.675, 116.28, 103.53] : [103.53, 116.28, 123.675]
     #expect(run.model.input.mean == means)
     let rpn = run.model.rpn
     let limits = isPyramid ? [2000, 1000, 1000, 1000] : [12000, 6000, 2000, 1000]
@@ -237,8 +238,9 @@ struct PublishedPresetsTests {
     #expect(rpn.anchorStrides == (isPyramid ? [4, 8, 16, 32, 64] : [16]))
     #expect(rpn.anchorSizes == [32, 64, 128, 256, 512] && rpn.anchorRatios == [0.5, 1, 2])
     let head = run.model.head
-    #expect(head.rois == 512 && head.positiveFraction == 0.25 && head.nmsThreshold == 0.5)
-    #expect(head.matchLowQuality == run.model.mask.enabled)
+    #expect(head.sampling.rois == 512 && head.sampling.positiveFraction == 0.25)
+    #expect(head.detections.nmsThreshold == 0.5)
+    #expect(head.sampling.matchLowQuality == run.model.mask.enabled)
     #expect(run.training.checkpointEvery == 5000)
     try run.requirePathsForTraining()
   }

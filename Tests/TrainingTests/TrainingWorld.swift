@@ -148,7 +148,7 @@ struct TrainingWorld {
     run.model.head.fcWidth = 32
     run.model.head.norm = .none
     run.model.head.words = 2
-    run.model.head.rois = 16
+    run.model.head.sampling.rois = 16
     run.data.longSide = 128
     run.data.shortSides = [64, 80, 96]
     run.data.testShortSide = 64

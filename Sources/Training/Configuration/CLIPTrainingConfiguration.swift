@@ -129,7 +129,7 @@ extension CLIPTrainingConfiguration: ConfigurationRoot {
 
   mutating func complete() {}
 
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.section("model", &model)
     try keys.section("data", &data)
     try keys.section("optimizer", &optimizer)
@@ -180,7 +180,7 @@ extension CLIPTrainingConfiguration: ConfigurationRoot {
 }
 
 extension CLIPTrainingConfiguration.Tower: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("width", &width, .whole(1...16384))
     try keys.field("layers", &layers, .whole(1...100))
     try keys.field("heads", &heads, .whole(1...256))
@@ -188,7 +188,7 @@ extension CLIPTrainingConfiguration.Tower: SettingsSection {
 }
 
 extension CLIPTrainingConfiguration.Model: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("image_size", &imageSize, .whole(1...2048))
     try keys.field("patch_size", &patchSize, .whole(1...256))
     try keys.field("embedding_width", &embeddingWidth, .whole(1...16384))
@@ -199,7 +199,7 @@ extension CLIPTrainingConfiguration.Model: SettingsSection {
 }
 
 extension CLIPTrainingConfiguration.Data: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("train_captions", &trainCaptions)
     try keys.path("train_images", &trainImages)
     try keys.path("validation_annotations", &validationAnnotations)
@@ -213,7 +213,7 @@ extension CLIPTrainingConfiguration.Data: SettingsSection {
 }
 
 extension CLIPTrainingConfiguration.Training: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("batch", &batch, .whole(2...65536))
     try keys.field("precision", &precision)

@@ -60,7 +60,7 @@ extension RunConfiguration {
       ]
     }
     // All levels share one set of anchors in units of the stride (spec detector 2.3).
-    let scales = zip(sizes, strides).map { $0 / Double($1) }
+    let scales = zip(sizes, strides).map { $0 / Float($1) }
     guard scales.allSatisfy({ $0 == scales[0] }) else {
       return [
         (
@@ -109,11 +109,11 @@ extension RunConfiguration {
           "is 0, but \(method.switchedOn.by); give at least 1\(method.switchedOn.orGive)"
         ))
     }
-    if methods.isEmpty, model.head.ensemble != .none {
+    if methods.isEmpty, model.head.ensemble != nil {
       found.append(
         (
           "model.head.ensemble",
-          "is \(model.head.ensemble.rawValue), but alignment.kind is none and captions are off, so "
+          "is \(model.head.ensemble.settingText), but alignment.kind is none and captions are off, so "
             + "nothing would train the second head; give none"
         ))
     }
@@ -122,11 +122,11 @@ extension RunConfiguration {
 
   private func trainingConflicts() -> [(key: String, reason: String)] {
     var found: [(key: String, reason: String)] = []
-    if model.head.activation == .sigmoid, model.head.ensemble != .none {
+    if model.head.activation == .sigmoid, model.head.ensemble != nil {
       found.append(
         (
           "model.head.ensemble",
-          "is \(model.head.ensemble.rawValue), but the activation is sigmoid; two heads are combined "
+          "is \(model.head.ensemble.settingText), but the activation is sigmoid; two heads are combined "
             + "by softmax scores only"
         ))
     }

@@ -53,7 +53,7 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration.Data: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("train_annotations", &trainAnnotations)
     try keys.path("train_images", &trainImages)
     try keys.path("alignment_annotations", &alignmentAnnotations)

@@ -105,7 +105,7 @@ extension DemoConfiguration: ConfigurationRoot {
       ? [] : [("students.configs", "names a configuration twice; give each once")]
   }
 
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("seed", &seed, .whole(0...1_000_000))
     try keys.section("world", &world)
     try keys.section("teacher", &teacher)
@@ -115,7 +115,7 @@ extension DemoConfiguration: ConfigurationRoot {
 }
 
 extension DemoConfiguration.World: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("training_images", &trainingImages, .atLeast(1))
     try keys.field("evaluation_images", &evaluationImages, .atLeast(1))
     try keys.field("evaluation", &evaluation)
@@ -124,14 +124,14 @@ extension DemoConfiguration.World: SettingsSection {
 }
 
 extension DemoConfiguration.Teacher: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("config", &config)
     try keys.field("overrides", &overrides)
   }
 }
 
 extension DemoConfiguration.Students: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field(
       "configs", &configs, ValueRule("a list of at least one configuration") { !$0.isEmpty })
     try keys.field("extra_configs", &extraConfigs)
@@ -140,7 +140,7 @@ extension DemoConfiguration.Students: SettingsSection {
 }
 
 extension DemoConfiguration.Report: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("pictures", &pictures, .whole(0...100))
     try keys.field("profile_steps", &profileSteps, .whole(0...100))
   }

@@ -1,4 +1,5 @@
 import Baron
+import Detection
 import Settings
 
 /// Everything that decides what a run does, apart from the device it runs on.
@@ -7,7 +8,7 @@ import Settings
 /// of spec training 4.1). In YAML every key is the property's name in lower_snake_case.
 public struct RunConfiguration: Sendable, Equatable {
   /// The detector.
-  public var model = Model()
+  public var model = DetectorConfiguration()
   /// The image and text model that teaches.
   public var clip = CLIP()
   /// Images, annotations and how they are prepared.
@@ -44,7 +45,7 @@ public struct RunConfiguration: Sendable, Equatable {
 }
 
 extension RunConfiguration: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.section("model", &model)
     try keys.section("clip", &clip)
     try keys.section("data", &data)
@@ -101,7 +102,7 @@ extension RunConfiguration: ConfigurationRoot {
 }
 
 extension RunConfiguration.CLIP: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("folder", &folder)
     try keys.field("templates", &templates, .templates)
     try keys.path("class_embeddings", &classEmbeddings)

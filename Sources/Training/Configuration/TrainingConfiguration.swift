@@ -123,7 +123,7 @@ extension RunConfiguration {
 }
 
 extension RunConfiguration.Optimizer: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("kind", &kind)
     try keys.field("rate", &rate, .positive)
     try keys.field("reference_batch", &referenceBatch, .atLeast(0))
@@ -140,14 +140,14 @@ extension RunConfiguration.Optimizer: SettingsSection {
 }
 
 extension RunConfiguration.GradientLimit: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("kind", &kind)
     try keys.field("limit", &limit, .positive)
   }
 }
 
 extension RunConfiguration.Training: SettingsSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("detection_batch", &detectionBatch, .whole(1...4096))
     try keys.field("alignment_batch", &alignmentBatch, .whole(0...4096))
