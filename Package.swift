@@ -40,7 +40,8 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["Formats", "OpenCL", "KernelLibrary"]),
     .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.
-    .target(name: "CLIP", dependencies: ["Formats", "Checkpoints", "Tensors", "Layers"]),
+    .target(
+      name: "CLIP", dependencies: ["Formats", "Settings", "Checkpoints", "Tensors", "Layers"]),
     .target(
       name: "Detection", dependencies: ["Formats", "Settings", "Masks", "Tensors", "Layers"]),
     // Rows 7 to 9: the method, its training, what people see.

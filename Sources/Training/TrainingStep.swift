@@ -59,7 +59,7 @@ public final class TrainingStep {
     try teacher.queue.wait(for: student.queue)
     try update.begin()
     let random = StepRandom(seed: seed, iteration: batch.iteration)
-    let forward = try start(batch)
+    let forward = try start(batch, random: random)
     var losses = try model.detector.detectionLosses(
       forward.detection, vocabulary: vocabulary, textEncoder: model.regionEncoder)
     var counts: [String: Int] = [:]
@@ -92,13 +92,13 @@ public final class TrainingStep {
 
   /// Sends the maps and proposals of all images to the device before the host reads any of them:
   /// it has work while the host samples.
-  private func start(_ batch: LoadedBatch) throws -> Forward {
+  private func start(_ batch: LoadedBatch, random: StepRandom) throws -> Forward {
     let detector = model.detector
     var forward = Forward(
       detection: try detector.startDetection(
         try student.phase("data") {
           try preparation.detectionBatch(batch.streams[.detection] ?? [], on: student)
-        }, classes: vocabulary.count, seed: seed, iteration: batch.iteration))
+        }, classes: vocabulary.count, random: random))
     for stream in ImageStream.allCases {
       let methods = methods.filter { $0.stream == stream }
       guard !methods.isEmpty, let samples = batch.streams[stream] else { continue }

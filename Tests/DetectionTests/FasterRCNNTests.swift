@@ -94,7 +94,8 @@ struct FasterRCNNTests {
       let vocabulary = try vocabulary(on: stream)
       func losses(_ iteration: Int) throws -> [String: Tensor] {
         try detector.detectionLosses(
-          try detector.startDetection(batch, classes: 4, seed: 11, iteration: iteration),
+          try detector.startDetection(
+            batch, classes: 4, random: StepRandom(seed: 11, iteration: iteration)),
           vocabulary: vocabulary, textEncoder: MeanEncoder())
       }
       var history: [Float] = []
@@ -168,7 +169,8 @@ struct FasterRCNNTests {
       for _ in 0..<12 {
         let loss = try #require(
           try detector.detectionLosses(
-            try detector.startDetection(batch, classes: 4, seed: 11, iteration: 0),
+            try detector.startDetection(
+              batch, classes: 4, random: StepRandom(seed: 11, iteration: 0)),
             vocabulary: try vocabulary(on: stream), textEncoder: MeanEncoder())["loss_mask"])
         history.append(try loss.floats()[0])
         try loss.backward()

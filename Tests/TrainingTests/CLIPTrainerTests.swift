@@ -171,7 +171,7 @@ struct CLIPTrainerTests {
       let tokens = try Tokenizer.writeVocabulary(of: ["a disk and a star"], to: folder)
       let model = try ContrastiveModel(
         ParameterStore(stream: stream, seed: 3),
-        configuration: world.configuration.sizes(vocabulary: tokens))
+        configuration: world.configuration.model.configuration(vocabulary: tokens))
       try model.write(to: folder)
       let weights = try CLIPWeights(folder: folder)
       #expect(weights.configuration == model.configuration)
@@ -197,7 +197,7 @@ struct CLIPTrainerTests {
     try TestDevice.withStream { stream in
       let model = try ContrastiveModel(
         ParameterStore(stream: stream, seed: 3),
-        configuration: world.configuration.sizes(vocabulary: 20))
+        configuration: world.configuration.model.configuration(vocabulary: 20))
       let crops = try Tensor(
         randomFloats(4 * 16 * 16 * 3, seed: 1), shape: [4, 16, 16, 3], on: stream)
       let ids: [[Int32]] = [[18, 3, 19, 0], [18, 4, 5, 19], [18, 3, 3, 19], [18, 6, 7, 19]]

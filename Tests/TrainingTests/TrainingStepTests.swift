@@ -40,7 +40,7 @@ struct TrainingStepTests {
       try step.model.detector.startDetection(
         try world.configuration.preparation.detectionBatch(
           try #require(batch.streams[.detection]), on: step.student),
-        classes: names.count, seed: 0, iteration: 0),
+        classes: names.count, random: StepRandom(seed: 0, iteration: 0)),
       vocabulary: try step.model.vocabulary(
         names, isBase: names.map { TrainingWorld.base.contains($0) }),
       textEncoder: step.model.regionEncoder)

@@ -100,7 +100,7 @@ public final class CLIPTrainer {
       activationType: try configuration.training.precision.activationType(on: context))
     model = try ContrastiveModel(
       ParameterStore(stream: stream, seed: UInt64(configuration.training.seed)),
-      configuration: configuration.sizes(vocabulary: tokens))
+      configuration: configuration.model.configuration(vocabulary: tokens))
     update = try ParameterUpdate(model.store, configuration.optimizer)
     schedule = Schedule(
       configuration.optimizer, iterations: configuration.training.iterations)

@@ -1,4 +1,5 @@
 import Detection
+import Formats
 import Layers
 import Tensors
 import Training
@@ -68,7 +69,8 @@ extension BenchCase {
       return {
         try update.begin()
         let losses = try detector.detectionLosses(
-          try detector.startDetection(batch, classes: classes, seed: 0, iteration: 0),
+          try detector.startDetection(
+            batch, classes: classes, random: StepRandom(seed: 0, iteration: 0)),
           vocabulary: vocabulary, textEncoder: WordSum()
         ).sorted { $0.key < $1.key }.map(\.value)
         try update.differentiate(losses.dropFirst().reduce(losses[0]) { try $0.adding($1) })

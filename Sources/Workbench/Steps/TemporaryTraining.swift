@@ -1,3 +1,4 @@
+import CLIP
 import Formats
 import Foundation
 import KernelLibrary
@@ -63,7 +64,7 @@ package enum TemporaryTraining {
   /// - Returns: The training.
   /// - Throws: What drawing and writing throw.
   package func drawn(
-    _ inputs: DrawnInputs, teacher: CLIPTrainingConfiguration.Model
+    _ inputs: DrawnInputs, teacher: ContrastiveSizes
   ) throws -> TemporaryTraining {
     switch self {
     case .detector(let configuration):

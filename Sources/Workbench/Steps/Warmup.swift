@@ -1,3 +1,4 @@
+import CLIP
 import Foundation
 import KernelLibrary
 import OpenCL
@@ -50,7 +51,7 @@ package final class Warmup {
   /// - Returns: How many programs there were.
   /// - Throws: What training throws.
   package func run(
-    _ configuration: RunConfiguration, teacher: CLIPTrainingConfiguration.Model
+    _ configuration: RunConfiguration, teacher: ContrastiveSizes
   ) throws -> Counts {
     var configuration = try inputs.replace(in: configuration, teacher: teacher)
     advance()
