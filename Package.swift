@@ -82,6 +82,7 @@ let package = Package(
       dependencies: ["Formats", "OpenCL", "KernelLibrary", "Tensors"],
       path: "Tests/TestSupport"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "MasksTests", dependencies: ["Masks", "Formats"]),
