@@ -5,7 +5,7 @@ import Tensors
 
 /// A way to align the student with a teacher: which images it looks at, the losses that it makes of
 /// them, and what it remembers from step to step.
-public protocol AlignmentMethod: AnyObject {
+package protocol AlignmentMethod: AnyObject {
   /// The stream whose images it aligns.
   var stream: ImageStream { get }
 
@@ -18,7 +18,7 @@ public protocol AlignmentMethod: AnyObject {
   /// Computes the losses of one step.
   ///
   /// - Parameters:
-  ///   - batch: The images of ``stream``.
+  ///   - batch: The images of ``stream``; the teacher's must be ready on its own stream.
   ///   - proposed: What the student made of the images, in training.
   ///   - detector: The student.
   ///   - random: The step's random choices.
@@ -30,31 +30,22 @@ public protocol AlignmentMethod: AnyObject {
 }
 
 /// The images of a stream in one step, with what a method may want to know of them.
-public struct AlignmentBatch {
+package struct AlignmentBatch {
   /// `[B, H, W, 3]` as the detector sees them, on the student's stream.
-  public var images: Tensor
+  package var images: Tensor
   /// `[B, H, W, 3]` normalised for CLIP, on the teacher's stream; nil unless a method's teacher
   /// looks at them.
-  public var teacherImages: Tensor?
+  package var teacherImages: Tensor?
   /// Each image's own size.
-  public var frames: [ImageFrame]
+  package var frames: [ImageFrame]
   /// Whether each image is flipped from left to right.
-  public var isFlipped: [Bool]
+  package var isFlipped: [Bool]
   /// Boxes of base classes per image, in pixels of the resized image.
-  public var groundTruth: [[Box]]
+  package var groundTruth: [[Box]]
   /// Each image's captions; none but in the stream of captions.
-  public var captions: [[String]]
+  package var captions: [[String]]
 
-  /// Puts a batch together.
-  ///
-  /// - Parameters:
-  ///   - images: As the detector sees them, on the student's stream.
-  ///   - teacherImages: Normalised for CLIP, on the teacher's stream, or nil.
-  ///   - frames: Each image's own size.
-  ///   - isFlipped: Whether each image is flipped.
-  ///   - groundTruth: Boxes of base classes per image.
-  ///   - captions: Each image's captions.
-  public init(
+  package init(
     images: Tensor, teacherImages: Tensor?, frames: [ImageFrame], isFlipped: [Bool],
     groundTruth: [[Box]], captions: [[String]]
   ) {
@@ -75,17 +66,17 @@ public struct AlignmentBatch {
 }
 
 /// What a method makes of a step.
-public struct AlignmentResult {
+package struct AlignmentResult {
   /// Weighted scalars by the names of the log.
-  public var losses: [String: Tensor]
+  package var losses: [String: Tensor]
   /// Numbers worth logging.
-  public var counts: [String: Int]
+  package var counts: [String: Int]
 }
 
 /// What a method remembers from step to step.
-public struct AlignmentState {
+package struct AlignmentState {
   /// Embeddings of earlier steps, in the order of a checkpoint's file.
-  public var queues: [EmbeddingQueue]
+  package var queues: [EmbeddingQueue]
   /// Proposals of earlier epochs; nil where none are kept.
-  public var cache: BoxCache?
+  package var cache: BoxCache?
 }

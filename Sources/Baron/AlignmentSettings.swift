@@ -4,7 +4,7 @@ import Loading
 import Settings
 
 /// The settings of a method: a section of the configuration that also knows how to build it.
-public protocol AlignmentSettings: Sendable, Equatable {
+package protocol AlignmentSettings: Sendable, Equatable {
   /// Whether the method is switched on.
   var isEnabled: Bool { get }
 
@@ -37,27 +37,21 @@ public protocol AlignmentSettings: Sendable, Equatable {
 }
 
 /// What methods are made of; parts with weights are built when a method first asks for them.
-public final class AlignmentParts {
+package final class AlignmentParts {
   /// Words per region K.
-  public let words: Int
+  package let words: Int
   /// The text encoder, on the student's stream.
-  public let text: TextEncoder
+  package let text: TextEncoder
   /// The text encoder's tokenizer.
-  public let tokenizer: Tokenizer
+  package let tokenizer: Tokenizer
   private let scope: ParameterScope
   private let makeTeacher: () throws -> ImageEncoder
   private var teacher: ImageEncoder?
   private var positions: [String: PositionEmbedding] = [:]
 
-  /// Collects the parts.
-  ///
-  /// - Parameters:
-  ///   - scope: Where the methods' own parameters are named.
-  ///   - words: Words per region K.
-  ///   - text: The text encoder, on the student's stream.
-  ///   - tokenizer: Its tokenizer.
-  ///   - teacher: Builds the image encoder, on the teacher's stream.
-  public init(
+  /// Collects the parts: `scope` is where the methods' own parameters are named, `teacher` builds the
+  /// image encoder.
+  package init(
     _ scope: ParameterScope, words: Int, text: TextEncoder, tokenizer: Tokenizer,
     teacher: @escaping () throws -> ImageEncoder
   ) {
@@ -68,22 +62,16 @@ public final class AlignmentParts {
     makeTeacher = teacher
   }
 
-  /// The image encoder, on the teacher's stream.
-  ///
-  /// - Returns: The same one for every method.
-  /// - Throws: `CheckpointError` when the CLIP folder does not fit; `OpenCLError`.
-  public func imageEncoder() throws -> ImageEncoder {
+  /// The image encoder on the teacher's stream, the same for every method.
+  package func imageEncoder() throws -> ImageEncoder {
     let encoder = try teacher ?? makeTeacher()
     teacher = encoder
     return encoder
   }
 
-  /// The position embedding at a place.
-  ///
-  /// - Parameter place: The scope of `positional_embed`.
-  /// - Returns: The same one for every method that names the place.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func position(_ place: String) throws -> PositionEmbedding {
+  /// The position embedding whose parameters are named at a place, the same for every method that
+  /// names it.
+  package func position(_ place: String) throws -> PositionEmbedding {
     let embedding =
       try positions[place]
       ?? PositionEmbedding(
@@ -94,18 +82,13 @@ public final class AlignmentParts {
 }
 
 /// Rows of the queues of a loss, the student's and the teacher's.
-public struct QueueLengths: Sendable, Equatable {
+package struct QueueLengths: Sendable, Equatable {
   /// Rows of the queue of the student's embeddings.
-  public var student: Int
+  package var student: Int
   /// Rows of the queue of the teacher's embeddings.
-  public var teacher: Int
+  package var teacher: Int
 
-  /// Creates lengths.
-  ///
-  /// - Parameters:
-  ///   - student: Rows of the queue of the student's embeddings.
-  ///   - teacher: Rows of the queue of the teacher's embeddings.
-  public init(student: Int, teacher: Int) {
+  package init(student: Int, teacher: Int) {
     self.student = student
     self.teacher = teacher
   }
@@ -113,9 +96,7 @@ public struct QueueLengths: Sendable, Equatable {
 
 extension QueueLengths: ExpressibleByIntegerLiteral {
   /// Two queues of one length.
-  ///
-  /// - Parameter length: Rows of each.
-  public init(integerLiteral length: Int) {
+  package init(integerLiteral length: Int) {
     self.init(student: length, teacher: length)
   }
 }

@@ -2,26 +2,21 @@ import Tensors
 
 /// Aligns the student's embeddings of sequences and occurrences with the teacher's
 /// (spec method 1.9 to 1.11).
-public struct BagAlignment {
+package struct BagAlignment {
   /// The two losses, already weighted; scalars.
-  public struct Losses {
+  package struct Losses {
     /// Sequences against the crops of their bags.
-    public let bag: Tensor
+    package let bag: Tensor
     /// Occurrences against the patches under them.
-    public let individual: Tensor
+    package let individual: Tensor
   }
 
   /// Sequences against the crops of their bags.
-  public var bags: ContrastiveAlignment
+  package var bags: ContrastiveAlignment
   /// Occurrences against the patches under them: the individual loss.
-  public var individuals: ContrastiveAlignment
+  package var individuals: ContrastiveAlignment
 
-  /// Puts the losses together.
-  ///
-  /// - Parameters:
-  ///   - bags: Sequences against the crops of their bags.
-  ///   - individuals: Occurrences against the patches under them.
-  public init(bags: ContrastiveAlignment, individuals: ContrastiveAlignment) {
+  package init(bags: ContrastiveAlignment, individuals: ContrastiveAlignment) {
     self.bags = bags
     self.individuals = individuals
   }
@@ -37,24 +32,17 @@ public struct BagAlignment {
   }
 
   /// Ids that decide what is left out of a query's negatives.
-  public struct Keys: Sendable {
+  package struct Keys: Sendable {
     /// Per sequence, its bag.
-    public var bags: [Int32]
+    package var bags: [Int32]
     /// Per sequence, its image's id.
-    public var sequenceImages: [Int32]
+    package var sequenceImages: [Int32]
     /// Per occurrence, its region.
-    public var regions: [Int32]
+    package var regions: [Int32]
     /// Per occurrence, its image's id.
-    public var occurrenceImages: [Int32]
+    package var occurrenceImages: [Int32]
 
-    /// Creates keys.
-    ///
-    /// - Parameters:
-    ///   - bags: Per sequence, its bag.
-    ///   - sequenceImages: Per sequence, its image's id.
-    ///   - regions: Per occurrence, its region.
-    ///   - occurrenceImages: Per occurrence, its image's id.
-    public init(
+    package init(
       bags: [Int32], sequenceImages: [Int32], regions: [Int32], occurrenceImages: [Int32]
     ) {
       self.bags = bags
@@ -63,12 +51,8 @@ public struct BagAlignment {
       self.occurrenceImages = occurrenceImages
     }
 
-    /// The keys of sampled bags.
-    ///
-    /// - Parameters:
-    ///   - bags: The bags.
-    ///   - imageIDs: The id of each image of the batch.
-    public init(_ bags: BagBatch, imageIDs: [Int32]) {
+    /// The keys of sampled bags, from the id of each image of the batch.
+    package init(_ bags: BagBatch, imageIDs: [Int32]) {
       let images = bags.imageOfSequence.map { imageIDs[$0] }
       self.init(
         bags: bags.bagOfSequence, sequenceImages: images, regions: bags.regionKeys,
@@ -84,7 +68,7 @@ public struct BagAlignment {
   ///   - keys: What is left out of the negatives.
   /// - Returns: The weighted losses.
   /// - Throws: `OpenCLError` when the device fails.
-  public mutating func losses(
+  package mutating func losses(
     student: (sequences: Tensor, occurrences: Tensor),
     teacher: (sequences: Tensor, occurrences: Tensor), keys: Keys
   ) throws -> Losses {

@@ -6,47 +6,33 @@ import Tensors
 
 /// The method: aligns the student's bags of regions with the teacher's view of them
 /// (spec method 1.23).
-public final class BagDistillation: AlignmentMethod {
+package final class BagDistillation: AlignmentMethod {
   /// How it samples and weighs.
-  public let settings: BagSettings
+  package let settings: BagSettings
   private var choice: ProposalChoice
   private var alignment: CropAlignment
 
-  /// Creates the method.
-  ///
-  /// - Parameters:
-  ///   - settings: How it samples and weighs.
-  ///   - parts: What methods are made of.
-  /// - Throws: `CheckpointError` when the CLIP folder does not fit; `OpenCLError`.
-  public init(_ settings: BagSettings, _ parts: AlignmentParts) throws {
+  package init(_ settings: BagSettings, _ parts: AlignmentParts) throws {
     self.settings = settings
     choice = ProposalChoice(settings.filter, settings.cache, name: "cache")
     alignment = try CropAlignment(BagAlignment(settings), parts)
   }
 
-  /// Images that are aligned with what CLIP sees in them.
-  public var stream: ImageStream { settings.stream }
+  package var stream: ImageStream { settings.stream }
 
   /// The teacher looks at crops.
-  public var showsTeacherImages: Bool { true }
+  package var showsTeacherImages: Bool { true }
 
-  /// Queues and box cache.
-  public var state: AlignmentState {
+  package var state: AlignmentState {
     get { AlignmentState(queues: alignment.losses.queues, cache: choice.cache) }
     set { (alignment.losses.queues, choice.cache) = (newValue.queues, newValue.cache) }
   }
 
   /// Computes `loss_bag` and the individual loss, `loss_single`.
   ///
-  /// - Parameters:
-  ///   - batch: The images; the teacher's must be ready on its own stream.
-  ///   - proposed: What the student made of the images, in training.
-  ///   - detector: The student.
-  ///   - random: The step's random choices.
-  /// - Returns: The losses with the numbers of proposals, bags, sequences, occurrences, crops,
-  ///   queue rows and cached images.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func losses(
+  /// Counts proposals, bags, sequences, occurrences, crops,
+  /// queue rows and cached images.
+  package func losses(
     _ batch: AlignmentBatch, _ proposed: ProposedImages, detector: FasterRCNN, random: StepRandom
   ) throws -> AlignmentResult {
     let chosen = choice(batch, try proposed.proposals.read())
@@ -76,7 +62,7 @@ extension BagAlignment {
   /// Creates the losses of bags with empty queues.
   ///
   /// - Parameter settings: Weights, temperatures and lengths of queues.
-  public init(_ settings: BagSettings) {
+  package init(_ settings: BagSettings) {
     self.init(
       bags: ContrastiveAlignment(
         // Individuals alone: the loss of bags has no weight (spec method 1.20, 3).

@@ -6,9 +6,9 @@ import Settings
 /// section `alignment` of a configuration.
 ///
 /// The defaults are those of OV-COCO with a feature pyramid.
-public struct BagSettings: Sendable, Equatable {
+package struct BagSettings: Sendable, Equatable {
   /// What is aligned.
-  public enum Kind: String, Sendable, CaseIterable {
+  package enum Kind: String, Sendable, CaseIterable {
     /// Bags, and each occurrence beside.
     case bags
     /// Each occurrence alone: the individual loss without the loss of bags.
@@ -18,34 +18,34 @@ public struct BagSettings: Sendable, Equatable {
   }
 
   /// What is aligned.
-  public var kind = Kind.bags
+  package var kind = Kind.bags
   /// Weight of the loss of bags.
-  public var bagWeight: Float = 1
+  package var bagWeight: Float = 1
   /// What cosines of bags are multiplied by.
-  public var bagTemperature: Float = 30
+  package var bagTemperature: Float = 30
   /// Weight of the individual loss.
-  public var regionWeight: Float = 0.1
+  package var regionWeight: Float = 0.1
   /// What cosines of the individual loss are multiplied by.
-  public var regionTemperature: Float = 50
+  package var regionTemperature: Float = 50
   /// Rows of the queues of bags.
-  public var bagQueueLength: QueueLengths = 1024
+  package var bagQueueLength: QueueLengths = 1024
   /// Rows of the queues of the individual loss.
-  public var regionQueueLength: QueueLengths = 1024
+  package var regionQueueLength: QueueLengths = 1024
   /// Which proposals bags are sampled around.
-  public var filter = ProposalFilter()
+  package var filter = ProposalFilter()
   /// How bags are sampled.
-  public var sampling = NeighbourhoodSampling()
+  package var sampling = NeighbourhoodSampling()
   /// Most occurrences of an image over all its sequences, a cap of memory; 0 for none.
   ///
   /// An image in the published setting has 200 to 400 (spec training 4.7).
-  public var occurrenceLimit = 0
+  package var occurrenceLimit = 0
   /// Whether the teacher sees only the patches that a bag's regions cover.
-  public var cropMask = false
+  package var cropMask = false
   /// Proposals remembered over the epochs.
-  public var cache = BoxCacheSettings()
+  package var cache = BoxCacheSettings()
 
   /// Creates the published alignment.
-  public init() {}
+  package init() {}
 
   /// Regions of the largest bag: a proposal and its eight neighbours (spec method 1.4).
   static let largestBag = 9
@@ -71,30 +71,20 @@ extension BagSettings: SettingsSection {
 }
 
 extension BagSettings: AlignmentSettings {
-  /// Whether anything is aligned.
-  public var isEnabled: Bool { kind != .none }
+  package var isEnabled: Bool { kind != .none }
 
-  /// The kind.
-  public var switchedOn: (by: String, orGive: String) {
+  package var switchedOn: (by: String, orGive: String) {
     ("alignment.kind is \(kind.rawValue)", " or kind none")
   }
 
   /// Images that are aligned with what CLIP sees in them.
-  public var stream: ImageStream { .alignment }
+  package var stream: ImageStream { .alignment }
 
   /// The most positions that a sequence can take; individual regions are sampled in bags too.
-  ///
-  /// - Parameter words: Words per region K.
-  /// - Returns: Nine regions of all words, start and end.
-  public func longestSentence(words: Int) -> Int { Self.largestBag * words + 2 }
+  package func longestSentence(words: Int) -> Int { Self.largestBag * words + 2 }
 
   /// A bag whose words do not fit into the text encoder.
-  ///
-  /// - Parameters:
-  ///   - words: Words per region K.
-  ///   - contextLength: Positions that the text encoder takes.
-  /// - Returns: The key of the words with the reason.
-  public func conflicts(words: Int, contextLength: Int) -> [(key: String, reason: String)] {
+  package func conflicts(words: Int, contextLength: Int) -> [(key: String, reason: String)] {
     let length = longestSentence(words: words)
     guard kind == .bags, length > contextLength else { return [] }
     return [
@@ -107,12 +97,7 @@ extension BagSettings: AlignmentSettings {
     ]
   }
 
-  /// Builds the method.
-  ///
-  /// - Parameter parts: What methods are made of.
-  /// - Returns: The distillation of bags.
-  /// - Throws: `CheckpointError` when the CLIP folder does not fit; `OpenCLError`.
-  public func method(_ parts: AlignmentParts) throws -> any AlignmentMethod {
+  package func method(_ parts: AlignmentParts) throws -> any AlignmentMethod {
     try BagDistillation(self, parts)
   }
 }

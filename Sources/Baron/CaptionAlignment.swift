@@ -23,7 +23,7 @@ public struct CaptionAlignment {
   /// Creates the loss with empty queues.
   ///
   /// - Parameter settings: Weight, temperature and lengths of queues.
-  public init(_ settings: CaptionSettings) {
+  package init(_ settings: CaptionSettings) {
     weight = settings.weight
     temperature = settings.temperature
     sentenceQueue = EmbeddingQueue("caption_sentences", capacity: settings.sentenceQueueLength)

@@ -4,26 +4,26 @@ import Settings
 
 /// How the regions of an image are aligned with its captions (spec method 1.12, training 4.1): the
 /// section `captions` of a configuration.
-public struct CaptionSettings: Sendable, Equatable {
+package struct CaptionSettings: Sendable, Equatable {
   /// Whether they are.
-  public var enabled = false
+  package var enabled = false
   /// Weight of the loss.
-  public var weight: Float = 10
+  package var weight: Float = 10
   /// What cosines are multiplied by.
-  public var temperature: Float = 30
+  package var temperature: Float = 30
   /// Which proposals are described together.
-  public var filter = ProposalFilter(topCount: 128, overlap: 0.2, usesInclusiveImageBox: false)
+  package var filter = ProposalFilter(topCount: 128, overlap: 0.2, usesInclusiveImageBox: false)
   /// Most proposals of an image; the whole image is one region more.
-  public var regionLimit = 10
+  package var regionLimit = 10
   /// Most orders of an image's regions.
-  public var permutationLimit = 4
+  package var permutationLimit = 4
   /// Rows of the queue of the student's sentences.
-  public var sentenceQueueLength = 1024
+  package var sentenceQueueLength = 1024
   /// Rows of the queue of captions.
-  public var captionQueueLength = 1024
+  package var captionQueueLength = 1024
 
   /// Creates the published caption supervision, switched off.
-  public init() {}
+  package init() {}
 }
 
 extension CaptionSettings: SettingsSection {
@@ -41,28 +41,18 @@ extension CaptionSettings: SettingsSection {
 }
 
 extension CaptionSettings: AlignmentSettings {
-  /// Whether they are aligned.
-  public var isEnabled: Bool { enabled }
+  package var isEnabled: Bool { enabled }
 
-  /// The switch.
-  public var switchedOn: (by: String, orGive: String) { ("captions.enabled is true", "") }
+  package var switchedOn: (by: String, orGive: String) { ("captions.enabled is true", "") }
 
   /// Images that are aligned with their captions.
-  public var stream: ImageStream { .captions }
+  package var stream: ImageStream { .captions }
 
   /// The most positions that a sentence can take.
-  ///
-  /// - Parameter words: Words per region K.
-  /// - Returns: All words of the proposals and the whole image, start and end.
-  public func longestSentence(words: Int) -> Int { (regionLimit + 1) * words + 2 }
+  package func longestSentence(words: Int) -> Int { (regionLimit + 1) * words + 2 }
 
   /// Sentences that do not fit into the text encoder.
-  ///
-  /// - Parameters:
-  ///   - words: Words per region K.
-  ///   - contextLength: Positions that the text encoder takes.
-  /// - Returns: The key of the regions with the reason.
-  public func conflicts(words: Int, contextLength: Int) -> [(key: String, reason: String)] {
+  package func conflicts(words: Int, contextLength: Int) -> [(key: String, reason: String)] {
     let length = longestSentence(words: words)
     guard length > contextLength else { return [] }
     return [
@@ -75,12 +65,7 @@ extension CaptionSettings: AlignmentSettings {
     ]
   }
 
-  /// Builds the method.
-  ///
-  /// - Parameter parts: What methods are made of.
-  /// - Returns: The supervision by captions.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func method(_ parts: AlignmentParts) throws -> any AlignmentMethod {
+  package func method(_ parts: AlignmentParts) throws -> any AlignmentMethod {
     try CaptionSupervision(self, parts)
   }
 }

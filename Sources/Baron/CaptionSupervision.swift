@@ -7,11 +7,11 @@ import Tensors
 
 /// The method with captions as teacher: what the words of an image's regions say together is
 /// compared with the image's captions (spec method 1.12).
-public final class CaptionSupervision: AlignmentMethod {
+package final class CaptionSupervision: AlignmentMethod {
   /// How it samples.
-  public let settings: CaptionSettings
+  package let settings: CaptionSettings
   /// Loss and queues; part of a checkpoint.
-  public var alignment: CaptionAlignment
+  package var alignment: CaptionAlignment
   private let position: PositionEmbedding
   private let text: TextEncoder
   private let tokenizer: Tokenizer
@@ -19,13 +19,7 @@ public final class CaptionSupervision: AlignmentMethod {
   /// Where the parameters of the position embedding are named.
   private static let place = "baron_caption"
 
-  /// Creates the method.
-  ///
-  /// - Parameters:
-  ///   - settings: How it samples and weighs.
-  ///   - parts: What methods are made of.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ settings: CaptionSettings, _ parts: AlignmentParts) throws {
+  package init(_ settings: CaptionSettings, _ parts: AlignmentParts) throws {
     self.settings = settings
     text = parts.text
     tokenizer = parts.tokenizer
@@ -33,28 +27,20 @@ public final class CaptionSupervision: AlignmentMethod {
     position = try parts.position(Self.place)
   }
 
-  /// Images that are aligned with their captions.
-  public var stream: ImageStream { settings.stream }
+  package var stream: ImageStream { settings.stream }
 
   /// The teacher reads.
-  public var showsTeacherImages: Bool { false }
+  package var showsTeacherImages: Bool { false }
 
-  /// The two queues.
-  public var state: AlignmentState {
+  package var state: AlignmentState {
     get { AlignmentState(queues: alignment.queues) }
     set { alignment.queues = newValue.queues }
   }
 
   /// Computes `loss_caption`.
   ///
-  /// - Parameters:
-  ///   - batch: The images, each with at least one caption.
-  ///   - proposed: What the student made of the images, in training.
-  ///   - detector: The student.
-  ///   - random: The step's random choices.
-  /// - Returns: The loss with the numbers of regions, sentences, captions and queue rows.
-  /// - Throws: `OpenCLError` when the device fails; `TokenizerError`.
-  public func losses(
+  /// Counts regions, sentences, captions and queue rows.
+  package func losses(
     _ batch: AlignmentBatch, _ proposed: ProposedImages, detector: FasterRCNN, random: StepRandom
   ) throws -> AlignmentResult {
     precondition(batch.captions.allSatisfy { !$0.isEmpty }, "an image without captions")

@@ -2,24 +2,19 @@ import Tensors
 
 /// One loss that pulls each of the student's embeddings to its teacher's: InfoNCE both ways against
 /// the batch and queues of earlier steps (spec method 1.9 to 1.11).
-public struct ContrastiveAlignment {
+package struct ContrastiveAlignment {
   /// Weight of the loss.
-  public let weight: Float
+  package let weight: Float
   /// What cosines are multiplied by.
-  public let temperature: Float
+  package let temperature: Float
   /// The student's embeddings of earlier steps.
-  public var student: EmbeddingQueue
+  package var student: EmbeddingQueue
   /// The teacher's embeddings of earlier steps.
-  public var teacher: EmbeddingQueue
+  package var teacher: EmbeddingQueue
 
-  /// Creates the loss with empty queues.
-  ///
-  /// - Parameters:
-  ///   - weight: Weight of the loss.
-  ///   - temperature: What cosines are multiplied by.
-  ///   - queues: What a checkpoint calls the queues: `student_` and `teacher_` with this behind.
-  ///   - lengths: Rows of the queues.
-  public init(weight: Float, temperature: Float, queues: String, lengths: QueueLengths) {
+  /// Creates the loss with empty queues, which a checkpoint calls `student_` and `teacher_` with
+  /// `queues` behind.
+  package init(weight: Float, temperature: Float, queues: String, lengths: QueueLengths) {
     self.weight = weight
     self.temperature = temperature
     student = EmbeddingQueue("student_\(queues)", capacity: lengths.student)
@@ -35,7 +30,7 @@ public struct ContrastiveAlignment {
   ///   - images: Per row, its image's id; rows of an image in a queue are no negatives.
   /// - Returns: The weighted loss, a scalar.
   /// - Throws: `OpenCLError` when the device fails.
-  public mutating func loss(
+  package mutating func loss(
     student rows: Tensor, teacher keys: Tensor, groups: [Int32], images: [Int32]
   ) throws -> Tensor {
     func oneWay(_ queries: Tensor, _ keys: Tensor, _ queue: EmbeddingQueue) throws -> Tensor {

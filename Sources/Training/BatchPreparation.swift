@@ -89,7 +89,7 @@ public struct BatchPreparation: Sendable {
   ///   - teacher: Where the image encoder runs; nil when no teacher looks at these images.
   /// - Returns: The batch, the teacher's pixels renormalised for CLIP.
   /// - Throws: `OpenCLError` when memory runs out.
-  public func alignmentBatch(
+  package func alignmentBatch(
     _ samples: [LoadedSample], student: ComputeStream, teacher: ComputeStream?
   ) throws -> AlignmentBatch {
     // The pixels go to both queues, so that the teacher need not wait for the student.

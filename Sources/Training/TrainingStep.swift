@@ -15,7 +15,7 @@ public final class TrainingStep {
   /// The detector with its text encoder.
   public let model: OpenVocabularyModel
   /// The ways in which the detector is aligned with teachers, in the order of their losses.
-  public let methods: [any AlignmentMethod]
+  package let methods: [any AlignmentMethod]
   /// How the parameters follow their gradients; its moments are part of a checkpoint.
   public let update: ParameterUpdate
   private let preparation: BatchPreparation
@@ -32,7 +32,7 @@ public final class TrainingStep {
   ///   - preparation: How images reach the device.
   ///   - update: How the model's parameters follow their gradients.
   ///   - seed: The run's seed.
-  public init(
+  package init(
     model: OpenVocabularyModel, methods: [any AlignmentMethod], teacher: ComputeStream,
     vocabulary: ClassVocabulary, preparation: BatchPreparation, update: ParameterUpdate,
     seed: UInt64

@@ -14,11 +14,11 @@ public struct RunConfiguration: Sendable, Equatable {
   /// Images, annotations and how they are prepared.
   public var data = Data()
   /// How bags of regions are aligned with the teacher.
-  public var alignment = BagSettings()
+  package var alignment = BagSettings()
   /// How regions are aligned one by one with their crops.
-  public var regionCrops = RegionCropSettings()
+  package var regionCrops = RegionCropSettings()
   /// How regions are aligned with captions.
-  public var captions = CaptionSettings()
+  package var captions = CaptionSettings()
   /// How weights are changed.
   public var optimizer = Optimizer()
   /// How long the run is and what it writes.
@@ -62,7 +62,7 @@ extension RunConfiguration {
   private var allMethods: [any AlignmentSettings] { [alignment, regionCrops, captions] }
 
   /// The sections of the methods that are switched on.
-  public var methods: [any AlignmentSettings] { allMethods.filter(\.isEnabled) }
+  package var methods: [any AlignmentSettings] { allMethods.filter(\.isEnabled) }
 }
 
 extension RunConfiguration: ConfigurationRoot {
