@@ -179,11 +179,13 @@ public final class Loader: Sendable {
   ///   - worldSize: The number of processes.
   ///   - threads: The number of background threads.
   ///   - prefetch: The most batches that are ready or in work at a time.
-  ///   - warn: Takes one line for each image that cannot be used; called from any thread.
+  ///   - leavingOut: File names of images that are known to be unusable, by stream.
+  ///   - warn: Takes one line for each other image that cannot be used; called from any thread.
   /// - Throws: ``StreamError`` when a stream has no image.
   public init(
     streams: [LoaderStream], seed: UInt64, startingAt iteration: Int = 0, rank: Int = 0,
     worldSize: Int = 1, threads: Int = 2, prefetch: Int = 4,
+    leavingOut: [String: [String]] = [:],
     warn: @escaping @Sendable (String) -> Void
   ) throws {
     precondition(threads > 0 && prefetch > 0, "a loader needs a thread and room for a batch")
@@ -197,7 +199,7 @@ public final class Loader: Sendable {
       }, seed: seed, rank: rank, worldSize: worldSize)
     core = LoaderCore(
       streams: streams, sampler: sampler, seed: seed, first: iteration, rank: rank,
-      prefetch: prefetch, warn: warn)
+      prefetch: prefetch, leavingOut: leavingOut, warn: warn)
     core.start(threads: threads)
   }
 
@@ -208,6 +210,15 @@ public final class Loader: Sendable {
   /// - Returns: The batch.
   /// - Throws: ``StreamError`` when no image of a stream can be used, or after ``stop()``.
   public func next() throws -> LoadedBatch { try core.next() }
+
+  /// The images that iterations before one found to be unusable; with them and the seed another
+  /// loader gives the same batches from there on.
+  ///
+  /// - Parameter iteration: The next iteration.
+  /// - Returns: File names by stream.
+  public func leftOut(before iteration: Int) -> [String: [String]] {
+    core.leftOut(before: iteration)
+  }
 
   /// The time that callers of ``next()`` have spent waiting, in seconds.
   public var waitSeconds: Double { core.waitSeconds }

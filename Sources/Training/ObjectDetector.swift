@@ -59,7 +59,7 @@ public final class ObjectDetector {
     // Callers may ask for less than the run's threshold; the rest is taken away afterwards.
     let threshold = configuration.model.head.detections.scoreThreshold
     configuration.model.head.detections.scoreThreshold = 0
-    let weights = try StartWeights(path: location.weights)
+    let weights = location.weights
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: try CLIPWeights(folder: configuration.clip.folder),
       stream: stream
@@ -67,7 +67,7 @@ public final class ObjectDetector {
     var report = try weights.load(into: model.store)
     if let missing = report.missing.first {
       throw CheckpointError.missingTensor(
-        path: location.weights, name: missing,
+        path: report.path, name: missing,
         remedy: "the checkpoint is of another configuration")
     }
     report.unused.removeAll { name in Self.isOfTrainingOnly(name) }

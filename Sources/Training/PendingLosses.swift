@@ -11,6 +11,8 @@ public struct PendingLosses {
   public let imageCount: Int
   /// Numbers worth logging.
   public let counts: [String: Int]
+  /// Seconds that the host waited for the step's data.
+  var dataWait = 0.0
   private let names: (losses: [String], measures: [String])
   private let isScaled: Bool
   private let read: PendingRead
@@ -45,7 +47,11 @@ public struct PendingLosses {
     read = try Tensor.concatenated(
       scalars.map { try $0.detached().reshaped([1]) }, axis: 0
     ).readLater()
+    read.noteArrival()
   }
+
+  /// When the losses arrived, in seconds of the profiler's clock; nil while they have not.
+  var arrival: Double? { read.arrival.map { Double($0) / 1e9 } }
 
   /// Waits for the scalars.
   ///

@@ -29,7 +29,7 @@ struct MaskTrainingTests {
     var records: [[String: Double]] = []
     try TestDevice.withContext { context in
       try world.trainer(run, on: context) { event in
-        if case .step(let record, _) = event { records.append(record.losses) }
+        if case .step(let record) = event { records.append(record.losses) }
       }.train()
     }
     return records
@@ -68,7 +68,7 @@ struct MaskTrainingTests {
       let trainer = try world.trainer("run", on: context)
       func values() throws -> [String: [Float]] {
         Dictionary(
-          uniqueKeysWithValues: try trainer.step.model.store.trained.map {
+          uniqueKeysWithValues: try trainer.job.step.model.store.trained.map {
             ($0.name, try $0.value.floats())
           })
       }

@@ -20,7 +20,7 @@ struct ObjectDetectorTests {
       let trainer = try world.trainer("run", on: context)
       try trainer.train()
       wanted = try ObjectDetector(
-        model: trainer.step.model, configuration: world.configuration,
+        model: trainer.job.step.model, configuration: world.configuration,
         vocabulary: .dataSet(vocabulary)
       ).detect([image])[0]
     }
@@ -61,7 +61,7 @@ struct ObjectDetectorTests {
     try TestDevice.withContext { context in
       let trainer = try world.trainer("run", on: context)
       let detector = try ObjectDetector(
-        model: trainer.step.model, configuration: world.configuration,
+        model: trainer.job.step.model, configuration: world.configuration,
         vocabulary: .dataSet(["bear"]))
       func grey(_ scale: Int) throws -> [ObjectDetector.Found] {
         try detector.detect([

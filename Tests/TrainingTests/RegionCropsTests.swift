@@ -41,7 +41,7 @@ struct RegionCropsTests {
       world.configuration.alignment.kind = .none
       let trainer = try world.trainer("crops", on: context)
       try trainer.train()
-      #expect(trainer.step.methods.count == 1 && trainer.step.methods[0] is RegionCrops)
+      #expect(trainer.job.step.methods.count == 1 && trainer.job.step.methods[0] is RegionCrops)
     }
     #expect(try model(world, "crops", 3) == model(world, "bags", 3))
     let (bags, crops) = (try world.records("bags"), try world.records("crops"))
@@ -67,10 +67,10 @@ struct RegionCropsTests {
     try TestDevice.withContext { context in
       let trainer = try world.trainer("straight", on: context)
       try trainer.train()
-      let queues = trainer.step.methods.flatMap(\.state.queues)
+      let queues = trainer.job.step.methods.flatMap(\.state.queues)
       #expect(Set(queues.map(\.name)).count == 8)
       #expect(queues.prefix(2).map(\.images.count) == [24, 9])
-      #expect(Set(trainer.step.methods.compactMap { $0.state.cache?.name }).count == 2)
+      #expect(Set(trainer.job.step.methods.compactMap { $0.state.cache?.name }).count == 2)
       var steps = 0
       #expect(throws: TrainingError.self) {
         try world.trainer("stopped", on: context).train(

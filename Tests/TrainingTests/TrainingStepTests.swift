@@ -55,7 +55,7 @@ struct TrainingStepTests {
     world.configuration.data.longSide = 256
     world.configuration.data.shortSides = [64, 96, 160]
     try TestDevice.withContext { context in
-      let step = try world.trainer("run", on: context).step
+      let step = try world.trainer("run", on: context).job.step
       let text = try step.model.tokenizer.encode(
         ["a small bear"], contextLength: step.model.textEncoder.configuration.contextLength,
         overflow: .reject)
@@ -73,7 +73,7 @@ struct TrainingStepTests {
   @Test func alignmentTrainsWhatItShould() throws {
     let world = try TrainingWorld()
     try TestDevice.withContext { context in
-      let step = try world.trainer("run", on: context).step
+      let step = try world.trainer("run", on: context).job.step
       let distillation = try #require(step.methods.first { $0.stream == .alignment })
       let batch = try batches(world, 1)[0]
       let images = try world.configuration.preparation.alignmentBatch(
@@ -106,7 +106,7 @@ struct TrainingStepTests {
     var world = try TrainingWorld()
     world.configuration.model.rpn.detached = isDetached
     try TestDevice.withContext { context in
-      let step = try world.trainer("run", on: context).step
+      let step = try world.trainer("run", on: context).job.step
       let losses = try detectionLosses(step, world, try batches(world, 1)[0])
       try #require(losses["loss_rpn_cls"]).backward()
       let names = try reached(step)
@@ -124,7 +124,7 @@ struct TrainingStepTests {
       world.configuration.optimizer.gradientLimit.kind = kind
       world.configuration.optimizer.gradientLimit.limit = 1e-6
       try TestDevice.withContext { context in
-        let step = try world.trainer(run, on: context).step
+        let step = try world.trainer(run, on: context).job.step
         let scalars = try step.run(try batches(world, 1)[0], learningRate: 0).scalars()
         norms.append(scalars.gradientNorm)
       }
@@ -139,7 +139,7 @@ struct TrainingStepTests {
     world.configuration.optimizer.rate = 1e-4
     if captions { world.teachByCaptions(alone: false) }
     try TestDevice.withContext(poisoned: false) { context in
-      let step = try world.trainer("run", on: context).step
+      let step = try world.trainer("run", on: context).job.step
       let queues = [step.student.queue, step.teacher.queue]
       var live: [Int] = []
       var reserved: [Int] = []

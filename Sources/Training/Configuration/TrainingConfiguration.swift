@@ -94,6 +94,9 @@ extension RunConfiguration {
     public var checkpointEvery = 5000
     /// Checkpoints kept, the newest ones.
     public var keepCheckpoints = 2
+    /// The measure whose best checkpoint is kept beside the newest ones, `novel.AP50` or `AP50` for
+    /// example; empty for none.
+    public var keepBest = ""
     /// Iterations between evaluations; 0 for none.
     public var evaluateEvery = 10_000
     /// Iterations between log lines.
@@ -156,6 +159,8 @@ extension RunConfiguration.Training: SettingsSection {
     try keys.field("seed", &seed, .atLeast(0))
     try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))
     try keys.field("keep_checkpoints", &keepCheckpoints, .atLeast(1))
+    try keys.field(
+      "keep_best", &keepBest, ValueRule("the name of a measure, AP50 or novel.AP50") { _ in true })
     try keys.field("evaluate_every", &evaluateEvery, .atLeast(0))
     try keys.field("log_every", &logEvery, .atLeast(1))
   }
