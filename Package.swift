@@ -25,6 +25,7 @@ let package = Package(
     .target(name: "Formats", dependencies: ["CZlib"]),
     .target(name: "Geometry"),
     .target(name: "Masks", dependencies: ["Formats"]),
+    .target(name: "Settings", dependencies: ["Formats"]),
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
@@ -39,20 +40,23 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["Formats", "OpenCL", "KernelLibrary"]),
     .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.
-    .target(name: "CLIP", dependencies: ["Formats", "Checkpoints", "Tensors", "Layers"]),
-    .target(name: "Detection", dependencies: ["Formats", "Masks", "OpenCL", "Tensors", "Layers"]),
+    .target(
+      name: "CLIP", dependencies: ["Formats", "Settings", "Checkpoints", "Tensors", "Layers"]),
+    .target(
+      name: "Detection",
+      dependencies: ["Formats", "Settings", "Masks", "OpenCL", "Tensors", "Layers"]),
     // Rows 7 to 9: the method, its training, what people see.
     .target(
       name: "Baron",
       dependencies: [
-        "Formats", "OpenCL", "Checkpoints", "Tensors", "Layers", "CLIP", "Detection",
+        "Formats", "Settings", "OpenCL", "Loading", "Tensors", "Layers", "CLIP", "Detection",
       ]),
     .target(
       name: "Training",
       dependencies: [
-        "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
-        "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Baron",
-        "Yams",
+        "Formats", "Geometry", "Masks", "Settings", "OpenCL", "KernelLibrary", "Checkpoints",
+        "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
+        "Detection", "Baron", "Yams",
       ],
       resources: [.embedInCode("Presets")]),
     .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
@@ -79,6 +83,7 @@ let package = Package(
       dependencies: ["Formats", "OpenCL", "KernelLibrary", "Tensors"],
       path: "Tests/TestSupport"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
+    .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "MasksTests", dependencies: ["Masks", "Formats"]),
@@ -119,7 +124,8 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "Training", "DemoWorld", "Baron", "CLIP", "Detection", "Annotations", "Pictures", "Loading",
-        "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
+        "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "Settings",
+        "TestSupport",
       ]),
     .testTarget(
       name: "ReportingTests",

@@ -104,13 +104,13 @@ public struct TeacherEmbeddings {
     bags: BagBatch, images: Tensor, encoder: ImageEncoder, masksCrops: Bool = false
   ) throws {
     let stream = images.stream
-    let (crops, cropOfGroup) = Self.distinctCrops(bags, oneForEachBag: masksCrops)
+    let (crops, cropOfBag) = Self.distinctCrops(bags, oneForEachBag: masksCrops)
     cropCount = crops.count
-    let masks = masksCrops ? Self.boxesOfGroups(bags) : nil
+    let masks = masksCrops ? Self.boxesOfBags(bags) : nil
     let features = try stream.withoutGradients {
       try Self.encode(crops, of: images, encoder: encoder, boxes: masks)
     }
-    let cropOfSequence = bags.groupOfSequence.map { cropOfGroup[Int($0)] }
+    let cropOfSequence = bags.bagOfSequence.map { cropOfBag[Int($0)] }
     sequences = try features.images.l2Normalized().gatheredRows(cropOfSequence)
     occurrences = try Self.patches(
       of: features.patches, boxes: bags.normalisedBoxes,
@@ -145,13 +145,13 @@ public struct TeacherEmbeddings {
   /// The distinct (image, span) pairs and the one of each bag.
   private static func distinctCrops(
     _ bags: BagBatch, oneForEachBag: Bool
-  ) -> (crops: [(image: Int, box: Box)], cropOfGroup: [Int32]) {
+  ) -> (crops: [(image: Int, box: Box)], cropOfBag: [Int32]) {
     guard !oneForEachBag else {
       return (bags.spans, bags.spans.indices.map { Int32($0) })
     }
     var places: [Crop: Int32] = [:]
     var crops: [(image: Int, box: Box)] = []
-    let cropOfGroup = bags.spans.map { span in
+    let cropOfBag = bags.spans.map { span in
       let box = span.box
       let key = Crop(image: span.image, corners: [box.x1, box.y1, box.x2, box.y2])
       if let place = places[key] { return place }
@@ -160,15 +160,15 @@ public struct TeacherEmbeddings {
       crops.append(span)
       return place
     }
-    return (crops, cropOfGroup)
+    return (crops, cropOfBag)
   }
 
   /// The normalised boxes of each bag, taken from its first order.
-  private static func boxesOfGroups(_ bags: BagBatch) -> [[Box]] {
+  private static func boxesOfBags(_ bags: BagBatch) -> [[Box]] {
     var boxes = [[Box]](repeating: [], count: bags.spans.count)
     var next = 0
-    for (length, group) in zip(bags.lengths, bags.groupOfSequence) {
-      boxes[Int(group)] = Array(bags.normalisedBoxes[next..<next + length])
+    for (length, bag) in zip(bags.lengths, bags.bagOfSequence) {
+      boxes[Int(bag)] = Array(bags.normalisedBoxes[next..<next + length])
       next += length
     }
     return boxes

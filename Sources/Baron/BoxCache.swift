@@ -1,4 +1,26 @@
 import Detection
+import Settings
+
+/// Proposals remembered over the epochs (spec method 1.5): the section `cache`.
+public struct BoxCacheSettings: Sendable, Equatable {
+  /// Whether proposals are remembered.
+  public var enabled = true
+  /// The image of the method, counted from 1 over the run, from which the memory is used.
+  public var firstCall = 20_000
+  /// Most boxes kept for an image.
+  public var capacity = 300
+
+  /// Creates the published cache.
+  public init() {}
+}
+
+extension BoxCacheSettings: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("enabled", &enabled)
+    try keys.field("first_call", &firstCall, .atLeast(1))
+    try keys.field("capacity", &capacity, .atLeast(1))
+  }
+}
 
 /// Remembers confident proposals of each training image over the epochs (spec method 1.5).
 ///
@@ -48,10 +70,9 @@ public struct BoxCache: Sendable, Equatable {
     }
   }
 
-  /// Most boxes kept for one image.
-  public let capacity: Int
-  /// Images handled before the cache is used: up to this call, not included, boxes pass through.
-  public let firstCall: Int
+  /// What a checkpoint calls it.
+  public let name: String
+  private let settings: BoxCacheSettings
   private let objectness: Float
   private let overlap: Float
   /// Images handled so far.
@@ -62,17 +83,14 @@ public struct BoxCache: Sendable, Equatable {
   /// Creates an empty cache.
   ///
   /// - Parameters:
-  ///   - capacity: Most boxes kept for one image.
-  ///   - firstCall: The call, counted from 1, from which the cache is read and written.
-  ///   - objectness: Smallest score kept.
-  ///   - overlap: Largest IoU with a better box.
-  public init(
-    capacity: Int = 300, firstCall: Int = 20_000, objectness: Float = 0.85, overlap: Float = 0.1
-  ) {
-    self.capacity = capacity
-    self.firstCall = firstCall
-    self.objectness = objectness
-    self.overlap = overlap
+  ///   - name: What a checkpoint calls it.
+  ///   - settings: From when on it is used and how much it keeps.
+  ///   - filter: Which boxes are kept.
+  public init(_ name: String, _ settings: BoxCacheSettings, filter: ProposalFilter) {
+    self.name = name
+    self.settings = settings
+    objectness = filter.objectness
+    overlap = filter.overlap
   }
 
   /// Merges what is known of an image with this step's boxes and remembers the result.
@@ -84,10 +102,10 @@ public struct BoxCache: Sendable, Equatable {
   /// - Returns: The boxes to sample bags around, best first.
   public mutating func merged(_ boxes: [ScoredBox], image: Int32, view: View) -> [ScoredBox] {
     callCount += 1
-    guard callCount >= firstCall else { return boxes }
+    guard callCount >= settings.firstCall else { return boxes }
     let known = entries[image] ?? []
     let original = reduced(known + boxes.map(view.toOriginal))
-    entries[image] = Array(original.prefix(capacity))
+    entries[image] = Array(original.prefix(settings.capacity))
     return reduced(known.map(view.toView) + boxes)
   }
 

@@ -14,21 +14,20 @@ public struct CaptionAlignment {
   /// Caption features of earlier steps.
   public var captionQueue: EmbeddingQueue
 
+  /// Both queues, in the order of a checkpoint's file.
+  var queues: [EmbeddingQueue] {
+    get { [sentenceQueue, captionQueue] }
+    set { (sentenceQueue, captionQueue) = (newValue[0], newValue[1]) }
+  }
+
   /// Creates the loss with empty queues.
   ///
-  /// - Parameters:
-  ///   - weight: Weight of the loss.
-  ///   - temperature: What cosines are multiplied by.
-  ///   - sentenceQueueLength: Rows in the queue of sentences.
-  ///   - captionQueueLength: Rows in the queue of captions.
-  public init(
-    weight: Float = 10, temperature: Float = 30, sentenceQueueLength: Int = 1024,
-    captionQueueLength: Int = 1024
-  ) {
-    self.weight = weight
-    self.temperature = temperature
-    sentenceQueue = EmbeddingQueue(capacity: sentenceQueueLength)
-    captionQueue = EmbeddingQueue(capacity: captionQueueLength)
+  /// - Parameter settings: Weight, temperature and lengths of queues.
+  package init(_ settings: CaptionSettings) {
+    weight = settings.weight
+    temperature = settings.temperature
+    sentenceQueue = EmbeddingQueue("caption_sentences", capacity: settings.sentenceQueueLength)
+    captionQueue = EmbeddingQueue("captions", capacity: settings.captionQueueLength)
   }
 
   /// Computes the loss, then puts the embeddings into the queues.

@@ -2,143 +2,63 @@ import CLIP
 import Detection
 import Formats
 import Layers
+import Loading
 import Tensors
-
-/// Everything about caption supervision that a configuration sets (spec training 4.1).
-public struct CaptionSettings: Sendable, Equatable {
-  /// Which proposals are described together.
-  public var filter = ProposalFilter(topCount: 128, overlap: 0.2, usesInclusiveImageBox: false)
-  /// Most proposals of an image; the whole image is one region more.
-  public var regionLimit = 10
-  /// Most orders of an image's regions.
-  public var permutationLimit = 4
-  /// Weight of the loss.
-  public var weight: Float = 10
-  /// What cosines are multiplied by.
-  public var temperature: Float = 30
-  /// Rows of the queue of the student's sentences.
-  public var sentenceQueueLength = 1024
-  /// Rows of the queue of captions.
-  public var captionQueueLength = 1024
-
-  /// Creates the published settings.
-  public init() {}
-}
-
-/// The images of one step of caption supervision.
-public struct CaptionBatch {
-  /// `[B, H, W, 3]` as the detector sees them.
-  public var images: Tensor
-  /// Each image's own size.
-  public var frames: [ImageFrame]
-  /// Each image's captions, at least one.
-  public var captions: [[String]]
-
-  /// Puts a batch together.
-  ///
-  /// - Parameters:
-  ///   - images: As the detector sees them.
-  ///   - frames: Each image's own size.
-  ///   - captions: Each image's captions, at least one.
-  public init(images: Tensor, frames: [ImageFrame], captions: [[String]]) {
-    precondition(
-      images.shape[0] == frames.count && frames.count == captions.count,
-      "a batch of several sizes")
-    precondition(captions.allSatisfy { !$0.isEmpty }, "an image without captions")
-    self.images = images
-    self.frames = frames
-    self.captions = captions
-  }
-}
 
 /// The method with captions as teacher: what the words of an image's regions say together is
 /// compared with the image's captions (spec method 1.12).
-public final class CaptionSupervision {
-  /// What a step's loss is and how much it was made of.
-  public struct Result {
-    /// `loss_caption`, a weighted scalar.
-    public let losses: [String: Tensor]
-    /// Numbers worth logging: regions, sentences, captions, queue rows.
-    public let counts: [String: Int]
-  }
-
+package final class CaptionSupervision: AlignmentMethod {
   /// How it samples.
-  public let settings: CaptionSettings
+  package let settings: CaptionSettings
   /// Loss and queues; part of a checkpoint.
-  public var alignment: CaptionAlignment
+  package var alignment: CaptionAlignment
   private let position: PositionEmbedding
   private let text: TextEncoder
   private let tokenizer: Tokenizer
 
-  /// Creates the method.
-  ///
-  /// - Parameters:
-  ///   - scope: Where `positional_embed` is named.
-  ///   - settings: How it samples and weighs.
-  ///   - words: Words per region K.
-  ///   - text: The text encoder, for words and captions.
-  ///   - tokenizer: Its tokenizer.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
-    _ scope: ParameterScope, settings: CaptionSettings, words: Int, text: TextEncoder,
-    tokenizer: Tokenizer
-  ) throws {
+  /// Where the parameters of the position embedding are named.
+  private static let place = "baron_caption"
+
+  package init(_ settings: CaptionSettings, _ parts: AlignmentParts) throws {
     self.settings = settings
-    self.text = text
-    self.tokenizer = tokenizer
-    alignment = CaptionAlignment(
-      weight: settings.weight, temperature: settings.temperature,
-      sentenceQueueLength: settings.sentenceQueueLength,
-      captionQueueLength: settings.captionQueueLength)
-    position = try PositionEmbedding(
-      scope / "positional_embed", words: words, width: text.configuration.text.width)
+    text = parts.text
+    tokenizer = parts.tokenizer
+    alignment = CaptionAlignment(settings)
+    position = try parts.position(Self.place)
   }
 
-  /// The most positions that a sentence can take, to check a configuration against the text
-  /// encoder's context (spec method 1.8).
-  ///
-  /// - Parameters:
-  ///   - words: Words per region K.
-  ///   - regionLimit: Most proposals of an image.
-  /// - Returns: All words of the proposals and the whole image, start and end.
-  public static func longestSentence(words: Int, regionLimit: Int) -> Int {
-    (regionLimit + 1) * words + 2
+  package var stream: ImageStream { settings.stream }
+
+  /// The teacher reads.
+  package var showsTeacherImages: Bool { false }
+
+  package var state: AlignmentState {
+    get { AlignmentState(queues: alignment.queues) }
+    set { alignment.queues = newValue.queues }
   }
 
-  /// Computes the loss of one batch.
+  /// Computes `loss_caption`.
   ///
-  /// - Parameters:
-  ///   - batch: The images.
-  ///   - proposed: What the student made of the images, in training.
-  ///   - detector: The student.
-  ///   - seed: The run's seed.
-  ///   - iteration: The step; random choices depend on seed, step and image id only.
-  /// - Returns: The loss with gradients.
-  /// - Throws: `OpenCLError` when the device fails; `TokenizerError`.
-  public func losses(
-    _ batch: CaptionBatch, _ proposed: ProposedImages, detector: FasterRCNN, seed: UInt64,
-    iteration: Int
-  ) throws -> Result {
+  /// Counts regions, sentences, captions and queue rows.
+  package func losses(
+    _ batch: AlignmentBatch, _ proposed: ProposedImages, detector: FasterRCNN, random: StepRandom
+  ) throws -> AlignmentResult {
+    precondition(batch.captions.allSatisfy { !$0.isEmpty }, "an image without captions")
     let stream = batch.images.stream
     // The captions do not wait for proposals.
     let captions = try stream.phase("captions") { try encoded(batch.captions, on: stream) }
-    let regions = sample(
-      batch, proposals: try proposed.proposals.read(), seed: seed,
-      iteration: iteration)
+    let regions = sample(batch, proposals: try proposed.proposals.read(), random: random)
     let sentences = try stream.phase("sentences") {
-      try embed(
-        regions, maps: proposed.maps, batch: batch, detector: detector, seed: seed, iteration)
+      try embed(regions, maps: proposed.maps, batch: batch, detector: detector, random: random)
     }
     return try stream.phase("alignment losses") {
       func ids(_ counts: [Int]) -> [Int32] {
-        zip(batch.frames, counts).flatMap { frame, count in
-          [Int32](repeating: Int32(truncatingIfNeeded: frame.imageID), count: count)
-        }
+        zip(batch.ids, counts).flatMap { [Int32](repeating: $0, count: $1) }
       }
       let loss = try alignment.loss(
         sentences: sentences, sentenceImages: ids(regions.map(\.orders.count)),
         captions: captions, captionImages: ids(batch.captions.map(\.count)))
-      return Result(
+      return AlignmentResult(
         losses: ["loss_caption": loss],
         counts: [
           "caption_regions": regions.reduce(0) { $0 + $1.boxes.count },
@@ -161,17 +81,8 @@ public final class CaptionSupervision {
     return try stream.withoutGradients { try text.encode(ids: ids).sentences }
   }
 
-  private func random(
-    _ purpose: String, _ frame: ImageFrame, seed: UInt64, _ iteration: Int
-  ) -> CounterRandom {
-    CounterRandom(
-      seed: seed, CounterRandom.key(purpose), UInt64(iteration),
-      UInt64(bitPattern: Int64(frame.imageID)))
-  }
-
   private func sample(
-    _ batch: CaptionBatch, proposals: [(boxes: [Box], scores: [Float])], seed: UInt64,
-    iteration: Int
+    _ batch: AlignmentBatch, proposals: [(boxes: [Box], scores: [Float])], random: StepRandom
   ) -> [Regions] {
     zip(batch.frames, proposals).map { frame, found in
       let (width, height) = (Float(frame.width), Float(frame.height))
@@ -180,19 +91,19 @@ public final class CaptionSupervision {
       let chosen =
         scored.isEmpty
         ? [] : settings.filter(scored, groundTruth: [], width: width, height: height)
-      var random = random("captions", frame, seed: seed, iteration)
+      var numbers = random.numbers("captions", image: frame.imageID)
       let (boxes, orders) = CaptionAlignment.sample(
         proposals: chosen.map(\.box),
         imageBox: settings.filter.imageBox(width: width, height: height),
         regionLimit: settings.regionLimit, permutationLimit: settings.permutationLimit,
-        using: &random)
+        using: &numbers)
       return Regions(boxes: boxes, orders: orders)
     }
   }
 
   private func embed(
-    _ regions: [Regions], maps: [Tensor], batch: CaptionBatch, detector: FasterRCNN, seed: UInt64,
-    _ iteration: Int
+    _ regions: [Regions], maps: [Tensor], batch: AlignmentBatch, detector: FasterRCNN,
+    random: StepRandom
   ) throws -> Tensor {
     let stream = batch.images.stream
     let pooled = try detector.regionFeatures(
@@ -211,8 +122,8 @@ public final class CaptionSupervision {
     for (image, frame) in zip(regions, batch.frames) {
       let described = image.orders.joined()
       rows += described.map { Int32(first + $0) }
-      var random = random("caption words", frame, seed: seed, iteration)
-      keep += detector.configuration.head.keptWords(regions: described.count, random: &random)
+      var numbers = random.numbers("caption words", image: frame.imageID)
+      keep += detector.configuration.head.keptWords(regions: described.count, random: &numbers)
       first += image.boxes.count
     }
     return try StudentEmbeddings.sequences(

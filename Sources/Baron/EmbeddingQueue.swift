@@ -3,6 +3,8 @@ import Tensors
 /// The last embeddings of earlier steps with the ids of their images, newest first
 /// (spec method 1.11).
 public struct EmbeddingQueue {
+  /// What a checkpoint calls it.
+  public let name: String
   /// Most rows.
   public let capacity: Int
   /// `[n, D]`, or nil while empty.
@@ -12,8 +14,11 @@ public struct EmbeddingQueue {
 
   /// Creates an empty queue.
   ///
-  /// - Parameter capacity: Most rows.
-  public init(capacity: Int) {
+  /// - Parameters:
+  ///   - name: What a checkpoint calls it.
+  ///   - capacity: Most rows.
+  public init(_ name: String, capacity: Int) {
+    self.name = name
     self.capacity = capacity
   }
 

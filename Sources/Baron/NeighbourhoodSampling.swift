@@ -1,5 +1,6 @@
 import Detection
 import Foundation
+import Settings
 
 /// Samples bags of neighbouring regions around a proposal (spec method 1.4).
 ///
@@ -7,41 +8,23 @@ import Foundation
 /// proposal itself.
 public struct NeighbourhoodSampling: Sendable, Equatable {
   /// Exponent of the aspect ratio in a side's probability.
-  public var alpha: Double
-  /// Largest probability of a cell.
-  public var baseProbability: Double
+  public var alpha = 3.0
+  /// Largest probability of a neighbour.
+  public var baseProbability = 0.3
   /// Share of a neighbour that must lie inside the image.
-  public var visibility: Double
-  /// Gap between cells in units of the box; negative overlaps.
-  public var interval: Double
-  /// Most bags per proposal.
-  public var groupLimit: Int
-  /// Most orders per bag.
-  public var permutationLimit: Int
+  public var visibility = 0.3
+  /// Gap between neighbours in units of the box; negative overlaps.
+  public var interval = -0.1
+  /// Most bags of a proposal.
+  public var groupLimit = 3
+  /// Most orders of a bag.
+  public var permutationLimit = 2
 
   /// The proposal's own cell.
   public static let centre = 4
 
-  /// Creates a sampling; the defaults are those of OV-COCO.
-  ///
-  /// - Parameters:
-  ///   - alpha: Exponent of the aspect ratio in a side's probability.
-  ///   - baseProbability: Largest probability of a cell.
-  ///   - visibility: Share of a neighbour that must lie inside the image.
-  ///   - interval: Gap between cells in units of the box.
-  ///   - groupLimit: Most bags per proposal.
-  ///   - permutationLimit: Most orders per bag.
-  public init(
-    alpha: Double = 3, baseProbability: Double = 0.3, visibility: Double = 0.3,
-    interval: Double = -0.1, groupLimit: Int = 3, permutationLimit: Int = 2
-  ) {
-    self.alpha = alpha
-    self.baseProbability = baseProbability
-    self.visibility = visibility
-    self.interval = interval
-    self.groupLimit = groupLimit
-    self.permutationLimit = permutationLimit
-  }
+  /// Creates the sampling of OV-COCO.
+  public init() {}
 
   /// The probabilities of the neighbours to the left, to the right, above and below.
   ///
@@ -104,7 +87,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   ///   - probabilities: Of the nine cells.
   ///   - random: Where randomness comes from.
   /// - Returns: Bags of ascending cells, each with the centre.
-  public func groups(
+  public func bags(
     probabilities: [Double], using random: inout some RandomNumberGenerator
   ) -> [[Int]] {
     let cells = (0..<9).filter { $0 != Self.centre && probabilities[$0] > 0 }
@@ -116,8 +99,8 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
       }
       return (bits: bits, weight: weight)
     }
-    var groups: [[Int]] = []
-    while groups.count < wanted {
+    var bags: [[Int]] = []
+    while bags.count < wanted {
       let total = sets.reduce(0) { $0 + $1.weight }
       guard total > 0 else { break }
       var left = Double.random(in: 0..<total, using: &random)
@@ -132,9 +115,9 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
       let bits = sets[chosen].bits
       sets[chosen].weight = 0
       let neighbours = cells.indices.filter { bits >> $0 & 1 == 1 }.map { cells[$0] }
-      groups.append((neighbours + [Self.centre]).sorted())
+      bags.append((neighbours + [Self.centre]).sorted())
     }
-    return groups
+    return bags
   }
 
   /// Draws distinct orders of `count` things, uniformly.
@@ -194,5 +177,16 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
     return Box(
       x1: (box.x1 - span.x1) / w, y1: (box.y1 - span.y1) / h, x2: (box.x2 - span.x1) / w,
       y2: (box.y2 - span.y1) / h)
+  }
+}
+
+extension NeighbourhoodSampling: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("group_limit", &groupLimit, .whole(1...256))
+    try keys.field("permutation_limit", &permutationLimit, .whole(1...24))
+    try keys.field("alpha", &alpha, .notNegative)
+    try keys.field("base_probability", &baseProbability, .number(0...1))
+    try keys.field("visibility", &visibility, .number(0...1))
+    try keys.field("interval", &interval, .number(-0.9...1))
   }
 }

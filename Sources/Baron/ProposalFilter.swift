@@ -1,4 +1,5 @@
 import Detection
+import Settings
 
 /// A box with how sure the region proposal network is of it.
 public struct ScoredBox: Sendable, Equatable {
@@ -20,36 +21,28 @@ public struct ScoredBox: Sendable, Equatable {
 
 /// Chooses the proposals that bags are sampled around (spec method 1.3).
 public struct ProposalFilter: Sendable, Equatable {
-  /// How many proposals are looked at, by score.
+  /// How many proposals of an image are looked at, by score.
   public var topCount: Int
   /// Smallest width over height; its inverse is the largest.
-  public var shapeRatio: Float
+  public var shapeRatio: Float = 0.25
   /// Smallest share of the image's area.
-  public var areaRatio: Float
+  public var areaRatio: Float = 0.01
   /// Smallest score.
-  public var objectness: Float
-  /// Boxes that overlap a better one by a larger IoU are dropped.
+  public var objectness: Float = 0.85
+  /// A proposal that overlaps a better one by a larger IoU is dropped.
   public var overlap: Float
-  /// The image box is one pixel smaller than the image (CLIP supervision) or as large (captions).
-  public var usesInclusiveImageBox: Bool
+  /// The image box is one pixel smaller than the image (CLIP supervision) or as large (captions);
+  /// no key.
+  let usesInclusiveImageBox: Bool
 
   /// Creates a filter; the defaults are those of OV-COCO with CLIP supervision.
   ///
   /// - Parameters:
-  ///   - topCount: How many proposals are looked at, by score.
-  ///   - shapeRatio: Smallest width over height.
-  ///   - areaRatio: Smallest share of the image's area.
-  ///   - objectness: Smallest score.
-  ///   - overlap: Largest IoU with a better box.
+  ///   - topCount: How many proposals of an image are looked at, by score.
+  ///   - overlap: Largest IoU with a better proposal.
   ///   - usesInclusiveImageBox: Whether the image box ends at W-1, H-1.
-  public init(
-    topCount: Int = 300, shapeRatio: Float = 0.25, areaRatio: Float = 0.01,
-    objectness: Float = 0.85, overlap: Float = 0.1, usesInclusiveImageBox: Bool = true
-  ) {
+  public init(topCount: Int = 300, overlap: Float = 0.1, usesInclusiveImageBox: Bool = true) {
     self.topCount = topCount
-    self.shapeRatio = shapeRatio
-    self.areaRatio = areaRatio
-    self.objectness = objectness
     self.overlap = overlap
     self.usesInclusiveImageBox = usesInclusiveImageBox
   }
@@ -118,5 +111,15 @@ public struct ProposalFilter: Sendable, Equatable {
       kept.append(candidate)
     }
     return kept
+  }
+}
+
+extension ProposalFilter: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("top_count", &topCount, .atLeast(1))
+    try keys.field("shape_ratio", &shapeRatio, .number(0...1))
+    try keys.field("area_ratio", &areaRatio, .number(0...1))
+    try keys.field("objectness", &objectness, .number(0...1))
+    try keys.field("overlap", &overlap, .number(0...1))
   }
 }

@@ -25,6 +25,7 @@ struct BaronProgram: ParsableCommand {
   /// Runs the command that the arguments name.
   static func main() {
     Console.prepare()
+    StopSignals.watch()
     do {
       var command = try parseAsRoot()
       try command.run()

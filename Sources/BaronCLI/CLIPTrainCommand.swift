@@ -21,16 +21,12 @@ struct CLIPTrainCommand: ParsableCommand {
   @OptionGroup var device: DeviceOption
 
   func run() throws {
-    let configuration =
-      try training.resumed.map { try CLIPTrainer.configuration(of: $0) }
-      ?? CLIPTrainingConfiguration.load(training.config ?? "", overrides: training.overrides)
+    let configuration = try training.configuration(CLIPTrainingConfiguration.load)
     // The device is looked at before a folder is made.
     let context = try device.makeContext()
     context.compileInParallel()
     let run = try training.open(yaml: configuration.yaml())
-    try CLIPTrainingSession(
-      configuration: configuration, context: context, run: run,
-      resumes: training.resumed != nil, continuation: "baron clip-train --resume \(run.path)"
-    ).train()
+    try TrainingSession(configuration, context: context, run: run).train(
+      rewriting: training.overrides.isEmpty ? nil : configuration.yaml())
   }
 }

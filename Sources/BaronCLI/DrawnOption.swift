@@ -24,8 +24,8 @@ struct DrawnOption: ParsableArguments {
   /// - Returns: The training.
   /// - Throws: `ConfigurationError` for the teacher, or what drawing and writing throw.
   func replace(
-    in training: TemporaryTraining, folder: TemporaryFolder, context: Context
-  ) throws -> TemporaryTraining {
+    in training: StepRunner, folder: TemporaryFolder, context: Context
+  ) throws -> StepRunner {
     try training.drawn(
       DrawnInputs(folder: folder.path, context: context, note: Console.warn),
       teacher: try teacher.map { try CLIPTrainingConfiguration.load($0).model } ?? .init())

@@ -74,6 +74,9 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(help: "Leave out detections of categories that the annotations do not list.")
   var dropUnknownCategories = false
 
+  @Flag(help: "Accept scores of a validation set of which some images could not be read.")
+  var allowMissing = false
+
   @Flag(help: "Add a table with every class; --json always has it.")
   var perCategory = false
 
@@ -93,8 +96,8 @@ struct EvaluateCommand: ParsableCommand {
       guard annotations != nil, detections != nil else {
         throw ValidationError("give --checkpoint, or --annotations and --detections")
       }
-      guard model.isEmpty else {
-        throw ValidationError("--config, --set and --clip go with --checkpoint")
+      guard model.isEmpty, !allowMissing else {
+        throw ValidationError("--config, --set, --clip and --allow-missing go with --checkpoint")
       }
     }
     let split = split ?? Self.usualSplit
@@ -123,11 +126,26 @@ struct EvaluateCommand: ParsableCommand {
     let summary = try score()
     if json {
       try Console.print(summary.json.text(pretty: true))
-      return
+    } else {
+      let style = TerminalStyle.detect(descriptor: 1)
+      try Console.print(EvaluationTable.text(summary, style: style), terminator: "")
+      if perCategory {
+        try Console.print("\n" + EvaluationTable.classes(summary, style: style), terminator: "")
+      }
     }
-    let style = TerminalStyle.detect(descriptor: 1)
-    try Console.print(EvaluationTable.text(summary, style: style), terminator: "")
-    if perCategory { print("\n" + EvaluationTable.classes(summary, style: style), terminator: "") }
+    guard summary.unreadableImages == 0 || allowMissing else {
+      throw MissingImages(count: summary.unreadableImages, total: summary.imagesInFile)
+    }
+  }
+
+  /// Scores that are too low; told after them, so that nobody takes them for the model's.
+  private struct MissingImages: Error, CustomStringConvertible {
+    let count, total: Int
+
+    var description: String {
+      "\(count) of \(total) images could not be read, so the scores are too low; complete "
+        + "data.validation_images or accept them by --allow-missing"
+    }
   }
 
   private func score() throws -> EvaluationSummary {
@@ -145,7 +163,8 @@ struct EvaluateCommand: ParsableCommand {
     }
     let result = try ValidationSession(
       location: location, clip: model.clip, split: split == nil ? nil : try classSplit(),
-      settings: settings
+      settings: settings,
+      keepsScores: split == nil && model.overrides.isEmpty && model.clip == nil && iou == nil
     ).run(context: try device.makeContext())
     Console.say("detections: \(result.detections)")
     return result.summary

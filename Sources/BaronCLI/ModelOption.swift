@@ -47,7 +47,7 @@ struct ModelOption: ParsableArguments {
           "is a folder; leave out --config for a run, which has its configuration with it, or "
           + "name a weight file")
     }
-    return ModelLocation(
+    return try ModelLocation(
       weights: checkpoint, configuration: try RunConfiguration.load(config, overrides: overrides))
   }
 }

@@ -81,7 +81,7 @@ struct ProfileCommand: ParsableCommand {
       return
     }
     // Wrong input is told before the device is asked.
-    var training = try TemporaryTraining(config, overrides: overrides)
+    var training = try StepRunner(config, overrides: overrides)
     let context = try device.makeContext()
     let roof = try Roof.measure(on: context)
     let folder = try TemporaryFolder("profile")

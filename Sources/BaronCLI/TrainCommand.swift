@@ -34,9 +34,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
-    var configuration =
-      try training.resumed.map { try RunFolder.configuration(of: $0) }
-      ?? RunConfiguration.load(training.config ?? "", overrides: training.overrides)
+    var configuration = try training.configuration(RunConfiguration.load)
     if scalesRate {
       let scaled = configuration.scaledToBatch()
       configuration = scaled.configuration
@@ -50,9 +48,7 @@ struct TrainCommand: ParsableCommand {
     let context = try device.makeContext()
     context.compileInParallel()
     let run = try training.open(yaml: configuration.yaml())
-    try TrainingSession(
-      configuration: configuration, context: context, run: run,
-      resumes: training.resumed != nil
-    ).train()
+    try TrainingSession(configuration, context: context, run: run).train(
+      rewriting: training.overrides.isEmpty ? nil : configuration.yaml())
   }
 }

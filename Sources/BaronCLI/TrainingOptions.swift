@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Foundation
 import Training
 
@@ -14,23 +15,43 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     name: .customLong("run"),
-    help: ArgumentHelp("The run's folder; default runs/CONFIG.", valueName: "folder"))
+    help: ArgumentHelp(
+      "The run's name below runs, or a path with a slash; default the configuration's name.",
+      valueName: "name|folder"))
   var folder: String?
 
-  @Option(help: ArgumentHelp("Go on with a run.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp(
+      "Go on with a run; --set training.iterations=N prolongs it, other keys as far as they would "
+        + "not break it.", valueName: "run"))
   var resume: String?
 
   func validate() throws {
     guard (config == nil) != (resume == nil) else {
       throw ValidationError("give either a configuration or --resume FOLDER")
     }
-    guard resume == nil || (overrides.isEmpty && folder == nil) else {
-      throw ValidationError("a resumed run keeps its configuration: leave out --set and --run")
+    guard resume == nil || folder == nil else {
+      throw ValidationError("a resumed run keeps its folder: leave out --run")
     }
   }
 
   /// The folder of the run to go on with, or nil for a new one.
   var resumed: String? { resume.map { RunFolder.path(for: $0) } }
+
+  /// The configuration of the new run or of the one to go on with.
+  ///
+  /// - Parameter load: Loads a preset or a file with overrides.
+  /// - Returns: The configuration.
+  /// - Throws: `ConfigurationError`, or `RunFolderError` when there is no run.
+  func configuration<Root>(_ load: (String, [String]) throws -> Root) throws -> Root {
+    guard let resumed else { return try load(config ?? "", overrides) }
+    let file = "\(resumed)/config.yaml"
+    guard FileManager.default.fileExists(atPath: file) else {
+      throw RunFolderError.missing(path: resumed)
+    }
+    try ResumeOverrides.check(overrides)
+    return try load(file, overrides)
+  }
 
   /// Makes the new run's folder or opens that of the old one.
   ///
@@ -38,8 +59,8 @@ struct TrainingOptions: ParsableArguments {
   /// - Returns: The folder, locked.
   /// - Throws: `RunFolderError` or `FormatError`.
   func open(yaml: String) throws -> RunFolder {
-    if let resumed { return try RunFolder.resume(at: resumed) }
+    if let resumed { return try RunFolder.resume(at: resumed, note: Console.say) }
     let name = URL(filePath: config ?? "").deletingPathExtension().lastPathComponent
-    return try RunFolder.create(at: folder ?? "runs/\(name)", yaml: yaml)
+    return try RunFolder.create(at: RunFolder.path(for: folder ?? name), yaml: yaml)
   }
 }

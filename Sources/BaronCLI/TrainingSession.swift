@@ -4,122 +4,127 @@ import Formats
 import Foundation
 import OpenCL
 import Reporting
-import Synchronization
 import Training
 
 /// Trains in the terminal: progress line, notes, Ctrl-C.
-struct TrainingSession {
-  let configuration: RunConfiguration
+struct TrainingSession<Job: TrainingJob> {
+  /// What the progress line is called.
+  let label: String
   let context: Context
   let run: RunFolder
-  /// Whether the run goes on from its newest checkpoint.
-  let resumes: Bool
-  /// The command that goes on with an interrupted run, when it is not `baron train --resume`.
-  var continuation: String?
-  var profiler: Profiler?
-
-  /// Set by the signal handler, asked before each step.
-  private static let stops = Atomic(false)
-
-  /// Makes Ctrl-C stop at the next step instead of at once; a second one stops at once.
-  private static func catchSignals() {
-    for number in [SIGINT, SIGTERM] {
-      signal(number) { number in
-        TrainingSession.stops.store(true, ordering: .relaxed)
-        signal(number, SIG_DFL)
-      }
-    }
-  }
-
-  /// Exits with 130 when a signal has asked to stop, between two parts of a longer job.
-  ///
-  /// - Parameter continuation: The command that goes on with the job.
-  /// - Throws: `ExitCode`.
-  static func stopIfAsked(continuation: String) throws {
-    guard stops.load(ordering: .relaxed) else { return }
-    Console.say("stopped; '\(continuation)' goes on")
-    throw ExitCode(130)
-  }
-
-  /// Runs a training that Ctrl-C stops at its next step; exits with 130 when that happened.
-  ///
-  /// - Parameters:
-  ///   - line: The progress line, finished in any case.
-  ///   - continuation: The command that goes on with the run; nil for that of the error.
-  ///   - body: Trains; gets what says whether to stop.
-  /// - Throws: What `body` throws.
-  static func withSignals(
-    on line: ProgressLine, continuation: String?, _ body: (() -> Bool) throws -> Void
-  ) throws {
-    catchSignals()
-    defer { line.finish() }
-    do {
-      try body { stops.load(ordering: .relaxed) }
-    } catch let error as TrainingError {
-      guard case .interrupted(let iteration, _) = error else { throw error }
-      line.finish()
-      let text = continuation.map { "stopped after \(iteration) iterations; '\($0)' goes on" }
-      Console.say(text ?? "\(error)")
-      throw ExitCode(130)
-    }
-  }
+  /// The command that goes on with an interrupted run.
+  let continuation: String
+  let iterations: Int
+  let logEvery: Int
+  /// What is said at the end of a run.
+  let closing: (RunFolder) -> [String]
+  /// Prepares the training.
+  let prepare: (@escaping (TrainingEvent) -> Void) throws -> TrainingLoop<Job>
 
   /// Trains and reports; exits with 130 when interrupted.
   ///
-  /// - Parameter afterStep: Runs after each step.
+  /// - Parameter yaml: The configuration, where it is another than the run was started with.
   /// - Throws: What training throws.
-  func train(afterStep: (Int) throws -> Void = { _ in }) throws {
-    let first = resumes ? run.checkpoints.latest { _ in }?.iteration ?? 0 : 0
-    let line = ProgressLine(
-      label: "train", total: configuration.training.iterations, start: first,
-      interval: .steps(configuration.training.logEvery))
-    line.note("device: \(context.device.name); run: \(run.path)")
-    if let tuning = context.tuning { line.note("tuned kernels: \(tuning.summary)") }
-    let trainer: Trainer
-    var validation: ProgressLine?
-    do {
-      trainer = try Trainer(
-        configuration: configuration, run: run, context: context, profiler: profiler,
-        resumes: resumes
-      ) { event in
-        guard case .validating(let done, let total) = event else {
-          return Self.show(event, on: line)
+  func train(rewriting yaml: String? = nil) throws {
+    let display = TrainingDisplay(label: label, total: iterations, logEvery: logEvery)
+    display.note("device: \(context.device.name); run: \(run.path)")
+    if let tuning = context.tuning { display.note("tuned kernels: \(tuning.summary)") }
+    let saved = run.checkpoints.all { _ in }.last?.iteration ?? 0
+    try StopSignals.answering(by: .exit(stopped(after: saved))) {
+      let loop: TrainingLoop<Job>
+      do {
+        loop = try prepare { event in
+          switch event {
+          // Until the next step nothing would be lost.
+          case .starting(let done), .checkpoint(_, let done):
+            StopSignals.answer(by: .exit(stopped(after: done)))
+          default: break
+          }
+          display.show(event)
         }
-        // A line of its own, below the finished one of the training.
-        line.finish()
-        validation = validation ?? ProgressLine(label: "evaluate", total: total)
-        validation?.update(step: done)
-        guard done == total else { return }
-        validation?.finish()
-        validation = nil
+      } catch {
+        // Wrong data or weights: the name is free again for the corrected start.
+        if run.isNew { try? FileManager.default.removeItem(atPath: run.path) }
+        throw error
       }
-    } catch {
-      // Wrong data or weights: the name is free again for the corrected start.
-      if !resumes { try? FileManager.default.removeItem(atPath: run.path) }
-      throw error
-    }
-    try Self.withSignals(on: line, continuation: continuation) { shouldStop in
-      try trainer.train(shouldStop: shouldStop, afterStep: afterStep)
+      if let yaml { try run.write(configuration: yaml) }
+      defer { display.finish() }
+      do {
+        try loop.train(
+          shouldStop: { StopSignals.isAsked }, afterStep: { _ in StopSignals.answer(by: .wait) })
+      } catch TrainingError.interrupted(let done, _) {
+        display.finish()
+        Console.say(stopped(after: done))
+        throw ExitCode(130)
+      }
+      display.finish()
+      for line in closing(run) { Console.say(line) }
     }
   }
 
-  private static func show(_ event: Trainer.Event, on line: ProgressLine) {
-    switch event {
-    case .note(let text): line.note(text)
-    case .warning(let text): line.note("warning: \(text)")
-    case .step(let record, _):
-      let losses = record.losses.sorted { $0.key < $1.key }.map {
-        (name: $0.key.replacing("loss_", with: ""), value: $0.value)
-      }
-      line.update(
-        step: record.iteration + 1,
-        .init(
-          losses: [(name: "loss", value: record.totalLoss)] + losses,
-          imagesPerSecond: record.imagesPerSecond, dataWaitShare: record.dataWaitShare))
-    case .checkpoint(let path): line.note("checkpoint: \(path)")
-    case .validating: break
-    case .validated(let summary, _):
-      line.note(EvaluationTable.text(summary, style: .plain))
+  private func stopped(after iterations: Int) -> String {
+    "\(TrainingError.interrupted(iteration: iterations, continuation: continuation))"
+  }
+}
+
+extension TrainingSession where Job == DetectorTraining {
+  /// Creates the session of a detector.
+  ///
+  /// - Parameters:
+  ///   - configuration: The run's configuration.
+  ///   - context: The device.
+  ///   - run: The run's folder.
+  ///   - continuation: The command that goes on with an interrupted run; nil for `train --resume`.
+  init(
+    _ configuration: RunConfiguration, context: Context, run: RunFolder,
+    continuation: String? = nil
+  ) {
+    self.init(
+      label: "train", context: context, run: run,
+      continuation: continuation ?? "baron train --resume \(run.path)",
+      iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
+      closing: { Self.closing($0, measure: configuration.training.keepBest) }
+    ) { try TrainingLoop(configuration: configuration, run: run, context: context, onEvent: $0) }
+  }
+
+  /// The best score, and what to do with the run.
+  private static func closing(_ run: RunFolder, measure: String) -> [String] {
+    var lines: [String] = []
+    let measures = measure.isEmpty ? ["novel.AP50", "AP50"] : [measure]
+    for name in measures {
+      guard let best = run.scores.best(by: name) else { continue }
+      lines.append(
+        "best \(name): \(String(format: "%.2f", 100 * best.value)) after \(best.iteration) "
+          + "iterations, in \(run.scoresPath)/iteration-\(best.iteration).json")
+      break
     }
+    return lines + [
+      "next: baron evaluate --checkpoint \(run.path) --per-category",
+      "      baron detect PICTURES --checkpoint \(run.path) --vocabulary \"NAME, NAME\"",
+    ]
+  }
+}
+
+extension TrainingSession where Job == CLIPTraining {
+  /// Creates the session of a CLIP model.
+  ///
+  /// - Parameters:
+  ///   - configuration: The run's configuration.
+  ///   - context: The device.
+  ///   - run: The run's folder.
+  ///   - continuation: The command that goes on with an interrupted run; nil for
+  ///     `clip-train --resume`.
+  init(
+    _ configuration: CLIPTrainingConfiguration, context: Context, run: RunFolder,
+    continuation: String? = nil
+  ) {
+    self.init(
+      label: "clip", context: context, run: run,
+      continuation: continuation ?? "baron clip-train --resume \(run.path)",
+      iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
+      closing: {
+        ["next: baron train CONFIG --set clip.folder=\(CLIPTraining.modelFolder(of: $0.path))"]
+      }
+    ) { try TrainingLoop(configuration: configuration, run: run, context: context, onEvent: $0) }
   }
 }

@@ -86,7 +86,7 @@ struct TuneCommand: ParsableCommand {
 
   func run() throws {
     // Wrong input is told before the device is asked.
-    var training = try TemporaryTraining(config, overrides: overrides)
+    var training = try StepRunner(config, overrides: overrides)
     guard let store = TuningStore.standard else { throw TuneError.noCache }
     let context = try device.makeContext(isTuned: false)
     let key = try TuningRecord.Key(context.device, family: context.family)

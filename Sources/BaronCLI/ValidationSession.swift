@@ -16,6 +16,8 @@ struct ValidationSession {
   var split: ClassSplit?
   /// Further choices of the scoring.
   var settings = EvaluationSettings()
+  /// Whether the scores are those of the run's own configuration and kept with it.
+  var keepsScores = false
 
   /// A name that no results file has yet: another vocabulary or data set must not replace the first.
   private static func unused(_ stem: String) -> String {
@@ -56,6 +58,13 @@ struct ValidationSession {
       progress: { line.update(step: $0) },
       warn: { line.note("warning: \($0)") })
     line.finish()
+    if keepsScores {
+      let scores = "\(location.run)/scores"
+      try FileManager.default.createDirectory(atPath: scores, withIntermediateDirectories: true)
+      let file = URL(filePath: path).lastPathComponent
+      try AtomicFile.write(
+        Data((summary.json.text(pretty: true) + "\n").utf8), to: "\(scores)/\(file)")
+    }
     return (summary, path)
   }
 }

@@ -25,7 +25,8 @@ struct WarmupCommand: ParsableCommand {
   var config: String
 
   @Option(
-    help: ArgumentHelp("What a file is for; a preset knows it.", valueName: "train|clip"))
+    help: ArgumentHelp(
+      "What a file is for, when it would do for both.", valueName: "train|clip"))
   var kind: String?
 
   @Option(
@@ -54,26 +55,16 @@ struct WarmupCommand: ParsableCommand {
   }
 
   func run() throws {
-    let preset = Preset.all.first { $0.name == config }
-    let isCLIP = (preset?.kind.rawValue ?? kind) == Preset.Kind.clip.rawValue
     let sizes = try teacher.map { try CLIPTrainingConfiguration.load($0).model }
     // Wrong input is told before the device is asked.
-    let clip = isCLIP ? try CLIPTrainingConfiguration.load(config, overrides: overrides) : nil
-    let detector = isCLIP ? nil : try RunConfiguration.load(config, overrides: overrides)
+    let training = try StepRunner(
+      config, overrides: overrides, kind: kind.flatMap { Preset.Kind(rawValue: $0) })
     let context = try device.makeContext()
     guard let cache = context.cache else { throw WarmupError.noCache }
     context.compileInParallel(jobs: jobs)
 
     let begin = ContinuousClock.now
-    let warmup = try Warmup(context: context)
-    let counts: Warmup.Counts
-    if let clip {
-      counts = try warmup.run(clip)
-    } else if let detector {
-      counts = try warmup.run(detector, teacher: sizes ?? .init())
-    } else {
-      return
-    }
+    let counts = try Warmup(context: context).run(training, teacher: sizes ?? .init())
     let seconds = (ContinuousClock.now - begin) / .seconds(1)
     try Console.print(
       "\(counts.compiled + counts.cached) programs: \(counts.compiled) compiled"

@@ -14,59 +14,6 @@ public protocol PseudoTextEncoder {
   func encode(words: Tensor, keep: [[Bool]]?) throws -> Tensor
 }
 
-/// How class logits become scores, and what loss trains them.
-public enum ClassActivation: String, Sendable, CaseIterable {
-  /// Over all classes and the background.
-  case softmax
-  /// Each class alone.
-  case sigmoid
-}
-
-/// What stands in the background's column.
-public enum BackgroundEmbedding: String, Sendable, CaseIterable {
-  /// A trained unit vector.
-  case learned
-  /// The zero vector: logit 0.
-  case zero
-}
-
-/// Everything about the box head; the defaults are those of OV-COCO with a feature pyramid
-/// (columns A and B of spec training 4.1).
-public struct BoxHeadConfiguration: Sendable, Equatable {
-  /// How pooled features become a vector.
-  public var trunk = BoxTrunk.published(norm: .frozen)
-  /// Channels of the pooled features that arrive at the trunk.
-  public var inputWidth = 256
-  /// Side of the pooled features.
-  public var inputSize = 7
-  /// Words per region K.
-  public var words = 6
-  /// Width of a word D: that of the text encoder's token embeddings.
-  public var wordWidth = 512
-  /// Width of a class embedding: that of the text feature.
-  public var embeddingWidth = 512
-  /// Probability that training leaves a word out.
-  public var wordDropout = 0.5
-  /// How logits become scores.
-  public var activation = ClassActivation.softmax
-  /// What stands in the background's column.
-  public var background = BackgroundEmbedding.learned
-  /// Weight of the background in the classification loss.
-  public var backgroundWeight: Float = 1
-  /// Factor of the cosines in training.
-  public var trainingTemperature: Float = 50
-  /// Factor of the cosines at test.
-  public var testTemperature: Float = 50
-  /// Start of the logit bias of sigmoid training; nil has none.
-  public var logitBias: Float?
-  /// How the scores of a second trunk and projection, which serve the alignment losses, are combined
-  /// with those of the first (spec detector 2.8); nil has no second one.
-  public var ensemble: EnsembleScores?
-
-  /// Creates the configuration of OV-COCO with a feature pyramid.
-  public init() {}
-}
-
 /// Words, class logits and box deltas of pooled regions (spec detector 2.7).
 public struct BoxHead {
   /// What the head is built from.
@@ -78,6 +25,7 @@ public struct BoxHead {
   private let regressor: [Linear]
   private let background: Background
   private let logitBias: Parameter?
+  private let embeddingWidth: Int
 
   private enum Background {
     case learned(Parameter, Parameter)
@@ -90,17 +38,22 @@ public struct BoxHead {
   ///   - scope: Where `shared_convs`, `shared_fcs`, `fc_cls`, `fc_reg`, `bg_embedding`, `cls_bias`
   ///     and `kd` are named.
   ///   - configuration: Its shape.
+  ///   - widths: What arrives and what the words are for.
   /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, _ configuration: BoxHeadConfiguration) throws {
+  public init(
+    _ scope: ParameterScope, _ configuration: BoxHeadConfiguration, _ widths: BoxHeadWidths
+  ) throws {
     self.configuration = configuration
-    main = try WordHead(scope, configuration, initializer: .normal(standardDeviation: 0.01))
+    embeddingWidth = widths.text.embedding
+    main = try WordHead(
+      scope, configuration, widths, initializer: .normal(standardDeviation: 0.01))
     let width = main.featureWidth
     regressor = try [(0, width), (2, 4)].map { index, outputs in
       try Linear(
         scope / "fc_reg" / "\(index)", inputs: width, outputs: outputs,
         initializer: .normal(standardDeviation: 0.001))
     }
-    let length = configuration.embeddingWidth
+    let length = widths.text.embedding
     switch configuration.background {
     case .learned:
       let place = scope / "bg_embedding"
@@ -116,7 +69,7 @@ public struct BoxHead {
     }
     alignment =
       configuration.ensemble != nil
-      ? try WordHead(scope / "kd", configuration, initializer: nil) : main
+      ? try WordHead(scope / "kd", configuration, widths, initializer: nil) : main
   }
 
   /// Class-agnostic box deltas.
@@ -143,7 +96,7 @@ public struct BoxHead {
       [classEmbeddings, try backgroundEmbedding()], axis: 0)
     let logits = try textFeatures.classLogits(
       embeddings: embeddings,
-      temperature: training ? configuration.trainingTemperature : configuration.testTemperature)
+      temperature: training ? configuration.temperatureTrain : configuration.temperatureTest)
     guard training, let logitBias else { return logits }
     return try logits.reshaped([logits.count, 1]).addingRow(logitBias.value)
       .reshaped(logits.shape)
@@ -161,7 +114,7 @@ public struct BoxHead {
     switch background {
     case .zero(let zero): return zero.value
     case .learned(let weight, let bias):
-      let row = [1, configuration.embeddingWidth]
+      let row = [1, embeddingWidth]
       return try weight.value.reshaped(row).adding(bias.value.reshaped(row)).l2Normalized()
     }
   }

@@ -11,7 +11,7 @@ public struct StartedDetection {
   fileprivate let objectness: Tensor
   fileprivate let box: Tensor
   fileprivate let regions: PendingRegions
-  fileprivate let random: (_ purpose: String, _ frame: ImageFrame) -> CounterRandom
+  fileprivate let random: StepRandom
 }
 
 extension FasterRCNN {
@@ -20,19 +20,13 @@ extension FasterRCNN {
   /// - Parameters:
   ///   - batch: Images with their boxes.
   ///   - classes: Number of classes of training.
-  ///   - seed: The run's seed.
-  ///   - iteration: The step; random choices depend on seed, step and image id only.
+  ///   - random: The step's random choices.
   /// - Returns: What ``detectionLosses(_:vocabulary:textEncoder:)`` goes on with.
   /// - Throws: `OpenCLError` when the device fails.
   public func startDetection(
-    _ batch: DetectionBatch, classes: Int, seed: UInt64, iteration: Int
+    _ batch: DetectionBatch, classes: Int, random: StepRandom
   ) throws -> StartedDetection {
     let stream = batch.images.stream
-    func random(_ purpose: String, _ frame: ImageFrame) -> CounterRandom {
-      CounterRandom(
-        seed: seed, CounterRandom.key(purpose), UInt64(iteration),
-        UInt64(bitPattern: Int64(frame.imageID)))
-    }
     let maps = try features(batch.images, training: true)
     let truths = try TruthBoxes(
       boxes: batch.groundTruth.map(\.boxes.corners),
@@ -44,12 +38,12 @@ extension FasterRCNN {
         output,
         try proposalNetwork.sample(
           grid, maps: maps, frames: batch.frames, truths: truths,
-          random: batch.frames.map { random("rpn", $0) }))
-      let regions = try configuration.sampling.sample(
+          random: batch.frames.map { random.numbers("rpn", image: $0.imageID) }))
+      let regions = try configuration.head.sampling.sample(
         try proposalNetwork.proposals(
-          output, grid, frames: batch.frames, limits: configuration.proposals.trainingLimits),
+          output, grid, frames: batch.frames, limits: configuration.rpn.limits(training: true)),
         truths: truths, background: classes, readsPositives: maskHead != nil,
-        random: batch.frames.map { random("regions", $0) })
+        random: batch.frames.map { random.numbers("regions", image: $0.imageID) })
       return StartedDetection(
         batch: batch, maps: maps, objectness: losses.objectness, box: losses.box,
         regions: regions, random: random)
@@ -59,7 +53,7 @@ extension FasterRCNN {
   /// The losses of detection, by the names of the reference's log.
   ///
   /// - Parameters:
-  ///   - started: What ``startDetection(_:classes:seed:iteration:)`` gave for the same classes.
+  ///   - started: What ``startDetection(_:classes:random:)`` gave for the same classes.
   ///   - vocabulary: The classes of training.
   ///   - textEncoder: Encodes pseudo words.
   /// - Returns: `loss_rpn_cls`, `loss_rpn_bbox`, `loss_cls`, `loss_bbox` and, with a mask head,
@@ -79,8 +73,8 @@ extension FasterRCNN {
       return losses
     }
     let kept = zip(batch.frames, targets.counts).flatMap { frame, count in
-      var random = started.random("words", frame)
-      return configuration.head.keptWords(regions: count, random: &random)
+      var numbers = started.random.numbers("words", image: frame.imageID)
+      return configuration.head.keptWords(regions: count, random: &numbers)
     }
     try stream.phase("box head") {
       let pooled = try regionFeatures(maps, regions: targets.regions, training: true)

@@ -1,5 +1,6 @@
 import Foundation
 import Masks
+import Settings
 
 /// One found object.
 public struct DetectedObject: Sendable, Equatable {
@@ -25,18 +26,19 @@ public struct DetectedObject: Sendable, Equatable {
   }
 }
 
-/// Which (proposal, class) pairs become detections (spec detector 2.9).
+/// Which (proposal, class) pairs become detections (spec detector 2.9): keys of the section `head`.
 public struct DetectionRule: Sendable, Equatable {
-  /// Scores must be larger.
-  public var scoreThreshold: Float = 0.05
-  /// Most detections of one image.
-  public var limit = 100
-  /// Boxes of one class that overlap a better one by more are dropped.
-  public var overlap: Float = 0.5
-  /// Whether sigmoid scores leave out the logit bias and meet the threshold, as in the reference.
+  /// Detections need a higher score, in 0...1.
+  public var scoreThreshold = 0.01
+  /// A detection that overlaps a better one of its class by a larger IoU is dropped.
+  public var nmsThreshold: Float = 0.5
+  /// Most detections of an image.
+  public var detectionsPerImage = 100
+  /// Whether sigmoid scores leave out the logit bias and meet the threshold, as in the reference; no
+  /// key.
   public var usesReferenceSigmoid = false
 
-  /// Creates the rule of OV-COCO.
+  /// Creates the rule of OV-COCO with CLIP as teacher.
   public init() {}
 
   /// Selects the detections of one image.
@@ -53,7 +55,7 @@ public struct DetectionRule: Sendable, Equatable {
   ///   - boxes: The R boxes, shared by all classes.
   ///   - threshold: Ranks must be larger.
   ///   - score: The reported score of a rank.
-  /// - Returns: At most `limit` detections, best first.
+  /// - Returns: At most ``detectionsPerImage`` detections, best first.
   public func select(
     ranks: [Float], columns: Int, classes: Int, boxes: [Box], threshold: Float,
     score: (Float) -> Float = { $0 }
@@ -68,10 +70,10 @@ public struct DetectionRule: Sendable, Equatable {
     var heap = CandidateHeap(candidates)
     var kept: [Int: [Box]] = [:]
     var result: [DetectedObject] = []
-    while result.count < limit, let best = heap.removeBest() {
+    while result.count < detectionsPerImage, let best = heap.removeBest() {
       let (row, label) = Int(best.index).quotientAndRemainder(dividingBy: columns)
       let box = boxes[row]
-      guard !kept[label, default: []].contains(where: { $0.iou(with: box) > overlap }) else {
+      guard !kept[label, default: []].contains(where: { $0.iou(with: box) > nmsThreshold }) else {
         continue
       }
       kept[label, default: []].append(box)
@@ -91,7 +93,7 @@ public struct DetectionRule: Sendable, Equatable {
   ///   - classes: Number of classes C.
   ///   - logitBias: Added for the reported score.
   ///   - boxes: The R boxes.
-  /// - Returns: At most `limit` detections, best first.
+  /// - Returns: At most ``detectionsPerImage`` detections, best first.
   public func selectSigmoid(
     logits: [Float], classes: Int, logitBias: Float, boxes: [Box]
   ) -> [DetectedObject] {
@@ -99,11 +101,19 @@ public struct DetectionRule: Sendable, Equatable {
     if usesReferenceSigmoid {
       return select(
         ranks: logits.map(sigmoid), columns: classes + 1, classes: classes, boxes: boxes,
-        threshold: scoreThreshold)
+        threshold: Float(scoreThreshold))
     }
     return select(
       ranks: logits, columns: classes + 1, classes: classes, boxes: boxes,
       threshold: -.infinity, score: { sigmoid($0 + logitBias) })
+  }
+}
+
+extension DetectionRule: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("score_threshold", &scoreThreshold, .number(0...1))
+    try keys.field("nms_threshold", &nmsThreshold, .number(0...1))
+    try keys.field("detections_per_image", &detectionsPerImage, .atLeast(1))
   }
 }
 

@@ -1,83 +1,119 @@
 import Layers
+import Settings
 
-/// Everything that shapes a detector: feature pyramid or single map, at any width
-/// (spec detector 2.1).
+/// Everything that shapes a detector (spec detector 2.1): the section `model` of a configuration.
+///
+/// The defaults are those of OV-COCO with a feature pyramid and CLIP as teacher (column B of spec
+/// training 4.1).
 public struct DetectorConfiguration: Sendable, Equatable {
-  /// The feature pyramid between backbone and heads.
-  public struct Pyramid: Sendable, Equatable {
-    /// Channels of every level.
-    public var width: Int
-    /// How batch norm after its convolutions behaves; nil for biases without norm.
-    public var norm: NormMode?
-
-    /// Creates the shape.
-    ///
-    /// - Parameters:
-    ///   - width: Channels of every level.
-    ///   - norm: How batch norm behaves; nil for biases without norm.
-    public init(width: Int, norm: NormMode?) {
-      self.width = width
-      self.norm = norm
-    }
-  }
-
-  /// The residual stage that every pooled region passes: "res5".
-  public struct SharedStage: Sendable, Equatable {
-    /// Inner width of its bottlenecks.
-    public var width = 512
-    /// Number of bottlenecks.
-    public var blocks = 3
-    /// How its batch norm layers behave.
-    public var norm = NormMode.frozen
-
-    /// Creates the last stage of ResNet-50.
-    public init() {}
-  }
-
-  /// The backbone.
+  /// The network that turns an image into feature maps.
   public var backbone = ResNetConfiguration()
-  /// The feature pyramid; nil hands the backbone's maps on.
-  public var pyramid: Pyramid? = Pyramid(width: 256, norm: .batch)
+  /// The feature pyramid; unused when the head is of kind `c4`.
+  public var neck = PyramidConfiguration()
   /// The region proposal network.
-  public var proposals = RegionProposalConfiguration()
-  /// How regions are pooled.
-  public var pooling = RegionPooling(strides: [4, 8, 16, 32], size: 7)
-  /// The stage between pooling and the box head; nil has none.
-  public var sharedStage: SharedStage?
+  public var rpn = RegionProposalConfiguration()
   /// The box head.
   public var head = BoxHeadConfiguration()
-  /// The mask head; nil has none.
-  public var mask: MaskHeadConfiguration?
-  /// How regions are sampled in training.
-  public var sampling = RegionSampling()
-  /// What becomes a detection.
-  public var detections = DetectionRule()
+  /// The mask head.
+  public var mask = MaskHeadConfiguration()
+  /// What the network expects of an image.
+  public var input = ImageInputConfiguration()
+  /// A checkpoint that the run starts from; empty starts from random weights.
+  public var start = ""
 
-  /// Creates the configuration of OV-COCO with a feature pyramid.
+  /// Creates the published detector.
   public init() {}
-
-  /// OV-COCO with a feature pyramid: columns A and B of spec training 4.1 without B's own values.
-  public static let pyramid = DetectorConfiguration()
-
-  /// OV-COCO on a single map with a residual stage as the head: column D of spec training 4.1.
-  public static let singleMap: DetectorConfiguration = {
-    var detector = DetectorConfiguration()
-    detector.backbone.stridePlace = .first
-    detector.backbone.outputStages = [3]
-    detector.backbone.norm = .frozen
-    detector.backbone.frozenParts = 2
-    detector.pyramid = nil
-    detector.proposals.inputWidth = 1024
-    detector.proposals.isDetached = false
-    detector.proposals.strides = [16]
-    detector.proposals.anchorScales = [2, 4, 8, 16, 32]
-    detector.proposals.trainingLimits = ProposalLimits(perLevel: 12000, total: 2000)
-    detector.proposals.testLimits = ProposalLimits(perLevel: 6000, total: 1000)
-    detector.pooling = RegionPooling(strides: [16], size: 14)
-    detector.sharedStage = SharedStage()
-    detector.head.trunk = .averagePool
-    detector.head.inputWidth = 2048
-    detector.head.words = 4
-    return detector
-  }()
 }
+
+extension DetectorConfiguration: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.section("backbone", &backbone)
+    try keys.section("neck", &neck)
+    try keys.section("rpn", &rpn)
+    try keys.section("head", &head)
+    try keys.section("mask", &mask)
+    try keys.section("input", &input)
+    try keys.path("start", &start)
+  }
+}
+
+/// What follows from the kind of the head: a pyramid over all stages, or the third stage's map with
+/// the fourth stage as part of the head (spec detector 2.2 and 2.6).
+extension DetectorConfiguration {
+  /// Whether maps of several strides lead to the heads.
+  var hasPyramid: Bool { head.kind == .fpn }
+
+  /// The stages of the backbone that maps are taken from.
+  var outputStages: [Int] { hasPyramid ? [1, 2, 3, 4] : [3] }
+
+  /// Channels of the maps that lead to the heads.
+  var mapWidth: Int {
+    hasPyramid ? neck.channels : backbone.width(of: outputStages[0])
+  }
+
+  /// How regions are pooled.
+  var pooling: RegionPooling {
+    hasPyramid
+      ? RegionPooling(strides: [4, 8, 16, 32], size: 7) : RegionPooling(strides: [16], size: 14)
+  }
+
+  /// What arrives at the box head, given the widths of the text encoder.
+  func headWidths(_ text: TextWidths) -> BoxHeadWidths {
+    BoxHeadWidths(
+      input: hasPyramid ? mapWidth : backbone.width(of: 4), side: pooling.size, text: text)
+  }
+}
+
+/// The feature pyramid between backbone and heads (spec detector 2.2).
+public struct PyramidConfiguration: Sendable, Equatable {
+  /// Channels of every level.
+  public var channels = 256
+  /// How batch norm after its convolutions behaves; nil for biases without norm.
+  public var norm: NormMode? = .batch
+
+  /// Creates the published pyramid.
+  public init() {}
+}
+
+extension PyramidConfiguration: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("channels", &channels, .whole(1...4096))
+    try keys.field("norm", &norm)
+  }
+}
+
+/// What an image is turned into before the first convolution (spec detector 2.1).
+public struct ImageInputConfiguration: Sendable, Equatable {
+  /// The order of colour channels.
+  public enum Order: String, Sendable, CaseIterable {
+    /// Red, green, blue.
+    case rgb
+    /// Blue, green, red.
+    case bgr
+  }
+
+  /// Subtracted from each channel, in the order of ``order``; values of 0...255.
+  public var mean: [Float] = [123.675, 116.28, 103.53]
+  /// What each channel is then divided by.
+  public var std: [Float] = [58.395, 57.12, 57.375]
+  /// The order of the channels.
+  public var order = Order.rgb
+  /// Width and height are filled up with zeros to a multiple of this many pixels.
+  public var pad = ImageFrame.paddingUnit
+
+  /// Creates the published input.
+  public init() {}
+}
+
+extension ImageInputConfiguration.Order: SettingsChoice {}
+
+extension ImageInputConfiguration: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("mean", &mean, .list(of: 3, .finite))
+    try keys.field("std", &std, .list(of: 3, .positive))
+    try keys.field("order", &order)
+    try keys.field("pad", &pad, .whole(1...1024))
+  }
+}
+
+extension NormMode: SettingsChoice {}

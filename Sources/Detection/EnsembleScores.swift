@@ -8,12 +8,12 @@ public struct EnsembleScores: Sendable, Equatable {
   /// only base classes and the background do.
   public var isUniform: Bool
 
-  /// Creates the rule; the defaults are the published ones.
+  /// Creates the rule.
   ///
   /// - Parameters:
   ///   - factor: Exponent of the head that a class leans on.
   ///   - isUniform: Whether every class leans on the main head.
-  public init(factor: Float = 2 / 3, isUniform: Bool = false) {
+  public init(factor: Float, isUniform: Bool = false) {
     self.factor = factor
     self.isUniform = isUniform
   }

@@ -55,6 +55,8 @@ public struct ClassVocabulary {
 public struct FasterRCNN {
   /// What the detector is built from.
   public let configuration: DetectorConfiguration
+  /// How regions are pooled for the box head.
+  private let pooling: RegionPooling
   /// The region proposal network.
   public let proposalNetwork: RegionProposalNetwork
   /// Words, class logits and deltas of pooled regions.
@@ -70,25 +72,37 @@ public struct FasterRCNN {
   /// - Parameters:
   ///   - scope: Where `backbone`, `neck`, `rpn_head` and `roi_head` are named.
   ///   - configuration: Its shape.
+  ///   - text: Widths of the text encoder that its words go through.
   /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, _ configuration: DetectorConfiguration) throws {
+  public init(
+    _ scope: ParameterScope, _ configuration: DetectorConfiguration, text: TextWidths
+  ) throws {
     self.configuration = configuration
-    backbone = try ResNet(scope / "backbone", configuration.backbone)
-    neck = try configuration.pyramid.map {
-      try FeaturePyramid(
-        scope / "neck", inputs: configuration.backbone.outputWidths, width: $0.width, norm: $0.norm)
-    }
-    proposalNetwork = try RegionProposalNetwork(scope / "rpn_head", configuration.proposals)
+    pooling = configuration.pooling
+    let (body, stages, width) = (
+      configuration.backbone, configuration.outputStages, configuration.mapWidth
+    )
+    backbone = try ResNet(scope / "backbone", body, outputStages: stages)
+    neck =
+      configuration.hasPyramid
+      ? try FeaturePyramid(
+        scope / "neck", inputs: stages.map { body.width(of: $0) }, width: width,
+        norm: configuration.neck.norm) : nil
+    proposalNetwork = try RegionProposalNetwork(
+      scope / "rpn_head", configuration.rpn, width: width)
     let regionHead = scope / "roi_head"
-    sharedStage = try configuration.sharedStage.map { stage in
-      try ResidualStage(
-        regionHead / "shared_head" / "layer4",
-        inputs: configuration.pyramid?.width ?? configuration.backbone.outputWidths.last ?? 0,
-        width: stage.width, blocks: stage.blocks, stride: 2,
-        stridePlace: configuration.backbone.stridePlace, norm: stage.norm)
-    }
-    head = try BoxHead(regionHead / "bbox_head", configuration.head)
-    maskHead = try configuration.mask.map { try MaskHead(regionHead / "mask_head", $0) }
+    // Without a pyramid the fourth stage is part of the head.
+    sharedStage =
+      configuration.hasPyramid
+      ? nil
+      : try ResidualStage(
+        regionHead / "shared_head" / "layer4", inputs: width, width: body.stageWidths[3],
+        blocks: body.blocks[3], stride: 2, style: body.style, norm: .frozen)
+    head = try BoxHead(
+      regionHead / "bbox_head", configuration.head, configuration.headWidths(text))
+    maskHead =
+      configuration.mask.enabled
+      ? try MaskHead(regionHead / "mask_head", configuration.mask, inputWidth: width) : nil
   }
 
   /// The maps that proposals and regions are made from.
@@ -115,7 +129,7 @@ public struct FasterRCNN {
   public func regionFeatures(
     _ maps: [Tensor], regions: Tensor, training: Bool
   ) throws -> Tensor {
-    let pooled = try configuration.pooling(maps, regions: regions)
+    let pooled = try pooling(maps, regions: regions)
     return try sharedStage?(pooled, training: training) ?? pooled
   }
 
@@ -132,7 +146,6 @@ public struct FasterRCNN {
     _ images: Tensor, frames: [ImageFrame], training: Bool
   ) throws -> ProposedImages {
     let maps = try features(images, training: training)
-    let limits = configuration.proposals
     return ProposedImages(
       maps: maps,
       proposals: try images.stream.phase("proposals") {
@@ -140,7 +153,7 @@ public struct FasterRCNN {
           let detached = maps.map { $0.detached() }
           return try proposalNetwork.proposals(
             try proposalNetwork(detached), try proposalNetwork.grid(detached), frames: frames,
-            limits: training ? limits.trainingLimits : limits.testLimits
+            limits: configuration.rpn.limits(training: training)
           ).readLater()
         }
       })

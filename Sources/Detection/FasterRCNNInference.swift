@@ -24,7 +24,8 @@ extension FasterRCNN {
       let proposed = try propose(images, frames: frames, training: false)
       let proposals = try proposed.proposals.read()
       let bias =
-        configuration.head.activation == .sigmoid && !configuration.detections.usesReferenceSigmoid
+        configuration.head.activation == .sigmoid
+          && !configuration.head.detections.usesReferenceSigmoid
         ? try head.currentLogitBias() : 0
       return try frames.indices.map { image in
         try detect(
@@ -57,7 +58,7 @@ extension FasterRCNN {
       try head.deltas(features), coding: BoxCoder.proposals.coding,
       imageSize: (Float(frame.width), Float(frame.height)))
     let main = try logits(head.main, features)
-    let rule = configuration.detections
+    let rule = configuration.head.detections
     let found: [DetectedObject]
     switch configuration.head.activation {
     case .sigmoid:
@@ -66,7 +67,7 @@ extension FasterRCNN {
         boxes: [Box](corners: try decoded.floats()))
     case .softmax:
       var scores = try main.softmax().floats()
-      if let ensemble = configuration.head.ensemble {
+      if let ensemble = configuration.head.scores {
         let other = try logits(
           head.alignment, try head.alignment.features(pooled, training: false))
         scores = ensemble.combined(
@@ -74,7 +75,7 @@ extension FasterRCNN {
       }
       found = rule.select(
         ranks: scores, columns: vocabulary.count + 1, classes: vocabulary.count,
-        boxes: [Box](corners: try decoded.floats()), threshold: rule.scoreThreshold)
+        boxes: [Box](corners: try decoded.floats()), threshold: Float(rule.scoreThreshold))
     }
     let original = found.map { $0.scaled(x: 1 / frame.scaleX, y: 1 / frame.scaleY) }
     guard let maskHead, !found.isEmpty else { return original }

@@ -1,24 +1,35 @@
 import Layers
+import Settings
 import Tensors
 
-/// Everything about the mask head; the defaults are those of OV-LVIS.
+/// Everything about the mask head, class-agnostic (spec detector 2.8): the section `mask`; the
+/// defaults are those of OV-LVIS, switched off.
 public struct MaskHeadConfiguration: Sendable, Equatable {
+  /// Whether there is one; training annotations then need segmentations.
+  public var enabled = false
   /// 3x3 convolutions before the upsampling.
   public var convolutions = 4
   /// Channels of these convolutions.
-  public var width = 256
-  /// Channels of the pooled features that arrive.
-  public var inputWidth = 256
+  public var channels = 256
   /// How batch norm after the convolutions behaves; nil for biases without norm.
   public var norm: NormMode? = .batch
-  /// How regions are pooled.
+  /// How regions are pooled; no key.
   public var pooling = RegionPooling(strides: [4, 8, 16, 32], size: 14)
 
   /// Cells per row and column of a mask.
   public var side: Int { 2 * pooling.size }
 
-  /// Creates the configuration of OV-LVIS.
+  /// Creates the published mask head, switched off.
   public init() {}
+}
+
+extension MaskHeadConfiguration: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("enabled", &enabled)
+    try keys.field("convolutions", &convolutions, .whole(0...32))
+    try keys.field("channels", &channels, .whole(1...4096))
+    try keys.field("norm", &norm)
+  }
 }
 
 /// The mask of each region, one for all classes (spec detector 2.8).
@@ -34,20 +45,23 @@ public struct MaskHead {
   /// - Parameters:
   ///   - scope: Where `convs`, `upsample` and `conv_logits` are named.
   ///   - configuration: Its shape.
+  ///   - inputWidth: Channels of the pooled features that arrive.
   /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, _ configuration: MaskHeadConfiguration) throws {
+  public init(
+    _ scope: ParameterScope, _ configuration: MaskHeadConfiguration, inputWidth: Int
+  ) throws {
     self.configuration = configuration
-    let width = configuration.width
+    let width = configuration.channels
     convolutions = try (0..<configuration.convolutions).map { index in
       let place = scope / "convs" / "\(index)"
       return (
         try Convolution(
-          place / "conv", inputs: index == 0 ? configuration.inputWidth : width, outputs: width,
+          place / "conv", inputs: index == 0 ? inputWidth : width, outputs: width,
           kernel: 3, hasBias: configuration.norm == nil),
         try configuration.norm.map { try BatchNorm(place / "bn", channels: width, mode: $0) }
       )
     }
-    let inputs = configuration.convolutions == 0 ? configuration.inputWidth : width
+    let inputs = configuration.convolutions == 0 ? inputWidth : width
     upsampling = try TransposedConvolution(
       scope / "upsample", inputs: inputs, outputs: width, kernel: 2)
     logits = try Convolution(
@@ -71,7 +85,7 @@ public struct MaskHead {
     }
     // What follows looks at single cells, so their order may stay that of the product.
     let cells = try upsampling.cells(x).relu()
-    let (count, side, width) = (x.shape[0], x.shape[1], configuration.width)
+    let (count, side, width) = (x.shape[0], x.shape[1], configuration.channels)
     return try logits(cells.reshaped([count, side, 4 * side, width]))
       .reshaped([count, side, side, 2, 2]).converted(to: .float32)
   }

@@ -1,4 +1,5 @@
 import Layers
+import Settings
 import Tensors
 
 /// How many proposals stay (spec detector 2.3).
@@ -20,40 +21,77 @@ public struct ProposalLimits: Sendable, Equatable {
 }
 
 /// Everything about the region proposal network; the defaults are those of OV-COCO with a feature
-/// pyramid (spec detector 2.3 and 2.4).
+/// pyramid (spec detector 2.3 and 2.4): the section `rpn`.
 public struct RegionProposalConfiguration: Sendable, Equatable {
-  /// Channels of every map.
-  public var inputWidth = 256
-  /// Whether objectness has a convolution of its own on features that it does not train.
-  public var isDetached = true
-  /// Stride of each level.
-  public var strides = [4, 8, 16, 32, 64]
-  /// Anchor sizes in multiples of the stride.
-  public var anchorScales: [Float] = [8]
-  /// Anchor heights over widths.
-  public var anchorRatios: [Float] = [0.5, 1, 2]
-  /// Anchors sampled per image.
-  public var samples = 256
-  /// Largest share of positives among them.
+  /// Whether objectness has a branch of its own that gives the shared features no gradient.
+  public var detached = true
+  /// Proposals of each level before suppression, in training and for the alignment losses.
+  public var preNMSTrain = 2000
+  /// Proposals of each level before suppression, at test.
+  public var preNMSTest = 1000
+  /// Proposals of an image after suppression, in training and for the alignment losses.
+  public var postNMSTrain = 1000
+  /// Proposals of an image after suppression, at test.
+  public var postNMSTest = 1000
+  /// A proposal that overlaps a better one of its level by a larger IoU is dropped.
+  public var nmsThreshold: Float = 0.7
+  /// Anchors of an image that the loss looks at.
+  public var batchSize = 256
+  /// Largest share of positive ones among them.
   public var positiveFraction: Float = 0.5
-  /// Overlap from which an anchor is positive.
-  public var positiveOverlap: Float = 0.7
-  /// Overlap below which an anchor is negative.
-  public var negativeOverlap: Float = 0.3
-  /// Overlap from which a ground truth's best anchors are positive.
-  public var lowQualityOverlap: Float = 0.3
-  /// Proposals kept in training and for the alignment losses.
-  public var trainingLimits = ProposalLimits(perLevel: 2000, total: 1000)
-  /// Proposals kept at test.
-  public var testLimits = ProposalLimits(perLevel: 1000, total: 1000)
-  /// Proposals of one level that overlap a better one by more are dropped.
-  public var overlap: Float = 0.7
+  /// Sides of square anchors in pixels: one multiple of the strides for a pyramid, any for `c4`.
+  public var anchorSizes: [Float] = [32, 64, 128, 256, 512]
+  /// Height over width.
+  public var anchorRatios: [Float] = [0.5, 1, 2]
+  /// Pixels between neighbouring cells of each level; the head's kind fixes them.
+  public var anchorStrides = [4, 8, 16, 32, 64]
 
-  /// Creates the configuration of OV-COCO with a feature pyramid.
+  /// Overlap from which an anchor is positive; no key.
+  public var positiveOverlap: Float = 0.7
+  /// Overlap below which an anchor is negative; no key.
+  public var negativeOverlap: Float = 0.3
+  /// Overlap from which a ground truth's best anchors are positive; no key.
+  public var lowQualityOverlap: Float = 0.3
+
+  /// Creates the published network.
   public init() {}
+
+  /// How many proposals stay.
+  ///
+  /// - Parameter training: Whether for training or at test.
+  /// - Returns: The limits.
+  public func limits(training: Bool) -> ProposalLimits {
+    training
+      ? ProposalLimits(perLevel: preNMSTrain, total: postNMSTrain)
+      : ProposalLimits(perLevel: preNMSTest, total: postNMSTest)
+  }
+
+  /// Anchor sizes in multiples of the stride: a pyramid has one size per level, in proportion to its
+  /// stride, a single map has them all.
+  public var anchorScales: [Float] {
+    (anchorStrides.count > 1 ? Array(anchorSizes.prefix(1)) : anchorSizes).map {
+      $0 / Float(anchorStrides[0])
+    }
+  }
 
   /// Anchors of one cell.
   public var anchorsPerCell: Int { anchorScales.count * anchorRatios.count }
+}
+
+extension RegionProposalConfiguration: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("detached", &detached)
+    try keys.field("pre_nms_train", &preNMSTrain, .atLeast(1))
+    try keys.field("pre_nms_test", &preNMSTest, .atLeast(1))
+    try keys.field("post_nms_train", &postNMSTrain, .atLeast(1))
+    try keys.field("post_nms_test", &postNMSTest, .atLeast(1))
+    try keys.field("nms_threshold", &nmsThreshold, .number(0...1))
+    try keys.field("batch_size", &batchSize, .atLeast(1))
+    try keys.field("positive_fraction", &positiveFraction, .number(0...1))
+    try keys.field("anchor_sizes", &anchorSizes, .list(atLeast: 1, .positive))
+    try keys.field("anchor_ratios", &anchorRatios, .list(atLeast: 1, .positive))
+    try keys.field("anchor_strides", &anchorStrides, .list(atLeast: 1, .atLeast(1)))
+  }
 }
 
 /// What the network says about every anchor.
@@ -91,18 +129,20 @@ public struct RegionProposalNetwork {
   /// - Parameters:
   ///   - scope: Where `rpn_conv`, `rpn_cls` and `rpn_reg` are named.
   ///   - configuration: Its shape.
+  ///   - width: Channels of every map.
   /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, _ configuration: RegionProposalConfiguration) throws {
+  public init(
+    _ scope: ParameterScope, _ configuration: RegionProposalConfiguration, width: Int
+  ) throws {
     self.configuration = configuration
     anchors = AnchorGenerator(
-      strides: configuration.strides, scales: configuration.anchorScales,
+      strides: configuration.anchorStrides, scales: configuration.anchorScales,
       ratios: configuration.anchorRatios)
-    bases = try configuration.strides.indices.map { [anchors] level in
+    bases = try configuration.anchorStrides.indices.map { [anchors] level in
       let boxes = anchors.baseAnchors(level: level)
       return try Tensor(
         boxes.corners, shape: [boxes.count, 4], on: scope.stream, label: "base anchors")
     }
-    let width = configuration.inputWidth
     func convolution(_ scope: ParameterScope, _ outputs: Int, _ kernel: Int) throws -> Convolution {
       try Convolution(
         scope, inputs: width, outputs: outputs, kernel: kernel, hasBias: true,
@@ -112,7 +152,7 @@ public struct RegionProposalNetwork {
     shared = try convolution(scope / "rpn_conv", width, 3)
     let place = scope / "rpn_cls"
     objectness =
-      configuration.isDetached
+      configuration.detached
       ? [try convolution(place / "0", width, 3), try convolution(place / "2", count, 1)]
       : [try convolution(place, count, 1)]
     regressor = try convolution(scope / "rpn_reg", 4 * count, 1)
@@ -125,14 +165,14 @@ public struct RegionProposalNetwork {
   /// - Throws: `OpenCLError` when the device fails.
   public func callAsFunction(_ maps: [Tensor]) throws -> RegionProposalOutput {
     precondition(
-      maps.count == configuration.strides.count,
-      "\(maps.count) maps for \(configuration.strides.count) strides")
+      maps.count == configuration.anchorStrides.count,
+      "\(maps.count) maps for \(configuration.anchorStrides.count) strides")
     var logits: [Tensor] = []
     var deltas: [Tensor] = []
     for map in maps {
       let features = try shared(map).relu()
       deltas.append(try regressor(features).converted(to: .float32))
-      if configuration.isDetached {
+      if configuration.detached {
         let hidden = try objectness[0](features.detached()).relu()
         logits.append(try objectness[1](hidden).converted(to: .float32))
       } else {

@@ -10,7 +10,7 @@ extension RegionProposalNetwork {
   public func grid(_ maps: [Tensor]) throws -> AnchorGrid {
     try AnchorGrid(
       bases: bases,
-      maps: zip(maps, configuration.strides).map { ($0.shape[1], $0.shape[2], $1) })
+      maps: zip(maps, configuration.anchorStrides).map { ($0.shape[1], $0.shape[2], $1) })
   }
 
   /// Samples anchors of a batch for the losses (spec detector 2.3), wholly on the device.
@@ -44,7 +44,7 @@ extension RegionProposalNetwork {
         positive: configuration.positiveOverlap, negative: configuration.negativeOverlap,
         lowQuality: configuration.lowQualityOverlap))
     let sampler = BalancedSampler(
-      count: configuration.samples, positiveFraction: configuration.positiveFraction)
+      count: configuration.batchSize, positiveFraction: configuration.positiveFraction)
     return SampledAnchors(
       grid: grid, sample: try matches.sampledRows(sampler, random: random),
       matches: matches, truths: truths)
@@ -94,7 +94,7 @@ extension RegionProposalNetwork {
         scores: try rows(output.logits, []), deltas: try rows(output.deltas, [4]),
         anchors: grid.anchors, imageSizes: frames.map { (Float($0.width), Float($0.height)) },
         levels: RowSegments(lengths: grid.counts, limit: limits.perLevel), limit: limits.total,
-        nmsThreshold: configuration.overlap)
+        nmsThreshold: configuration.nmsThreshold)
     }
   }
 }

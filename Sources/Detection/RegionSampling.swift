@@ -1,17 +1,19 @@
 import Formats
+import Settings
 import Tensors
 
-/// How regions are assigned to ground truth and sampled (spec detector 2.5).
+/// How regions are assigned to ground truth and sampled (spec detector 2.5): keys of the section
+/// `head`.
 public struct RegionSampling: Sendable, Equatable {
-  /// Regions per image.
-  public var samples = 512
-  /// Largest share of positives among them.
+  /// Regions of an image that the losses look at.
+  public var rois = 512
+  /// Largest share of positive ones among them.
   public var positiveFraction: Float = 0.25
-  /// Overlap from which a region is positive.
-  public var overlap: Float = 0.5
   /// Whether all regions tied at a ground truth's best overlap are positive from ``overlap`` on, as
   /// in Mask R-CNN.
-  public var matchesLowQuality = false
+  public var matchLowQuality = false
+  /// Overlap from which a region is positive; no key.
+  public var overlap: Float = 0.5
 
   /// Creates the rule of Faster R-CNN.
   public init() {}
@@ -33,7 +35,7 @@ public struct RegionSampling: Sendable, Equatable {
     let candidates = try Self.candidates(proposals, truths: truths)
     let matches = try Tensor.matchedBoxes(candidates, truths: truths, thresholds: thresholds)
     let drawn = try matches.sampledRows(
-      BalancedSampler(count: samples, positiveFraction: positiveFraction), random: random)
+      BalancedSampler(count: rois, positiveFraction: positiveFraction), random: random)
     let boxes = try candidates.boxes.sampledBoxes(
       drawn, matches: matches, truths: truths, background: background,
       coding: BoxCoder.proposals.coding)
@@ -43,7 +45,7 @@ public struct RegionSampling: Sendable, Equatable {
   /// From which overlap on a region belongs to a ground truth.
   var thresholds: MatchingThresholds {
     MatchingThresholds(
-      positive: overlap, negative: overlap, lowQuality: matchesLowQuality ? overlap : nil)
+      positive: overlap, negative: overlap, lowQuality: matchLowQuality ? overlap : nil)
   }
 
   /// The ground truth of each image, its proposals, and empty boxes up to the longest image.
@@ -68,5 +70,13 @@ public struct RegionSampling: Sendable, Equatable {
           count: longest, columns: max(1, longest),
           limits: truths.counts.map { (rows: 1, columns: $0 + proposals.limit) })
       ])
+  }
+}
+
+extension RegionSampling: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("rois", &rois, .atLeast(1))
+    try keys.field("positive_fraction", &positiveFraction, .number(0...1))
+    try keys.field("match_low_quality", &matchLowQuality)
   }
 }

@@ -1,33 +1,42 @@
 import Layers
+import Settings
 import Tensors
 
-/// The shape of a bottleneck ResNet; the defaults are those of ResNet-50 (spec detector 2.2).
+/// The shape of a bottleneck ResNet; the defaults are those of ResNet-50 (spec detector 2.2): the
+/// section `backbone`.
 public struct ResNetConfiguration: Sendable, Equatable {
-  /// Channels after the stem.
+  /// Channels after the first convolution.
   public var stemWidth = 64
-  /// Inner width of each stage's bottlenecks; a stage gives four times as many channels.
+  /// Inner width of the bottlenecks of each stage; a stage gives four times as many channels.
   public var stageWidths = [64, 128, 256, 512]
   /// Bottlenecks of each stage.
   public var blocks = [3, 4, 6, 3]
   /// Which convolution of a stage's first bottleneck has the stride.
-  public var stridePlace = StridePlace.middle
-  /// The stages that maps are taken from, counted from 1, rising.
-  public var outputStages = [1, 2, 3, 4]
-  /// How the batch norm layers behave.
+  public var style = BackboneStyle.pytorch
+  /// How batch normalisation behaves.
+  ///
+  /// Statistics of two images are noisy: with few images a batch and good start weights, `frozen`
+  /// is the safer choice; from random weights only `batch` learns.
   public var norm = NormMode.batch
   /// How many parts never change: 0 none, 1 the stem, 2 the stem and stage 1, and so on.
-  public var frozenParts = 0
+  public var frozenStages = 0
 
   /// Creates the configuration of ResNet-50.
   public init() {}
 
-  /// Channels of each output map.
-  public var outputWidths: [Int] {
-    outputStages.map { stageWidths[$0 - 1] * Bottleneck.expansion }
-  }
+  /// Channels of the map that a stage gives, counted from 1.
+  package func width(of stage: Int) -> Int { stageWidths[stage - 1] * Bottleneck.expansion }
+}
 
-  /// Stride of each output map in image pixels.
-  public var outputStrides: [Int] { outputStages.map { 2 << $0 } }
+extension ResNetConfiguration: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("stem_width", &stemWidth, .whole(1...4096))
+    try keys.field("stage_widths", &stageWidths, .list(of: 4, .whole(1...4096)))
+    try keys.field("blocks", &blocks, .list(of: 4, .whole(1...100)))
+    try keys.field("style", &style)
+    try keys.field("norm", &norm)
+    try keys.field("frozen_stages", &frozenStages, .whole(0...5))
+  }
 }
 
 /// A bottleneck ResNet that gives the maps of several stages.
@@ -42,19 +51,22 @@ public struct ResNet {
   /// - Parameters:
   ///   - scope: Where `conv1`, `bn1` and `layer1` onwards are named.
   ///   - configuration: Its shape.
+  ///   - outputStages: The stages that maps are taken from, counted from 1, rising.
   /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, _ configuration: ResNetConfiguration) throws {
+  public init(
+    _ scope: ParameterScope, _ configuration: ResNetConfiguration, outputStages: [Int]
+  ) throws {
     precondition(
       configuration.stageWidths.count == configuration.blocks.count,
       "a ResNet needs as many block counts as stage widths")
-    let depth = configuration.outputStages.max() ?? 0
+    let depth = outputStages.max() ?? 0
     precondition(
-      depth <= configuration.blocks.count && configuration.outputStages.allSatisfy { $0 > 0 },
-      "output stages \(configuration.outputStages) of \(configuration.blocks.count) stages")
+      depth <= configuration.blocks.count && outputStages.allSatisfy { $0 > 0 },
+      "output stages \(outputStages) of \(configuration.blocks.count) stages")
     func norm(_ part: Int) -> NormMode {
-      part < configuration.frozenParts ? .frozen : configuration.norm
+      part < configuration.frozenStages ? .frozen : configuration.norm
     }
-    let frozenStem = scope.frozen(configuration.frozenParts > 0)
+    let frozenStem = scope.frozen(configuration.frozenStages > 0)
     stem = try Convolution(
       frozenStem / "conv1", inputs: 3, outputs: configuration.stemWidth, kernel: 7, stride: 2)
     stemNorm = try BatchNorm(
@@ -65,14 +77,14 @@ public struct ResNet {
       let width = configuration.stageWidths[stage]
       stages.append(
         try ResidualStage(
-          scope.frozen(configuration.frozenParts > stage + 1) / "layer\(stage + 1)",
+          scope.frozen(configuration.frozenStages > stage + 1) / "layer\(stage + 1)",
           inputs: inputs, width: width, blocks: configuration.blocks[stage],
-          stride: stage == 0 ? 1 : 2, stridePlace: configuration.stridePlace,
+          stride: stage == 0 ? 1 : 2, style: configuration.style,
           norm: norm(stage + 1)))
       inputs = width * Bottleneck.expansion
     }
     self.stages = stages
-    outputStages = configuration.outputStages
+    self.outputStages = outputStages
   }
 
   /// The maps of the output stages, finest first.

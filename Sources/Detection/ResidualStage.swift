@@ -1,15 +1,18 @@
 import Layers
+import Settings
 import Tensors
 
-/// Which convolution of a bottleneck carries its stride.
+/// Which convolution of a stage's first bottleneck has the stride, by whose ResNets have it there.
 ///
 /// Weights trained with one do not work with the other (spec detector 2.1).
-public enum StridePlace: String, Sendable, CaseIterable {
-  /// The first, 1x1: the "caffe" style.
-  case first
-  /// The second, 3x3: the "pytorch" style.
-  case middle
+public enum BackboneStyle: String, Sendable, CaseIterable {
+  /// The second, 3x3.
+  case pytorch
+  /// The first, 1x1.
+  case caffe
 }
+
+extension BackboneStyle: SettingsChoice {}
 
 /// Bottlenecks in a row, the first of which may halve the map.
 public struct ResidualStage {
@@ -23,17 +26,17 @@ public struct ResidualStage {
   ///   - width: Inner width; the output has four times as many channels.
   ///   - blocks: Number of bottlenecks.
   ///   - stride: Stride of the first.
-  ///   - stridePlace: Which of its convolutions has the stride.
+  ///   - style: Which of its convolutions has the stride.
   ///   - norm: How the batch norm layers behave.
   /// - Throws: `OpenCLError` when memory runs out.
   public init(
     _ scope: ParameterScope, inputs: Int, width: Int, blocks: Int, stride: Int,
-    stridePlace: StridePlace, norm: NormMode
+    style: BackboneStyle, norm: NormMode
   ) throws {
     self.blocks = try (0..<blocks).map { index in
       try Bottleneck(
         scope / "\(index)", inputs: index == 0 ? inputs : width * Bottleneck.expansion,
-        width: width, stride: index == 0 ? stride : 1, stridePlace: stridePlace, norm: norm,
+        width: width, stride: index == 0 ? stride : 1, style: style, norm: norm,
         hasShortcut: index == 0)
     }
   }
@@ -60,13 +63,13 @@ struct Bottleneck {
   private let shortcut: (convolution: Convolution, norm: BatchNorm)?
 
   init(
-    _ scope: ParameterScope, inputs: Int, width: Int, stride: Int, stridePlace: StridePlace,
+    _ scope: ParameterScope, inputs: Int, width: Int, stride: Int, style: BackboneStyle,
     norm: NormMode, hasShortcut: Bool
   ) throws {
     let outputs = width * Self.expansion
     let shapes = [
-      (inputs: inputs, outputs: width, kernel: 1, stride: stridePlace == .first ? stride : 1),
-      (inputs: width, outputs: width, kernel: 3, stride: stridePlace == .middle ? stride : 1),
+      (inputs: inputs, outputs: width, kernel: 1, stride: style == .caffe ? stride : 1),
+      (inputs: width, outputs: width, kernel: 3, stride: style == .pytorch ? stride : 1),
       (inputs: width, outputs: outputs, kernel: 1, stride: 1),
     ]
     convolutions = try shapes.enumerated().map { index, shape in

@@ -1,21 +1,10 @@
 import Layers
 import Tensors
 
-/// How pooled region features become one feature vector (spec detector 2.7).
-public enum BoxTrunk: Sendable, Equatable {
-  /// 3x3 convolutions with batch norm (or a bias where `norm` is nil) and ReLU, then a linear
-  /// layer with ReLU.
-  case convolutions(count: Int, width: Int, hidden: Int, norm: NormMode?)
-  /// The mean over the map.
-  case averagePool
-
-  /// The published one for a feature pyramid: four convolutions of 256, then 1024.
-  public static func published(norm: NormMode) -> BoxTrunk {
-    .convolutions(count: 4, width: 256, hidden: 1024, norm: norm)
-  }
-}
-
-/// A trunk and the projection of its output to pseudo words (spec method 1.2).
+/// A trunk and the projection of its output to pseudo words (spec method 1.2, detector 2.7).
+///
+/// The trunk of kind `fpn` is 3x3 convolutions with batch norm, or a bias without norm, and ReLU,
+/// then a linear layer with ReLU; that of kind `c4` the mean over the map.
 public struct WordHead {
   private let convolutions: [(convolution: Convolution, norm: BatchNorm?)]
   private let hidden: Linear?
@@ -29,27 +18,31 @@ public struct WordHead {
   /// - Parameters:
   ///   - scope: Where `shared_convs`, `shared_fcs` and `fc_cls` are named.
   ///   - configuration: The box head's shape.
+  ///   - widths: What arrives and what the words are for.
   ///   - initializer: How the projection starts; nil takes PyTorch's default.
   /// - Throws: `OpenCLError` when memory runs out.
   init(
-    _ scope: ParameterScope, _ configuration: BoxHeadConfiguration, initializer: Initializer?
+    _ scope: ParameterScope, _ configuration: BoxHeadConfiguration, _ widths: BoxHeadWidths,
+    initializer: Initializer?
   ) throws {
     words = configuration.words
-    switch configuration.trunk {
-    case .averagePool:
-      (convolutions, hidden, featureWidth) = ([], nil, configuration.inputWidth)
-    case .convolutions(let count, let width, let outputs, let norm):
+    switch configuration.kind {
+    case .c4:
+      (convolutions, hidden, featureWidth) = ([], nil, widths.input)
+    case .fpn:
+      let (count, norm) = (configuration.convolutions, configuration.norm)
+      let (width, outputs) = (widths.convolutions, configuration.fcWidth)
       convolutions = try (0..<count).map { index in
         let place = scope / "shared_convs" / "\(index)"
         return (
           try Convolution(
-            place / "conv", inputs: index == 0 ? configuration.inputWidth : width, outputs: width,
+            place / "conv", inputs: index == 0 ? widths.input : width, outputs: width,
             kernel: 3, hasBias: norm == nil),
           try norm.map { try BatchNorm(place / "bn", channels: width, mode: $0) }
         )
       }
-      let side = configuration.inputSize
-      let flat = (count == 0 ? configuration.inputWidth : width) * side * side
+      let side = widths.side
+      let flat = (count == 0 ? widths.input : width) * side * side
       hidden = try Linear(
         scope / "shared_fcs" / "0", inputs: flat, outputs: outputs,
         initializer: .xavierUniform(inputs: flat, outputs: outputs),
@@ -57,7 +50,7 @@ public struct WordHead {
       featureWidth = outputs
     }
     projection = try Linear(
-      scope / "fc_cls", inputs: featureWidth, outputs: words * configuration.wordWidth,
+      scope / "fc_cls", inputs: featureWidth, outputs: words * widths.text.word,
       initializer: initializer)
   }
 

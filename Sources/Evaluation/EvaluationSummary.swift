@@ -80,6 +80,8 @@ public struct EvaluationSummary: Sendable, Equatable {
   public let lowestScore: Double?
   /// The score below which the detector kept nothing, where that is known.
   public let scoreThreshold: Double?
+  /// Images that the detector could not read; they were scored as if nothing was found on them.
+  public var unreadableImages = 0
   /// The numbers by boxes, or nil where only masks were scored.
   public let boxes: Scores?
   /// The numbers by masks, or nil where only boxes were scored.
@@ -113,7 +115,9 @@ public struct EvaluationSummary: Sendable, Equatable {
     var members: [String: JSONValue] = [
       "protocol": .string(protocolName), "metric": .string(metric),
       "metric_version": .string(metricVersion), "images": .number(Double(images)),
-      "images_in_file": .number(Double(imagesInFile)), "vocabulary": .number(Double(vocabulary)),
+      "images_in_file": .number(Double(imagesInFile)),
+      "images_unreadable": .number(Double(unreadableImages)),
+      "vocabulary": .number(Double(vocabulary)),
       "categories_in_file": .number(Double(categoriesInFile)),
       "classes_with_objects": .number(Double(classesWithObjects)),
       "detections": .number(Double(detections)),

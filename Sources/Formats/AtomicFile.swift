@@ -22,6 +22,7 @@ public enum AtomicFile {
   ///   - body: Writes the content.
   /// - Throws: ``FormatError``, or what `body` throws; the target is then as it was.
   public static func write(to path: String, _ body: (Int32) throws -> Void) throws {
+    for leftover in leftovers(of: path) { unlink(leftover) }
     let temporary = "\(path).\(getpid()).partial"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
     guard descriptor >= 0 else {
@@ -45,6 +46,24 @@ public enum AtomicFile {
       unlink(temporary)
       throw error
     }
+  }
+
+  /// What processes that have ended left beside a target, called like it with their number and
+  /// `partial` at the end.
+  ///
+  /// - Parameter path: The target's path.
+  /// - Returns: Paths of files or folders.
+  public static func leftovers(of path: String) -> [String] {
+    let url = URL(filePath: path)
+    let folder = url.deletingLastPathComponent().path
+    let prefix = url.lastPathComponent + "."
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    return names.filter { name in
+      guard name.hasPrefix(prefix), name.hasSuffix(".partial"),
+        let process = Int32(name.dropFirst(prefix.count).dropLast(".partial".count)), process > 0
+      else { return false }
+      return process != getpid() && kill(process, 0) != 0 && errno == ESRCH
+    }.map { "\(folder)/\($0)" }
   }
 
   /// Appends bytes to an open file, however many calls the system needs.

@@ -54,18 +54,31 @@ public struct LoadedSample: Sendable {
   }
 }
 
+/// What the images of a training step are for; each purpose has a stream of its own.
+public enum ImageStream: String, Sendable, CaseIterable {
+  /// Images with boxes that train the detector.
+  case detection
+  /// Images that are aligned with what a teacher sees in them.
+  case alignment
+  /// Images that are aligned with their captions.
+  case captions
+}
+
 /// The images of one iteration.
 public struct LoadedBatch: Sendable {
   /// The iteration, counted from 0.
   public let iteration: Int
-  /// The samples of each stream, in the order of the loader's streams.
-  public let streams: [[LoadedSample]]
+  /// The samples of each stream.
+  public let streams: [ImageStream: [LoadedSample]]
+
+  /// The images of all streams.
+  public var imageCount: Int { streams.values.reduce(0) { $0 + $1.count } }
 }
 
 /// A source of images for a loader.
 public struct LoaderStream: Sendable {
-  /// What warnings call it.
-  public let name: String
+  /// What its images are for; warnings call it so.
+  public let name: ImageStream
   /// The folder that the file names of the images are relative to.
   public let folder: String
   /// The images of the data set.
@@ -82,7 +95,7 @@ public struct LoaderStream: Sendable {
   /// Creates a source.
   ///
   /// - Parameters:
-  ///   - name: What warnings call it.
+  ///   - name: What its images are for.
   ///   - folder: The folder of the image files.
   ///   - images: The images of the data set.
   ///   - indices: The images that are used, indices into `images`.
@@ -91,7 +104,7 @@ public struct LoaderStream: Sendable {
   ///   - segmentations: Where the masks of objects are; nil leaves them out. With masks an object
   ///     without a usable one is left out (spec training 4.5).
   public init(
-    name: String, folder: String, images: [COCOAnnotations.ImageRecord], indices: [Int],
+    name: ImageStream, folder: String, images: [COCOAnnotations.ImageRecord], indices: [Int],
     batchSize: Int, augmentation: Augmentation, segmentations: SegmentationReader? = nil
   ) {
     self.segmentations = segmentations
@@ -159,31 +172,34 @@ public final class Loader: Sendable {
   /// Starts loading.
   ///
   /// - Parameters:
-  ///   - streams: The sources of images.
+  ///   - streams: The sources of images, each of another name; their order decides what is drawn.
   ///   - seed: The run's seed.
   ///   - iteration: The first iteration to hand out.
   ///   - rank: The number of this process.
   ///   - worldSize: The number of processes.
   ///   - threads: The number of background threads.
   ///   - prefetch: The most batches that are ready or in work at a time.
-  ///   - warn: Takes one line for each image that cannot be used; called from any thread.
+  ///   - leavingOut: File names of images that are known to be unusable, by stream.
+  ///   - warn: Takes one line for each other image that cannot be used; called from any thread.
   /// - Throws: ``StreamError`` when a stream has no image.
   public init(
     streams: [LoaderStream], seed: UInt64, startingAt iteration: Int = 0, rank: Int = 0,
     worldSize: Int = 1, threads: Int = 2, prefetch: Int = 4,
+    leavingOut: [String: [String]] = [:],
     warn: @escaping @Sendable (String) -> Void
   ) throws {
     precondition(threads > 0 && prefetch > 0, "a loader needs a thread and room for a batch")
+    precondition(Set(streams.map(\.name)).count == streams.count, "two streams of one name")
     let sampler = try BatchSampler(
       streams: streams.map { stream in
         BatchSampler.Stream(
-          name: stream.name, indices: stream.indices,
+          name: stream.name.rawValue, indices: stream.indices,
           isPortrait: stream.indices.map { stream.images[$0].width < stream.images[$0].height },
           batchSize: stream.batchSize)
       }, seed: seed, rank: rank, worldSize: worldSize)
     core = LoaderCore(
       streams: streams, sampler: sampler, seed: seed, first: iteration, rank: rank,
-      prefetch: prefetch, warn: warn)
+      prefetch: prefetch, leavingOut: leavingOut, warn: warn)
     core.start(threads: threads)
   }
 
@@ -194,6 +210,15 @@ public final class Loader: Sendable {
   /// - Returns: The batch.
   /// - Throws: ``StreamError`` when no image of a stream can be used, or after ``stop()``.
   public func next() throws -> LoadedBatch { try core.next() }
+
+  /// The images that iterations before one found to be unusable; with them and the seed another
+  /// loader gives the same batches from there on.
+  ///
+  /// - Parameter iteration: The next iteration.
+  /// - Returns: File names by stream.
+  public func leftOut(before iteration: Int) -> [String: [String]] {
+    core.leftOut(before: iteration)
+  }
 
   /// The time that callers of ``next()`` have spent waiting, in seconds.
   public var waitSeconds: Double { core.waitSeconds }

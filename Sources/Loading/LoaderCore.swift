@@ -12,6 +12,14 @@ final class LoaderCore: @unchecked Sendable {
     let indices: [[Int]]
   }
 
+  /// An image that cannot be used.
+  private struct LeftOut {
+    let stream: String
+    let file: String
+    /// The first iteration that wanted it.
+    var iteration: Int
+  }
+
   /// The failures in a row that end a search for a substitute.
   private static let mostFailures = 32
 
@@ -28,14 +36,14 @@ final class LoaderCore: @unchecked Sendable {
   private var nextTicket: Int
   private var nextBatch: Int
   private var ready: [Int: Result<LoadedBatch, any Error>] = [:]
-  private var unusable: Set<String> = []
+  private var unusable: [String: LeftOut] = [:]
   private var waited = Duration.zero
   private var running = 0
   private var stopped = false
 
   init(
     streams: [LoaderStream], sampler: BatchSampler, seed: UInt64, first: Int, rank: Int,
-    prefetch: Int, warn: @escaping @Sendable (String) -> Void
+    prefetch: Int, leavingOut: [String: [String]], warn: @escaping @Sendable (String) -> Void
   ) {
     self.streams = streams
     self.sampler = sampler
@@ -46,6 +54,18 @@ final class LoaderCore: @unchecked Sendable {
     substitution = sampler
     nextTicket = first
     nextBatch = first
+    for stream in streams {
+      for file in leavingOut[stream.name.rawValue] ?? [] {
+        unusable["\(stream.folder)/\(file)"] = LeftOut(
+          stream: stream.name.rawValue, file: file, iteration: first - 1)
+      }
+    }
+  }
+
+  /// The images that iterations before this one found to be unusable, by stream.
+  func leftOut(before iteration: Int) -> [String: [String]] {
+    let found = condition.withLock { unusable.values.filter { $0.iteration < iteration } }
+    return Dictionary(grouping: found, by: \.stream).mapValues { $0.map(\.file).sorted() }
   }
 
   func start(threads: Int) {
@@ -122,7 +142,9 @@ final class LoaderCore: @unchecked Sendable {
           index, stream: stream, iteration: ticket.iteration, slot: rank << 32 | slot)
       }
     }
-    return LoadedBatch(iteration: ticket.iteration, streams: samples)
+    return LoadedBatch(
+      iteration: ticket.iteration,
+      streams: Dictionary(uniqueKeysWithValues: zip(streams.map(\.name), samples)))
   }
 
   private func sample(
@@ -139,7 +161,7 @@ final class LoaderCore: @unchecked Sendable {
       if condition.withLock({ unusable.count }) - before >= Self.mostFailures { break }
     }
     throw StreamError(
-      name: source.name,
+      name: source.name.rawValue,
       reason: "no usable image in \(source.folder); check that this is the image folder")
   }
 
@@ -147,12 +169,23 @@ final class LoaderCore: @unchecked Sendable {
     _ index: Int, of source: LoaderStream, iteration: Int, slot: Int
   ) -> LoadedSample? {
     let path = source.path(of: index)
-    let (known, ending) = condition.withLock { (unusable.contains(path), stopped) }
+    let (known, ending) = condition.withLock {
+      // Whichever thread came first: what is known does not depend on it.
+      guard let old = unusable[path] else { return (false, stopped) }
+      unusable[path]?.iteration = min(old.iteration, iteration)
+      return (true, stopped)
+    }
     guard !known, !ending else { return nil }
     do {
       return try source.sample(index, seed: seed, iteration: iteration, slot: slot)
     } catch {
-      let isNew = condition.withLock { unusable.insert(path).inserted }
+      let isNew = condition.withLock {
+        let old = unusable[path]
+        unusable[path] = LeftOut(
+          stream: old?.stream ?? source.name.rawValue, file: source.images[index].fileName,
+          iteration: min(old?.iteration ?? iteration, iteration))
+        return old == nil
+      }
       if isNew { warn("\(error); the image is left out") }
       return nil
     }

@@ -1,4 +1,5 @@
 import COpenCL
+import Synchronization
 
 /// A copy to the device under way, with the host memory that it reads.
 final class PendingWrite {
@@ -44,6 +45,33 @@ public final class PendingRead {
     self.pool = pool
     block = pool.take(bytes: bytes)
     memory = block.memory.baseAddress
+  }
+
+  /// When something happened on the device; a thread of the driver writes it.
+  private final class Arrival: Sendable {
+    let time = Atomic<UInt64>(0)
+  }
+
+  private let done = Arrival()
+
+  /// When the copy was done, by ``Profiler/now()``; nil before, and without ``noteArrival()``.
+  public var arrival: UInt64? {
+    let time = done.time.load(ordering: .relaxed)
+    return time == 0 ? nil : time
+  }
+
+  /// Lets the driver tell when the copy is done, for ``arrival``.
+  public func noteArrival() {
+    guard let event else { return }
+    let box = Unmanaged.passRetained(done)
+    let code = clSetEventCallback(
+      event, cl_int(CL_COMPLETE),
+      { _, _, box in
+        guard let box else { return }
+        let now = Profiler.now()
+        Unmanaged<Arrival>.fromOpaque(box).takeRetainedValue().time.store(now, ordering: .relaxed)
+      }, box.toOpaque())
+    if code != CL_SUCCESS { box.release() }
   }
 
   deinit {

@@ -16,7 +16,7 @@ public enum ImageDecoder {
   public static func decode(path: String) throws -> Image {
     let file: MappedFile
     do {
-      file = try MappedFile(path: path)
+      file = try PassingFailure.retrying(path) { try MappedFile(path: path) }
     } catch let error as FormatError {
       throw PictureError(path: path, reason: error.reason)
     }

@@ -32,9 +32,13 @@ public enum EvaluationTable {
   }
 
   private static func images(_ summary: EvaluationSummary) -> String {
-    guard summary.images < summary.imagesInFile else { return "\(summary.images)" }
+    let unreadable =
+      summary.unreadableImages == 0
+      ? "" : "; \(summary.unreadableImages) could not be read and count as without detections"
+    guard summary.images < summary.imagesInFile else { return "\(summary.images)\(unreadable)" }
     return
       "\(summary.images) of \(summary.imagesInFile): those with an object of a base or novel class"
+      + unreadable
   }
 
   private static func vocabulary(_ summary: EvaluationSummary) -> String {

@@ -81,37 +81,24 @@ public struct BatchPreparation: Sendable {
       })
   }
 
-  /// A batch for the distillation of bags.
+  /// A batch for the methods that align the student.
   ///
   /// - Parameters:
   ///   - samples: The samples.
   ///   - student: Where the detector runs.
-  ///   - teacher: Where the image encoder runs.
+  ///   - teacher: Where the image encoder runs; nil when no teacher looks at these images.
   /// - Returns: The batch, the teacher's pixels renormalised for CLIP.
   /// - Throws: `OpenCLError` when memory runs out.
-  public func distillationBatch(
-    _ samples: [LoadedSample], student: ComputeStream, teacher: ComputeStream
-  ) throws -> DistillationBatch {
+  package func alignmentBatch(
+    _ samples: [LoadedSample], student: ComputeStream, teacher: ComputeStream?
+  ) throws -> AlignmentBatch {
     // The pixels go to both queues, so that the teacher need not wait for the student.
-    let seen = try images(samples, on: teacher).renormalised(
-      from: normalisation, to: Self.clipNormalisation)
-    return DistillationBatch(
+    let seen = try teacher.map {
+      try images(samples, on: $0).renormalised(from: normalisation, to: Self.clipNormalisation)
+    }
+    return AlignmentBatch(
       images: try images(samples, on: student), teacherImages: seen, frames: frames(samples),
-      isFlipped: samples.map(\.transform.isFlipped), groundTruth: samples.map(Self.boxes))
-  }
-
-  /// A batch for caption supervision.
-  ///
-  /// - Parameters:
-  ///   - samples: The samples, each with captions.
-  ///   - stream: Where the batch lives.
-  /// - Returns: The batch.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func captionBatch(
-    _ samples: [LoadedSample], on stream: ComputeStream
-  ) throws -> CaptionBatch {
-    CaptionBatch(
-      images: try images(samples, on: stream), frames: frames(samples),
+      isFlipped: samples.map(\.transform.isFlipped), groundTruth: samples.map(Self.boxes),
       captions: samples.map(\.captions))
   }
 

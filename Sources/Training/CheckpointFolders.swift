@@ -3,8 +3,9 @@ import Foundation
 
 /// The checkpoints of a run: one folder for each, whole or not there at all.
 ///
-/// A checkpoint is written under a temporary name, gets a list of its files with their sizes, is
-/// synced and then renamed. Folders that do not fit their list are skipped when reading.
+/// A checkpoint is written under a temporary name, gets a list of its files with their sizes and
+/// CRC-32, is synced and then renamed. Folders that do not fit their list are skipped when reading.
+/// What is whole goes only after what replaces it is there.
 public struct CheckpointFolders: Sendable {
   /// One whole checkpoint.
   public struct Checkpoint: Sendable, Equatable {
@@ -15,8 +16,11 @@ public struct CheckpointFolders: Sendable {
   }
 
   private static let prefix = "iteration-"
+  /// Before a checkpoint's name while it is written.
   private static let partialPrefix = ".partial-"
-  private static let listName = "files.json"
+  /// Before the name of one that makes way for another or is being removed.
+  private static let oldPrefix = ".old-"
+  static let listName = "files.json"
 
   /// The folder that they lie in.
   public let path: String
@@ -34,22 +38,46 @@ public struct CheckpointFolders: Sendable {
   /// - Returns: By rising iteration; none when the folder is not there.
   public func all(warn: (String) -> Void) -> [Checkpoint] {
     candidates().filter { checkpoint in
-      guard let reason = damage(of: checkpoint) else { return true }
+      guard let reason = Self.damage(of: checkpoint.path, comparing: []) else { return true }
       warn("\(checkpoint.path): skipped, because \(reason)")
       return false
     }
   }
 
-  /// The newest whole checkpoint.
-  ///
-  /// - Parameter warn: Gets one line for each broken one that is newer.
-  /// - Returns: The checkpoint, or nil when there is none.
-  public func latest(warn: (String) -> Void) -> Checkpoint? {
-    for checkpoint in candidates().reversed() {
-      guard let reason = damage(of: checkpoint) else { return checkpoint }
-      warn("\(checkpoint.path): skipped, because \(reason)")
+  /// Whether there is nothing that is called like a checkpoint, damaged or not.
+  var isEmpty: Bool { candidates().isEmpty }
+
+  /// The whole checkpoint after so many iterations, its files compared with their checksums, or nil.
+  func checkpoint(of iteration: Int) -> Checkpoint? {
+    candidates().first {
+      $0.iteration == iteration && Self.damage(of: $0.path, comparing: nil) == nil
     }
-    return nil
+  }
+
+  /// The newest whole checkpoint, its files read and compared with their checksums.
+  ///
+  /// - Parameters:
+  ///   - names: The files that are compared; nil takes all of them.
+  ///   - warn: Gets one line for each broken one that is newer.
+  /// - Returns: The checkpoint, or nil when there is none.
+  public func latest(comparing names: [String]? = nil, warn: (String) -> Void) -> Checkpoint? {
+    var warned: Set<String> = []
+    var seen: [Checkpoint] = []
+    while true {
+      let candidates = candidates()
+      for checkpoint in candidates.reversed() {
+        guard let reason = Self.damage(of: checkpoint.path, comparing: names) else {
+          return checkpoint
+        }
+        // A training beside this one removes older checkpoints while they are looked at.
+        guard WholeFolder.exists(checkpoint.path), warned.insert(checkpoint.path).inserted else {
+          continue
+        }
+        warn("\(checkpoint.path): skipped, because \(reason)")
+      }
+      if candidates == seen { return nil }
+      seen = candidates
+    }
   }
 
   /// Writes a checkpoint so that it is there as a whole or not at all; an older one of the same
@@ -67,44 +95,76 @@ public struct CheckpointFolders: Sendable {
   ) throws -> Checkpoint {
     let name = Self.name(iteration)
     let partial = "\(path)/\(Self.partialPrefix)\(name)"
-    let whole = "\(path)/\(name)"
-    try remove(partial)
+    try WholeFolder.remove(partial)
     do {
       try RunFolder.makeFolder(partial)
       try body(partial)
       try writeList(of: partial)
-      try remove(whole)
-      guard rename(partial, whole) == 0 else {
-        throw RunFolderError.system(
-          path: whole, reason: "cannot be renamed: \(String(cString: strerror(errno)))")
-      }
-      sync(path)
     } catch {
       try? FileManager.default.removeItem(atPath: partial)
       throw error
     }
-    return Checkpoint(iteration: iteration, path: whole)
+    return try put(partial, at: iteration)
+  }
+
+  /// Moves a whole folder to its place.
+  private func put(_ folder: String, at iteration: Int) throws -> Checkpoint {
+    let name = Self.name(iteration)
+    let checkpoint = Checkpoint(iteration: iteration, path: "\(path)/\(name)")
+    try WholeFolder.replace(checkpoint.path, by: folder, aside: "\(path)/\(Self.oldPrefix)\(name)")
+    WholeFolder.sync(path)
+    return checkpoint
   }
 
   /// Removes all but the newest whole checkpoints; broken ones stay where they are.
   ///
-  /// - Parameter count: How many are kept, at least 1.
+  /// - Parameters:
+  ///   - count: How many are kept, at least 1.
+  ///   - best: The iteration of one that is kept besides, or nil.
   /// - Throws: ``RunFolderError`` when one cannot be removed.
-  public func prune(keeping count: Int) throws {
+  public func prune(keeping count: Int, and best: Int? = nil) throws {
     precondition(count >= 1, "a run keeps at least one checkpoint, not \(count)")
-    for checkpoint in all(warn: { _ in }).dropLast(count) { try remove(checkpoint.path) }
+    for checkpoint in all(warn: { _ in }).dropLast(count) where checkpoint.iteration != best {
+      // Gone at once for whoever reads: no folder without some of its files.
+      let old = "\(path)/\(Self.oldPrefix)\(Self.name(checkpoint.iteration))"
+      try WholeFolder.remove(old)
+      try WholeFolder.move(checkpoint.path, to: old)
+      try WholeFolder.remove(old)
+    }
   }
 
-  /// Removes what interrupted writes left.
-  func removePartial() throws {
-    for name in names() where name.hasPrefix(Self.partialPrefix) {
-      try remove("\(path)/\(name)")
+  /// Puts whole checkpoints into their places whose last renaming was interrupted, and removes what
+  /// else interrupted writes left.
+  ///
+  /// - Parameter note: Gets one line for each that was put into its place.
+  /// - Throws: ``RunFolderError`` when the disk refuses.
+  func recover(note: (String) -> Void) throws {
+    for prefix in [Self.partialPrefix, Self.oldPrefix] {
+      for name in names() where name.hasPrefix(prefix) {
+        let folder = "\(path)/\(name)"
+        let newest = latest { _ in }?.iteration ?? -1
+        if let iteration = Self.iteration(of: String(name.dropFirst(prefix.count))),
+          iteration > newest, Self.damage(of: folder, comparing: nil) == nil
+        {
+          note("\(try put(folder, at: iteration).path): had been written, but not renamed")
+        } else {
+          try WholeFolder.remove(folder)
+        }
+      }
     }
   }
 
   private static func name(_ iteration: Int) -> String {
     let digits = String(iteration)
     return prefix + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+  }
+
+  /// The iteration that a folder's name tells, or nil when it is none of a checkpoint.
+  private static func iteration(of folder: String) -> Int? {
+    guard folder.hasPrefix(prefix), let iteration = Int(folder.dropFirst(prefix.count)),
+      folder == name(iteration)
+    else { return nil }
+    return iteration
   }
 
   private func names() -> [String] {
@@ -114,63 +174,50 @@ public struct CheckpointFolders: Sendable {
   /// Everything that is called like a checkpoint, by rising iteration.
   private func candidates() -> [Checkpoint] {
     names().compactMap { name in
-      guard name.hasPrefix(Self.prefix), let iteration = Int(name.dropFirst(Self.prefix.count)),
-        name == Self.name(iteration)
-      else { return nil }
-      return Checkpoint(iteration: iteration, path: "\(path)/\(name)")
+      Self.iteration(of: name).map { Checkpoint(iteration: $0, path: "\(path)/\(name)") }
     }.sorted { $0.iteration < $1.iteration }
   }
 
   /// Why a checkpoint is not whole, or nil.
-  private func damage(of checkpoint: Checkpoint) -> String? {
-    guard let files = (try? JSONValue(contentsOf: "\(checkpoint.path)/\(Self.listName)"))?.object
+  ///
+  /// The bytes of the named files are read, nil for all; of the others the sizes count.
+  static func damage(of folder: String, comparing names: [String]?) -> String? {
+    guard let files = (try? JSONValue(contentsOf: "\(folder)/\(listName)"))?.object
     else { return "its list of files is missing or damaged" }
-    for (name, size) in files.sorted(by: { $0.key < $1.key }) {
-      guard let found = try? Self.size(of: "\(checkpoint.path)/\(name)") else {
+    for (name, facts) in files.sorted(by: { $0.key < $1.key }) {
+      guard let file = try? MappedFile(path: "\(folder)/\(name)") else {
         return "\(name) is missing"
       }
-      if found != size.integer {
-        return "\(name) has \(found) bytes instead of \(size.integer ?? -1)"
+      // Programs before this one wrote down the size alone.
+      let size = facts["bytes"]?.integer ?? facts.integer
+      if file.bytes.count != size {
+        return "\(name) has \(file.bytes.count) bytes instead of \(size ?? -1)"
       }
+      guard names?.contains(name) ?? true, let wanted = facts["crc32"]?.string else { continue }
+      if checksum(of: file) != wanted { return "\(name) is damaged: its checksum is another" }
     }
     return nil
   }
 
-  private static func size(of path: String) throws -> Int {
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      throw RunFolderError.system(path: path, reason: "is not a file")
+  private static func checksum(of file: MappedFile) -> String {
+    withExtendedLifetime(file) {
+      let digits = String(Checksum.crc32(file.bytes), radix: 16)
+      return String(repeating: "0", count: 8 - digits.count) + digits
     }
-    return Int(status.st_size)
   }
 
-  /// Syncs each file and writes down its size.
+  /// Syncs each file and writes down its size and checksum.
   private func writeList(of folder: String) throws {
     var files: [String: JSONValue] = [:]
     for name in try FileManager.default.contentsOfDirectory(atPath: folder) {
-      files[name] = .number(Double(try Self.size(of: "\(folder)/\(name)")))
-      sync("\(folder)/\(name)")
+      WholeFolder.sync("\(folder)/\(name)")
+      let file = try MappedFile(path: "\(folder)/\(name)")
+      files[name] = [
+        "bytes": .number(Double(file.bytes.count)), "crc32": .string(Self.checksum(of: file)),
+      ]
     }
     let text = JSONValue.object(files).text(pretty: true) + "\n"
     try AtomicFile.write(Data(text.utf8), to: "\(folder)/\(Self.listName)")
-    sync(folder)
-  }
-
-  /// Asks the system to put a file or a folder's names on the disk; a file system without that, as
-  /// some network ones, is no reason to lose the checkpoint.
-  private func sync(_ path: String) {
-    let descriptor = open(path, O_RDONLY)
-    guard descriptor >= 0 else { return }
-    fsync(descriptor)
-    close(descriptor)
-  }
-
-  private func remove(_ path: String) throws {
-    guard FileManager.default.fileExists(atPath: path) else { return }
-    do {
-      try FileManager.default.removeItem(atPath: path)
-    } catch {
-      throw RunFolderError.system(path: path, reason: "cannot be removed; check its permissions")
-    }
+    WholeFolder.sync(folder)
   }
 }

@@ -2,7 +2,7 @@
 ///
 /// Source: Micikevicius et al. 2018, Mixed Precision Training; numbers of torch.amp.GradScaler.
 enum LossScaling {
-  /// The scale's name in checkpoints and among the scalars of a step.
+  /// The scale's name in checkpoints and in the log.
   static let name = "loss_scale"
   /// What the scale starts at; it halves when gradients overflow.
   static let start: Float = 65536
@@ -11,15 +11,15 @@ enum LossScaling {
   /// Halved below this, it is not the scale that makes gradients infinite.
   static let least = 1e-3
 
-  /// Takes the scale out of a step's scalars, and the norm of a step that was left out.
+  /// Forgives the norm of a step that was left out.
   ///
   /// - Parameter scalars: The step's scalars; an infinite norm becomes 0 while lower scales are
   ///   still to be tried.
   /// - Returns: Measures for the log: the scale, and 1 if the step was left out.
-  static func settle(_ scalars: inout [String: Double]) -> [String: Double] {
-    guard let scale = scalars.removeValue(forKey: name) else { return [:] }
-    let isLeftOut = !(scalars["gradient_norm"] ?? 0).isFinite && scale >= least
-    if isLeftOut { scalars["gradient_norm"] = 0 }
+  static func settle(_ scalars: inout StepScalars) -> [String: Double] {
+    guard let scale = scalars.lossScale else { return [:] }
+    let isLeftOut = !scalars.gradientNorm.isFinite && scale >= least
+    if isLeftOut { scalars.gradientNorm = 0 }
     return [name: scale, "skipped_steps": isLeftOut ? 1 : 0]
   }
 }

@@ -1,137 +1,38 @@
 import Formats
 import Foundation
 
-/// What one iteration measured.
-public struct MetricRecord: Sendable, Equatable {
-  /// The iteration, counted from 0.
-  public var iteration: Int
-  /// Weighted losses by name, for example `loss_bag`; not a number where there was none.
-  public var losses: [String: Double]
-  /// Other measures by name: counts of bags, fill of queues, average precision.
-  public var measures: [String: Double]
-  /// The learning rate of the step.
-  public var learningRate: Double
-  /// Length of all gradients together, before they were bounded (L2).
-  public var gradientNorm: Double
-  /// Images of both kinds per second.
-  public var imagesPerSecond: Double
-  /// Share of the time spent waiting for data, in 0...1.
-  public var dataWaitShare: Double
-  /// Largest amount of device memory in use so far, in bytes.
-  public var memoryPeak: Int
-  /// Time of the iteration in seconds.
-  public var seconds: Double
-
-  /// Creates a record.
-  ///
-  /// - Parameters:
-  ///   - iteration: The iteration, counted from 0.
-  ///   - losses: Weighted losses by name.
-  ///   - measures: Other measures by name.
-  ///   - learningRate: The learning rate of the step.
-  ///   - gradientNorm: Length of all gradients together.
-  ///   - imagesPerSecond: Images of both kinds per second.
-  ///   - dataWaitShare: Share of the time spent waiting for data.
-  ///   - memoryPeak: Largest amount of device memory in use so far, in bytes.
-  ///   - seconds: Time of the iteration.
-  public init(
-    iteration: Int, losses: [String: Double], measures: [String: Double] = [:],
-    learningRate: Double, gradientNorm: Double, imagesPerSecond: Double, dataWaitShare: Double,
-    memoryPeak: Int, seconds: Double
-  ) {
-    self.iteration = iteration
-    self.losses = losses
-    self.measures = measures
-    self.learningRate = learningRate
-    self.gradientNorm = gradientNorm
-    self.imagesPerSecond = imagesPerSecond
-    self.dataWaitShare = dataWaitShare
-    self.memoryPeak = memoryPeak
-    self.seconds = seconds
-  }
-
-  /// The record with everything 0 that two equal runs need not share: timings and memory.
-  public var withoutTimings: MetricRecord {
-    var copy = self
-    copy.imagesPerSecond = 0
-    copy.dataWaitShare = 0
-    copy.memoryPeak = 0
-    copy.seconds = 0
-    return copy
-  }
-
-  /// The sum of all losses.
-  public var totalLoss: Double { losses.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value } }
-}
-
-extension MetricRecord {
-  /// The line as JSON; what is not a number becomes null.
-  var json: JSONValue {
-    [
-      "iteration": .number(Double(iteration)),
-      "losses": .object(losses.mapValues { .number($0) }),
-      "measures": .object(measures.mapValues { .number($0) }),
-      "learning_rate": .number(learningRate), "gradient_norm": .number(gradientNorm),
-      "images_per_second": .number(imagesPerSecond), "data_wait_share": .number(dataWaitShare),
-      "memory_peak_bytes": .number(Double(memoryPeak)), "seconds": .number(seconds),
-    ]
-  }
-
-  /// Reads a line.
-  init(_ json: JSONValue, source: String, place: String) throws {
-    func number(_ value: JSONValue?, _ key: String) throws -> Double {
-      if value == .null { return .nan }
-      guard let number = value?.number else {
-        throw FormatError(source, place: place, "\(key) is missing or not a number")
-      }
-      return number
-    }
-    func field(_ key: String) throws -> Double { try number(json[key], key) }
-    func numbers(_ key: String) throws -> [String: Double] {
-      guard let members = json[key]?.object else {
-        throw FormatError(source, place: place, "\(key) is missing or no object")
-      }
-      return try Dictionary(
-        uniqueKeysWithValues: members.map { ($0.key, try number($0.value, "\(key).\($0.key)")) })
-    }
-    guard let iteration = json["iteration"]?.integer else {
-      throw FormatError(source, place: place, "iteration is missing or not a whole number")
-    }
-    self.init(
-      iteration: iteration, losses: try numbers("losses"), measures: try numbers("measures"),
-      learningRate: try field("learning_rate"), gradientNorm: try field("gradient_norm"),
-      imagesPerSecond: try field("images_per_second"),
-      dataWaitShare: try field("data_wait_share"),
-      memoryPeak: Int(exactly: try field("memory_peak_bytes")) ?? 0,
-      seconds: try field("seconds"))
-  }
-}
-
 /// The file `metrics.jsonl` of a run: one JSON object a line, in the order of iterations.
 ///
 /// Each record is in the file when ``append(_:)`` returns; a line that a crash cut short is ignored
-/// by ``records(in:)`` and removed on resuming.
+/// by ``records(in:)`` and removed on resuming. A line with the key `evaluation` holds the scores after
+/// `iteration` iterations; every other one is a ``MetricRecord``.
 public final class MetricLog {
   /// The file's path.
   public let path: String
   private let descriptor: Int32
+  private var evaluated: Set<Int>
 
   /// Opens the file for writing, making it when it is not there.
   ///
+  /// Lines of later iterations are cut, so that the file becomes that of an uninterrupted run; so are
+  /// lines that stand twice and such that cannot be read.
+  ///
   /// - Parameters:
   ///   - path: The file's path; its folder must exist.
-  ///   - iteration: The first iteration that will be run, 0 for a new run: lines of this and later
-  ///     iterations are cut, so that the file becomes that of an uninterrupted run.
-  /// - Throws: `FormatError` with the line when an earlier line is malformed, or when the file
-  ///   cannot be written.
-  public init(path: String, startingAt iteration: Int) throws {
+  ///   - iteration: The first iteration that will be run, 0 for a new run.
+  ///   - warn: Gets one line for each thing that is wrong with the file.
+  /// - Throws: `FormatError` when the file cannot be written.
+  public init(
+    path: String, startingAt iteration: Int, warn: (String) -> Void = { _ in }
+  ) throws {
     self.path = path
-    if FileManager.default.fileExists(atPath: path) {
-      let lines = try Self.lines(in: path)
-      let kept = lines.filter { $0.record.iteration < iteration }.map { $0.text + "\n" }.joined()
-      try AtomicFile.write(Data(kept.utf8), to: path)
+    let old = FileManager.default.fileExists(atPath: path) ? try Self.lines(in: path) : []
+    let kept = Self.checked(old, before: iteration, path, warn)
+    evaluated = Set(kept.filter(\.isEvaluation).map(\.iteration))
+    if !old.isEmpty || FileManager.default.fileExists(atPath: path) {
+      try AtomicFile.write(Data(kept.map { $0.text + "\n" }.joined().utf8), to: path)
     }
-    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o644)
+    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
       throw FormatError(path, "cannot be written: \(String(cString: strerror(errno)))")
     }
@@ -143,9 +44,36 @@ public final class MetricLog {
   ///
   /// - Parameter record: What the iteration measured.
   /// - Throws: `FormatError` when the disk is full.
-  public func append(_ record: MetricRecord) throws {
-    let line = Data((record.json.text() + "\n").utf8)
+  public func append(_ record: MetricRecord) throws { try append(record.json) }
+
+  /// Writes the scores of an evaluation, without those of the single classes.
+  ///
+  /// - Parameters:
+  ///   - scores: All of them.
+  ///   - iteration: How many iterations were done.
+  /// - Throws: `FormatError` when the disk is full.
+  func append(evaluation scores: JSONValue, of iteration: Int) throws {
+    try append([
+      "iteration": .number(Double(iteration)), "evaluation": Self.withoutClasses(scores),
+    ])
+    evaluated.insert(iteration)
+  }
+
+  /// Whether the file has the scores after so many iterations.
+  func hasEvaluation(of iteration: Int) -> Bool { evaluated.contains(iteration) }
+
+  /// Puts everything written so far on the disk.
+  func sync() { fsync(descriptor) }
+
+  private func append(_ json: JSONValue) throws {
+    let line = Data((json.text() + "\n").utf8)
     try line.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: path) }
+  }
+
+  private static func withoutClasses(_ scores: JSONValue) -> JSONValue {
+    guard var members = scores.object else { return scores }
+    if members["classes"]?.array != nil { members["classes"] = nil }
+    return .object(members.mapValues(withoutClasses))
   }
 
   /// Reads a file back.
@@ -155,7 +83,13 @@ public final class MetricLog {
   ///   `MetricLog.meanLosses(records.prefix(10))`.
   /// - Throws: `FormatError` with the line when one is malformed.
   public static func records(in path: String) throws -> [MetricRecord] {
-    try lines(in: path).map(\.record)
+    try lines(in: path).compactMap { line in
+      switch line.content {
+      case .step(let record): record
+      case .evaluation: nil
+      case .malformed(let error): throw error
+      }
+    }
   }
 
   /// The mean of each loss over some records; records without the loss, or in which it is not a
@@ -174,24 +108,80 @@ public final class MetricLog {
     return sums.mapValues { $0.sum / Double($0.count) }
   }
 
-  private static func lines(in path: String) throws -> [(text: String, record: MetricRecord)] {
+  /// A line without its end.
+  private struct Line {
+    enum Content {
+      case step(MetricRecord)
+      case evaluation(Int)
+      case malformed(FormatError)
+    }
+
+    let text: String
+    let content: Content
+
+    var isEvaluation: Bool {
+      if case .evaluation = content { true } else { false }
+    }
+    var iteration: Int {
+      switch content {
+      case .step(let record): record.iteration
+      case .evaluation(let iteration): iteration
+      case .malformed: -1
+      }
+    }
+
+    init(_ text: String, source: String, place: String) {
+      self.text = text
+      do {
+        let json = try JSONValue(parsing: text, source: source)
+        if json["evaluation"]?.object != nil, let iteration = json["iteration"]?.integer {
+          content = .evaluation(iteration)
+        } else {
+          content = .step(try MetricRecord(json, source: source, place: place))
+        }
+      } catch let error as FormatError {
+        content = .malformed(FormatError(source, place: place, error.reason))
+      } catch {
+        content = .malformed(FormatError(source, place: place, "\(error)"))
+      }
+    }
+  }
+
+  private static func lines(in path: String) throws -> [Line] {
     guard let content = FileManager.default.contents(atPath: path) else {
       throw FormatError(path, "cannot be read")
     }
     // What follows the last line end was cut short by a crash.
     let whole = content.split(separator: 10, omittingEmptySubsequences: false).dropLast()
-    return try whole.enumerated().map { index, bytes in
-      let place = "line \(index + 1)"
-      let text = String(decoding: bytes, as: UTF8.self)
-      do {
-        return (
-          text,
-          try MetricRecord(
-            try JSONValue(parsing: text, source: path), source: path, place: place)
-        )
-      } catch let error as FormatError where error.place != place {
-        throw FormatError(path, place: place, error.reason)
+    return whole.enumerated().map { index, bytes in
+      Line(String(decoding: bytes, as: UTF8.self), source: path, place: "line \(index + 1)")
+    }
+  }
+
+  /// The lines that an uninterrupted run would have written before an iteration.
+  private static func checked(
+    _ lines: [Line], before iteration: Int, _ path: String, _ warn: (String) -> Void
+  ) -> [Line] {
+    var kept: [Line] = []
+    var (steps, evaluations): (Set<Int>, Set<Int>) = ([], [])
+    var doubled = 0
+    for line in lines {
+      switch line.content {
+      case .malformed(let error): warn("\(error); the line is left out")
+      case .step(let record) where record.iteration < iteration:
+        if steps.insert(record.iteration).inserted { kept.append(line) } else { doubled += 1 }
+      case .evaluation(let done) where done <= iteration:
+        if evaluations.insert(done).inserted { kept.append(line) } else { doubled += 1 }
+      case .step, .evaluation: break
       }
     }
+    if doubled > 0 { warn("\(path): \(doubled) lines stand twice; the later ones are left out") }
+    let missing = (0..<iteration).filter { !steps.contains($0) }
+    if let first = missing.first, let last = missing.last {
+      warn(
+        "\(path): \(missing.count) of the iterations \(first) to \(last) have no line; the file "
+          + "was changed, or its last lines were not on the disk when the machine stopped")
+    }
+    return kept
   }
 }

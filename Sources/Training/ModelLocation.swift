@@ -1,14 +1,15 @@
 import Annotations
 import Foundation
+import Layers
 
 /// Where a trained model lies: the checkpoint of a run, or a weight file with its configuration.
-public struct ModelLocation: Sendable {
+public struct ModelLocation {
   /// The model's configuration.
   public let configuration: RunConfiguration
   /// The checkpoint folder, or the weight file.
   public let checkpoint: String
-  /// The file with the detector's weights.
-  public let weights: String
+  /// The detector's weights, held open: a training that goes on may remove their file.
+  let weights: StartWeights
   /// The run's folder; for a weight file the place where a run of its name would be.
   public let run: String
 
@@ -19,10 +20,18 @@ public struct ModelLocation: Sendable {
   ///   - overrides: Changes of the run's configuration, as ``RunConfiguration/load(_:overrides:)``
   ///     takes them.
   ///   - warn: Gets one line per damaged checkpoint that was skipped.
-  /// - Throws: `RunFolderError` when there is no run or no checkpoint; `ConfigurationError` for a bad
-  ///   override.
+  /// - Throws: `RunFolderError` when there is no run or no whole checkpoint; `CheckpointError` when
+  ///   the file holds no detector; `ConfigurationError` for a bad override.
   public init(run path: String, overrides: [String] = [], warn: (String) -> Void) throws {
     let files = FileManager.default
+    var path = path
+    let folder = URL(filePath: path).standardizedFileURL.deletingLastPathComponent()
+    // The weights of a run's checkpoint stand for the checkpoint.
+    if URL(filePath: path).lastPathComponent == ModelState.modelFile,
+      files.fileExists(atPath: "\(folder.path)/../../config.yaml")
+    {
+      path = folder.path
+    }
     var isFolder: ObjCBool = false
     if files.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
       throw RunFolderError.system(
@@ -37,16 +46,36 @@ public struct ModelLocation: Sendable {
         .deletingLastPathComponent().path
       configuration = try RunFolder.configuration(of: run, overrides: overrides)
       checkpoint = path
-      weights = "\(path)/\(ModelState.modelFile)"
+      // What was taken out of a run on its own has no list.
+      if files.fileExists(atPath: "\(path)/\(CheckpointFolders.listName)"),
+        let reason = CheckpointFolders.damage(of: path, comparing: [ModelState.modelFile])
+      {
+        throw RunFolderError.system(path: path, reason: "\(reason); take another checkpoint")
+      }
+      weights = try StartWeights(path: "\(path)/\(ModelState.modelFile)")
       return
     }
-    run = files.fileExists(atPath: path) ? path : RunFolder.path(for: path)
+    run = RunFolder.path(for: path)
     configuration = try RunFolder.configuration(of: run, overrides: overrides)
-    guard let latest = CheckpointFolders(path: "\(run)/checkpoints").latest(warn: warn) else {
-      throw RunFolderError.noCheckpoint(path: run)
+    (checkpoint, weights) = try Self.newest(of: run, warn: warn)
+  }
+
+  /// The newest whole checkpoint of a run that may be in training.
+  private static func newest(
+    of run: String, warn: (String) -> Void
+  ) throws -> (checkpoint: String, weights: StartWeights) {
+    let checkpoints = CheckpointFolders(path: "\(run)/checkpoints")
+    while true {
+      guard let latest = checkpoints.latest(comparing: [ModelState.modelFile], warn: warn) else {
+        throw RunFolderError.noCheckpoint(path: run)
+      }
+      do {
+        return (latest.path, try StartWeights(path: "\(latest.path)/\(ModelState.modelFile)"))
+      } catch {
+        // Removed since it was looked at: there is a newer one.
+        guard !WholeFolder.exists(latest.path) else { throw error }
+      }
     }
-    checkpoint = latest.path
-    weights = "\(checkpoint)/\(ModelState.modelFile)"
   }
 
   /// Takes a weight file, as the authors publish them, with the configuration that it belongs to.
@@ -54,10 +83,11 @@ public struct ModelLocation: Sendable {
   /// - Parameters:
   ///   - path: The file.
   ///   - configuration: The configuration.
-  public init(weights path: String, configuration: RunConfiguration) {
+  /// - Throws: `CheckpointError` when the file is missing, damaged or holds no detector.
+  public init(weights path: String, configuration: RunConfiguration) throws {
     self.configuration = configuration
     checkpoint = path
-    weights = path
+    weights = try StartWeights(path: path)
     run = "runs/\(URL(filePath: path).deletingPathExtension().lastPathComponent)"
   }
 

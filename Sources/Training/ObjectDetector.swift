@@ -57,9 +57,9 @@ public final class ObjectDetector {
     var configuration = location.configuration
     if let clipFolder { configuration.clip.folder = clipFolder }
     // Callers may ask for less than the run's threshold; the rest is taken away afterwards.
-    let threshold = configuration.model.head.scoreThreshold
-    configuration.model.head.scoreThreshold = 0
-    let weights = try StartWeights(path: location.weights)
+    let threshold = configuration.model.head.detections.scoreThreshold
+    configuration.model.head.detections.scoreThreshold = 0
+    let weights = location.weights
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: try CLIPWeights(folder: configuration.clip.folder),
       stream: stream
@@ -67,11 +67,11 @@ public final class ObjectDetector {
     var report = try weights.load(into: model.store)
     if let missing = report.missing.first {
       throw CheckpointError.missingTensor(
-        path: location.weights, name: missing,
+        path: report.path, name: missing,
         remedy: "the checkpoint is of another configuration")
     }
     report.unused.removeAll { name in Self.isOfTrainingOnly(name) }
-    configuration.model.head.scoreThreshold = threshold
+    configuration.model.head.detections.scoreThreshold = threshold
     try self.init(
       model: model, configuration: configuration, vocabulary: vocabulary, report: report.summary,
       warn: warn)
@@ -102,7 +102,7 @@ public final class ObjectDetector {
     self.model = model
     self.vocabulary = vocabulary.names
     self.report = report
-    scoreThreshold = Float(configuration.model.head.scoreThreshold)
+    scoreThreshold = Float(configuration.model.head.detections.scoreThreshold)
     classes = try model.vocabulary(
       vocabulary, isBase: try configuration.leansOnMainHead(vocabulary.names), note: warn)
     preparation = configuration.preparation

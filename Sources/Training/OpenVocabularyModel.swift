@@ -41,11 +41,11 @@ public final class OpenVocabularyModel {
     textEncoder = try TextEncoder(
       clip, store: ParameterStore(stream: stream, seed: seed) { _ in true })
     source = try ClassEmbeddingSource(configuration, encoder: textEncoder)
-    let detectorConfiguration = configuration.detector(clip: clip.configuration)
     regionEncoder = RegionTextEncoder(
       textEncoder, output: configuration.textOutput(clip: clip.configuration))
     store = ParameterStore(stream: stream, seed: seed, isSupplied: isSupplied)
-    detector = try FasterRCNN(store.root, detectorConfiguration)
+    detector = try FasterRCNN(
+      store.root, configuration.model, text: configuration.textWidths(clip: clip.configuration))
   }
 
   /// The classes of the run's data set.

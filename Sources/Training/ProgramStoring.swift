@@ -37,8 +37,9 @@ extension KernelLibrary {
 extension RunConfiguration {
   /// The sections that decide which kernels a step needs, apart from the sizes of pictures.
   var kernelChoices: String {
-    var part = RunConfiguration()
-    (part.model, part.alignment, part.captions) = (model, alignment, captions)
+    var part = self
+    (part.clip, part.data, part.optimizer) = (CLIP(), Data(), Optimizer())
+    part.training = Training()
     part.model.start = ""
     part.training.precision = training.precision
     return part.yaml()

@@ -10,6 +10,8 @@ public final class RunFolder {
   public let path: String
   /// The whole checkpoints.
   public let checkpoints: CheckpointFolders
+  /// Whether this process has made the folder.
+  package let isNew: Bool
   private let lock: Int32
 
   /// The file with every value of the configuration.
@@ -18,10 +20,13 @@ public final class RunFolder {
   public var metricsPath: String { "\(path)/metrics.jsonl" }
   /// The folder for detections of evaluations.
   public var detectionsPath: String { "\(path)/detections" }
+  /// The folder for scores of evaluations.
+  public var scoresPath: String { "\(path)/scores" }
 
-  private init(path: String, lock: Int32) {
+  private init(path: String, lock: Int32, isNew: Bool) {
     self.path = path
     self.lock = lock
+    self.isNew = isNew
     checkpoints = CheckpointFolders(path: "\(path)/checkpoints")
   }
 
@@ -29,51 +34,131 @@ public final class RunFolder {
 
   /// The folder that a name stands for.
   ///
-  /// - Parameter name: A run's name, which lies below `runs`, or a path with a slash, taken as it is.
-  /// - Returns: The path.
+  /// - Parameter name: A run's name, or a path with a slash, taken as it is.
+  /// - Returns: The path: a name's folder lies below `runs`, unless only the current folder has a run
+  ///   of that name.
   public static func path(for name: String) -> String {
-    name.contains("/") ? name : "runs/\(name)"
+    guard !name.contains("/"), ![".", ".."].contains(name) else { return name }
+    let usual = "runs/\(name)"
+    return !WholeFolder.exists(usual) && WholeFolder.exists("\(name)/config.yaml") ? name : usual
   }
 
-  /// Makes the folder of a new run and writes its configuration.
+  /// Makes the folder of a new run with its configuration, as a whole or not at all.
+  ///
+  /// A run that ended before its first checkpoint has nothing to lose: it starts anew in its folder.
   ///
   /// - Parameters:
-  ///   - path: The folder, which must not exist; folders above it are made.
+  ///   - path: The folder, in which no run has saved anything; folders above it are made.
   ///   - yaml: What `config.yaml` will hold: a resolved configuration.
   /// - Returns: The folder, locked.
   /// - Throws: ``RunFolderError`` when the run exists or the disk refuses; `FormatError` when
   ///   `config.yaml` cannot be written.
   public static func create(at path: String, yaml: String) throws -> RunFolder {
-    let parent = URL(filePath: path).deletingLastPathComponent().path
+    let url = URL(filePath: path).standardizedFileURL
+    let parent = url.deletingLastPathComponent().path
     try makeFolder(parent)
-    // Without intermediate folders the call fails when the folder is there: nothing can slip between.
-    guard mkdir(path, 0o755) == 0 else {
-      if errno == EEXIST { throw RunFolderError.exists(path: path) }
-      throw RunFolderError.system(
-        path: path, reason: "cannot be made: \(String(cString: strerror(errno)))")
+    if let run = try takeOver(path, yaml: yaml) { return run }
+    let hidden = "\(parent)/.\(url.lastPathComponent)"
+    for leftover in AtomicFile.leftovers(of: hidden) { try WholeFolder.remove(leftover) }
+    let partial = "\(hidden).\(getpid()).partial"
+    try WholeFolder.remove(partial)
+    try makeFolder(partial)
+    do {
+      let lock = try takeLock(in: partial)
+      for name in ["checkpoints", "detections"] { try makeFolder("\(partial)/\(name)") }
+      try AtomicFile.write(Foundation.Data(yaml.utf8), to: "\(partial)/config.yaml")
+      // Fails when another process has made the folder meanwhile: nothing can slip between.
+      guard rename(partial, path) == 0 else {
+        let code = errno
+        close(lock)
+        if code == EEXIST || code == ENOTEMPTY || code == ENOTDIR {
+          throw RunFolderError.exists(path: path)
+        }
+        throw RunFolderError.system(
+          path: path, reason: "cannot be made: \(String(cString: strerror(code)))")
+      }
+      return RunFolder(path: path, lock: lock, isNew: true)
+    } catch {
+      try? FileManager.default.removeItem(atPath: partial)
+      throw error
     }
-    let run = RunFolder(path: path, lock: try takeLock(in: path))
-    try makeFolder(run.checkpoints.path)
-    try makeFolder(run.detectionsPath)
+  }
+
+  /// The folder of a run that has saved nothing yet, for a new start; nil when nothing is there.
+  private static func takeOver(_ path: String, yaml: String) throws -> RunFolder? {
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path), !names.isEmpty
+    else { return nil }
+    guard names.contains("lock"), names.contains("config.yaml") else {
+      throw RunFolderError.exists(path: path)
+    }
+    let run = RunFolder(path: path, lock: try takeLock(in: path), isNew: true)
+    try run.checkpoints.recover { _ in }
+    guard run.checkpoints.isEmpty else { throw RunFolderError.exists(path: path) }
     try AtomicFile.write(Foundation.Data(yaml.utf8), to: run.configurationPath)
     return run
   }
 
-  /// Opens the folder of a run to go on with it; what an interrupted write left is removed.
+  /// Opens the folder of a run to go on with it; of what an interrupted write left, a whole
+  /// checkpoint gets its place and the rest is removed.
   ///
-  /// - Parameter path: The folder.
+  /// - Parameters:
+  ///   - path: The folder.
+  ///   - note: Gets one line for each checkpoint that got its place.
   /// - Returns: The folder, locked.
   /// - Throws: ``RunFolderError`` when there is no run, another process trains in it, or the disk
   ///   refuses.
-  public static func resume(at path: String) throws -> RunFolder {
+  public static func resume(
+    at path: String, note: (String) -> Void = { _ in }
+  ) throws -> RunFolder {
     guard FileManager.default.fileExists(atPath: "\(path)/config.yaml") else {
       throw RunFolderError.missing(path: path)
     }
-    let run = RunFolder(path: path, lock: try takeLock(in: path))
+    let run = RunFolder(path: path, lock: try takeLock(in: path), isNew: false)
     try makeFolder(run.checkpoints.path)
     try makeFolder(run.detectionsPath)
-    try run.checkpoints.removePartial()
+    try run.checkpoints.recover(note: note)
     return run
+  }
+
+  /// Where the run goes on.
+  ///
+  /// - Parameter warn: Gets one line for each damaged checkpoint that is newer.
+  /// - Returns: The newest whole checkpoint; nil when the run has saved none yet.
+  /// - Throws: ``RunFolderError`` when there are some, but all of them damaged.
+  package func newestCheckpoint(
+    warn: (String) -> Void
+  ) throws -> CheckpointFolders.Checkpoint? {
+    if let newest = checkpoints.latest(warn: warn) { return newest }
+    guard checkpoints.isEmpty else { throw RunFolderError.damaged(path: checkpoints.path) }
+    return nil
+  }
+
+  /// Replaces the configuration of a run that goes on in another way.
+  ///
+  /// - Parameter yaml: What `config.yaml` will hold.
+  /// - Throws: `FormatError` when it cannot be written.
+  package func write(configuration yaml: String) throws {
+    try AtomicFile.write(Foundation.Data(yaml.utf8), to: configurationPath)
+  }
+
+  /// The file with the scores after so many iterations.
+  private func scorePath(of iteration: Int) -> String {
+    "\(scoresPath)/iteration-\(iteration).json"
+  }
+
+  /// Writes down the scores after so many iterations.
+  func keep(_ scores: JSONValue, of iteration: Int) throws {
+    try Self.makeFolder(scoresPath)
+    try AtomicFile.write(
+      Foundation.Data((scores.text(pretty: true) + "\n").utf8), to: scorePath(of: iteration))
+  }
+
+  /// The scores of all evaluations so far.
+  package var scores: RunScores { RunScores(folder: scoresPath) }
+
+  /// The scores after so many iterations, or nil when they were not written down.
+  func scores(of iteration: Int) -> JSONValue? {
+    try? JSONValue(contentsOf: scorePath(of: iteration))
   }
 
   /// Reads the configuration that a run was started with.

@@ -8,6 +8,8 @@ public enum RunFolderError: Error, CustomStringConvertible, Equatable {
   case locked(path: String, holder: String)
   /// No whole checkpoint is there.
   case noCheckpoint(path: String)
+  /// There are checkpoints, but not a single whole one.
+  case damaged(path: String)
   /// The system refuses something.
   case system(path: String, reason: String)
 
@@ -17,12 +19,16 @@ public enum RunFolderError: Error, CustomStringConvertible, Equatable {
     case .exists(let path):
       "\(path): this run exists already; go on with it by --resume or choose another name"
     case .missing(let path):
-      "\(path): there is no run here (no config.yaml); check the name or start without --resume"
+      "\(path): there is no run here (no config.yaml); check the name, or start it with a "
+        + "configuration"
     case .locked(let path, let holder):
       "\(path): \(holder.isEmpty ? "another process" : holder) is training in this run; "
         + "wait for it, stop it or choose another name"
     case .noCheckpoint(let path):
-      "\(path): this run has no whole checkpoint; start a new run with its config.yaml"
+      "\(path): this run has no whole checkpoint yet; train it on with --resume"
+    case .damaged(let path):
+      "\(path): all checkpoints of this run are damaged; put a whole one there, or move the folder "
+        + "away and resume at iteration 0"
     case .system(let path, let reason):
       "\(path): \(reason)"
     }

@@ -7,8 +7,7 @@ public struct TrainingData: Sendable {
   public let classNames: [String]
   /// For each class whether training has boxes of it.
   public let isBase: [Bool]
-  /// Detection stream first, then the alignment stream when CLIP's image encoder teaches, then the
-  /// caption stream when captions do.
+  /// The stream of detection and those that the configured methods look at.
   public let streams: [LoaderStream]
   /// What was read, one line each, to be shown before the first step.
   public let summary: [String]
@@ -46,7 +45,7 @@ public struct TrainingData: Sendable {
     }
     var streams = [
       LoaderStream(
-        name: "detection", folder: data.trainImages, images: train.images,
+        name: .detection, folder: data.trainImages, images: train.images,
         indices: balanced(train.images, usable),
         batchSize: configuration.training.detectionBatch, augmentation: augmentation,
         segmentations: configuration.model.mask.enabled ? try SegmentationReader(index) : nil)
@@ -56,7 +55,8 @@ public struct TrainingData: Sendable {
         + "boxes of \(base.count) base classes; \(classNames.count) classes in all"
     ]
     var warnings = train.report.warnings
-    if configuration.alignment.kind != .none {
+    let wanted = Set(configuration.methods.map(\.stream))
+    if wanted.contains(.alignment) {
       let same = data.alignmentAnnotations == data.trainAnnotations
       let alignment =
         same ? train : try COCOAnnotations(path: data.alignmentAnnotations, keeping: split.base)
@@ -66,7 +66,7 @@ public struct TrainingData: Sendable {
       let folder = data.alignmentImages.isEmpty ? data.trainImages : data.alignmentImages
       streams.append(
         LoaderStream(
-          name: "alignment", folder: folder, images: alignment.images,
+          name: .alignment, folder: folder, images: alignment.images,
           indices: balanced(
             alignment.images,
             alignment.imageIndices(annotatedWith: nil, minimumSide: alignmentSide)),
@@ -74,7 +74,7 @@ public struct TrainingData: Sendable {
       summary.append("alignment: \(alignment.images.count) images")
       if !same { warnings += alignment.report.warnings }
     }
-    if configuration.captions.enabled {
+    if wanted.contains(.captions) {
       let captions = try Self.captions(configuration, augmentation: augmentation)
       streams.append(captions.stream)
       summary.append(captions.summary)
@@ -109,7 +109,7 @@ public struct TrainingData: Sendable {
     let count = used.reduce(0) { $0 + captions.images[$1].captions.count }
     return (
       LoaderStream(
-        name: "captions",
+        name: .captions,
         folder: data.captionImages.isEmpty ? data.trainImages : data.captionImages,
         images: captions.images, indices: used, batchSize: configuration.training.captionBatch,
         augmentation: augmentation),

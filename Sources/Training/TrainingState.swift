@@ -12,39 +12,6 @@ public struct TrainingState {
   /// The next step.
   public let iteration: Int
 
-  /// A queue of a step, by the name that its tensors get.
-  private struct Place {
-    let name: String
-    let queue: EmbeddingQueue
-    let replace: (EmbeddingQueue) -> Void
-  }
-
-  private static func queues(of step: TrainingStep) -> [Place] {
-    var places: [Place] = []
-    if let distillation = step.distillation {
-      let paths: [(String, WritableKeyPath<BagAlignment.Queues, EmbeddingQueue>)] = [
-        ("student_bags", \.studentBags), ("teacher_bags", \.teacherBags),
-        ("student_regions", \.studentRegions), ("teacher_regions", \.teacherRegions),
-      ]
-      places += paths.map { name, path in
-        Place(name: name, queue: distillation.alignment.queues[keyPath: path]) {
-          distillation.alignment.queues[keyPath: path] = $0
-        }
-      }
-    }
-    if let captions = step.captions {
-      let paths: [(String, WritableKeyPath<CaptionAlignment, EmbeddingQueue>)] = [
-        ("caption_sentences", \.sentenceQueue), ("captions", \.captionQueue),
-      ]
-      places += paths.map { name, path in
-        Place(name: name, queue: captions.alignment[keyPath: path]) {
-          captions.alignment[keyPath: path] = $0
-        }
-      }
-    }
-    return places
-  }
-
   /// Writes a checkpoint into a folder.
   ///
   /// - Parameters:
@@ -55,25 +22,25 @@ public struct TrainingState {
   public static func save(to folder: String, step: TrainingStep, iteration: Int) throws {
     var tensors: [(name: String, tensor: HostTensor)] = []
     var fields: [String: JSONValue] = [:]
-    let places = queues(of: step)
-    if !places.isEmpty {
-      var rowCounts: [String: JSONValue] = [:]
-      for place in places {
-        let (name, queue) = (place.name, place.queue)
-        rowCounts[name] = .number(Double(queue.images.count))
-        guard let rows = queue.rows else { continue }
-        tensors += [
-          ("queue.\(name).rows", HostTensor(shape: rows.shape, floats: try rows.floats())),
-          (
-            "queue.\(name).images",
-            HostTensor(shape: [queue.images.count], integers: queue.images)
-          ),
-        ]
-      }
-      fields["queue_rows"] = .object(rowCounts)
+    let states = step.methods.map(\.state)
+    let queues = states.flatMap(\.queues)
+    for queue in queues {
+      guard let rows = queue.rows else { continue }
+      tensors += [
+        ("queue.\(queue.name).rows", HostTensor(shape: rows.shape, floats: try rows.floats())),
+        (
+          "queue.\(queue.name).images",
+          HostTensor(shape: [queue.images.count], integers: queue.images)
+        ),
+      ]
     }
-    if let cache = step.distillation?.cache {
-      fields["cache_calls"] = .number(Double(cache.callCount))
+    if !queues.isEmpty {
+      fields["queue_rows"] = .object(
+        Dictionary(
+          uniqueKeysWithValues: queues.map { ($0.name, .number(Double($0.images.count))) }))
+    }
+    for cache in states.compactMap(\.cache) {
+      fields["\(cache.name)_calls"] = .number(Double(cache.callCount))
       tensors += table(of: cache)
     }
     try ModelState.save(
@@ -89,8 +56,8 @@ public struct TrainingState {
     }
     let images = entries.flatMap { [Int32](repeating: $0.key, count: $0.value.count) }
     return [
-      ("cache.rows", HostTensor(shape: [images.count, 5], floats: rows)),
-      ("cache.images", HostTensor(shape: [images.count], integers: images)),
+      ("\(cache.name).rows", HostTensor(shape: [images.count, 5], floats: rows)),
+      ("\(cache.name).images", HostTensor(shape: [images.count], integers: images)),
     ]
   }
 
@@ -114,30 +81,32 @@ public struct TrainingState {
       }
       return count
     }
-    for place in Self.queues(of: step) {
-      let rows = try count(index["queue_rows"]?[place.name], "queue_rows.\(place.name)")
-      place.replace(
-        try Self.queue(
-          place.name, rows: rows, width: step.model.textEncoder.configuration.embeddingWidth,
-          replacing: place.queue, from: state, on: step.student))
-    }
-    if let distillation = step.distillation, distillation.cache != nil {
-      try Self.restoreCache(
-        of: distillation, from: state, calls: try count(index["cache_calls"], "cache_calls"))
+    for method in step.methods {
+      method.state.queues = try method.state.queues.map { queue in
+        try Self.restored(
+          queue, rows: try count(index["queue_rows"]?[queue.name], "queue_rows.\(queue.name)"),
+          width: step.model.textEncoder.configuration.embeddingWidth, from: state,
+          on: step.student)
+      }
+      method.state.cache = try method.state.cache.map { cache in
+        try Self.restored(
+          cache, calls: try count(index["\(cache.name)_calls"], "\(cache.name)_calls"),
+          from: state)
+      }
     }
     iteration = restored.iteration
   }
 
   /// A stored queue; it must fit the configuration's capacity.
-  private static func queue(
-    _ name: String, rows count: Int, width: Int, replacing old: EmbeddingQueue,
-    from state: any WeightSource, on stream: ComputeStream
+  private static func restored(
+    _ queue: EmbeddingQueue, rows count: Int, width: Int, from state: any WeightSource,
+    on stream: ComputeStream
   ) throws -> EmbeddingQueue {
-    var queue = EmbeddingQueue(capacity: old.capacity)
+    var queue = EmbeddingQueue(queue.name, capacity: queue.capacity)
     guard count > 0 else { return queue }
-    let key = "queue.\(name).rows"
+    let key = "queue.\(queue.name).rows"
     let stored = try state.tensor(named: key)
-    let images = try state.tensor(named: "queue.\(name).images").integers()
+    let images = try state.tensor(named: "queue.\(queue.name).images").integers()
     guard stored.shape == [count, width], images.count == count else {
       throw CheckpointError.tensor(
         path: state.path, name: key,
@@ -156,14 +125,14 @@ public struct TrainingState {
     return queue
   }
 
-  private static func restoreCache(
-    of distillation: BagDistillation, from state: any WeightSource, calls: Int
-  ) throws {
-    let rows = try ModelState.finite(try state.tensor(named: "cache.rows"), in: state)
-    let images = try state.tensor(named: "cache.images").integers()
+  private static func restored(
+    _ cache: BoxCache, calls: Int, from state: any WeightSource
+  ) throws -> BoxCache {
+    let rows = try ModelState.finite(try state.tensor(named: "\(cache.name).rows"), in: state)
+    let images = try state.tensor(named: "\(cache.name).images").integers()
     guard rows.count == 5 * images.count else {
       throw CheckpointError.tensor(
-        path: state.path, name: "cache.rows",
+        path: state.path, name: "\(cache.name).rows",
         reason: "has \(rows.count) numbers for \(images.count) boxes")
     }
     var entries: [Int32: [Baron.ScoredBox]] = [:]
@@ -173,7 +142,9 @@ public struct TrainingState {
         Baron.ScoredBox(
           Box(x1: cells[0], y1: cells[1], x2: cells[2], y2: cells[3]), score: cells[4]))
     }
-    distillation.cache?.callCount = calls
-    distillation.cache?.entries = entries
+    var cache = cache
+    cache.callCount = calls
+    cache.entries = entries
+    return cache
   }
 }

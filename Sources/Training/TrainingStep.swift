@@ -1,5 +1,6 @@
 import Baron
 import Detection
+import Formats
 import Layers
 import Loading
 import OpenCL
@@ -13,10 +14,8 @@ public final class TrainingStep {
   public let teacher: ComputeStream
   /// The detector with its text encoder.
   public let model: OpenVocabularyModel
-  /// The method with CLIP's image encoder as teacher, or nil without it.
-  public let distillation: BagDistillation?
-  /// The method with captions as teacher, or nil without it.
-  public let captions: CaptionSupervision?
+  /// The ways in which the detector is aligned with teachers, in the order of their losses.
+  package let methods: [any AlignmentMethod]
   /// How the parameters follow their gradients; its moments are part of a checkpoint.
   public let update: ParameterUpdate
   private let preparation: BatchPreparation
@@ -27,23 +26,21 @@ public final class TrainingStep {
   ///
   /// - Parameters:
   ///   - model: The detector with its text encoder.
-  ///   - distillation: The method with CLIP's image encoder as teacher, or nil.
-  ///   - captions: The method with captions as teacher, or nil.
+  ///   - methods: The ways in which the detector is aligned with teachers.
   ///   - teacher: The teacher's stream.
   ///   - vocabulary: The classes of training.
   ///   - preparation: How images reach the device.
   ///   - update: How the model's parameters follow their gradients.
   ///   - seed: The run's seed.
-  public init(
-    model: OpenVocabularyModel, distillation: BagDistillation?, captions: CaptionSupervision?,
-    teacher: ComputeStream, vocabulary: ClassVocabulary, preparation: BatchPreparation,
-    update: ParameterUpdate, seed: UInt64
+  package init(
+    model: OpenVocabularyModel, methods: [any AlignmentMethod], teacher: ComputeStream,
+    vocabulary: ClassVocabulary, preparation: BatchPreparation, update: ParameterUpdate,
+    seed: UInt64
   ) {
     student = model.stream
     self.teacher = teacher
     self.model = model
-    self.distillation = distillation
-    self.captions = captions
+    self.methods = methods
     self.vocabulary = vocabulary
     self.preparation = preparation
     self.update = update
@@ -53,8 +50,7 @@ public final class TrainingStep {
   /// Runs one step.
   ///
   /// - Parameters:
-  ///   - batch: Detection samples first, then alignment samples if CLIP's image encoder teaches, then
-  ///     caption samples if captions do.
+  ///   - batch: Images of detection and of every stream that a method looks at.
   ///   - learningRate: The rate of this step.
   /// - Returns: What the step gives, still on its way from the device.
   /// - Throws: `OpenCLError` when the device fails; `TokenizerError`.
@@ -62,21 +58,15 @@ public final class TrainingStep {
     // The student may still read what the teacher gave it in the step before.
     try teacher.queue.wait(for: student.queue)
     try update.begin()
-    let forward = try start(batch)
+    let random = StepRandom(seed: seed, iteration: batch.iteration)
+    let forward = try start(batch, random: random)
     var losses = try model.detector.detectionLosses(
       forward.detection, vocabulary: vocabulary, textEncoder: model.regionEncoder)
     var counts: [String: Int] = [:]
-    if let distillation, let bags = forward.bags {
-      let result = try distillation.losses(
-        bags.batch, bags.proposed, detector: model.detector, seed: seed,
-        iteration: batch.iteration)
-      losses.merge(result.losses) { $1 }
-      counts = result.counts
-    }
-    if let captions, let described = forward.described {
-      let result = try captions.losses(
-        described.batch, described.proposed, detector: model.detector, seed: seed,
-        iteration: batch.iteration)
+    for method in methods {
+      guard let images = forward.aligned[method.stream] else { continue }
+      let result = try method.losses(
+        images.batch, images.proposed, detector: model.detector, random: random)
       losses.merge(result.losses) { $1 }
       counts.merge(result.counts) { $1 }
     }
@@ -86,11 +76,10 @@ public final class TrainingStep {
     let norm = try student.phase("optimizer") {
       try update.apply(iteration: batch.iteration, learningRate: learningRate)
     }
-    losses["loss"] = total
-    losses["gradient_norm"] = norm
-    losses[LossScaling.name] = try update.currentLossScale()
     let pending = try PendingLosses(
-      iteration: batch.iteration, learningRate: learningRate, counts: counts, scalars: losses)
+      iteration: batch.iteration, learningRate: learningRate, imageCount: batch.imageCount,
+      counts: counts, losses: losses, total: total, gradientNorm: norm,
+      lossScale: try update.currentLossScale())
     update.clearGradients()
     return pending
   }
@@ -98,33 +87,27 @@ public final class TrainingStep {
   /// The images of a step on the device, up to their proposals.
   private struct Forward {
     let detection: StartedDetection
-    var bags: (batch: DistillationBatch, proposed: ProposedImages)?
-    var described: (batch: CaptionBatch, proposed: ProposedImages)?
+    var aligned: [ImageStream: (batch: AlignmentBatch, proposed: ProposedImages)] = [:]
   }
 
   /// Sends the maps and proposals of all images to the device before the host reads any of them:
   /// it has work while the host samples.
-  private func start(_ batch: LoadedBatch) throws -> Forward {
+  private func start(_ batch: LoadedBatch, random: StepRandom) throws -> Forward {
     let detector = model.detector
     var forward = Forward(
       detection: try detector.startDetection(
         try student.phase("data") {
-          try preparation.detectionBatch(batch.streams[0], on: student)
-        }, classes: vocabulary.count, seed: seed, iteration: batch.iteration))
-    var rest = batch.streams.dropFirst()
-    if distillation != nil, let samples = rest.popFirst() {
+          try preparation.detectionBatch(batch.streams[.detection] ?? [], on: student)
+        }, classes: vocabulary.count, random: random))
+    for stream in ImageStream.allCases {
+      let methods = methods.filter { $0.stream == stream }
+      guard !methods.isEmpty, let samples = batch.streams[stream] else { continue }
       let images = try student.phase("data") {
-        try preparation.distillationBatch(samples, student: student, teacher: teacher)
+        try preparation.alignmentBatch(
+          samples, student: student,
+          teacher: methods.contains { $0.showsTeacherImages } ? teacher : nil)
       }
-      forward.bags = (
-        images, try detector.propose(images.images, frames: images.frames, training: true)
-      )
-    }
-    if captions != nil, let samples = rest.popFirst() {
-      let images = try student.phase("data") {
-        try preparation.captionBatch(samples, on: student)
-      }
-      forward.described = (
+      forward.aligned[stream] = (
         images, try detector.propose(images.images, frames: images.frames, training: true)
       )
     }

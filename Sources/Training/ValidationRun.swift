@@ -1,5 +1,6 @@
 import Annotations
 import Evaluation
+import Foundation
 import Pictures
 
 /// Detects on a validation set and scores the result by the open-vocabulary protocol
@@ -7,6 +8,8 @@ import Pictures
 public struct ValidationRun: Sendable {
   /// Images that are decoded, and where their sizes allow looked at, together.
   private static let imagesAtATime = 4
+  /// Unreadable images that are told one by one.
+  private static let mostReasons = 5
 
   private let annotations: COCOAnnotations
   private let configuration: RunConfiguration
@@ -26,6 +29,50 @@ public struct ValidationRun: Sendable {
   /// Number of images.
   public var imageCount: Int { annotations.images.count }
 
+  /// Looks for what would end an evaluation, without a model.
+  ///
+  /// - Parameter warn: Gets one line when some images are not there.
+  /// - Throws: ``ValidationRunError`` when not a single image can be read; `EvaluationError` or
+  ///   `DatasetError` when annotations and classes do not fit.
+  func check(warn: (String) -> Void) throws {
+    let folder = configuration.data.validationImages
+    let paths = annotations.images.map { "\(folder)/\($0.fileName)" }
+    let missing = paths.filter { !FileManager.default.fileExists(atPath: $0) }
+    let present = Set(paths).subtracting(missing).sorted()
+    // A sample is decoded: a folder of damaged files is told as well.
+    let sample = [present.first, present.last].compactMap { $0 }
+    let read = ImageDecoder.decode(sample)
+    if !read.contains(where: { (try? $0.get()) != nil }) {
+      var reason = "\(missing.first ?? annotations.path): no such file"
+      if case .failure(let error)? = read.first { reason = "\(error)" }
+      // Two bad ones of many are no reason to refuse the others.
+      guard
+        present.dropFirst().dropLast().contains(where: {
+          (try? ImageDecoder.decode(path: $0)) != nil
+        })
+      else {
+        throw ValidationRunError.nothingReadable(
+          count: paths.count, file: annotations.path, folder: folder, first: reason)
+      }
+    }
+    if let first = missing.first {
+      warn(
+        "\(missing.count) of \(paths.count) validation images are missing, the first is \(first); "
+          + "scores will be too low")
+    }
+    let nothing = try evaluate(
+      GroundTruth(contentsOf: configuration.data.validationAnnotations),
+      DetectionResults(source: "no detections", boxes: []), split: try ownSplit()
+    ).json
+    let measure = configuration.training.keepBest
+    guard measure.isEmpty || RunScores.measure(measure, in: nothing) != nil else {
+      throw ConfigurationError.value(
+        place: ConfigurationPlace("the configuration"), key: "training.keep_best",
+        expected: "one of " + RunScores.names(in: nothing).joined(separator: ", "),
+        found: "\"\(measure)\"")
+    }
+  }
+
   /// Writes detections of every image as COCO results, then scores them.
   ///
   /// - Parameters:
@@ -33,17 +80,20 @@ public struct ValidationRun: Sendable {
   ///   - path: Where the results file goes.
   ///   - split: The protocol; nil takes that of the configuration's classes.
   ///   - settings: Further choices of the scoring.
-  ///   - progress: Gets the number of images done.
-  ///   - warn: Gets one line per image that cannot be read; it counts as without detections.
-  /// - Returns: The scores.
-  /// - Throws: `EvaluationError` or `FormatError` when a file is bad; `OpenCLError`.
+  ///   - progress: Gets the number of images done; what it throws ends the evaluation.
+  ///   - warn: Gets one line for each of the first images that cannot be read, and one with their
+  ///     number; they count as without detections.
+  /// - Returns: The scores with the number of images that could not be read.
+  /// - Throws: ``ValidationRunError`` when not a single image can be read; `EvaluationError` or
+  ///   `FormatError` when a file is bad; `OpenCLError`.
   public func run(
     _ detector: ObjectDetector, writingTo path: String, split: ClassSplit? = nil,
-    settings: EvaluationSettings = EvaluationSettings(), progress: (Int) -> Void,
+    settings: EvaluationSettings = EvaluationSettings(), progress: (Int) throws -> Void,
     warn: (String) -> Void
   ) throws -> EvaluationSummary {
     let folder = configuration.data.validationImages
     let records = annotations.images
+    var (unreadable, reason) = (0, "")
     try DetectionResultsWriter.write(to: path) { writer in
       for first in stride(from: 0, to: records.count, by: Self.imagesAtATime) {
         let range = first..<min(first + Self.imagesAtATime, records.count)
@@ -53,7 +103,10 @@ public struct ValidationRun: Sendable {
         {
           switch picture {
           case .success(let image): read.append((records[index].id, image))
-          case .failure(let error as PictureError): warn("\(error)")
+          case .failure(let error as PictureError):
+            unreadable += 1
+            if unreadable == 1 { reason = "\(error)" }
+            if unreadable <= Self.mostReasons { warn("\(error)") }
           case .failure(let error): throw error
           }
         }
@@ -65,14 +118,25 @@ public struct ValidationRun: Sendable {
               mask: object.mask)
           }
         }
-        progress(range.upperBound)
+        try progress(range.upperBound)
+      }
+      guard unreadable < records.count else {
+        throw ValidationRunError.nothingReadable(
+          count: records.count, file: annotations.path, folder: folder, first: reason)
       }
     }
+    if unreadable > 0 {
+      warn(
+        "\(unreadable) of \(records.count) images of \(annotations.path) could not be read; they "
+          + "count as without detections, so the scores are too low")
+    }
     var settings = settings
-    settings.scoreThreshold = configuration.model.head.scoreThreshold
-    return try evaluate(
+    settings.scoreThreshold = configuration.model.head.detections.scoreThreshold
+    var summary = try evaluate(
       annotations: configuration.data.validationAnnotations, detections: path,
       split: try split ?? ownSplit(), settings: settings)
+    summary.unreadableImages = unreadable
+    return summary
   }
 
   /// The protocol of the configuration's classes.
@@ -82,6 +146,21 @@ public struct ValidationRun: Sendable {
     let split = try TrainingData.split(
       classSplit: classSplit, of: annotations.categories, in: annotations.path)
     return .names(base: split.base, novel: split.novel)
+  }
+}
+
+/// Why a validation set cannot be scored; the description is one line with the remedy.
+public enum ValidationRunError: Error, CustomStringConvertible, Equatable {
+  /// Not a single image can be read; `first` says why the first cannot.
+  case nothingReadable(count: Int, file: String, folder: String, first: String)
+
+  /// One line: what, where, remedy.
+  public var description: String {
+    switch self {
+    case .nothingReadable(let count, let file, let folder, let first):
+      "none of the \(count) images of \(file) can be read in \(folder); set "
+        + "data.validation_images to their folder (\(first))"
+    }
   }
 }
 

@@ -45,17 +45,21 @@ private let teacherBags = "clip_image_features"
 private let studentRegions = "clip_word_features"
 private let teacherRegions = "clip_patch_features"
 
-private func settings(_ fixture: Fixture) throws -> AlignmentSettings {
+/// The peer's settings.
+func settings(_ fixture: Fixture) throws -> BagSettings {
   func length(_ key: String) throws -> Int {
-    try #require(fixture.params["queue_lengths"]?[key]?.integer)
+    try #require(fixture.params["queue_lengths"]?[key]?.integer, "\(key)")
   }
-  #expect(try length(studentBags) == length(teacherBags))
-  return AlignmentSettings(
-    bagWeight: Float(try fixture.number("bag_weight")),
-    bagTemperature: Float(try fixture.number("bag_temp")),
-    regionWeight: Float(try fixture.number("single_weight")),
-    regionTemperature: Float(try fixture.number("single_temp")),
-    bagQueueLength: try length(studentBags), regionQueueLength: try length(studentRegions))
+  var settings = BagSettings()
+  settings.bagWeight = Float(try fixture.number("bag_weight"))
+  settings.bagTemperature = Float(try fixture.number("bag_temp"))
+  settings.regionWeight = Float(try fixture.number("single_weight"))
+  settings.regionTemperature = Float(try fixture.number("single_temp"))
+  settings.bagQueueLength = QueueLengths(
+    student: try length(studentBags), teacher: try length(teacherBags))
+  settings.regionQueueLength = QueueLengths(
+    student: try length(studentRegions), teacher: try length(teacherRegions))
+  return settings
 }
 
 @Suite(
@@ -68,7 +72,7 @@ struct AlignmentTests {
     try TestDevice.withStream { stream in
       for name in (fixture.params["lengths"]?.object ?? [:]).keys.sorted() {
         let length = try #require(fixture.params["lengths"]?[name]?.integer)
-        var queue = EmbeddingQueue(capacity: length)
+        var queue = EmbeddingQueue(name, capacity: length)
         var step = 0
         while fixture.has("in\(step)_\(name)") {
           let (values, shape) = (
@@ -118,17 +122,17 @@ struct AlignmentTests {
   func infoNCE(name: String) throws {
     let fixture = try Fixture(name)
     try TestDevice.withStream { stream in
-      var alignment = BagAlignment(settings: try settings(fixture))
-      func restore(_ queue: WritableKeyPath<BagAlignment.Queues, EmbeddingQueue>, _ key: String)
+      var alignment = BagAlignment(try settings(fixture))
+      func restore(_ queue: WritableKeyPath<BagAlignment, EmbeddingQueue>, _ key: String)
         throws
       {
         let stored = try storedQueue(fixture, "queue_before_\(key)", on: stream)
-        alignment.queues[keyPath: queue].restore(rows: stored.rows, images: stored.images)
+        alignment[keyPath: queue].restore(rows: stored.rows, images: stored.images)
       }
-      try restore(\.studentBags, studentBags)
-      try restore(\.teacherBags, teacherBags)
-      try restore(\.studentRegions, studentRegions)
-      try restore(\.teacherRegions, teacherRegions)
+      try restore(\.bags.student, studentBags)
+      try restore(\.bags.teacher, teacherBags)
+      try restore(\.individuals.student, studentRegions)
+      try restore(\.individuals.teacher, teacherRegions)
       let ids = try fixture.integers("image_ids")
       let lengths = try fixture.integers("seq_length").map(Int.init)
       let sequenceImages = try fixture.integers("seq_image").map { ids[Int($0)] }
@@ -146,19 +150,21 @@ struct AlignmentTests {
         student: (text, words),
         teacher: (try fixture.tensor("image_features", on: stream), patches),
         keys: BagAlignment.Keys(
-          groups: try fixture.integers("sequence_key"), sequenceImages: sequenceImages,
-          boxes: try fixture.integers("box_key"),
+          bags: try fixture.integers("sequence_key"), sequenceImages: sequenceImages,
+          regions: try fixture.integers("box_key"),
           occurrenceImages: owner.map { sequenceImages[Int($0)] }))
       try fixture.expect(losses.bag, equals: "loss_bag")
-      try fixture.expect(losses.region, equals: "loss_single")
-      try losses.bag.adding(losses.region).backward()
+      try fixture.expect(losses.individual, equals: "loss_single")
+      try losses.bag.adding(losses.individual).backward()
       try fixture.expect(text.gradient, equals: "grad_text_features")
       try fixture.expect(tokens.gradient, equals: "grad_word_tokens")
-      let queues = alignment.queues
-      try expectQueue(queues.studentBags, fixture, "queue_after_\(studentBags)", on: stream)
-      try expectQueue(queues.teacherBags, fixture, "queue_after_\(teacherBags)", on: stream)
-      try expectQueue(queues.studentRegions, fixture, "queue_after_\(studentRegions)", on: stream)
-      try expectQueue(queues.teacherRegions, fixture, "queue_after_\(teacherRegions)", on: stream)
+      for (queue, key) in [
+        (alignment.bags.student, studentBags), (alignment.bags.teacher, teacherBags),
+        (alignment.individuals.student, studentRegions),
+        (alignment.individuals.teacher, teacherRegions),
+      ] {
+        try expectQueue(queue, fixture, "queue_after_\(key)", on: stream)
+      }
     }
   }
 }

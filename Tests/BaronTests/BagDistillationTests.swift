@@ -21,7 +21,7 @@ struct BagDistillationTests {
     let detector: FasterRCNN
     let distillation: BagDistillation
     let store: ParameterStore
-    let batch: DistillationBatch
+    let batch: AlignmentBatch
 
     func proposed() throws -> ProposedImages {
       try detector.propose(batch.images, frames: batch.frames, training: true)
@@ -30,45 +30,47 @@ struct BagDistillationTests {
 
   private func withWorld(
     groundTruth: [[Box]] = [[Box(x1: 10, y1: 8, x2: 50, y2: 44)], []],
-    _ change: (inout DistillationSettings) -> Void = { _ in }, _ body: (World) throws -> Void
+    _ change: (inout BagSettings) -> Void = { _ in }, _ body: (World) throws -> Void
   ) throws {
     try TestDevice.withContext { context in
       let student = try ComputeStream(context: context)
       let teacher = try ComputeStream(
         context: context, name: "teacher", library: student.library)
       let clip = try CLIPWeights(folder: Fixture.folder + "/clip_tiny/hf")
-      var configuration = DetectorConfiguration.pyramid
+      var configuration = DetectorConfiguration()
       configuration.backbone.stemWidth = 8
       configuration.backbone.stageWidths = [4, 4, 8, 8]
       configuration.backbone.blocks = [1, 1, 1, 1]
       configuration.backbone.norm = .batch
-      configuration.pyramid = .init(width: 16, norm: .batch)
-      configuration.proposals.inputWidth = 16
-      configuration.proposals.trainingLimits = ProposalLimits(perLevel: 40, total: 30)
-      configuration.head.inputWidth = 16
-      configuration.head.trunk = .convolutions(count: 1, width: 16, hidden: 24, norm: nil)
+      configuration.neck.channels = 16
+      (configuration.rpn.preNMSTrain, configuration.rpn.postNMSTrain) = (40, 30)
+      (configuration.head.convolutions, configuration.head.fcWidth) = (1, 24)
+      configuration.head.norm = nil
       configuration.head.words = 2
-      configuration.head.wordWidth = clip.configuration.text.width
-      configuration.head.embeddingWidth = clip.configuration.text.width
       let store = ParameterStore(stream: student, seed: 5)
-      let detector = try FasterRCNN(store.root, configuration)
-      var settings = DistillationSettings()
+      let width = clip.configuration.text.width
+      let detector = try FasterRCNN(
+        store.root, configuration, text: TextWidths(word: width, embedding: width))
+      var settings = BagSettings()
+      settings.cache.enabled = false
       settings.filter.objectness = 0.3
       settings.filter.topCount = 6
       change(&settings)
       let text = ParameterStore(stream: student, seed: 0)
       let image = ParameterStore(stream: teacher, seed: 0)
-      let distillation = try BagDistillation(
-        store.root / "kd", settings: settings, words: 2, text: try TextEncoder(clip, store: text),
-        teacher: try ImageEncoder(clip, store: image))
+      let parts = AlignmentParts(
+        store.root, words: 2, text: try TextEncoder(clip, store: text),
+        tokenizer: try Tokenizer(folder: Fixture.folder + "/clip_tiny/hf")
+      ) { try ImageEncoder(clip, store: image) }
+      let distillation = try BagDistillation(settings, parts)
       #expect(text.trained.isEmpty && image.trained.isEmpty, "CLIP is frozen")
       let pixels = randomFloats(2 * 64 * 96 * 3, seed: 3, in: -2...2)
-      let batch = DistillationBatch(
+      let batch = AlignmentBatch(
         images: try Tensor(pixels, shape: [2, 64, 96, 3], on: student),
         teacherImages: try Tensor(pixels, shape: [2, 64, 96, 3], on: teacher),
         frames: [7, 9].map {
           ImageFrame(imageID: $0, width: 96, height: 64, scaleX: 1, scaleY: 1)
-        }, isFlipped: [false, true], groundTruth: groundTruth)
+        }, isFlipped: [false, true], groundTruth: groundTruth, captions: [[], []])
       try body(
         World(detector: detector, distillation: distillation, store: store, batch: batch))
     }
@@ -76,7 +78,8 @@ struct BagDistillationTests {
 
   private func losses(_ world: World, iteration: Int = 0) throws -> [String: Float] {
     let result = try world.distillation.losses(
-      world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: iteration)
+      world.batch, try world.proposed(), detector: world.detector,
+      random: StepRandom(seed: 1, iteration: iteration))
     return try result.losses.mapValues { try $0.floats()[0] }
   }
 
@@ -84,20 +87,25 @@ struct BagDistillationTests {
   func counts() throws {
     try withWorld { world in
       let result = try world.distillation.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
       func count(_ key: String) throws -> Int { try #require(result.counts[key], "\(key)") }
       #expect(try count("proposals") >= 2)
       #expect(try count("bags") >= count("proposals"))
       #expect(try count("sequences") >= count("bags"))
-      #expect(try count("regions") >= count("sequences"))
+      #expect(try count("occurrences") >= count("sequences"))
       let (bags, crops) = (try count("bags"), try count("crops"))
       #expect((1...bags).contains(crops))
-      let queues = world.distillation.alignment.queues
-      #expect(try queues.studentBags.images.count == count("sequences"))
-      #expect(queues.teacherBags.images == queues.studentBags.images)
-      #expect(try queues.teacherRegions.images.count == count("regions"))
-      #expect(Set(queues.teacherBags.images) == [7, 9])
+      let queues = world.distillation.state.queues
+      #expect(
+        queues.map(\.name) == [
+          "student_bags", "teacher_bags", "student_regions", "teacher_regions",
+        ])
+      let rows = [try count("sequences"), try count("occurrences")]
+      #expect(queues.map(\.images.count) == [rows[0], rows[0], rows[1], rows[1]])
+      #expect(queues[0].images == queues[1].images && queues[2].images == queues[3].images)
+      #expect(queues.allSatisfy { Set($0.images) == [7, 9] })
       #expect(try count("bag_queue") == count("sequences"))
     }
   }
@@ -117,7 +125,8 @@ struct BagDistillationTests {
   func nothingFound() throws {
     try withWorld(groundTruth: [[], []], { $0.filter.objectness = 1 }) { world in
       let result = try world.distillation.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       #expect(result.counts["proposals"] == 2)
       for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
     }
@@ -127,9 +136,10 @@ struct BagDistillationTests {
   func cap(limit: Int) throws {
     try withWorld({ $0.occurrenceLimit = limit }) { world in
       let result = try world.distillation.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
-      let regions = try #require(result.counts["regions"])
-      #expect((2...2 * limit).contains(regions))
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
+      let occurrences = try #require(result.counts["occurrences"])
+      #expect((2...2 * limit).contains(occurrences))
       #expect(result.counts["proposals"] == 2 || limit > 1)
       for (name, loss) in result.losses { #expect(try loss.floats()[0].isFinite, "\(name)") }
     }
@@ -137,9 +147,10 @@ struct BagDistillationTests {
 
   @Test("a loss without weight is zero and gives no gradient")
   func regionsAlone() throws {
-    try withWorld({ $0.alignment.bagWeight = 0 }) { world in
+    try withWorld({ $0.kind = .regions }) { world in
       let result = try world.distillation.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       let bag = try #require(result.losses["loss_bag"])
       #expect(try bag.floats() == [0])
       try bag.backward()
@@ -154,13 +165,15 @@ struct BagDistillationTests {
   @Test("the cache passes boxes on from its first call")
   func cache() throws {
     try withWorld({
-      $0.cache = BoxCache(capacity: 5, firstCall: 3, objectness: 0.3, overlap: 0.1)
+      $0.cache.enabled = true
+      $0.cache.capacity = 5
+      $0.cache.firstCall = 3
     }) { world in
       _ = try losses(world)
-      #expect(world.distillation.cache?.entries.isEmpty == true)
-      #expect(world.distillation.cache?.callCount == 2)
+      #expect(world.distillation.state.cache?.entries.isEmpty == true)
+      #expect(world.distillation.state.cache?.callCount == 2)
       _ = try losses(world, iteration: 1)
-      let entries = try #require(world.distillation.cache?.entries)
+      let entries = try #require(world.distillation.state.cache?.entries)
       #expect(Set(entries.keys) == [7, 9])
       #expect(entries.values.allSatisfy { (1...5).contains($0.count) })
     }
@@ -170,7 +183,7 @@ struct BagDistillationTests {
   func masks() throws {
     var plain: [String: Float] = [:]
     try withWorld { plain = try losses($0) }
-    try withWorld({ $0.masksCrops = true }) { world in
+    try withWorld({ $0.cropMask = true }) { world in
       let masked = try losses(world)
       #expect(masked.values.allSatisfy(\.isFinite) && masked != plain)
     }

@@ -20,7 +20,7 @@ struct CaptionAlignmentTests {
     let (values, shape) = (try fixture.floats(key), try fixture.shape(key))
     let rows = (0..<shape[0]).map { Array(values[$0 * shape[1]..<($0 + 1) * shape[1]]) }
       .filter { ($0.last ?? -1) >= 0 }
-    var queue = EmbeddingQueue(capacity: capacity)
+    var queue = EmbeddingQueue("captions", capacity: capacity)
     guard !rows.isEmpty else { return queue }
     queue.restore(
       rows: try Tensor(
@@ -42,10 +42,12 @@ struct CaptionAlignmentTests {
     let sentenceCapacity = try #require(lengths[sentenceKey]?.integer)
     let captionCapacity = try #require(lengths[captionKey]?.integer)
     try TestDevice.withStream { stream in
-      var alignment = CaptionAlignment(
-        weight: Float(try fixture.number("loss_weight")),
-        temperature: Float(try fixture.number("norm_temp")),
-        sentenceQueueLength: sentenceCapacity, captionQueueLength: captionCapacity)
+      var settings = CaptionSettings()
+      settings.weight = Float(try fixture.number("loss_weight"))
+      settings.temperature = Float(try fixture.number("norm_temp"))
+      settings.sentenceQueueLength = sentenceCapacity
+      settings.captionQueueLength = captionCapacity
+      var alignment = CaptionAlignment(settings)
       alignment.sentenceQueue = try queue(
         fixture, "queue_before_\(sentenceKey)", capacity: sentenceCapacity, on: stream)
       alignment.captionQueue = try queue(

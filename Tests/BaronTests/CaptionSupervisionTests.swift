@@ -2,6 +2,7 @@ import Baron
 import CLIP
 import Checkpoints
 import Detection
+import Formats
 import Foundation
 import Layers
 import OpenCL
@@ -22,7 +23,7 @@ struct CaptionSupervisionTests {
     let store: ParameterStore
     let text: TextEncoder
     let tokenizer: Tokenizer
-    let batch: CaptionBatch
+    let batch: AlignmentBatch
 
     func proposed() throws -> ProposedImages {
       try detector.propose(batch.images, frames: batch.frames, training: true)
@@ -37,23 +38,21 @@ struct CaptionSupervisionTests {
     try TestDevice.withStream { stream in
       let folder = Fixture.folder + "/clip_tiny/hf"
       let clip = try CLIPWeights(folder: folder)
-      var configuration = DetectorConfiguration.singleMap
+      var configuration = DetectorConfiguration()
       configuration.backbone.stemWidth = 8
-      configuration.backbone.stageWidths = [4, 4, 8]
-      configuration.backbone.blocks = [1, 1, 1]
-      configuration.backbone.norm = .batch
-      configuration.backbone.frozenParts = 0
-      configuration.proposals.inputWidth = 32
-      configuration.proposals.trainingLimits = ProposalLimits(perLevel: 40, total: proposals)
-      configuration.sharedStage?.width = 8
-      configuration.sharedStage?.blocks = 1
-      configuration.head.inputWidth = 32
+      configuration.backbone.stageWidths = [4, 4, 8, 8]
+      configuration.backbone.blocks = [1, 1, 1, 1]
+      configuration.backbone.style = .caffe
+      configuration.rpn.detached = false
+      configuration.rpn.anchorStrides = [16]
+      (configuration.rpn.preNMSTrain, configuration.rpn.postNMSTrain) = (40, proposals)
+      configuration.head.kind = .c4
       configuration.head.words = 2
-      configuration.head.wordWidth = clip.configuration.text.width
-      configuration.head.embeddingWidth = clip.configuration.text.width
       configuration.head.wordDropout = wordDropout
       let store = ParameterStore(stream: stream, seed: 5)
-      let detector = try FasterRCNN(store.root, configuration)
+      let width = clip.configuration.text.width
+      let detector = try FasterRCNN(
+        store.root, configuration, text: TextWidths(word: width, embedding: width))
       var settings = CaptionSettings()
       settings.filter.objectness = 0.3
       settings.filter.topCount = 20
@@ -62,15 +61,18 @@ struct CaptionSupervisionTests {
       let frozen = ParameterStore(stream: stream, seed: 0)
       let text = try TextEncoder(clip, store: frozen)
       let tokenizer = try Tokenizer(folder: folder)
-      let supervision = try CaptionSupervision(
-        store.root / "caption", settings: settings, words: 2, text: text, tokenizer: tokenizer)
+      let parts = AlignmentParts(store.root, words: 2, text: text, tokenizer: tokenizer) {
+        throw CheckpointError.configuration(
+          path: folder, field: "vision", reason: "captions need no image encoder")
+      }
+      let supervision = try CaptionSupervision(settings, parts)
       #expect(frozen.trained.isEmpty, "CLIP is frozen")
       let pixels = randomFloats(2 * 64 * 96 * 3, seed: 3, in: -2...2)
-      let batch = CaptionBatch(
-        images: try Tensor(pixels, shape: [2, 64, 96, 3], on: stream),
+      let batch = AlignmentBatch(
+        images: try Tensor(pixels, shape: [2, 64, 96, 3], on: stream), teacherImages: nil,
         frames: [7, 9].map {
           ImageFrame(imageID: $0, width: 96, height: 64, scaleX: 1, scaleY: 1)
-        }, captions: captions)
+        }, isFlipped: [false, false], groundTruth: [[], []], captions: captions)
       try body(
         World(
           detector: detector, supervision: supervision, store: store, text: text,
@@ -80,7 +82,8 @@ struct CaptionSupervisionTests {
 
   private func loss(_ world: World, iteration: Int = 0) throws -> Float {
     let result = try world.supervision.losses(
-      world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: iteration)
+      world.batch, try world.proposed(), detector: world.detector,
+      random: StepRandom(seed: 1, iteration: iteration))
     return try #require(try result.losses["loss_caption"]?.floats().first)
   }
 
@@ -88,7 +91,8 @@ struct CaptionSupervisionTests {
   func counts() throws {
     try withWorld { world in
       let result = try world.supervision.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       func count(_ key: String) throws -> Int { try #require(result.counts[key], "\(key)") }
       let (regions, sentences) = (try count("caption_regions"), try count("sentences"))
       #expect((4...8).contains(regions), "two images with 1 to 3 proposals and themselves")
@@ -130,7 +134,8 @@ struct CaptionSupervisionTests {
       let pooled = try world.detector.regionFeatures(
         maps, regions: try RegionPooling.regions([[whole], [whole]], on: stream), training: true)
       let position = try PositionEmbedding(
-        ParameterStore(stream: stream, seed: 5).root / "caption" / "positional_embed", words: 2,
+        ParameterStore(stream: stream, seed: 5).root / "baron_caption" / "positional_embed",
+        words: 2,
         width: world.text.configuration.text.width)
       let unit = Box(x1: 0, y1: 0, x2: 1, y2: 1)
       let head = world.detector.head.alignment
@@ -142,7 +147,7 @@ struct CaptionSupervisionTests {
       let ids = try world.tokenizer.encode(
         Array(world.batch.captions.joined()),
         contextLength: world.text.configuration.contextLength, overflow: .reject)
-      var alignment = CaptionAlignment()
+      var alignment = CaptionAlignment(CaptionSettings())
       let wanted = try alignment.loss(
         sentences: sentences, sentenceImages: [7, 9],
         captions: try world.text.encode(ids: ids).sentences, captionImages: [7, 7, 9])
@@ -155,7 +160,8 @@ struct CaptionSupervisionTests {
   func bestProposal() throws {
     try withWorld({ $0.filter.objectness = 1 }) { world in
       let result = try world.supervision.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       #expect(result.counts["caption_regions"] == 4 && result.counts["sentences"] == 4)
     }
   }
@@ -164,14 +170,15 @@ struct CaptionSupervisionTests {
   func gradients() throws {
     try withWorld { world in
       let result = try world.supervision.losses(
-        world.batch, try world.proposed(), detector: world.detector, seed: 1, iteration: 0)
+        world.batch, try world.proposed(), detector: world.detector,
+        random: StepRandom(seed: 1, iteration: 0))
       try #require(result.losses["loss_caption"]).backward()
       var reached: Set<String> = []
       for parameter in world.store.trained {
         let values = try parameter.gradient?.floats() ?? []
         if values.contains(where: { $0 != 0 }) { reached.insert(parameter.name) }
       }
-      for name in ["backbone.conv1.weight", "caption.positional_embed.pos_proj.2.weight"] {
+      for name in ["backbone.conv1.weight", "baron_caption.positional_embed.pos_proj.2.weight"] {
         #expect(reached.contains(name), "\(name)")
       }
       #expect(reached.contains { $0.hasPrefix("roi_head.shared_head.") })

@@ -22,12 +22,12 @@ struct EndToEndAlignmentTests {
   private static func bags(_ fixture: Fixture, _ step: String) throws -> BagBatch {
     var bags = BagBatch()
     bags.lengths = try fixture.integers("\(step).seq_length").map(Int.init)
-    bags.groupOfSequence = try fixture.integers("\(step).seq_group")
+    bags.bagOfSequence = try fixture.integers("\(step).seq_group")
     bags.spans = zip(
       try fixture.integers("\(step).group_image"), try boxes(fixture, "\(step).spanned_boxes")
     ).map { (Int($0), $1) }
     bags.normalisedBoxes = try boxes(fixture, "\(step).normed_boxes")
-    bags.boxKeys = try fixture.integers("\(step).box_key")
+    bags.regionKeys = try fixture.integers("\(step).box_key")
     bags.regionOfOccurrence = (0..<Int32(bags.normalisedBoxes.count)).map { $0 }
     return bags
   }
@@ -39,17 +39,7 @@ struct EndToEndAlignmentTests {
       let weights = try Self.weights(fixture)
       let text = try TextEncoder(weights, store: ParameterStore(stream: stream, seed: 0))
       let image = try ImageEncoder(weights, store: ParameterStore(stream: stream, seed: 0))
-      func number(_ key: String, _ inner: String) throws -> Int {
-        try #require(fixture.params["queue_lengths"]?[inner]?.integer, "\(key)")
-      }
-      var alignment = BagAlignment(
-        settings: AlignmentSettings(
-          bagWeight: Float(try fixture.number("bag_weight")),
-          bagTemperature: Float(try fixture.number("bag_temp")),
-          regionWeight: Float(try fixture.number("single_weight")),
-          regionTemperature: Float(try fixture.number("single_temp")),
-          bagQueueLength: try number("bags", "clip_text_features"),
-          regionQueueLength: try number("regions", "clip_word_features")))
+      var alignment = BagAlignment(try settings(fixture))
       let store = ParameterStore(stream: stream, seed: 0)
       let position = try PositionEmbedding(
         store.root / "pe", words: try fixture.integer("num_words"),
@@ -88,10 +78,10 @@ struct EndToEndAlignmentTests {
             try fixture.expect(student.occurrences, equals: "\(step).word_features")
             try fixture.expect(teacher.occurrences, equals: "\(step).patch_features")
             try fixture.expect(losses.bag, equals: "\(step).loss_bag")
-            try fixture.expect(losses.region, equals: "\(step).loss_single")
+            try fixture.expect(losses.individual, equals: "\(step).loss_single")
             try losses.bag.backward()
           } else {
-            try losses.region.backward()
+            try losses.individual.backward()
             alignment = attempt
           }
           try fixture.expect(words.gradient, equals: "\(step).grad_words_\(alone)")
@@ -119,16 +109,7 @@ struct EndToEndAlignmentTests {
       for parameter in store.parameters {
         try parameter.value.overwrite(with: try fixture.floats(parameter.name))
       }
-      var alignment = BagAlignment(
-        settings: AlignmentSettings(
-          bagWeight: Float(try fixture.number("bag_weight")),
-          bagTemperature: Float(try fixture.number("bag_temp")),
-          regionWeight: Float(try fixture.number("single_weight")),
-          regionTemperature: Float(try fixture.number("single_temp")),
-          bagQueueLength: try #require(
-            fixture.params["queue_lengths"]?["clip_text_features"]?.integer),
-          regionQueueLength: try #require(
-            fixture.params["queue_lengths"]?["clip_word_features"]?.integer)))
+      var alignment = BagAlignment(try settings(fixture))
       for index in 0..<(try fixture.integer("steps")) {
         let step = "step\(index)"
         let bags = try Self.bags(fixture, step)
@@ -149,7 +130,7 @@ struct EndToEndAlignmentTests {
           ),
           keys: BagAlignment.Keys(bags, imageIDs: try fixture.integers("\(step).image_ids")))
         guard step == last else { continue }
-        try losses.bag.adding(losses.region).backward()
+        try losses.bag.adding(losses.individual).backward()
         for parameter in store.parameters {
           try fixture.expect(parameter.gradient, equals: "\(last).grad_\(parameter.name)")
         }

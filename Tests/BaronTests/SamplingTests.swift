@@ -29,10 +29,10 @@ struct SamplingFixtureTests {
       ScoredBox($0, score: $1)
     }
     var filter = ProposalFilter(
-      topCount: all.count, shapeRatio: Float(try fixture.number("shape_ratio_thr")),
-      areaRatio: Float(try fixture.number("area_ratio_thr")),
-      objectness: Float(try fixture.number("objectness_thr")),
-      overlap: Float(try fixture.number("nms_thr")))
+      topCount: all.count, overlap: Float(try fixture.number("nms_thr")))
+    filter.shapeRatio = Float(try fixture.number("shape_ratio_thr"))
+    filter.areaRatio = Float(try fixture.number("area_ratio_thr"))
+    filter.objectness = Float(try fixture.number("objectness_thr"))
     let kept = filter(all, groundTruth: [], width: size[1], height: size[0])
     expectClose(
       coordinates(kept.map(\.box)), try fixture.floats("kept_boxes"), "\(name) kept_boxes")
@@ -52,12 +52,13 @@ struct SamplingFixtureTests {
   func neighbourhood(name: String) throws {
     let fixture = try Fixture(name)
     let size = try fixture.floats("image_size_hw")
-    let sampling = NeighbourhoodSampling(
-      alpha: try fixture.number("alpha"),
-      baseProbability: try fixture.number("base_probability"),
-      visibility: try fixture.number("cut_off_thr"), interval: try fixture.number("interval"),
-      groupLimit: try fixture.integer("max_groups"),
-      permutationLimit: try fixture.integer("max_permutations"))
+    var sampling = NeighbourhoodSampling()
+    sampling.alpha = try fixture.number("alpha")
+    sampling.baseProbability = try fixture.number("base_probability")
+    sampling.visibility = try fixture.number("cut_off_thr")
+    sampling.interval = try fixture.number("interval")
+    sampling.groupLimit = try fixture.integer("max_groups")
+    sampling.permutationLimit = try fixture.integer("max_permutations")
     let proposals = try boxes(fixture, "boxes")
     let sides = proposals.map { sampling.sideProbabilities($0, width: size[1], height: size[0]) }
     expectClose(
@@ -92,7 +93,7 @@ struct SamplingFixtureTests {
     where index == 0 || groupBox[index - 1] != proposal {
       let probabilities = sampling.cellProbabilities(sides: sides[Int(proposal)])
       var random = CounterRandom(seed: 1, UInt64(proposal))
-      let ours = sampling.groups(probabilities: probabilities, using: &random)
+      let ours = sampling.bags(probabilities: probabilities, using: &random)
       #expect(ours.count == groupBox.filter { $0 == proposal }.count)
       #expect(Set(ours).count == ours.count)
     }
@@ -101,10 +102,12 @@ struct SamplingFixtureTests {
   @Test("box cache over four visits")
   func boxCache() throws {
     let fixture = try Fixture("baron/boxes_cache.safetensors")
-    var cache = BoxCache(
-      capacity: try fixture.integer("num_proposals"), firstCall: try fixture.integer("start_iter"),
-      objectness: Float(try fixture.number("score_thr")),
-      overlap: Float(try fixture.number("nms_thr")))
+    var settings = BoxCacheSettings()
+    settings.capacity = try fixture.integer("num_proposals")
+    settings.firstCall = try fixture.integer("start_iter")
+    var filter = ProposalFilter(overlap: Float(try fixture.number("nms_thr")))
+    filter.objectness = Float(try fixture.number("score_thr"))
+    var cache = BoxCache("cache", settings, filter: filter)
     let image = Int32(try fixture.integer("image_id"))
     let ids = (fixture.params["image_ids"]?.array ?? []).compactMap(\.integer)
     var visit = 0
@@ -126,7 +129,7 @@ struct SamplingFixtureTests {
         let rows = (cache.entries[Int32(id)] ?? []).flatMap {
           coordinates([$0.box]) + [$0.score]
         }
-        return rows + [Float](repeating: 0, count: 5 * cache.capacity - rows.count)
+        return rows + [Float](repeating: 0, count: 5 * settings.capacity - rows.count)
       }
       expectClose(table, try fixture.floats("cache\(visit)"), "table \(visit)")
       visit += 1
@@ -169,7 +172,7 @@ struct SamplingTests {
     #expect(whole == [0, 0, 0, 0])
     var random = CounterRandom(seed: 3)
     #expect(
-      sampling.groups(probabilities: sampling.cellProbabilities(sides: whole), using: &random)
+      sampling.bags(probabilities: sampling.cellProbabilities(sides: whole), using: &random)
         == [[4]])
   }
 
@@ -192,14 +195,15 @@ struct SamplingTests {
   /// Drawing without replacement must have the distribution of drawing again on a repeat.
   @Test("bags follow the product distribution")
   func distribution() {
-    let sampling = NeighbourhoodSampling(groupLimit: 1)
+    var sampling = NeighbourhoodSampling()
+    sampling.groupLimit = 1
     var probabilities = [Double](repeating: 0, count: 9)
     (probabilities[4], probabilities[1], probabilities[5]) = (1, 0.3, 0.2)
     var counts: [[Int]: Int] = [:]
     let draws = 20_000
     for draw in 0..<draws {
       var random = CounterRandom(seed: 11, UInt64(draw))
-      for group in sampling.groups(probabilities: probabilities, using: &random) {
+      for group in sampling.bags(probabilities: probabilities, using: &random) {
         counts[group, default: 0] += 1
       }
     }
@@ -218,7 +222,7 @@ struct SamplingTests {
     let sides = sampling.sideProbabilities(
       Box(x1: 100, y1: 400, x2: 600, y2: 410), width: 1333, height: 800)
     var random = CounterRandom(seed: 5)
-    let groups = sampling.groups(
+    let groups = sampling.bags(
       probabilities: sampling.cellProbabilities(sides: sides), using: &random)
     #expect(Set(groups).count == groups.count && groups.count >= 1)
   }
@@ -262,9 +266,9 @@ struct SamplingTests {
         using: &random)
     }
     #expect(bags.lengths.reduce(0, +) == bags.occurrenceCount)
-    #expect(bags.groupOfSequence.count == bags.sequenceCount)
-    #expect(bags.boxKeys.count == bags.occurrenceCount)
-    #expect(Set(bags.boxKeys).count == bags.regions.count)
+    #expect(bags.bagOfSequence.count == bags.sequenceCount)
+    #expect(bags.regionKeys.count == bags.occurrenceCount)
+    #expect(Set(bags.regionKeys).count == bags.regions.count)
     #expect(bags.proposalCount == 6)
     for (region, box) in zip(bags.regionOfOccurrence, bags.normalisedBoxes) {
       #expect(Int(region) < bags.regions.count)

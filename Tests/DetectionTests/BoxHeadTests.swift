@@ -8,33 +8,37 @@ import Testing
 @Suite(.serialized)
 struct BoxHeadTests {
   /// The head that a fixture's parameters and tensors describe.
-  private func configuration(_ fixture: Fixture) throws -> BoxHeadConfiguration {
+  private func configuration(
+    _ fixture: Fixture
+  ) throws -> (shape: BoxHeadConfiguration, widths: BoxHeadWidths) {
     var shape = BoxHeadConfiguration()
     let x = try fixture.shape("x")
-    (shape.inputWidth, shape.inputSize) = (x[1], x[2])
+    var widths = BoxHeadWidths(
+      input: x[1], side: x[2],
+      text: TextWidths(
+        word: try fixture.integer("word_dim"),
+        embedding: try fixture.shape("cls_embeddings")[1]))
     shape.words = try fixture.integer("num_words")
-    shape.wordWidth = try fixture.integer("word_dim")
-    shape.embeddingWidth = try fixture.shape("cls_embeddings")[1]
-    shape.trainingTemperature = Float(try fixture.number("cls_temp"))
-    shape.testTemperature = Float(try fixture.number("test_cls_temp"))
-    let convolutions = (0...).prefix { fixture.has("p.shared_convs.\($0).conv.weight") }.count
+    shape.temperatureTrain = Float(try fixture.number("cls_temp"))
+    shape.temperatureTest = Float(try fixture.number("test_cls_temp"))
+    shape.convolutions =
+      (0...).prefix { fixture.has("p.shared_convs.\($0).conv.weight") }.count
     if fixture.has("p.shared_fcs.0.weight") {
-      shape.trunk = .convolutions(
-        count: convolutions, width: try fixture.shape("p.shared_convs.0.conv.weight")[0],
-        hidden: try fixture.shape("p.shared_fcs.0.weight")[0], norm: .frozen)
+      widths.convolutions = try fixture.shape("p.shared_convs.0.conv.weight")[0]
+      shape.fcWidth = try fixture.shape("p.shared_fcs.0.weight")[0]
     } else {
-      shape.trunk = .averagePool
+      shape.kind = .c4
     }
-    return shape
+    return (shape, widths)
   }
 
   @Test(.needsFixtures, arguments: Fixture.files("roi", prefix: "baron_head"))
   func matchesPeers(_ name: String) throws {
     let fixture = try Fixture(name)
-    let shape = try configuration(fixture)
+    let (shape, widths) = try configuration(fixture)
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 1)
-      let head = try BoxHead(store.root, shape)
+      let head = try BoxHead(store.root, shape, widths)
       let model = ModelFixture(fixture: fixture, store: store)
       try model.load()
       let encoder = try TinyTextEncoder(fixture, on: stream)
@@ -73,21 +77,22 @@ struct BoxHeadTests {
   /// A head on pooled features of one channel.
   private func smallShape() -> BoxHeadConfiguration {
     var shape = BoxHeadConfiguration()
-    shape.trunk = .averagePool
-    (shape.inputWidth, shape.inputSize) = (3, 2)
-    (shape.words, shape.wordWidth, shape.embeddingWidth) = (2, 4, 4)
+    shape.kind = .c4
+    shape.words = 2
     return shape
   }
+
+  private let smallWidths = BoxHeadWidths(
+    input: 3, convolutions: 2, side: 2, text: TextWidths(word: 4, embedding: 4))
 
   @Test func zeroBackgroundAndLogitBias() throws {
     var shape = smallShape()
     shape.background = .zero
     shape.activation = .sigmoid
-    shape.logitBias = -20
-    (shape.trainingTemperature, shape.testTemperature) = (25, 50)
+    (shape.temperatureTrain, shape.temperatureTest) = (25, 50)
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 1)
-      let head = try BoxHead(store.root, shape)
+      let head = try BoxHead(store.root, shape, smallWidths)
       #expect(store["bg_embedding"]?.value.shape == [1, 4])
       #expect(try head.currentLogitBias() == -20)
       let text = try Tensor([3, 0, 0, 0, 0, 0, -2, 0] as [Float], shape: [2, 4], on: stream)
@@ -103,11 +108,12 @@ struct BoxHeadTests {
 
   @Test func alignmentHeadHasItsOwnNames() throws {
     var shape = smallShape()
-    shape.trunk = .convolutions(count: 1, width: 2, hidden: 3, norm: .batch)
-    shape.ensemble = EnsembleScores()
+    shape.kind = .fpn
+    (shape.convolutions, shape.fcWidth, shape.norm) = (1, 3, .batch)
+    shape.ensemble = .split
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 1)
-      _ = try BoxHead(store.root, shape)
+      _ = try BoxHead(store.root, shape, smallWidths)
       for name in [
         "shared_convs.0.conv.weight", "shared_convs.0.bn.running_var", "shared_fcs.0.bias",
         "fc_cls.weight", "fc_reg.0.weight", "fc_reg.2.bias", "bg_embedding.weight",

@@ -9,9 +9,9 @@ struct DetectionsTests {
   func matchesPeers(_ name: String) throws {
     let fixture = try Fixture(name)
     var rule = DetectionRule()
-    rule.scoreThreshold = Float(try fixture.number("score_thr"))
-    rule.limit = try fixture.integer("max_per_img")
-    rule.overlap = Float(try fixture.number("nms_iou"))
+    rule.scoreThreshold = try fixture.number("score_thr")
+    rule.detectionsPerImage = try fixture.integer("max_per_img")
+    rule.nmsThreshold = Float(try fixture.number("nms_iou"))
     let classes = try fixture.integer("num_classes")
     let size = try #require(fixture.params["image_hw"]?.array).compactMap(\.number)
     let rescales = fixture.params["rescale"]?.bool ?? false
@@ -36,7 +36,7 @@ struct DetectionsTests {
         relative: fixture.relative, absolute: fixture.absolute, "\(name) decoded")
       let found = rule.select(
         ranks: try probabilities.floats(), columns: classes + 1, classes: classes,
-        boxes: boxes, threshold: rule.scoreThreshold)
+        boxes: boxes, threshold: Float(rule.scoreThreshold))
       #expect(try found.map { Int32($0.label) } == fixture.integers("labels"))
       for (got, key) in [
         (found.map { inResultFrame($0.box) }.corners, "boxes"), (found.map(\.score), "scores"),
@@ -78,7 +78,7 @@ struct DetectionsTests {
       .map { ($0 * 16).rounded() / 16 }
     var rule = DetectionRule()
     for limit in [0, 1, 17, 1000] {
-      rule.limit = limit
+      rule.detectionsPerImage = limit
       let found = rule.select(
         ranks: ranks, columns: classes + 1, classes: classes, boxes: boxes, threshold: 0.25)
       var wanted: [(rank: Float, row: Int, label: Int)] = []

@@ -28,43 +28,39 @@ private struct MeanEncoder: PseudoTextEncoder {
 struct FasterRCNNTests {
   /// A detector of a few thousand parameters.
   private func tinyPyramid() -> DetectorConfiguration {
-    var detector = DetectorConfiguration.pyramid
+    var detector = DetectorConfiguration()
     detector.backbone.stemWidth = 4
     detector.backbone.stageWidths = [2, 2, 3, 4]
     detector.backbone.blocks = [1, 1, 1, 1]
-    detector.pyramid?.width = 8
-    detector.proposals.inputWidth = 8
-    detector.proposals.samples = 32
-    detector.proposals.trainingLimits = ProposalLimits(perLevel: 60, total: 40)
-    detector.proposals.testLimits = ProposalLimits(perLevel: 60, total: 30)
-    detector.head.trunk = .convolutions(count: 1, width: 6, hidden: 10, norm: .frozen)
-    detector.head.inputWidth = 8
-    (detector.head.words, detector.head.wordWidth, detector.head.embeddingWidth) = (3, 6, 6)
-    detector.sampling.samples = 24
-    detector.detections.scoreThreshold = 0
+    detector.neck.channels = 8
+    limit(&detector)
+    (detector.head.convolutions, detector.head.fcWidth, detector.head.words) = (1, 10, 3)
+    detector.head.detections.scoreThreshold = 0
     return detector
   }
+
+  private func limit(_ detector: inout DetectorConfiguration) {
+    detector.rpn.batchSize = 32
+    (detector.rpn.preNMSTrain, detector.rpn.postNMSTrain) = (60, 40)
+    (detector.rpn.preNMSTest, detector.rpn.postNMSTest) = (60, 30)
+    detector.head.sampling.rois = 24
+    detector.head.backgroundWeight = 1
+  }
+
+  private let text = TextWidths(word: 6, embedding: 6)
 
   private func tinySingleMap() -> DetectorConfiguration {
     var detector = DetectorConfiguration.singleMap
     detector.backbone.stemWidth = 4
     detector.backbone.stageWidths = [2, 2, 3, 4]
     detector.backbone.blocks = [1, 1, 1, 1]
-    detector.proposals.inputWidth = 12
-    detector.proposals.samples = 32
-    detector.proposals.trainingLimits = ProposalLimits(perLevel: 60, total: 40)
-    detector.proposals.testLimits = ProposalLimits(perLevel: 60, total: 30)
-    detector.pooling.size = 4
-    detector.sharedStage?.width = 4
-    detector.sharedStage?.blocks = 1
-    detector.head.inputWidth = 16
-    (detector.head.words, detector.head.wordWidth, detector.head.embeddingWidth) = (2, 6, 6)
+    limit(&detector)
+    detector.head.words = 2
     detector.head.activation = .sigmoid
     detector.head.background = .zero
     detector.head.backgroundWeight = 0
-    detector.head.logitBias = -3
-    detector.head.trainingTemperature = 5
-    detector.sampling.samples = 24
+    detector.head.sigmoidBias = -3
+    detector.head.temperatureTrain = 5
     return detector
   }
 
@@ -93,12 +89,13 @@ struct FasterRCNNTests {
   private func check(_ shape: DetectorConfiguration, rate: Float) throws {
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 4)
-      let detector = try FasterRCNN(store.root, shape)
+      let detector = try FasterRCNN(store.root, shape, text: text)
       let batch = try batch(on: stream)
       let vocabulary = try vocabulary(on: stream)
       func losses(_ iteration: Int) throws -> [String: Tensor] {
         try detector.detectionLosses(
-          try detector.startDetection(batch, classes: 4, seed: 11, iteration: iteration),
+          try detector.startDetection(
+            batch, classes: 4, random: StepRandom(seed: 11, iteration: iteration)),
           vocabulary: vocabulary, textEncoder: MeanEncoder())
       }
       var history: [Float] = []
@@ -131,7 +128,7 @@ struct FasterRCNNTests {
         batch.images, frames: batch.frames, vocabulary: vocabulary, textEncoder: MeanEncoder())
       try #require(found.count == 2)
       for (detections, frame) in zip(found, batch.frames) {
-        #expect(!detections.isEmpty && detections.count <= shape.detections.limit)
+        #expect(!detections.isEmpty && detections.count <= shape.head.detections.detectionsPerImage)
         #expect(detections.map(\.score) == detections.map(\.score).sorted(by: >))
         for detection in detections {
           #expect((0..<4).contains(detection.label))
@@ -154,12 +151,11 @@ struct FasterRCNNTests {
 
   @Test func masksAreLearnedAndFound() throws {
     var shape = tinyPyramid()
-    var mask = MaskHeadConfiguration()
-    (mask.convolutions, mask.width, mask.inputWidth) = (1, 6, 8)
-    shape.mask = mask
+    shape.mask.enabled = true
+    (shape.mask.convolutions, shape.mask.channels) = (1, 6)
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 4)
-      let detector = try FasterRCNN(store.root, shape)
+      let detector = try FasterRCNN(store.root, shape, text: text)
       var batch = try batch(on: stream)
       for (image, frame) in batch.frames.enumerated() {
         batch.groundTruth[image].masks = try batch.groundTruth[image].boxes.map { box in
@@ -173,7 +169,8 @@ struct FasterRCNNTests {
       for _ in 0..<12 {
         let loss = try #require(
           try detector.detectionLosses(
-            try detector.startDetection(batch, classes: 4, seed: 11, iteration: 0),
+            try detector.startDetection(
+              batch, classes: 4, random: StepRandom(seed: 11, iteration: 0)),
             vocabulary: try vocabulary(on: stream), textEncoder: MeanEncoder())["loss_mask"])
         history.append(try loss.floats()[0])
         try loss.backward()
@@ -203,10 +200,10 @@ struct FasterRCNNTests {
 
   @Test func alignmentHeadTakesPartInDetection() throws {
     var shape = tinyPyramid()
-    shape.head.ensemble = EnsembleScores()
+    shape.head.ensemble = .split
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 4)
-      let detector = try FasterRCNN(store.root, shape)
+      let detector = try FasterRCNN(store.root, shape, text: text)
       let batch = try batch(on: stream)
       let found = try detector.detect(
         batch.images, frames: batch.frames, vocabulary: try vocabulary(on: stream),
@@ -218,7 +215,7 @@ struct FasterRCNNTests {
   @Test func namesAreThoseOfTheReference() throws {
     try TestDevice.withStream { stream in
       let pyramid = ParameterStore(stream: stream, seed: 1)
-      _ = try FasterRCNN(pyramid.root, tinyPyramid())
+      _ = try FasterRCNN(pyramid.root, tinyPyramid(), text: text)
       for name in [
         "backbone.conv1.weight", "backbone.layer4.0.downsample.1.running_var",
         "neck.lateral_convs.3.conv.weight", "neck.fpn_convs.0.bn.weight", "rpn_head.rpn_conv.bias",
@@ -228,7 +225,7 @@ struct FasterRCNNTests {
         #expect(pyramid[name] != nil, "\(name)")
       }
       let single = ParameterStore(stream: stream, seed: 1)
-      _ = try FasterRCNN(single.root, tinySingleMap())
+      _ = try FasterRCNN(single.root, tinySingleMap(), text: text)
       for name in [
         "rpn_head.rpn_cls.weight", "roi_head.shared_head.layer4.0.downsample.0.weight",
         "roi_head.bbox_head.bg_embedding", "roi_head.bbox_head.cls_bias",

@@ -77,13 +77,14 @@ struct FullSizeTests {
   @Test(arguments: [true, false]) func pyramidWithMasks(exact: Bool) throws {
     let folder = try Self.folder.get()
     let fixture = try Fixture(path: "\(folder)/pyramid.safetensors", name: "pyramid")
-    var shape = DetectorConfiguration.pyramid
-    shape.proposals.isDetached = false
-    shape.mask = MaskHeadConfiguration()
+    var shape = DetectorConfiguration()
+    shape.rpn.detached = false
+    shape.mask.enabled = true
     try TestDevice.withContext(exact: exact) { context in
       let stream = try ComputeStream(context: context)
       let store = ParameterStore(stream: stream, seed: 1)
-      let detector = try FasterRCNN(store.root, shape)
+      let detector = try FasterRCNN(
+        store.root, shape, text: TextWidths(word: 512, embedding: 512))
       let start = try StartWeights(path: "\(folder)/pyramid.pth")
       let report = try start.load(into: store)
       #expect(
@@ -120,11 +121,12 @@ struct FullSizeTests {
     let folder = try Self.folder.get()
     let fixture = try Fixture(path: "\(folder)/single_map.safetensors", name: "single map")
     var shape = DetectorConfiguration.singleMap
-    shape.backbone.frozenParts = 0
+    shape.backbone.frozenStages = 0
     try TestDevice.withContext(exact: exact) { context in
       let stream = try ComputeStream(context: context)
       let store = ParameterStore(stream: stream, seed: 1)
-      let detector = try FasterRCNN(store.root, shape)
+      let detector = try FasterRCNN(
+        store.root, shape, text: TextWidths(word: 512, embedding: 512))
       let start = try StartWeights(path: "\(folder)/single_map.pth")
       let report = try start.load(into: store)
       #expect(!report.missing.contains { $0.contains("layer") }, "\(report.missing)")

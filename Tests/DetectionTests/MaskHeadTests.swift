@@ -9,7 +9,7 @@ import Testing
 struct MaskHeadTests {
   private func configuration() -> MaskHeadConfiguration {
     var shape = MaskHeadConfiguration()
-    (shape.convolutions, shape.width, shape.inputWidth) = (2, 4, 3)
+    (shape.convolutions, shape.channels) = (2, 4)
     shape.pooling.size = 5
     return shape
   }
@@ -17,7 +17,7 @@ struct MaskHeadTests {
   @Test func namesAndShapesAreThoseOfTheReference() throws {
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 1)
-      let head = try MaskHead(store.root, configuration())
+      let head = try MaskHead(store.root, configuration(), inputWidth: 3)
       let shapes = Dictionary(
         uniqueKeysWithValues: store.parameters.map {
           ($0.name, $0.layout.fileShape($0.value.shape))
@@ -88,7 +88,8 @@ struct MaskHeadTests {
 
   @Test func ordersOfCellsAreInverse() throws {
     try TestDevice.withStream { stream in
-      let head = try MaskHead(ParameterStore(stream: stream, seed: 1).root, configuration())
+      let head = try MaskHead(
+        ParameterStore(stream: stream, seed: 1).root, configuration(), inputWidth: 3)
       let values = (0..<200).map { Float($0) }
       #expect(head.cellByCell(head.rowByRow(values)) == values)
       // The first pooled cell is the corner of two rows; the second mask starts at 100.

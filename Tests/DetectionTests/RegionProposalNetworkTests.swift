@@ -11,17 +11,19 @@ struct RegionProposalNetworkTests {
   /// The configuration that a fixture's parameters describe.
   private func configuration(_ fixture: Fixture) throws -> RegionProposalConfiguration {
     var shape = RegionProposalConfiguration()
-    shape.strides = try fixture.numbers("anchors", "strides").map { Int($0) }
-    shape.anchorScales = try fixture.numbers("anchors", "scales").map { Float($0) }
+    shape.anchorStrides = try fixture.numbers("anchors", "strides").map { Int($0) }
+    let scales = try fixture.numbers("anchors", "scales").map { Float($0) }
+    shape.anchorSizes = scales.map { $0 * Float(shape.anchorStrides[0]) }
+    try #require(shape.anchorScales == scales)
     shape.anchorRatios = try fixture.numbers("anchors", "ratios").map { Float($0) }
-    shape.isDetached = fixture.params["detached"]?.bool ?? false
+    shape.detached = fixture.params["detached"]?.bool ?? false
     if let assigner = fixture.params["assigner"] {
       shape.positiveOverlap = Float(try #require(assigner["pos_iou_thr"]?.number))
       shape.negativeOverlap = Float(try #require(assigner["neg_iou_thr"]?.number))
       shape.lowQualityOverlap = Float(try #require(assigner["min_pos_iou"]?.number))
     }
     if let sampler = fixture.params["sampler"] {
-      shape.samples = try #require(sampler["num"]?.integer)
+      shape.batchSize = try #require(sampler["num"]?.integer)
       shape.positiveFraction = Float(try #require(sampler["positive_fraction"]?.number))
     }
     return shape
@@ -60,11 +62,11 @@ struct RegionProposalNetworkTests {
   @Test(.needsFixtures, arguments: Fixture.files("rpn", prefix: "loss"))
   func matchesPeers(_ name: String) throws {
     let fixture = try Fixture(name)
-    var shape = try configuration(fixture)
-    shape.inputWidth = try fixture.shape("x0")[1]
+    let shape = try configuration(fixture)
+    let width = try fixture.shape("x0")[1]
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 1)
-      let network = try RegionProposalNetwork(store.root, shape)
+      let network = try RegionProposalNetwork(store.root, shape, width: width)
       let model = ModelFixture(fixture: fixture, store: store)
       try model.load()
       let keys = fixture.numbered("x")
@@ -91,7 +93,7 @@ struct RegionProposalNetworkTests {
     let shape = try configuration(fixture)
     try TestDevice.withStream { stream in
       let network = try RegionProposalNetwork(
-        ParameterStore(stream: stream, seed: 1).root, shape)
+        ParameterStore(stream: stream, seed: 1).root, shape, width: 256)
       let output = RegionProposalOutput(
         logits: try fixture.numbered("cls").map { try fixture.tensor($0, on: stream).trained($0) },
         deltas: try fixture.numbered("reg").map { try fixture.tensor($0, on: stream).trained($0) })
@@ -115,7 +117,7 @@ struct RegionProposalNetworkTests {
     let size = try #require(fixture.params["image_hw"]?.array).compactMap(\.integer)
     try TestDevice.withStream { stream in
       let network = try RegionProposalNetwork(
-        ParameterStore(stream: stream, seed: 1).root, shape)
+        ParameterStore(stream: stream, seed: 1).root, shape, width: 256)
       let maps = try fixture.numbered("x").map { try fixture.tensor($0, on: stream) }
       let images = fixture.numbered("gt").indices
       let own = try network.sample(
@@ -135,7 +137,7 @@ struct RegionProposalNetworkTests {
         let wanted = try fixture.integers("pos_gt\(image)")
         #expect(positives.map { matches[image * total + $0] } == wanted)
         // Below the limit all positives are taken.
-        if Float(positives.count) < Float(shape.samples) * shape.positiveFraction {
+        if Float(positives.count) < Float(shape.batchSize) * shape.positiveFraction {
           #expect(sample.positives == positives.sorted())
         }
       }
@@ -146,11 +148,11 @@ struct RegionProposalNetworkTests {
   func proposalsMatchPeers(_ name: String) throws {
     let fixture = try Fixture(name)
     var shape = try configuration(fixture)
-    shape.overlap = Float(try fixture.number("nms_iou"))
+    shape.nmsThreshold = Float(try fixture.number("nms_iou"))
     let size = try #require(fixture.params["image_hw"]?.array).compactMap(\.integer)
     try TestDevice.withStream { stream in
       let network = try RegionProposalNetwork(
-        ParameterStore(stream: stream, seed: 1).root, shape)
+        ParameterStore(stream: stream, seed: 1).root, shape, width: 256)
       let output = RegionProposalOutput(
         logits: try fixture.numbered("cls").map { try fixture.tensor($0, on: stream) },
         deltas: try fixture.numbered("reg").map { try fixture.tensor($0, on: stream) })
@@ -170,10 +172,11 @@ struct RegionProposalNetworkTests {
 
   @Test func imagesWithoutObjectsHaveNoBoxLoss() throws {
     var shape = RegionProposalConfiguration()
-    (shape.inputWidth, shape.strides) = (2, [8, 16])
+    shape.anchorStrides = [8, 16]
+    shape.anchorSizes = [64, 128]
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 1)
-      let network = try RegionProposalNetwork(store.root, shape)
+      let network = try RegionProposalNetwork(store.root, shape, width: 2)
       let maps = try [(4, 6), (2, 3)].map { height, width in
         try Tensor(
           randomFloats(2 * height * width * 2, seed: 5), shape: [2, height, width, 2], on: stream)

@@ -33,11 +33,11 @@ struct RegionSamplingTests {
   func ownDrawHasAsManyOfEachKind(_ name: String) throws {
     let fixture = try Fixture(name)
     var rule = RegionSampling()
-    rule.samples = try #require(fixture.params["sampler"]?["num"]?.integer)
+    rule.rois = try #require(fixture.params["sampler"]?["num"]?.integer)
     rule.positiveFraction = Float(
       try #require(fixture.params["sampler"]?["positive_fraction"]?.number))
     rule.overlap = Float(try #require(fixture.params["assigner"]?["pos_iou_thr"]?.number))
-    rule.matchesLowQuality =
+    rule.matchLowQuality =
       fixture.params["assigner"]?["match_low_quality"]?.bool ?? false
     try TestDevice.withStream { stream in
       let images = try FixtureRegions(fixture, on: stream)
@@ -60,10 +60,10 @@ struct RegionSamplingTests {
     on stream: ComputeStream, activation: ClassActivation
   ) throws -> BoxHead {
     var shape = BoxHeadConfiguration()
-    shape.trunk = .averagePool
-    (shape.inputWidth, shape.words, shape.wordWidth, shape.embeddingWidth) = (1, 1, 1, 1)
-    shape.activation = activation
-    return try BoxHead(ParameterStore(stream: stream, seed: 1).root, shape)
+    (shape.kind, shape.words, shape.activation) = (.c4, 1, activation)
+    return try BoxHead(
+      ParameterStore(stream: stream, seed: 1).root, shape,
+      BoxHeadWidths(input: 1, side: 7, text: TextWidths(word: 1, embedding: 1)))
   }
 
   @Test func fewCandidatesLeaveNoEmptyRows() throws {
@@ -95,7 +95,7 @@ struct RegionSamplingTests {
 
   @Test func drawsDependOnTheImageAloneNotOnItsBatch() throws {
     var rule = RegionSampling()
-    rule.samples = 8
+    rule.rois = 8
     let boxes = (0..<40).map { Box(x1: Float($0), y1: 0, x2: Float($0) + 12, y2: 9) }
     try TestDevice.withStream { stream in
       func regions(_ images: [(truths: [Box], id: UInt64)]) throws -> [Float] {

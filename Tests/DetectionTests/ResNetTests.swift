@@ -18,15 +18,15 @@ struct ResNetTests {
       shape.stageWidths.append(try fixture.shape("\(stage).0.conv1.weight")[0])
       shape.blocks.append((0...).prefix { fixture.has("\(stage).\($0).conv1.weight") }.count)
     }
-    shape.outputStages =
+    let outputStages =
       fixture.params["output_stages"]?.array?.compactMap(\.integer)
       ?? Array(1...shape.blocks.count)
-    shape.stridePlace = fixture.params["style"]?.string == "caffe" ? .first : .middle
+    shape.style = fixture.params["style"]?.string == "caffe" ? .caffe : .pytorch
     let training = fixture.params["bn_training"]?.bool ?? false
 
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 1)
-      let network = try ResNet(store.root, shape)
+      let network = try ResNet(store.root, shape, outputStages: outputStages)
       let model = ModelFixture(fixture: fixture, store: store)
       try model.load()
       let x = try fixture.tensor("x", on: stream).trained("x")
@@ -46,15 +46,13 @@ struct ResNetTests {
   @Test func frozenPartsHoldNothingToTrain() throws {
     var shape = ResNetConfiguration()
     (shape.stemWidth, shape.stageWidths, shape.blocks) = (2, [1, 2], [1, 1])
-    shape.outputStages = [2]
-    shape.frozenParts = 2
+    shape.frozenStages = 2
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 1)
-      _ = try ResNet(store.root, shape)
+      _ = try ResNet(store.root, shape, outputStages: [2])
       #expect(!store.trained.isEmpty)
       #expect(store.trained.allSatisfy { $0.name.hasPrefix("layer2") })
-      #expect(shape.outputWidths == [8])
-      #expect(shape.outputStrides == [8])
+      #expect(shape.width(of: 2) == 8)
     }
   }
 }

@@ -11,18 +11,17 @@ import Testing
 @Suite("Start weights", .serialized)
 struct StartWeightsTests {
   private static func pyramid() -> DetectorConfiguration {
-    var detector = DetectorConfiguration.pyramid
+    var detector = DetectorConfiguration()
     detector.backbone.stemWidth = 4
     detector.backbone.stageWidths = [2, 2, 3, 4]
     detector.backbone.blocks = [1, 2, 1, 1]
-    detector.pyramid?.width = 8
-    detector.proposals.inputWidth = 8
-    detector.proposals.isDetached = false
-    detector.head.trunk = .convolutions(count: 4, width: 6, hidden: 10, norm: .frozen)
-    detector.head.inputWidth = 8
-    (detector.head.words, detector.head.wordWidth, detector.head.embeddingWidth) = (3, 6, 6)
+    detector.neck.channels = 8
+    detector.rpn.detached = false
+    (detector.head.fcWidth, detector.head.words) = (10, 3)
     return detector
   }
+
+  private static let text = TextWidths(word: 6, embedding: 6)
 
   private static func replacing(_ name: String, _ pairs: [(String, String)]) -> String {
     pairs.reduce(name) { $0.replacingOccurrences(of: $1.0, with: $1.1) }
@@ -95,7 +94,7 @@ struct StartWeightsTests {
     _ shape: DetectorConfiguration, on stream: ComputeStream
   ) throws -> [(name: String, tensor: HostTensor)] {
     let store = ParameterStore(stream: stream, seed: 1)
-    _ = try FasterRCNN(store.root, shape)
+    _ = try FasterRCNN(store.root, shape, text: Self.text)
     return try store.state().enumerated().map { index, entry in
       let shape = entry.tensor.shape
       return (
@@ -133,11 +132,11 @@ struct StartWeightsTests {
   ) throws {
     let start = try StartWeights(path: path)
     let untouched = ParameterStore(stream: stream, seed: 2)
-    _ = try FasterRCNN(untouched.root, shape)
+    _ = try FasterRCNN(untouched.root, shape, text: Self.text)
     // Parameters that the file holds need no start values.
     for isSupplied in [{ _ in false }, { start.name(of: $0) != nil }] as [(String) -> Bool] {
       let store = ParameterStore(stream: stream, seed: 2, isSupplied: isSupplied)
-      _ = try FasterRCNN(store.root, shape)
+      _ = try FasterRCNN(store.root, shape, text: Self.text)
       let report = try start.load(into: store)
       #expect(report.names == title)
       #expect(report.matched == store.parameters.map(\.name).filter(isInFile))
@@ -169,11 +168,7 @@ struct StartWeightsTests {
     shape.backbone.stemWidth = 4
     shape.backbone.stageWidths = [2, 2, 3, 4]
     shape.backbone.blocks = [1, 1, 1, 1]
-    shape.proposals.inputWidth = 12
-    shape.sharedStage?.width = 4
-    shape.sharedStage?.blocks = 1
-    shape.head.inputWidth = 16
-    (shape.head.words, shape.head.wordWidth, shape.head.embeddingWidth) = (2, 6, 6)
+    shape.head.words = 2
     let head = "roi_head.shared_head."
     let rename: (String) -> String? = { name in
       Self.resNet(name) ?? (name.hasPrefix(head) ? String(name.dropFirst(head.count)) : nil)
@@ -189,7 +184,7 @@ struct StartWeightsTests {
     throws -> String
   {
     let store = ParameterStore(stream: stream, seed: 2)
-    _ = try FasterRCNN(store.root, shape)
+    _ = try FasterRCNN(store.root, shape, text: Self.text)
     let error = #expect(throws: CheckpointError.self) {
       _ = try StartWeights(path: path).load(into: store)
     }
@@ -255,7 +250,7 @@ struct StartWeightsTests {
       }, rename: { $0 }
     ) { path, stream, state in
       let store = ParameterStore(stream: stream, seed: 2)
-      _ = try FasterRCNN(store.root, Self.pyramid())
+      _ = try FasterRCNN(store.root, Self.pyramid(), text: Self.text)
       let report = try StartWeights(path: path).load(into: store)
       #expect(report.reshaped == [flat])
       #expect(report.summary.hasSuffix("1 reshaped (\(flat))"))

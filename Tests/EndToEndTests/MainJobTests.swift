@@ -49,6 +49,29 @@ struct MainJobTests {
     }
     try evaluate(run)
     try detect(run, into: scratch.folder)
+    try evaluateWithoutPictures(run, in: scratch.folder)
+  }
+
+  /// Pictures that are missing are no pictures without objects.
+  private func evaluateWithoutPictures(_ run: String, in folder: String) throws {
+    let pictures = "\(folder)/pictures"
+    try FileManager.default.createDirectory(atPath: pictures, withIntermediateDirectories: true)
+    func evaluate(_ options: String...) throws -> BaronProcess.Result {
+      try BaronProcess(
+        ["evaluate", "--checkpoint", run, "--set", "data.validation_images=\(pictures)"] + options
+      ).finish()
+    }
+    expectError(try evaluate(), "none of the 52 images", pictures, "data.validation_images")
+    let all = "\(Fixture.sharedFolder)/data/coco-mini/images/val2017"
+    let name = try #require(try FileManager.default.contentsOfDirectory(atPath: all).first)
+    try FileManager.default.copyItem(atPath: "\(all)/\(name)", toPath: "\(pictures)/\(name)")
+    let some = try evaluate()
+    expectError(some, "51 of 52 images could not be read", "--allow-missing")
+    #expect(some.output.contains("images      52; 51 could not be read"), "\(some.output)")
+    let accepted = try evaluate("--allow-missing", "--json")
+    #expect(accepted.status == 0, "\(accepted.errors)")
+    let json = try JSONValue(parsing: accepted.output, source: "evaluate --json")
+    #expect(json["images_unreadable"] == 51)
   }
 
   @Test("captions teach a detector that evaluates and detects")

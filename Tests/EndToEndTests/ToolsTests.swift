@@ -143,6 +143,21 @@ struct ToolsTests {
     #expect(try BaronProcess.run("warmup", "x.yaml", "--kind", "demo").status == 64)
   }
 
+  @Test("a file of clip-train is told from a detector's")
+  func clipFile() throws {
+    let scratch = try Scratch()
+    let file = "\(scratch.folder)/clip.yaml"
+    try Data("base: demo-teacher\ntraining: {batch: 4}\nmodel: {image_size: 16}\n".utf8).write(
+      to: URL(filePath: file))
+    let profile = try BaronProcess.run(
+      "profile", file, "--drawn", "--steps", "1", "--warmup", "1")
+    #expect(profile.status == 0 && profile.output.contains("encoders"), "\(profile.errors)")
+    #expect(try counts(try BaronProcess.run("warmup", file)).reduce(0, +) > 10)
+    // What fits neither is explained as a detector's.
+    try Data("base: coco-mini\ntraining: {batch: 4}\n".utf8).write(to: URL(filePath: file))
+    expectError(try BaronProcess.run("profile", file), "training has no key \"batch\"")
+  }
+
   @Test("profiles are compared after measuring and without")
   func compare() throws {
     let scratch = try Scratch()

@@ -36,6 +36,23 @@ struct AtomicFileTests {
     #expect(try scratch.files == ["file"])
   }
 
+  @Test func whatEndedProcessesLeftIsRemoved() throws {
+    let scratch = try Scratch()
+    let path = try scratch.write([1])
+    let ended = Process()
+    ended.executableURL = URL(filePath: "/bin/true")
+    try ended.run()
+    ended.waitUntilExit()
+    let (dead, alive) = ("file.\(ended.processIdentifier).partial", "file.\(getppid()).partial")
+    let others = ["file.x.partial", "another.\(ended.processIdentifier).partial"]
+    for name in [dead, alive] + others {
+      try Data([2]).write(to: URL(filePath: "\(scratch.folder)/\(name)"))
+    }
+    #expect(AtomicFile.leftovers(of: path) == ["\(scratch.folder)/\(dead)"])
+    try AtomicFile.write(Data([9]), to: path)
+    #expect(try Set(scratch.files) == Set(["file", alive] + others))
+  }
+
   @Test func impossibleTargetsAreRefused() throws {
     let scratch = try Scratch()
     let missing = scratch.folder + "/none/file"

@@ -11,7 +11,7 @@ import Testing
 @Suite struct LoaderTests {
   /// Twelve small pictures, every third portrait, each with one box and one crowd box.
   private static func stream(
-    in folder: TemporaryFolder, name: String = "detection", batchSize: Int = 2
+    in folder: TemporaryFolder, name: ImageStream = .detection, batchSize: Int = 2
   ) throws -> LoaderStream {
     let images = try (0..<12).map { number -> COCOAnnotations.ImageRecord in
       let (width, height) = number % 3 == 0 ? (8, 12) : (12, 8)
@@ -33,13 +33,13 @@ import Testing
   /// What must not depend on threads, start or damage.
   private struct Summary: Equatable {
     let iteration: Int
-    let ids: [[Int]]
-    let transforms: [[ImageTransform]]
+    let ids: [ImageStream: [Int]]
+    let transforms: [ImageStream: [ImageTransform]]
 
     init(_ batch: LoadedBatch) {
       iteration = batch.iteration
-      ids = batch.streams.map { $0.map(\.imageID) }
-      transforms = batch.streams.map { $0.map(\.transform) }
+      ids = batch.streams.mapValues { $0.map(\.imageID) }
+      transforms = batch.streams.mapValues { $0.map(\.transform) }
     }
   }
 
@@ -57,7 +57,7 @@ import Testing
   @Test func orderDependsOnTheIterationAlone() throws {
     let folder = try TemporaryFolder()
     let streams = [
-      try Self.stream(in: folder), try Self.stream(in: folder, name: "alignment", batchSize: 1),
+      try Self.stream(in: folder), try Self.stream(in: folder, name: .alignment, batchSize: 1),
     ]
     let one = try Self.summaries(streams, count: 40, threads: 1)
     #expect(one.map(\.iteration) == Array(0..<40))
@@ -70,7 +70,7 @@ import Testing
     let loader = try Loader(streams: [try Self.stream(in: folder)], seed: 4, warn: { _ in })
     for _ in 0..<10 {
       let batch = try loader.next()
-      for sample in batch.streams[0] {
+      for sample in try #require(batch.streams[.detection]) {
         #expect(sample.imageID == 100 + sample.index)
         #expect(sample.image[0, 0] == Color(UInt8(sample.index), 0, 0))
         #expect(sample.labels == [sample.index % 5])
@@ -92,7 +92,7 @@ import Testing
 
     let warnings = Warnings()
     let one = try Self.summaries([stream], count: 60, threads: 1, warnings: warnings)
-    #expect(Set(one.flatMap(\.ids).joined()).isDisjoint(with: [104, 107, 108]))
+    #expect(Set(one.flatMap(\.ids.values).joined()).isDisjoint(with: [104, 107, 108]))
     #expect(warnings.all.count == 3)
     #expect(warnings.all.contains { $0.contains("4.png: is neither JPEG nor PNG") })
     #expect(warnings.all.contains { $0.contains("7.png: no such file") })
@@ -108,7 +108,7 @@ import Testing
     let folder = try TemporaryFolder()
     let right = try Self.stream(in: folder)
     let wrong = LoaderStream(
-      name: "alignment", folder: "/nowhere", images: right.images, indices: right.indices,
+      name: .alignment, folder: "/nowhere", images: right.images, indices: right.indices,
       batchSize: 1, augmentation: right.augmentation)
     let loader = try Loader(streams: [right, wrong], seed: 1, warn: { _ in })
     for _ in 0..<2 {

@@ -1,4 +1,5 @@
 import Annotations
+import Detection
 import Foundation
 import TestSupport
 import Testing
@@ -8,7 +9,7 @@ import Testing
 /// Which head a class leans on when a detector has two.
 @Suite("Base classes")
 struct BaseClassesTests {
-  private func run(_ ensemble: RunConfiguration.Model.Ensemble, split: String) -> RunConfiguration {
+  private func run(_ ensemble: HeadEnsemble?, split: String) -> RunConfiguration {
     var run = RunConfiguration()
     run.model.head.ensemble = ensemble
     run.data.classSplit = split
@@ -21,8 +22,8 @@ struct BaseClassesTests {
       try run.leansOnMainHead(["Person", "cat", "violin", "train"]) == [true, false, false, true])
   }
 
-  @Test(arguments: [RunConfiguration.Model.Ensemble.none, .uniform])
-  func withoutASplitNothingIsRead(_ ensemble: RunConfiguration.Model.Ensemble) throws {
+  @Test(arguments: [nil, HeadEnsemble.uniform])
+  func withoutASplitNothingIsRead(_ ensemble: HeadEnsemble?) throws {
     let run = run(ensemble, split: "/nowhere.json")
     #expect(try run.leansOnMainHead(["cat", "person"]) == [true, true])
   }

@@ -33,7 +33,7 @@ struct CaptionDataTests {
   @Test func imagesWithoutCaptionsAreNotInTheStream() throws {
     let world = try world()
     let data = try TrainingData(world.configuration)
-    #expect(data.streams.map(\.name) == ["detection", "captions"])
+    #expect(data.streams.map(\.name) == [.detection, .captions])
     let stream = data.streams[1]
     #expect(stream.indices == Array(0..<6) && stream.batchSize == 2)
     #expect(stream.images.map(\.id) == [1, 2, 3, 5, 6, 7])
@@ -43,9 +43,9 @@ struct CaptionDataTests {
     defer { loader.stop() }
     for _ in 0..<6 {
       let batch = try loader.next()
-      #expect(batch.streams.map(\.count) == [2, 2])
-      #expect(batch.streams[0].allSatisfy { $0.captions.isEmpty })
-      for sample in batch.streams[1] {
+      #expect(batch.streams.mapValues(\.count) == [.detection: 2, .captions: 2])
+      #expect(try #require(batch.streams[.detection]).allSatisfy { $0.captions.isEmpty })
+      for sample in try #require(batch.streams[.captions]) {
         #expect(sample.captions == stream.images[sample.index].captions)
         #expect(!sample.captions.isEmpty && sample.imageID == stream.images[sample.index].id)
       }
@@ -58,7 +58,7 @@ struct CaptionDataTests {
     world.configuration.training.captionBatch = 3
     world.configuration.data.captionImages = ""
     let streams = try TrainingData(world.configuration).streams
-    #expect(streams.map(\.name) == ["detection", "alignment", "captions"])
+    #expect(streams.map(\.name) == [.detection, .alignment, .captions])
     #expect(streams.map(\.batchSize) == [2, 2, 3])
     #expect(streams[2].folder == world.configuration.data.trainImages)
   }

@@ -32,12 +32,13 @@ struct CaptionTrainingTests {
       do {
         let trainer = try world.trainer("straight", on: context)
         try trainer.train()
-        let captions = try #require(trainer.step.captions?.alignment)
-        #expect(captions.sentenceQueue.images.count == 20)
-        #expect(captions.captionQueue.images.count == 12)
-        #expect((trainer.step.distillation == nil) == alone)
+        let methods = trainer.job.step.methods
+        #expect(methods.map(\.stream) == (alone ? [.captions] : [.alignment, .captions]))
+        let queues = try #require(methods.last).state.queues
+        #expect(queues.map(\.name) == ["caption_sentences", "captions"])
+        #expect(queues.map(\.images.count) == [20, 12])
         if alone {
-          #expect(trainer.step.teacher.queue.pool.total.peak == 0, "no image encoder")
+          #expect(trainer.job.step.teacher.queue.pool.total.peak == 0, "no image encoder")
         }
       }
       var steps = 0
@@ -96,7 +97,7 @@ struct CaptionTrainingTests {
     world.configuration.data.longSide = 256
     world.configuration.data.shortSides = [64, 96, 160]
     try TestDevice.withContext { context in
-      let step = try world.trainer("run", on: context).step
+      let step = try world.trainer("run", on: context).job.step
       let loader = try Loader(
         streams: try TrainingData(world.configuration).streams, seed: 0, threads: 1, prefetch: 1,
         warn: { Issue.record("\($0)") })
@@ -135,7 +136,7 @@ struct CaptionTrainingTests {
     try TestDevice.withContext(poisoned: false) { context in
       try world.trainer("run", on: context).train()
       world.configuration.captions.captionQueueLength = 2
-      let step = try world.trainer("short", on: context).step
+      let step = try world.trainer("short", on: context).job.step
       let error = #expect(throws: (any Error).self) {
         _ = try TrainingState(restoring: whole, into: step)
       }

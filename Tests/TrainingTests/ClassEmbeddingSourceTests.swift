@@ -55,7 +55,7 @@ struct ClassEmbeddingSourceTests {
     world.configuration.training.iterations = 2
     world.configuration.training.checkpointEvery = 2
     world.configuration.training.evaluateEvery = 2
-    world.configuration.model.head.scoreThreshold = 0
+    world.configuration.model.head.detections.scoreThreshold = 0
     let path = world.path("rows.safetensors")
     let wanted = rows(names.count)
     try ClassEmbeddingsFile.write(

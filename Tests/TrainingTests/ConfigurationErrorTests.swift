@@ -31,7 +31,7 @@ struct ConfigurationErrorTests {
     (
       "modle: {}\n",
       "x.yaml: line 1, column 1: the configuration has no key \"modle\"; did you mean \"model\"? "
-        + "Its keys: base, model, clip, data, alignment, captions, optimizer, training"
+        + "Its keys: base, model, clip, data, alignment, region_crops, captions, optimizer, training"
     ),
     (
       "clip:\n  qqqqqqqqqqqq: 3\n",
@@ -41,7 +41,7 @@ struct ConfigurationErrorTests {
     (
       "[1, 2]: 3\n",
       "x.yaml: line 1, column 1: the configuration has no key \"[1, 2]\". "
-        + "Its keys: base, model, clip, data, alignment, captions, optimizer, training"
+        + "Its keys: base, model, clip, data, alignment, region_crops, captions, optimizer, training"
     ),
     (
       "optimizer:\n  rate: fast\n",
@@ -188,6 +188,21 @@ struct ConfigurationErrorTests {
         + "least 1"
     ),
     (
+      "region_crops: {enabled: true}\nalignment: {kind: none}\ntraining: {alignment_batch: 0}\n",
+      "x.yaml: line 3, column 29: training.alignment_batch is 0, but region_crops.enabled is true; "
+        + "give at least 1"
+    ),
+    (
+      "alignment: {bag_queue_length: {student: 4}}\n",
+      "x.yaml: line 1, column 31: alignment.bag_queue_length must be a whole number of at least 0, "
+        + "or {student: ROWS, teacher: ROWS} for queues of two lengths, but is a section of keys"
+    ),
+    (
+      "alignment: {bag_queue_length: -1}\n",
+      "x.yaml: line 1, column 31: alignment.bag_queue_length must be a whole number of at least 0, "
+        + "or {student: ROWS, teacher: ROWS} for queues of two lengths, but is \"-1\""
+    ),
+    (
       "optimizer: {milestones: [5, 5]}\n",
       "x.yaml: line 1, column 25: optimizer.milestones must rise from value to value"
     ),
@@ -233,7 +248,7 @@ struct ConfigurationErrorTests {
       "training.iteration=5",
       "--set training.iteration=5: training has no key \"iteration\"; did you mean "
         + "\"iterations\"? Its keys: iterations, detection_batch, alignment_batch, caption_batch, precision, "
-        + "seed, checkpoint_every, keep_checkpoints, evaluate_every, log_every"
+        + "seed, checkpoint_every, keep_checkpoints, keep_best, evaluate_every, log_every"
     ),
     (
       "training.iterations=five",
@@ -261,7 +276,7 @@ struct ConfigurationErrorTests {
     (
       "base=demo-none",
       "--set base=demo-none: the configuration has no key \"base\". "
-        + "Its keys: model, clip, data, alignment, captions, optimizer, training"
+        + "Its keys: model, clip, data, alignment, region_crops, captions, optimizer, training"
     ),
     (
       "training.iterations",

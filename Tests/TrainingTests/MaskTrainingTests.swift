@@ -17,9 +17,9 @@ struct MaskTrainingTests {
     world.configuration.model.mask.convolutions = 1
     world.configuration.model.mask.channels = 8
     world.configuration.model.head.ensemble = .split
-    world.configuration.model.head.matchLowQuality = true
+    world.configuration.model.head.sampling.matchLowQuality = true
     world.configuration.model.head.feature = .final
-    world.configuration.model.head.scoreThreshold = 0
+    world.configuration.model.head.detections.scoreThreshold = 0
     world.configuration.data.resampling = 0.9
     run(&world.configuration)
     return world
@@ -29,7 +29,7 @@ struct MaskTrainingTests {
     var records: [[String: Double]] = []
     try TestDevice.withContext { context in
       try world.trainer(run, on: context) { event in
-        if case .step(let record, _) = event { records.append(record.losses) }
+        if case .step(let record) = event { records.append(record.losses) }
       }.train()
     }
     return records
@@ -68,7 +68,7 @@ struct MaskTrainingTests {
       let trainer = try world.trainer("run", on: context)
       func values() throws -> [String: [Float]] {
         Dictionary(
-          uniqueKeysWithValues: try trainer.step.model.store.trained.map {
+          uniqueKeysWithValues: try trainer.job.step.model.store.trained.map {
             ($0.name, try $0.value.floats())
           })
       }

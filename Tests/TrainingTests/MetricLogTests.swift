@@ -104,8 +104,66 @@ struct MetricLogTests {
     let found = "\(try #require(error))".replacingOccurrences(of: scratch.folder + "/", with: "")
     #expect(found.hasPrefix(wanted))
     #expect(!found.contains("\n"))
-    #expect(throws: FormatError.self) { try MetricLog(path: path, startingAt: 1) }
-    #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+    // It keeps nobody from going on.
+    var warnings: [String] = []
+    _ = try MetricLog(path: path, startingAt: 1) { warnings.append($0) }
+    #expect(warnings.first == "\(try #require(error)); the line is left out")
+    #expect(try String(contentsOfFile: path, encoding: .utf8) == "")
+  }
+
+  /// What a log says on resuming at an iteration.
+  private func warnings(_ path: String, at iteration: Int) throws -> [String] {
+    var warnings: [String] = []
+    _ = try MetricLog(path: path, startingAt: iteration) {
+      warnings.append($0.replacingOccurrences(of: path, with: "LOG"))
+    }
+    return warnings
+  }
+
+  @Test func gapsDoubledLinesAndAMissingFileAreTold() throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.folder)/metrics.jsonl"
+    do {
+      let log = try MetricLog(path: path, startingAt: 0)
+      for iteration in [0, 1, 1, 4, 5] { try log.append(record(iteration)) }
+    }
+    let found = try warnings(path, at: 6)
+    #expect(found.count == 2)
+    #expect(found[0] == "LOG: 1 lines stand twice; the later ones are left out")
+    #expect(found[1].hasPrefix("LOG: 2 of the iterations 2 to 3 have no line"))
+    #expect(try MetricLog.records(in: path).map(\.iteration) == [0, 1, 4, 5])
+    try FileManager.default.removeItem(atPath: path)
+    #expect(try warnings(path, at: 3)[0].hasPrefix("LOG: 3 of the iterations 0 to 2 have no line"))
+    #expect(try warnings(path, at: 0).isEmpty)
+  }
+
+  @Test func scoresAreLinesOfTheirOwn() throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.folder)/metrics.jsonl"
+    let scores: JSONValue = [
+      "measures": ["AP": 0.5], "classes": [["id": 1]],
+      "groups": ["novel": ["classes": 3, "measures": ["AP50": 0.25]]],
+    ]
+    do {
+      let log = try MetricLog(path: path, startingAt: 0)
+      for iteration in 0..<4 {
+        try log.append(record(iteration))
+        if iteration % 2 == 1 { try log.append(evaluation: scores, of: iteration + 1) }
+      }
+    }
+    let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+    #expect(
+      lines[2] == """
+        {"evaluation":{"groups":{"novel":{"classes":3,"measures":{"AP50":0.25}}},\
+        "measures":{"AP":0.5}},"iteration":2}
+        """)
+    #expect(try MetricLog.records(in: path).map(\.iteration) == [0, 1, 2, 3])
+    // The scores after two iterations belong to a run that goes on with the third.
+    let resumed = try MetricLog(path: path, startingAt: 2)
+    #expect(resumed.hasEvaluation(of: 2) && !resumed.hasEvaluation(of: 4))
+    #expect(
+      try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
+        == Array(lines.prefix(3)))
   }
 
   @Test func missingFolder() throws {

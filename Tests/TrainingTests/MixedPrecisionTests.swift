@@ -16,7 +16,7 @@ struct MixedPrecisionTests {
       for precision in [Precision.float32, .bfloat16, .float16] {
         world.configuration.training.precision = precision
         let trainer = try world.trainer(precision.rawValue, on: context)
-        #expect(trainer.step.student.activationType.rawValue == precision.rawValue)
+        #expect(trainer.job.step.student.activationType.rawValue == precision.rawValue)
         try trainer.train()
       }
     }
@@ -47,7 +47,7 @@ struct MixedPrecisionTests {
     try TestDevice.withContext { context in
       try overflow(world, on: context)
       let resumed = try world.trainer("run", on: context, resumes: true)
-      let restored = try resumed.step.update.lossScale?.floats()
+      let restored = try resumed.job.step.update.lossScale?.floats()
       #expect(restored == [2.5e11, 0])
     }
     let records = try world.records("run")
@@ -58,9 +58,9 @@ struct MixedPrecisionTests {
   /// Makes two steps with a scale that no loss times which fits into float16.
   private func overflow(_ world: TrainingWorld, on context: Context) throws {
     let trainer = try world.trainer("run", on: context)
-    let scale = try #require(trainer.step.update.lossScale)
+    let scale = try #require(trainer.job.step.update.lossScale)
     try scale.overwrite(with: [1e12, 0])
-    let store = trainer.step.model.store
+    let store = trainer.job.step.model.store
     func weights() throws -> [[Float]] {
       try store.trained.map { try $0.value.floats() }
     }

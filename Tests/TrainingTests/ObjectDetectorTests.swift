@@ -11,7 +11,7 @@ struct ObjectDetectorTests {
   @Test func aRunFindsTheSameAsTheModelItWasSavedFrom() throws {
     var world = try TrainingWorld(images: 4)
     world.configuration.training.iterations = 2
-    world.configuration.model.head.scoreThreshold = 0
+    world.configuration.model.head.detections.scoreThreshold = 0
     let image = try ImageDecoder.decode(path: world.path("1.png"))
     // A vocabulary of other names than those of training.
     let vocabulary = ["red apple", "bear", "violin"]
@@ -20,11 +20,13 @@ struct ObjectDetectorTests {
       let trainer = try world.trainer("run", on: context)
       try trainer.train()
       wanted = try ObjectDetector(
-        model: trainer.step.model, configuration: world.configuration,
+        model: trainer.job.step.model, configuration: world.configuration,
         vocabulary: .dataSet(vocabulary)
       ).detect([image])[0]
     }
-    #expect(!wanted.isEmpty && wanted.count <= world.configuration.model.head.detectionsPerImage)
+    #expect(
+      !wanted.isEmpty
+        && wanted.count <= world.configuration.model.head.detections.detectionsPerImage)
     #expect(zip(wanted, wanted.dropFirst()).allSatisfy { $0.score >= $1.score })
     for found in wanted {
       #expect(vocabulary.indices.contains(found.label) && (0...1).contains(found.score))
@@ -55,11 +57,11 @@ struct ObjectDetectorTests {
   func boxesOfLongPicturesComeBackInTheirOwnPixels(width: Int, height: Int) throws {
     var world = try TrainingWorld(images: 2)
     world.configuration.training.iterations = 1
-    world.configuration.model.head.scoreThreshold = 0
+    world.configuration.model.head.detections.scoreThreshold = 0
     try TestDevice.withContext { context in
       let trainer = try world.trainer("run", on: context)
       let detector = try ObjectDetector(
-        model: trainer.step.model, configuration: world.configuration,
+        model: trainer.job.step.model, configuration: world.configuration,
         vocabulary: .dataSet(["bear"]))
       func grey(_ scale: Int) throws -> [ObjectDetector.Found] {
         try detector.detect([

@@ -1,4 +1,7 @@
+import Baron
+import Detection
 import Foundation
+import Settings
 import TestSupport
 import Testing
 
@@ -108,7 +111,7 @@ struct PublishedPresetsTests {
     case "temperature train / test":
       return "\(text(head.temperatureTrain)) / \(text(head.temperatureTest))"
     case "logit bias init":
-      return run.boxHeadLogitBias.map { text(Double($0)) } ?? "-"
+      return head.logitBias.map { text($0) } ?? "-"
     case "background": return head.background.rawValue
     case "background weight `u_bg`": return text(head.backgroundWeight)
     case "class embeddings":
@@ -118,8 +121,9 @@ struct PublishedPresetsTests {
         : run.clip.templates.isEmpty && head.feature == .lastBlock ? "layer-12, 63 templates" : ""
     case "classification feature": return head.feature == .final ? "final" : "layer-12"
     case "score threshold / max per image":
-      let threshold = head.scoreThreshold == 1e-4 ? "1e-4" : text(head.scoreThreshold)
-      return "\(threshold) / \(head.detectionsPerImage)"
+      let threshold =
+        head.detections.scoreThreshold == 1e-4 ? "1e-4" : text(head.detections.scoreThreshold)
+      return "\(threshold) / \(head.detections.detectionsPerImage)"
     case "images per process (det + extra)":
       let second = run.captions.enabled ? run.training.captionBatch : run.training.alignmentBatch
       return extra ? "\(run.training.detectionBatch) + \(second)" : "\(run.training.detectionBatch)"
@@ -166,20 +170,24 @@ struct PublishedPresetsTests {
       return "\(alignment.regionWeight) / \(text(alignment.regionTemperature))"
     case "crop attention mask": return alignment.cropMask ? "on" : "off"
     case "ground truth in proposals":
-      return run.distillation?.usesGroundTruth == true ? "yes" : "no"
+      let truth = Box(x1: 10, y1: 10, x2: 60, y2: 60)
+      let chosen = filter([], groundTruth: [truth], width: 100, height: 100)
+      return chosen == [ScoredBox(truth, score: 1)] ? "yes" : "no"
     case "top proposals": return "\(filter.topCount)"
     case "aspect / area / score / NMS":
-      return [filter.shapeRatio, filter.areaRatio, filter.objectness, filter.overlap].map(text)
-        .joined(separator: " / ")
+      return [filter.shapeRatio, filter.areaRatio, filter.objectness, filter.overlap].map {
+        text($0)
+      }
+      .joined(separator: " / ")
     case "max groups / permutations":
       return "\(sampling.groupLimit) / \(sampling.permutationLimit)"
     case "alpha / visibility / base prob / interval":
       return [
         sampling.alpha, sampling.visibility, sampling.baseProbability, sampling.interval,
-      ].map(text).joined(separator: " / ")
+      ].map { text($0) }.joined(separator: " / ")
     case "queues":
       return alignment.bagQueueLength == alignment.regionQueueLength
-        ? "4 x \(alignment.bagQueueLength)" : ""
+        ? "4 x \(alignment.bagQueueLength.settingText)" : ""
     case "boxes cache":
       return alignment.cache.enabled
         ? "from call \(alignment.cache.firstCall / 1000) 000" : "off"
@@ -218,9 +226,9 @@ struct PublishedPresetsTests {
     #expect(run.model.input.pad == 32)
     #expect(run.model.backbone.style == (isPyramid ? .pytorch : .caffe))
     #expect(run.model.input.order == (isPyramid ? .rgb : .bgr))
-    let deviations = isPyramid ? [58.395, 57.12, 57.375] : [1, 1, 1]
+    let deviations: [Float] = isPyramid ? [58.395, 57.12, 57.375] : [1, 1, 1]
     #expect(run.model.input.std == deviations)
-    let means = isPyramid ? [123.675, 116.28, 103.53] : [103.53, 116.28, 123.675]
+    let means: [Float] = isPyramid ? [123.675, 116.28, 103.53] : [103.53, 116.28, 123.675]
     #expect(run.model.input.mean == means)
     let rpn = run.model.rpn
     let limits = isPyramid ? [2000, 1000, 1000, 1000] : [12000, 6000, 2000, 1000]
@@ -230,14 +238,15 @@ struct PublishedPresetsTests {
     #expect(rpn.anchorStrides == (isPyramid ? [4, 8, 16, 32, 64] : [16]))
     #expect(rpn.anchorSizes == [32, 64, 128, 256, 512] && rpn.anchorRatios == [0.5, 1, 2])
     let head = run.model.head
-    #expect(head.rois == 512 && head.positiveFraction == 0.25 && head.nmsThreshold == 0.5)
-    #expect(head.matchLowQuality == run.model.mask.enabled)
+    #expect(head.sampling.rois == 512 && head.sampling.positiveFraction == 0.25)
+    #expect(head.detections.nmsThreshold == 0.5)
+    #expect(head.sampling.matchLowQuality == run.model.mask.enabled)
     #expect(run.training.checkpointEvery == 5000)
     try run.requirePathsForTraining()
   }
 
   /// A number as the table writes it.
-  private static func text(_ value: Double) -> String {
+  private static func text<Number: BinaryFloatingPoint>(_ value: Number) -> String {
     Int(exactly: value).map { "\($0)" } ?? "\(value)"
   }
 }

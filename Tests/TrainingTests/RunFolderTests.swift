@@ -72,7 +72,7 @@ struct RunFolderTests {
     let error = #expect(throws: RunFolderError.self) { try RunFolder.resume(at: scratch.folder) }
     #expect(
       "\(try #require(error))" == "\(scratch.folder): there is no run here (no config.yaml); check "
-        + "the name or start without --resume")
+        + "the name, or start it with a configuration")
     #expect(throws: RunFolderError.missing(path: scratch.folder)) {
       try RunFolder.configuration(of: scratch.folder)
     }
@@ -172,6 +172,76 @@ struct RunFolderTests {
     #expect(try files(run.checkpoints.path) == ["iteration-000020"])
   }
 
+  @Test func flippedBitsAreFound() throws {
+    let scratch = try Scratch()
+    let run = try run(in: scratch)
+    for iteration in [20, 40] { try write(iteration, in: run) }
+    let file = "\(run.checkpoints.path)/iteration-000040/model.safetensors"
+    var bytes = try Data(contentsOf: URL(filePath: file))
+    bytes[3] ^= 16
+    try bytes.write(to: URL(filePath: file))
+    let reason = "iteration-000040: skipped, because model.safetensors is damaged: its checksum is "
+    #expect(latest(run) == (20, [reason + "another"]))
+    // Who reads another file alone is not kept from it.
+    #expect(run.checkpoints.latest(comparing: ["state.json"]) { _ in }?.iteration == 40)
+  }
+
+  @Test func listsOfSizesAloneAreRead() throws {
+    let scratch = try Scratch()
+    let run = try run(in: scratch)
+    try write(20, in: run)
+    let list = "\(run.checkpoints.path)/iteration-000020/files.json"
+    try Data(#"{"model.safetensors": 10, "state.json": 2}"#.utf8).write(to: URL(filePath: list))
+    #expect(latest(run) == (20, []))
+    try Data(#"{"model.safetensors": 11, "state.json": 2}"#.utf8).write(to: URL(filePath: list))
+    #expect(latest(run).0 == nil)
+  }
+
+  @Test("what was whole before the last renaming is adopted", arguments: [".partial-", ".old-"])
+  func adopted(prefix: String) throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.folder)/runs/a"
+    let whole = "\(path)/checkpoints/iteration-000040"
+    do {
+      let run = try run(in: scratch)
+      for iteration in [20, 40] { try write(iteration, in: run) }
+      try FileManager.default.moveItem(
+        atPath: whole, toPath: "\(path)/checkpoints/\(prefix)iteration-000040")
+    }
+    var notes: [String] = []
+    do {
+      let run = try RunFolder.resume(at: path) { notes.append($0) }
+      #expect(notes == ["\(whole): had been written, but not renamed"])
+      #expect(latest(run) == (40, []))
+      #expect(try files(run.checkpoints.path) == ["iteration-000020", "iteration-000040"])
+    }
+    // A damaged one is not, nor one that had made way for a newer one.
+    try FileManager.default.moveItem(
+      atPath: "\(path)/checkpoints/iteration-000020",
+      toPath: "\(path)/checkpoints/\(prefix)iteration-000020")
+    try FileManager.default.copyItem(
+      atPath: whole, toPath: "\(path)/checkpoints/\(prefix)iteration-000060")
+    try Data("short".utf8).write(
+      to: URL(
+        filePath: "\(path)/checkpoints/\(prefix)iteration-000060/model.safetensors"))
+    let run = try RunFolder.resume(at: path) { _ in Issue.record("nothing is to be adopted") }
+    #expect(try files(run.checkpoints.path) == ["iteration-000040"])
+  }
+
+  @Test func theOldFolderOutlivesAFailedReplacement() throws {
+    let scratch = try Scratch()
+    let run = try run(in: scratch)
+    try write(20, in: run)
+    let whole = "\(run.checkpoints.path)/iteration-000020"
+    let error = #expect(throws: RunFolderError.self) {
+      try WholeFolder.replace(whole, by: "\(scratch.folder)/none", aside: "\(scratch.folder)/old")
+    }
+    #expect(
+      "\(try #require(error))" == "\(whole): cannot be renamed: No such file or directory")
+    #expect(latest(run) == (20, []))
+    #expect(!FileManager.default.fileExists(atPath: "\(scratch.folder)/old"))
+  }
+
   @Test func oldCheckpointsAreRemoved() throws {
     let scratch = try Scratch()
     let run = try run(in: scratch)
@@ -186,6 +256,57 @@ struct RunFolderTests {
       ])
     try run.checkpoints.prune(keeping: 5)
     #expect(run.checkpoints.all { _ in }.map(\.iteration) == [40, 60])
+    try write(100, in: run)
+    try run.checkpoints.prune(keeping: 1, and: 40)
+    #expect(run.checkpoints.all { _ in }.map(\.iteration) == [40, 100])
+  }
+
+  @Test func aRunThatSavedNothingStartsAnew() throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.folder)/runs/a"
+    do { _ = try run(in: scratch) }
+    try Data("{}\n".utf8).write(to: URL(filePath: "\(path)/metrics.jsonl"))
+    var other = RunConfiguration()
+    other.training.seed = 1
+    do {
+      let again = try RunFolder.create(at: path, yaml: other.yaml())
+      #expect(again.isNew)
+      #expect(try RunFolder.configuration(of: path) == other)
+      // Not while it is trained in.
+      #expect(throws: RunFolderError.self) {
+        try RunFolder.create(at: path, yaml: RunConfiguration().yaml())
+      }
+      try write(20, in: again)
+    }
+    #expect(throws: RunFolderError.exists(path: path)) {
+      try RunFolder.create(at: path, yaml: other.yaml())
+    }
+  }
+
+  @Test func aFolderThatIsNoRunIsLeftAlone() throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.folder)/runs/a"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    try Data("mine".utf8).write(to: URL(filePath: "\(path)/config.yaml"))
+    #expect(throws: RunFolderError.exists(path: path)) {
+      try RunFolder.create(at: path, yaml: RunConfiguration().yaml())
+    }
+    #expect(try text("\(path)/config.yaml") == "mine")
+    #expect(try files("\(scratch.folder)/runs") == ["a"])
+  }
+
+  @Test func whatAKilledStartLeftIsRemoved() throws {
+    let scratch = try Scratch()
+    let ended = Process()
+    ended.executableURL = URL(filePath: "/bin/true")
+    try ended.run()
+    ended.waitUntilExit()
+    let left = "\(scratch.folder)/runs/.a.\(ended.processIdentifier).partial"
+    try FileManager.default.createDirectory(
+      atPath: left + "/checkpoints", withIntermediateDirectories: true)
+    let run = try run(in: scratch)
+    #expect(try files("\(scratch.folder)/runs") == ["a"])
+    #expect(try files(run.path) == ["checkpoints", "config.yaml", "detections", "lock"])
   }
 
   @Test func errorTexts() {
@@ -194,6 +315,6 @@ struct RunFolderTests {
         + "training in this run; wait for it, stop it or choose another name")
     #expect(
       "\(RunFolderError.noCheckpoint(path: "runs/a"))" == "runs/a: this run has no whole "
-        + "checkpoint; start a new run with its config.yaml")
+        + "checkpoint yet; train it on with --resume")
   }
 }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Detection
 import Layers
 import Testing
 
@@ -7,13 +8,13 @@ import Testing
 @Suite("Warnings about start weights")
 struct StartWarningsTests {
   private func warning(
-    _ names: [String], _ style: RunConfiguration.Model.BackboneStyle
+    _ names: [String], _ style: BackboneStyle
   ) throws -> String? {
     let scratch = try Scratch()
     let path = scratch.folder + "/start.safetensors"
     try SafeTensors.write(
       tensors: names.map { ($0, HostTensor(shape: [1], floats: [1])) }, to: path)
-    var model = RunConfiguration.Model()
+    var model = DetectorConfiguration()
     model.backbone.style = style
     return try StartWeights(path: path).warning(for: model)
   }
@@ -27,7 +28,7 @@ struct StartWarningsTests {
     #expect(
       try warning(torchvision, .caffe)?.contains("set model.backbone.style: pytorch") == true)
     #expect(try warning(torchvision, .pytorch) == nil)
-    for style in RunConfiguration.Model.BackboneStyle.allCases {
+    for style in BackboneStyle.allCases {
       let found = try warning(ours, style)
       #expect(found == nil)
     }

@@ -102,14 +102,14 @@ struct TrainingStateTests {
     try TestDevice.withContext(poisoned: false) { context in
       let trainer = try world.trainer("run", on: context)
       try trainer.train()
-      #expect(try TrainingState(restoring: whole, into: trainer.step).iteration == 2)
+      #expect(try TrainingState(restoring: whole, into: trainer.job.step).iteration == 2)
       for (number, damage) in Self.damages.enumerated() {
         let copy = world.path("copy\(number)")
         try FileManager.default.copyItem(atPath: whole, toPath: copy)
         let path = "\(copy)/\(damage.file)"
         try damage.apply(path)
         do {
-          _ = try TrainingState(restoring: copy, into: trainer.step)
+          _ = try TrainingState(restoring: copy, into: trainer.job.step)
           Issue.record("\(damage.file) number \(number) \(damage.parts) was accepted")
         } catch {
           let text = line(of: error)
@@ -136,7 +136,7 @@ struct TrainingStateTests {
       for (number, change) in changes.enumerated() {
         var other = world
         change.1(&other.configuration)
-        let step = try other.trainer("other\(number)", on: context).step
+        let step = try other.trainer("other\(number)", on: context).job.step
         do {
           _ = try TrainingState(restoring: whole, into: step)
           Issue.record("a checkpoint of another configuration was accepted")

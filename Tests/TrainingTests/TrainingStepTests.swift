@@ -1,4 +1,5 @@
 import Baron
+import Formats
 import Layers
 import Loading
 import Tensors
@@ -37,8 +38,9 @@ struct TrainingStepTests {
     let names = TrainingWorld.names
     return try step.model.detector.detectionLosses(
       try step.model.detector.startDetection(
-        try world.configuration.preparation.detectionBatch(batch.streams[0], on: step.student),
-        classes: names.count, seed: 0, iteration: 0),
+        try world.configuration.preparation.detectionBatch(
+          try #require(batch.streams[.detection]), on: step.student),
+        classes: names.count, random: StepRandom(seed: 0, iteration: 0)),
       vocabulary: try step.model.vocabulary(
         names, isBase: names.map { TrainingWorld.base.contains($0) }),
       textEncoder: step.model.regionEncoder)
@@ -53,7 +55,7 @@ struct TrainingStepTests {
     world.configuration.data.longSide = 256
     world.configuration.data.shortSides = [64, 96, 160]
     try TestDevice.withContext { context in
-      let step = try world.trainer("run", on: context).step
+      let step = try world.trainer("run", on: context).job.step
       let text = try step.model.tokenizer.encode(
         ["a small bear"], contextLength: step.model.textEncoder.configuration.contextLength,
         overflow: .reject)
@@ -71,15 +73,15 @@ struct TrainingStepTests {
   @Test func alignmentTrainsWhatItShould() throws {
     let world = try TrainingWorld()
     try TestDevice.withContext { context in
-      let step = try world.trainer("run", on: context).step
-      let distillation = try #require(step.distillation)
+      let step = try world.trainer("run", on: context).job.step
+      let distillation = try #require(step.methods.first { $0.stream == .alignment })
       let batch = try batches(world, 1)[0]
-      let images = try world.configuration.preparation.distillationBatch(
-        batch.streams[1], student: step.student, teacher: step.teacher)
+      let images = try world.configuration.preparation.alignmentBatch(
+        try #require(batch.streams[.alignment]), student: step.student, teacher: step.teacher)
       let detector = step.model.detector
       let result = try distillation.losses(
         images, try detector.propose(images.images, frames: images.frames, training: true),
-        detector: detector, seed: 0, iteration: 0)
+        detector: detector, random: StepRandom(seed: 0, iteration: 0))
       #expect(result.losses.keys.sorted() == ["loss_bag", "loss_single"])
       let bag = try #require(result.losses["loss_bag"])
       try bag.adding(try #require(result.losses["loss_single"])).backward()
@@ -104,7 +106,7 @@ struct TrainingStepTests {
     var world = try TrainingWorld()
     world.configuration.model.rpn.detached = isDetached
     try TestDevice.withContext { context in
-      let step = try world.trainer("run", on: context).step
+      let step = try world.trainer("run", on: context).job.step
       let losses = try detectionLosses(step, world, try batches(world, 1)[0])
       try #require(losses["loss_rpn_cls"]).backward()
       let names = try reached(step)
@@ -122,9 +124,9 @@ struct TrainingStepTests {
       world.configuration.optimizer.gradientLimit.kind = kind
       world.configuration.optimizer.gradientLimit.limit = 1e-6
       try TestDevice.withContext { context in
-        let step = try world.trainer(run, on: context).step
+        let step = try world.trainer(run, on: context).job.step
         let scalars = try step.run(try batches(world, 1)[0], learningRate: 0).scalars()
-        norms.append(try #require(scalars["gradient_norm"]))
+        norms.append(scalars.gradientNorm)
       }
     }
     #expect(norms[0] == norms[1] && norms[0] > 0)
@@ -137,7 +139,7 @@ struct TrainingStepTests {
     world.configuration.optimizer.rate = 1e-4
     if captions { world.teachByCaptions(alone: false) }
     try TestDevice.withContext(poisoned: false) { context in
-      let step = try world.trainer("run", on: context).step
+      let step = try world.trainer("run", on: context).job.step
       let queues = [step.student.queue, step.teacher.queue]
       var live: [Int] = []
       var reserved: [Int] = []
@@ -146,7 +148,7 @@ struct TrainingStepTests {
         let before = queues.reduce(0) { $0 + $1.readCount }
         let pending = try step.run(batch, learningRate: 1e-4)
         reads.append(queues.reduce(0) { $0 + $1.readCount } - before)
-        #expect(try pending.scalars().values.allSatisfy(\.isFinite))
+        #expect(try pending.scalars().notFinite.isEmpty)
         live.append(queues.reduce(0) { $0 + $1.pool.total.live })
         reserved.append(queues.reduce(0) { $0 + $1.pool.reserved })
       }

@@ -148,7 +148,7 @@ struct TrainingWorld {
     run.model.head.fcWidth = 32
     run.model.head.norm = .none
     run.model.head.words = 2
-    run.model.head.rois = 16
+    run.model.head.sampling.rois = 16
     run.data.longSide = 128
     run.data.shortSides = [64, 80, 96]
     run.data.testShortSide = 64
@@ -183,15 +183,14 @@ struct TrainingWorld {
   /// A trainer of a new run, or of one that goes on.
   func trainer(
     _ run: String, on context: Context, resumes: Bool = false,
-    onEvent: @escaping (Trainer.Event) -> Void = { _ in }
-  ) throws -> Trainer {
+    onEvent: @escaping (TrainingEvent) -> Void = { _ in }
+  ) throws -> TrainingLoop<DetectorTraining> {
     let folder =
       resumes
       ? try RunFolder.resume(at: path(run))
       : try RunFolder.create(at: path(run), yaml: configuration.yaml())
-    return try Trainer(
-      configuration: configuration, run: folder, context: context, resumes: resumes,
-      onEvent: onEvent)
+    return try TrainingLoop(
+      configuration: configuration, run: folder, context: context, onEvent: onEvent)
   }
 
   /// The file of a checkpoint.

@@ -68,7 +68,9 @@ struct DemoCommand: ParsableCommand {
     let goesOn = !place.isNew
     let demo = try place.open(wanted)
     if goesOn { Console.say("going on with the demo in \(folder) as it was started") }
-    try Demo(configuration: demo, folder: place, context: context).run()
+    try StopSignals.answering(by: .exit("stopped; 'baron demo \(place.path)' goes on")) {
+      try Demo(configuration: demo, folder: place, context: context).run()
+    }
   }
 }
 
@@ -104,12 +106,11 @@ struct Demo {
             location: ModelLocation(run: variant.run, warn: Console.warn), clip: nil
           ).run(context: context)
         })
-      try TrainingSession.stopIfAsked(continuation: continuation)
     }
     let seconds = (ContinuousClock.now - started) / .seconds(1)
     let result = DemoResult(
       seed: configuration.seed, device: context.device.name,
-      teacher: CLIPTrainer.score(of: folder.teacher),
+      teacher: CLIPTraining.score(of: folder.teacher),
       rows: zip(variants, scores).map {
         .init(variant: $0, score: $1)
       })
@@ -123,36 +124,33 @@ struct Demo {
   }
 
   private var hasTeacher: Bool {
-    FileManager.default.fileExists(atPath: "\(CLIPTrainer.modelFolder(of: folder.teacher))")
-      && CLIPTrainer.score(of: folder.teacher) != nil
+    FileManager.default.fileExists(atPath: "\(CLIPTraining.modelFolder(of: folder.teacher))")
+      && CLIPTraining.score(of: folder.teacher) != nil
   }
 
   private var continuation: String { "baron demo \(folder.path)" }
 
   private func train(_ configuration: CLIPTrainingConfiguration) throws {
-    let (run, resumes) = try Self.open(folder.teacher, yaml: configuration.yaml())
-    try CLIPTrainingSession(
-      configuration: configuration, context: context, run: run, resumes: resumes,
-      continuation: continuation
+    try TrainingSession(
+      configuration, context: context,
+      run: try Self.open(folder.teacher, yaml: configuration.yaml()), continuation: continuation
     ).train()
   }
 
   private func train(_ variant: DemoVariant) throws {
     Console.say("\(variant.name): \(variant.teaching)")
-    let (run, resumes) = try Self.open(variant.run, yaml: variant.configuration.yaml())
     try TrainingSession(
-      configuration: variant.configuration, context: context, run: run, resumes: resumes,
+      variant.configuration, context: context,
+      run: try Self.open(variant.run, yaml: variant.configuration.yaml()),
       continuation: continuation
     ).train()
   }
 
-  /// A new run, or one that was interrupted; one without a checkpoint starts anew.
-  private static func open(_ path: String, yaml: String) throws -> (RunFolder, resumes: Bool) {
-    guard FileManager.default.fileExists(atPath: path) else {
-      return (try RunFolder.create(at: path, yaml: yaml), false)
-    }
-    let run = try RunFolder.resume(at: path)
-    return (run, run.checkpoints.latest { _ in } != nil)
+  /// A new run, or one that was interrupted.
+  private static func open(_ path: String, yaml: String) throws -> RunFolder {
+    FileManager.default.fileExists(atPath: "\(path)/config.yaml")
+      ? try RunFolder.resume(at: path, note: Console.say)
+      : try RunFolder.create(at: path, yaml: yaml)
   }
 
   private func closing(_ seconds: Double, _ variants: [DemoVariant]) -> String {

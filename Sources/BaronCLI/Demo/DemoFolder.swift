@@ -109,7 +109,7 @@ struct DemoFolder {
   func studentConfiguration(_ config: String, _ demo: DemoConfiguration) throws -> RunConfiguration
   {
     var configuration = try RunConfiguration.load(config, overrides: demo.students.overrides)
-    configuration.clip.folder = CLIPTrainer.modelFolder(of: "\(root)/teacher")
+    configuration.clip.folder = CLIPTraining.modelFolder(of: "\(root)/teacher")
     configuration.data.trainAnnotations = "\(trainingWorld)/annotations/instances_base.json"
     configuration.data.trainImages = "\(trainingWorld)/images"
     configuration.data.alignmentAnnotations = configuration.data.trainAnnotations

@@ -19,9 +19,7 @@ struct DemoPlan {
   /// Work of a mean step as the profiler counts it, and the share of the device's peak that so
   /// narrow networks reach; both measured with the presets on a CPU.
   private static let teacherOperations = 8.6e9
-  private static let studentOperations = [
-    RunConfiguration.Alignment.Kind.none: 4.8e9, .regions: 10.5e9, .bags: 10.5e9,
-  ]
+  private static let studentOperations = (alone: 4.8e9, aligned: 10.5e9)
   private static let shareOfPeak = 0.36
   private static let secondsPerScene = 1.0 / 600
   private static let secondsPerEvaluationImage = 0.01
@@ -48,7 +46,9 @@ struct DemoPlan {
       ]
       + variants.map { variant in
         let training = variant.configuration.training
-        let operations = Self.studentOperations[variant.configuration.alignment.kind] ?? 0
+        let operations =
+          variant.configuration.methods.isEmpty
+          ? Self.studentOperations.alone : Self.studentOperations.aligned
         return Stage(
           name: variant.name,
           work: "\(training.iterations) steps: \(variant.teaching)",

@@ -94,12 +94,12 @@ struct DemoReport {
         { $0.losses["loss_cls"] }
       ),
       (
-        "Loss of bags", "Bags of regions (or single regions) against the teacher's crops.",
-        { $0.losses["loss_bag"].flatMap { $0 > 0 ? $0 : nil } }
+        "Loss of bags", "Bags of regions (or regions one by one) against the teacher's crops.",
+        { ($0.losses["loss_bag"] ?? $0.losses["loss_crop"]).flatMap { $0 > 0 ? $0 : nil } }
       ),
       (
-        "Loss of single regions", "Tokens against patches, with the weight of each detector.",
-        { $0.losses["loss_single"] }
+        "Individual loss", "Tokens against patches, with the weight of each detector.",
+        { $0.losses["loss_single"] ?? $0.losses["loss_crop_patch"] }
       ),
     ]
     let records = result.rows.map { (name: $0.variant.name, records: $0.variant.records) }

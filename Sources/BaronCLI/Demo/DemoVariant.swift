@@ -44,10 +44,10 @@ struct DemoVariant {
   /// How the detector learns, in a few words.
   var teaching: String {
     switch configuration.alignment.kind {
+    case .none where configuration.regionCrops.enabled:
+      "and crops of regions, one by one, against the teacher"
     case .none: "boxes of base classes only"
     case .regions: "and tokens of each region against patches of the teacher's crop"
-    case .bags where configuration.alignment.sampling.baseProbability == 0:
-      "and crops of single regions against the teacher"
     case .bags: "and bags of neighbouring regions against the teacher, single regions beside"
     }
   }

@@ -66,10 +66,12 @@ public struct ZeroShotScore: Sendable, Equatable {
   ///   - folder: The folder.
   ///   - data: Annotations, images, split and templates.
   ///   - stream: Where it runs.
+  ///   - progress: Gets how many images are done and how many there are; what it throws ends it.
   /// - Throws: `CheckpointError`, `DatasetError` or `FormatError` when a file does not fit;
   ///   `OpenCLError`.
   public init(
-    folder: String, data: CLIPTrainingConfiguration.Data, on stream: ComputeStream
+    folder: String, data: CLIPTrainingConfiguration.Data, on stream: ComputeStream,
+    progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws {
     let weights = try CLIPWeights(folder: folder)
     let annotations = try COCOAnnotations(path: data.validationAnnotations)
@@ -89,6 +91,7 @@ public struct ZeroShotScore: Sendable, Equatable {
         names, tokenizer: tokenizer, encoder: text, output: .final,
         templates: { PromptTemplates.texts(for: $0, templates: data.templates) })
       for start in stride(from: 0, to: annotations.images.count, by: Self.imagesAtATime) {
+        try progress(start, annotations.images.count)
         let end = min(start + Self.imagesAtATime, annotations.images.count)
         var crops: [(image: Image, box: BoundingBox)] = []
         var labels: [Int] = []
@@ -114,6 +117,7 @@ public struct ZeroShotScore: Sendable, Equatable {
         }
       }
     }
+    try progress(annotations.images.count, annotations.images.count)
     self.init(
       baseCount: counts[0], base: Double(right[0]) / Double(max(1, counts[0])),
       novelCount: counts[1], novel: Double(right[1]) / Double(max(1, counts[1])),

@@ -1,4 +1,5 @@
-import Checkpoints
+import CLIP
+import Settings
 import Tensors
 
 /// Everything that decides what `baron clip-train` does, apart from the device it runs on.
@@ -6,7 +7,7 @@ import Tensors
 /// In YAML every key is the property's name in lower_snake_case.
 public struct CLIPTrainingConfiguration: Sendable, Equatable {
   /// The sizes of the model; the tokenizer is made of the captions.
-  public var model = Model()
+  public var model = ContrastiveSizes()
   /// Image-caption pairs, and boxes to score the model on.
   public var data = Data()
   /// How weights are changed.
@@ -16,47 +17,6 @@ public struct CLIPTrainingConfiguration: Sendable, Equatable {
 
   /// Creates a configuration without paths.
   public init() {}
-
-  /// The sizes of one encoder.
-  public struct Tower: Sendable, Equatable {
-    /// The length of a token's vector.
-    public var width: Int
-    /// Residual attention blocks.
-    public var layers: Int
-    /// Attention heads; they divide the width.
-    public var heads: Int
-
-    /// Creates the sizes of an encoder.
-    ///
-    /// - Parameters:
-    ///   - width: The length of a token's vector.
-    ///   - layers: Residual attention blocks.
-    ///   - heads: Attention heads.
-    public init(width: Int, layers: Int, heads: Int) {
-      self.width = width
-      self.layers = layers
-      self.heads = heads
-    }
-  }
-
-  /// The sizes of the model; those of the released ViT-B/32 by default.
-  public struct Model: Sendable, Equatable {
-    /// The side of the square input of the image encoder in pixels.
-    public var imageSize = 224
-    /// The side of a patch in pixels; it divides the input's side.
-    public var patchSize = 32
-    /// The length of the vectors that both encoders end with.
-    public var embeddingWidth = 512
-    /// The most tokens a text may have, start and end included.
-    public var contextLength = 77
-    /// The image encoder.
-    public var vision = Tower(width: 768, layers: 12, heads: 12)
-    /// The text encoder.
-    public var text = Tower(width: 512, layers: 12, heads: 8)
-
-    /// Creates the sizes of ViT-B/32.
-    public init() {}
-  }
 
   /// Pairs to learn from and boxes to be scored on.
   public struct Data: Sendable, Equatable {
@@ -128,7 +88,7 @@ extension CLIPTrainingConfiguration: ConfigurationRoot {
 
   mutating func complete() {}
 
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.section("model", &model)
     try keys.section("data", &data)
     try keys.section("optimizer", &optimizer)
@@ -164,41 +124,10 @@ extension CLIPTrainingConfiguration: ConfigurationRoot {
       throw ConfigurationError.missing(key: key)
     }
   }
-
-  /// The sizes of the model for a vocabulary of so many tokens.
-  func sizes(vocabulary: Int) -> CLIPConfiguration {
-    func tower(_ tower: Tower) -> CLIPConfiguration.Tower {
-      .init(
-        width: tower.width, layers: tower.layers, heads: tower.heads, mlpWidth: 4 * tower.width)
-    }
-    return CLIPConfiguration(
-      text: tower(model.text), vision: tower(model.vision), vocabularySize: vocabulary,
-      contextLength: model.contextLength, imageSize: model.imageSize, patchSize: model.patchSize,
-      embeddingWidth: model.embeddingWidth)
-  }
 }
 
-extension CLIPTrainingConfiguration.Tower: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
-    try keys.field("width", &width, .whole(1...16384))
-    try keys.field("layers", &layers, .whole(1...100))
-    try keys.field("heads", &heads, .whole(1...256))
-  }
-}
-
-extension CLIPTrainingConfiguration.Model: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
-    try keys.field("image_size", &imageSize, .whole(1...2048))
-    try keys.field("patch_size", &patchSize, .whole(1...256))
-    try keys.field("embedding_width", &embeddingWidth, .whole(1...16384))
-    try keys.field("context_length", &contextLength, .whole(4...1024))
-    try keys.section("vision", &vision)
-    try keys.section("text", &text)
-  }
-}
-
-extension CLIPTrainingConfiguration.Data: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension CLIPTrainingConfiguration.Data: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("train_captions", &trainCaptions)
     try keys.path("train_images", &trainImages)
     try keys.path("validation_annotations", &validationAnnotations)
@@ -211,8 +140,8 @@ extension CLIPTrainingConfiguration.Data: ConfigurationSection {
   }
 }
 
-extension CLIPTrainingConfiguration.Training: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension CLIPTrainingConfiguration.Training: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("batch", &batch, .whole(2...65536))
     try keys.field("precision", &precision)

@@ -1,8 +1,8 @@
+import Settings
+
 extension RunConfiguration {
   /// Tokens that the text encoder of CLIP takes, the start and the end included.
   private static let textLength = 77
-  /// Regions of the largest bag: a proposal and its eight neighbours (spec method 1.4).
-  private static let bagSize = 9
   /// Pixels between neighbouring cells of the maps that proposals come from (spec detector 2.2).
   private static let pyramidStrides = [4, 8, 16, 32, 64]
   private static let singleMapStrides = [16]
@@ -15,7 +15,7 @@ extension RunConfiguration {
       ("clip.folder", clip.folder), ("data.train_annotations", data.trainAnnotations),
       ("data.train_images", data.trainImages), ("data.class_split", data.classSplit),
     ]
-    if captions.enabled, data.captionAnnotations.isEmpty {
+    if methods.contains(where: { $0.stream == .captions }), data.captionAnnotations.isEmpty {
       throw ConfigurationError.missing(key: "data.caption_annotations")
     }
     for (key, path) in needed where path.isEmpty { throw ConfigurationError.missing(key: key) }
@@ -33,7 +33,7 @@ extension RunConfiguration {
   }
 
   func conflicts() -> [(key: String, reason: String)] {
-    anchorConflicts() + dataConflicts() + trainingConflicts()
+    anchorConflicts() + dataConflicts() + methodConflicts() + trainingConflicts()
   }
 
   private func anchorConflicts() -> [(key: String, reason: String)] {
@@ -45,7 +45,7 @@ extension RunConfiguration {
       return [
         (
           "model.rpn.anchor_strides",
-          "is \(strides.yaml), but a head of kind \(kind.rawValue) has maps of \(wanted.yaml)"
+          "is \(strides.settingText), but a head of kind \(kind.rawValue) has maps of \(wanted.settingText)"
         )
       ]
     }
@@ -60,12 +60,12 @@ extension RunConfiguration {
       ]
     }
     // All levels share one set of anchors in units of the stride (spec detector 2.3).
-    let scales = zip(sizes, strides).map { $0 / Double($1) }
+    let scales = zip(sizes, strides).map { $0 / Float($1) }
     guard scales.allSatisfy({ $0 == scales[0] }) else {
       return [
         (
           "model.rpn.anchor_sizes",
-          "is \(sizes.yaml), but sizes must be one multiple of anchor_strides \(strides.yaml)"
+          "is \(sizes.settingText), but sizes must be one multiple of anchor_strides \(strides.settingText)"
         )
       ]
     }
@@ -98,59 +98,35 @@ extension RunConfiguration {
     return found
   }
 
-  private func captionConflicts() -> [(key: String, reason: String)] {
-    var found: [(key: String, reason: String)] = []
-    let length = (captions.regionLimit + 1) * model.head.words + 2
-    if length > Self.textLength {
+  private func methodConflicts() -> [(key: String, reason: String)] {
+    var found = methods.flatMap {
+      $0.conflicts(words: model.head.words, contextLength: Self.textLength)
+    }
+    for method in methods where training.batch(of: method.stream) == 0 {
       found.append(
         (
-          "captions.region_limit",
-          "is \(captions.regionLimit), so an image of \(captions.regionLimit + 1) regions with "
-            + "\(model.head.words) words each needs \(length) tokens, but the text encoder takes "
-            + "\(Self.textLength); give at most "
-            + "\(max(0, (Self.textLength - 2) / model.head.words - 1))"
+          "training.\(training.batchKey(of: method.stream))",
+          "is 0, but \(method.switchedOn.by); give at least 1\(method.switchedOn.orGive)"
         ))
     }
-    if training.captionBatch == 0 {
+    if methods.isEmpty, model.head.ensemble != nil {
       found.append(
-        ("training.caption_batch", "is 0, but captions.enabled is true; give at least 1"))
+        (
+          "model.head.ensemble",
+          "is \(model.head.ensemble.settingText), but alignment.kind is none and captions are off, so "
+            + "nothing would train the second head; give none"
+        ))
     }
     return found
   }
 
   private func trainingConflicts() -> [(key: String, reason: String)] {
     var found: [(key: String, reason: String)] = []
-    let length = Self.bagSize * model.head.words + 2
-    if alignment.kind == .bags, length > Self.textLength {
-      found.append(
-        (
-          "model.head.words",
-          "is \(model.head.words), so a bag of \(Self.bagSize) regions needs \(length) tokens, but "
-            + "the text encoder takes \(Self.textLength); give at most "
-            + "\((Self.textLength - 2) / Self.bagSize) words or alignment.kind regions"
-        ))
-    }
-    if alignment.kind != .none, training.alignmentBatch == 0 {
-      found.append(
-        (
-          "training.alignment_batch",
-          "is 0, but alignment.kind is \(alignment.kind.rawValue); give at least 1 or kind none"
-        ))
-    }
-    if captions.enabled { found += captionConflicts() }
-    if alignment.kind == .none, !captions.enabled, model.head.ensemble != .none {
+    if model.head.activation == .sigmoid, model.head.ensemble != nil {
       found.append(
         (
           "model.head.ensemble",
-          "is \(model.head.ensemble.rawValue), but alignment.kind is none and captions are off, so "
-            + "nothing would train the second head; give none"
-        ))
-    }
-    if model.head.activation == .sigmoid, model.head.ensemble != .none {
-      found.append(
-        (
-          "model.head.ensemble",
-          "is \(model.head.ensemble.rawValue), but the activation is sigmoid; two heads are combined "
+          "is \(model.head.ensemble.settingText), but the activation is sigmoid; two heads are combined "
             + "by softmax scores only"
         ))
     }

@@ -1,7 +1,8 @@
 import Foundation
+import Settings
 
 /// A whole configuration, as a preset or a file gives it.
-protocol ConfigurationRoot: ConfigurationSection {
+protocol ConfigurationRoot: SettingsSection {
   /// The values of a file that gives none.
   init()
   /// Which presets are of this kind.

@@ -1,3 +1,4 @@
+import Settings
 import Yams
 
 /// A text that configuration values come from.
@@ -58,6 +59,20 @@ struct ConfigurationSource: Sendable {
   }
 }
 
+extension SettingsNode {
+  /// What a YAML node says.
+  init(_ node: Node) {
+    switch node {
+    case .scalar(let scalar):
+      self = .text(scalar.string, isQuoted: scalar.style != .plain && scalar.style != .any)
+    case .sequence(let elements): self = .list(elements.map { SettingsNode($0) })
+    case .mapping(let entries):
+      self = .section(entries.map { ($0.key.scalar?.string ?? "", SettingsNode($0.value)) })
+    case .alias: self = .section([])
+    }
+  }
+}
+
 /// Overwrites the values of a section with those that a YAML node holds and leaves the others.
 struct ConfigurationReader: KeyVisitor {
   typealias Failure = ConfigurationError
@@ -88,7 +103,7 @@ struct ConfigurationReader: KeyVisitor {
     entries = mapping.map { ($0.key, $0.value) }
   }
 
-  mutating func section<Section: ConfigurationSection>(
+  mutating func section<Section: SettingsSection>(
     _ key: String, _ value: inout Section
   ) throws(ConfigurationError) {
     guard let node = take(key) else { return }
@@ -98,12 +113,12 @@ struct ConfigurationReader: KeyVisitor {
     places.merge(child.places) { $1 }
   }
 
-  mutating func field<Value: ConfigurationValue>(
+  mutating func field<Value: SettingsValue>(
     _ key: String, _ value: inout Value, _ rule: ValueRule<Value>
   ) throws(ConfigurationError) {
     guard let node = take(key) else { return }
     let place = source.place(node)
-    guard let found = Value(node: node), rule.accepts(found) else {
+    guard let found = Value(node: SettingsNode(node)), rule.accepts(found) else {
       throw .value(
         place: place, key: whole(key), expected: rule.expected, found: Self.text(of: node))
     }

@@ -1,3 +1,5 @@
+import Settings
+
 extension RunConfiguration {
   /// Images, annotations and how they are prepared (spec training 4.5).
   public struct Data: Sendable, Equatable {
@@ -50,8 +52,8 @@ extension RunConfiguration {
   }
 }
 
-extension RunConfiguration.Data: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension RunConfiguration.Data: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("train_annotations", &trainAnnotations)
     try keys.path("train_images", &trainImages)
     try keys.path("alignment_annotations", &alignmentAnnotations)

@@ -1,3 +1,5 @@
+import Settings
+
 /// What `baron demo` does.
 ///
 /// In YAML every key is the property's name in lower_snake_case.
@@ -19,7 +21,7 @@ public struct DemoConfiguration: Sendable, Equatable {
   /// The scenes.
   public struct World: Sendable, Equatable {
     /// Which scenes the detectors are scored on.
-    public enum Part: String, Sendable, CaseIterable, ConfigurationChoice {
+    public enum Part: String, Sendable, CaseIterable, SettingsChoice {
       /// Scenes that no setting was chosen on.
       case test
       /// Scenes to choose settings on.
@@ -103,7 +105,7 @@ extension DemoConfiguration: ConfigurationRoot {
       ? [] : [("students.configs", "names a configuration twice; give each once")]
   }
 
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("seed", &seed, .whole(0...1_000_000))
     try keys.section("world", &world)
     try keys.section("teacher", &teacher)
@@ -112,8 +114,8 @@ extension DemoConfiguration: ConfigurationRoot {
   }
 }
 
-extension DemoConfiguration.World: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension DemoConfiguration.World: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("training_images", &trainingImages, .atLeast(1))
     try keys.field("evaluation_images", &evaluationImages, .atLeast(1))
     try keys.field("evaluation", &evaluation)
@@ -121,15 +123,15 @@ extension DemoConfiguration.World: ConfigurationSection {
   }
 }
 
-extension DemoConfiguration.Teacher: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension DemoConfiguration.Teacher: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("config", &config)
     try keys.field("overrides", &overrides)
   }
 }
 
-extension DemoConfiguration.Students: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension DemoConfiguration.Students: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field(
       "configs", &configs, ValueRule("a list of at least one configuration") { !$0.isEmpty })
     try keys.field("extra_configs", &extraConfigs)
@@ -137,8 +139,8 @@ extension DemoConfiguration.Students: ConfigurationSection {
   }
 }
 
-extension DemoConfiguration.Report: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension DemoConfiguration.Report: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("pictures", &pictures, .whole(0...100))
     try keys.field("profile_steps", &profileSteps, .whole(0...100))
   }

@@ -1,4 +1,5 @@
 import Foundation
+import Settings
 
 /// Replaces `${VARIABLE}` in paths and makes relative paths absolute.
 struct PathResolver: KeyVisitor {
@@ -20,7 +21,7 @@ struct PathResolver: KeyVisitor {
     self.places = places
   }
 
-  mutating func section<Section: ConfigurationSection>(
+  mutating func section<Section: SettingsSection>(
     _ key: String, _ value: inout Section
   ) throws(ConfigurationError) {
     names.append(key)
@@ -28,7 +29,7 @@ struct PathResolver: KeyVisitor {
     names.removeLast()
   }
 
-  mutating func field<Value: ConfigurationValue>(
+  mutating func field<Value: SettingsValue>(
     _ key: String, _ value: inout Value, _ rule: ValueRule<Value>
   ) {}
 

@@ -1,18 +1,24 @@
+import Baron
+import Detection
+import Settings
+
 /// Everything that decides what a run does, apart from the device it runs on.
 ///
 /// The defaults are those published for OV-COCO with a feature pyramid and CLIP as teacher (column B
 /// of spec training 4.1). In YAML every key is the property's name in lower_snake_case.
 public struct RunConfiguration: Sendable, Equatable {
   /// The detector.
-  public var model = Model()
+  public var model = DetectorConfiguration()
   /// The image and text model that teaches.
   public var clip = CLIP()
   /// Images, annotations and how they are prepared.
   public var data = Data()
-  /// How groups of regions are aligned with the teacher.
-  public var alignment = Alignment()
+  /// How bags of regions are aligned with the teacher.
+  package var alignment = BagSettings()
+  /// How regions are aligned one by one with their crops.
+  package var regionCrops = RegionCropSettings()
   /// How regions are aligned with captions.
-  public var captions = Captions()
+  package var captions = CaptionSettings()
   /// How weights are changed.
   public var optimizer = Optimizer()
   /// How long the run is and what it writes.
@@ -38,16 +44,25 @@ public struct RunConfiguration: Sendable, Equatable {
   }
 }
 
-extension RunConfiguration: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension RunConfiguration: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.section("model", &model)
     try keys.section("clip", &clip)
     try keys.section("data", &data)
     try keys.section("alignment", &alignment)
+    try keys.section("region_crops", &regionCrops)
     try keys.section("captions", &captions)
     try keys.section("optimizer", &optimizer)
     try keys.section("training", &training)
   }
+}
+
+extension RunConfiguration {
+  /// The sections of all methods, in the order of their losses.
+  private var allMethods: [any AlignmentSettings] { [alignment, regionCrops, captions] }
+
+  /// The sections of the methods that are switched on.
+  package var methods: [any AlignmentSettings] { allMethods.filter(\.isEnabled) }
 }
 
 extension RunConfiguration: ConfigurationRoot {
@@ -86,8 +101,8 @@ extension RunConfiguration: ConfigurationRoot {
   public func yaml() -> String { text() }
 }
 
-extension RunConfiguration.CLIP: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension RunConfiguration.CLIP: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.path("folder", &folder)
     try keys.field("templates", &templates, .templates)
     try keys.path("class_embeddings", &classEmbeddings)

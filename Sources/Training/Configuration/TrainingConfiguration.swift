@@ -1,12 +1,14 @@
+import Loading
+import Settings
 import Tensors
 
-extension Precision: ConfigurationChoice {}
+extension Precision: SettingsChoice {}
 
 extension RunConfiguration {
   /// How weights are changed (spec training 4.2).
   public struct Optimizer: Sendable, Equatable {
     /// The method.
-    public enum Kind: String, Sendable, CaseIterable, ConfigurationChoice {
+    public enum Kind: String, Sendable, CaseIterable, SettingsChoice {
       /// Stochastic gradient descent with momentum.
       case sgd
       /// Adam with decoupled weight decay.
@@ -14,7 +16,7 @@ extension RunConfiguration {
     }
 
     /// How the rate falls after warm-up.
-    public enum Decay: String, Sendable, CaseIterable, ConfigurationChoice {
+    public enum Decay: String, Sendable, CaseIterable, SettingsChoice {
       /// By ``factor`` at each of the ``milestones``.
       case steps
       /// Along half a cosine, to 0 after the last iteration.
@@ -56,7 +58,7 @@ extension RunConfiguration {
   /// The bound of gradients.
   public struct GradientLimit: Sendable, Equatable {
     /// What is bounded.
-    public enum Kind: String, Sendable, CaseIterable, ConfigurationChoice {
+    public enum Kind: String, Sendable, CaseIterable, SettingsChoice {
       /// Nothing.
       case none
       /// The length of all gradients together, by scaling them (L2).
@@ -92,6 +94,9 @@ extension RunConfiguration {
     public var checkpointEvery = 5000
     /// Checkpoints kept, the newest ones.
     public var keepCheckpoints = 2
+    /// The measure whose best checkpoint is kept beside the newest ones, `novel.AP50` or `AP50` for
+    /// example; empty for none.
+    public var keepBest = ""
     /// Iterations between evaluations; 0 for none.
     public var evaluateEvery = 10_000
     /// Iterations between log lines.
@@ -99,11 +104,29 @@ extension RunConfiguration {
 
     /// Creates the published schedule.
     public init() {}
+
+    /// Images of a step, in one process, of a stream.
+    func batch(of stream: ImageStream) -> Int {
+      switch stream {
+      case .detection: detectionBatch
+      case .alignment: alignmentBatch
+      case .captions: captionBatch
+      }
+    }
+
+    /// The key of a stream's images.
+    func batchKey(of stream: ImageStream) -> String {
+      switch stream {
+      case .detection: "detection_batch"
+      case .alignment: "alignment_batch"
+      case .captions: "caption_batch"
+      }
+    }
   }
 }
 
-extension RunConfiguration.Optimizer: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension RunConfiguration.Optimizer: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("kind", &kind)
     try keys.field("rate", &rate, .positive)
     try keys.field("reference_batch", &referenceBatch, .atLeast(0))
@@ -119,15 +142,15 @@ extension RunConfiguration.Optimizer: ConfigurationSection {
   }
 }
 
-extension RunConfiguration.GradientLimit: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension RunConfiguration.GradientLimit: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("kind", &kind)
     try keys.field("limit", &limit, .positive)
   }
 }
 
-extension RunConfiguration.Training: ConfigurationSection {
-  mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+extension RunConfiguration.Training: SettingsSection {
+  package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("detection_batch", &detectionBatch, .whole(1...4096))
     try keys.field("alignment_batch", &alignmentBatch, .whole(0...4096))
@@ -136,6 +159,8 @@ extension RunConfiguration.Training: ConfigurationSection {
     try keys.field("seed", &seed, .atLeast(0))
     try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))
     try keys.field("keep_checkpoints", &keepCheckpoints, .atLeast(1))
+    try keys.field(
+      "keep_best", &keepBest, ValueRule("the name of a measure, AP50 or novel.AP50") { _ in true })
     try keys.field("evaluate_every", &evaluateEvery, .atLeast(0))
     try keys.field("log_every", &logEvery, .atLeast(1))
   }

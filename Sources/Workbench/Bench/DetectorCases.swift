@@ -1,4 +1,5 @@
 import Detection
+import Formats
 import Layers
 import Tensors
 import Training
@@ -24,9 +25,10 @@ extension BenchCase {
       let store = ParameterStore(stream: stream, seed: 0)
       var shape = ResNetConfiguration()
       shape.norm = .frozen
-      let network = try ResNet(store.root / "backbone", shape)
+      let stages = [1, 2, 3, 4]
+      let network = try ResNet(store.root / "backbone", shape, outputStages: stages)
       let pyramid = try FeaturePyramid(
-        store.root / "neck", inputs: shape.outputWidths, width: 256, norm: nil)
+        store.root / "neck", inputs: stages.map { shape.width(of: $0) }, width: 256, norm: nil)
       try calm(store)
       let input = try values.tensor(images, on: stream)
       return {
@@ -45,7 +47,9 @@ extension BenchCase {
     ) { stream in
       var values = BenchValues()
       let store = ParameterStore(stream: stream, seed: 0)
-      let detector = try FasterRCNN(store.root, configuration(norm: norm))
+      let detector = try FasterRCNN(
+        store.root, configuration(norm: norm),
+        text: TextWidths(word: wordWidth, embedding: wordWidth))
       if norm == .frozen { try calm(store) }
       let update = try ParameterUpdate(
         store, rule: .sgd(momentum: 0.9), clipping: .none, weightDecay: 1e-4)
@@ -65,7 +69,8 @@ extension BenchCase {
       return {
         try update.begin()
         let losses = try detector.detectionLosses(
-          try detector.startDetection(batch, classes: classes, seed: 0, iteration: 0),
+          try detector.startDetection(
+            batch, classes: classes, random: StepRandom(seed: 0, iteration: 0)),
           vocabulary: vocabulary, textEncoder: WordSum()
         ).sorted { $0.key < $1.key }.map(\.value)
         try update.differentiate(losses.dropFirst().reduce(losses[0]) { try $0.adding($1) })
@@ -80,13 +85,13 @@ extension BenchCase {
   private static func configuration(norm: NormMode) -> DetectorConfiguration {
     var detector = DetectorConfiguration()
     detector.backbone.norm = norm
-    detector.pyramid = .init(width: 256, norm: nil)
-    detector.proposals.isDetached = false
-    detector.proposals.trainingLimits = ProposalLimits(perLevel: 2000, total: 2000)
-    detector.head.trunk = .convolutions(count: 0, width: 256, hidden: 1024, norm: nil)
+    detector.neck.norm = nil
+    detector.rpn.detached = false
+    detector.rpn.postNMSTrain = 2000
+    detector.head.convolutions = 0
     detector.head.words = 2
-    detector.head.wordWidth = wordWidth
     detector.head.wordDropout = 0
+    detector.head.backgroundWeight = 1
     return detector
   }
 

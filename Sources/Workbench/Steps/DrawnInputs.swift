@@ -1,5 +1,4 @@
 import CLIP
-import Checkpoints
 import DemoWorld
 import Foundation
 import Layers
@@ -38,7 +37,7 @@ package struct DrawnInputs {
   /// - Returns: The same with other inputs and a rate that changes next to nothing.
   /// - Throws: What drawing and writing throw.
   func replace(
-    in original: RunConfiguration, teacher: CLIPTrainingConfiguration.Model
+    in original: RunConfiguration, teacher: ContrastiveSizes
   ) throws -> RunConfiguration {
     var configuration = original
     let training = configuration.training
@@ -91,7 +90,7 @@ package struct DrawnInputs {
 
   /// Writes a teacher with start values.
   private func makeTeacher(
-    _ sizes: CLIPTrainingConfiguration.Model, for configuration: RunConfiguration
+    _ sizes: ContrastiveSizes, for configuration: RunConfiguration
   ) throws -> String {
     let path = "\(folder)/teacher"
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -100,17 +99,9 @@ package struct DrawnInputs {
       of: Glyph.allCases.flatMap {
         PromptTemplates.texts(for: $0.rawValue, templates: configuration.clip.templates)
       }, to: path)
-    func tower(_ sizes: CLIPTrainingConfiguration.Tower) -> CLIPConfiguration.Tower {
-      .init(
-        width: sizes.width, layers: min(sizes.layers, mostLayers ?? sizes.layers),
-        heads: sizes.heads, mlpWidth: 4 * sizes.width)
-    }
     let model = try ContrastiveModel(
       ParameterStore(stream: try ComputeStream(context: context), seed: 0),
-      configuration: CLIPConfiguration(
-        text: tower(sizes.text), vision: tower(sizes.vision), vocabularySize: tokens,
-        contextLength: sizes.contextLength, imageSize: sizes.imageSize,
-        patchSize: sizes.patchSize, embeddingWidth: sizes.embeddingWidth))
+      configuration: sizes.configuration(vocabulary: tokens, mostLayers: mostLayers))
     try model.write(to: path)
     return path
   }

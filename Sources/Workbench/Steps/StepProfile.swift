@@ -37,12 +37,12 @@ package struct StepProfile {
   /// - Returns: The measurement.
   /// - Throws: What training throws.
   package static func measure(
-    _ training: TemporaryTraining, on context: Context, warmup: Int, steps: Int
+    _ training: StepRunner, on context: Context, warmup: Int, steps: Int
   ) throws -> StepProfile {
     let profiler = Profiler()
     var begin = ContinuousClock.now
     var readsBefore: [Int] = []
-    func start(_ parts: TemporaryTraining.Parts) throws {
+    func start(_ parts: StepRunner.Parts) throws {
       try parts.finish()
       for queue in parts.queues { queue.pool.resetPeaks() }
       // A profile leaves its kernels to the next start.
@@ -71,7 +71,9 @@ package struct StepProfile {
             byLabel: $0.pool.byLabel.mapValues(\.peak))
         }, tuning: context.tuning)
     }
-    guard let result else { throw TrainingError.interrupted(iteration: 0, run: "profile") }
+    guard let result else {
+      throw TrainingError.interrupted(iteration: 0, continuation: "baron profile")
+    }
     return result
   }
 }

@@ -1,3 +1,4 @@
+import CLIP
 import Foundation
 import KernelLibrary
 import OpenCL
@@ -22,7 +23,7 @@ package final class Warmup {
   private static let steps = 2
 
   private let context: Context
-  private let folder: String
+  private let folder: TemporaryFolder
   private let line: ProgressLine
   private var done = 0
 
@@ -32,56 +33,46 @@ package final class Warmup {
   /// - Throws: `CocoaError` when the folder for temporary files cannot be written.
   package init(context: Context) throws {
     self.context = context
-    folder =
-      FileManager.default.temporaryDirectory.appending(
-        path: "baron-warmup-\(UUID().uuidString)"
-      ).path
+    folder = try TemporaryFolder("warmup")
     line = ProgressLine(label: "warmup", total: Self.steps + 3, interval: .steps(1))
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
-
-  /// Warms up for training a detector.
+  /// Makes the steps of a training on drawn pictures.
   ///
   /// - Parameters:
-  ///   - configuration: What is trained; paths do not matter but for `clip.folder`.
+  ///   - training: What is trained; paths do not matter but for `clip.folder`.
   ///   - teacher: The widths of a made-up teacher, used when `clip.folder` holds none.
   /// - Returns: How many programs there were.
   /// - Throws: What training throws.
   package func run(
-    _ configuration: RunConfiguration, teacher: CLIPTrainingConfiguration.Model
+    _ training: StepRunner, teacher: ContrastiveSizes
   ) throws -> Counts {
-    var configuration = try inputs.replace(in: configuration, teacher: teacher)
+    let drawn = try training.drawn(inputs, teacher: teacher)
     advance()
-    // One iteration more than is run: the last one saves.
-    configuration.training.iterations = Self.steps + 1
-    configuration.training.checkpointEvery = Self.steps + 1
-    configuration.training.evaluateEvery = 0
-    let run = try RunFolder.create(at: "\(folder)/run", yaml: configuration.yaml())
-    let trainer = try Trainer(configuration: configuration, run: run, context: context) { _ in }
-    return try self.run(
-      trainer.step.student.library, [trainer.step.student.queue, trainer.step.teacher.queue]
-    ) { try trainer.train(afterStep: $0) }
-  }
-
-  /// Warms up for training a CLIP model.
-  ///
-  /// - Parameter configuration: What is trained; paths do not matter.
-  /// - Returns: How many programs there were.
-  /// - Throws: What training throws.
-  package func run(_ configuration: CLIPTrainingConfiguration) throws -> Counts {
-    var configuration = try inputs.replace(in: configuration)
-    advance()
-    configuration.training.iterations = Self.steps + 1
-    configuration.training.checkpointEvery = Self.steps + 1
-    let run = try RunFolder.create(at: "\(folder)/run", yaml: configuration.yaml())
-    let trainer = try CLIPTrainer(
-      configuration: configuration, run: run, context: context
-    ) { _ in }
-    return try self.run(trainer.stream.library, [trainer.stream.queue]) {
-      try trainer.train(afterStep: $0)
+    var parts: StepRunner.Parts?
+    do {
+      try drawn.run(on: context, steps: Self.steps) { [self] in
+        parts = $0
+        advance()
+        line.note("compiling; the first time on a device this takes up to a minute")
+      } afterStep: { [self] parts, _ in
+        // Some drivers compile a second time when a kernel first runs.
+        try parts.finish()
+        advance()
+      }
+    } catch TrainingError.notFinite {
+      // Start weights and pictures are made up; the kernels have run all the same.
     }
+    try parts?.finish()
+    let library = parts?.library
+    library?.storePrograms()
+    done = Self.steps + 2
+    advance()
+    line.finish()
+    let ahead = library?.aheadCount ?? 0
+    return Counts(
+      compiled: (library?.compiledCount ?? 0) + ahead, cached: library?.cachedCount ?? 0,
+      helped: (library?.helpedCount ?? 0) + ahead)
   }
 
   /// Shows that one more part is done.
@@ -90,38 +81,9 @@ package final class Warmup {
     line.update(step: done)
   }
 
-  private func run(
-    _ library: KernelLibrary, _ queues: [CommandQueue],
-    train: (_ afterStep: (Int) throws -> Void) throws -> Void
-  ) throws -> Counts {
-    advance()
-    line.note("compiling; the first time on a device this takes up to a minute")
-    do {
-      try train { iteration in
-        // Some drivers compile a second time when a kernel first runs.
-        for queue in queues { try queue.finish() }
-        advance()
-        if iteration + 1 == Self.steps { throw Done() }
-      }
-    } catch is Done {
-    } catch TrainingError.notFinite {
-      // Start weights and pictures are made up; the kernels have run all the same.
-    }
-    for queue in queues { try queue.finish() }
-    library.storePrograms()
-    done = Self.steps + 2
-    advance()
-    line.finish()
-    return Counts(
-      compiled: library.compiledCount + library.aheadCount, cached: library.cachedCount,
-      helped: library.helpedCount + library.aheadCount)
-  }
-
-  /// Ends the training once all kernels have run.
-  private struct Done: Error {}
-
   /// Depth changes no kernel, so two blocks of a teacher are enough.
   private var inputs: DrawnInputs {
-    DrawnInputs(folder: folder, context: context, mostLayers: 2, note: { [line] in line.note($0) })
+    DrawnInputs(
+      folder: folder.path, context: context, mostLayers: 2, note: { [line] in line.note($0) })
   }
 }

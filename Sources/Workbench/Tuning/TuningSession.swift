@@ -47,7 +47,7 @@ package struct TuningSession {
     package let comparison: TuningRecord.Comparison?
   }
 
-  let training: TemporaryTraining
+  let training: StepRunner
   /// What the comparison is called in the record.
   let name: String
   let context: Context
@@ -58,7 +58,7 @@ package struct TuningSession {
 
   /// A search for a training's step.
   package init(
-    training: TemporaryTraining, name: String, context: Context, store: TuningStore,
+    training: StepRunner, name: String, context: Context, store: TuningStore,
     limits: Limits, note: @escaping (String) -> Void
   ) {
     self.training = training

@@ -8,8 +8,8 @@ import Testing
 /// A run that dies between two steps.
 private struct Crash: Error {}
 
-@Suite("Trainer", .enabled(if: TrainingWorld.available, "\(TrainingWorld.missing)"))
-struct TrainerTests {
+@Suite("Training loop", .enabled(if: TrainingWorld.available, "\(TrainingWorld.missing)"))
+struct TrainingLoopTests {
   /// The bytes of all files of a checkpoint.
   private func files(_ folder: String) throws -> [String: Data] {
     let names = try FileManager.default.contentsOfDirectory(atPath: folder)
@@ -25,8 +25,13 @@ struct TrainerTests {
       do {
         let trainer = try world.trainer("straight", on: context)
         try trainer.train()
-        #expect(trainer.step.distillation?.cache?.entries.isEmpty == false)
-        #expect(trainer.step.distillation?.alignment.queues.teacherBags.images.isEmpty == false)
+        let state = try #require(trainer.job.step.methods.first).state
+        #expect(state.cache?.entries.isEmpty == false)
+        #expect(state.queues.allSatisfy { !$0.images.isEmpty })
+        #expect(
+          state.queues.map(\.name) == [
+            "student_bags", "teacher_bags", "student_regions", "teacher_regions",
+          ])
       }
       var steps = 0
       do {
@@ -104,7 +109,7 @@ struct TrainerTests {
       let error = #expect(throws: TrainingError.self) {
         try trainer.train(afterStep: { iteration in
           guard iteration == 3 else { return }
-          let parameter = try #require(trainer.step.model.store["backbone.conv1.weight"])
+          let parameter = try #require(trainer.job.step.model.store["backbone.conv1.weight"])
           try parameter.value.overwrite(
             with: [Float](repeating: .nan, count: parameter.value.count))
         })

@@ -1,3 +1,4 @@
+import CLIP
 import Formats
 import Foundation
 import KernelLibrary
@@ -5,16 +6,16 @@ import OpenCL
 import Tensors
 import Training
 
-/// A training that makes some steps in a temporary folder and saves nothing.
-package enum TemporaryTraining {
+/// Makes some steps of a training in a temporary folder and saves nothing.
+package enum StepRunner {
   case detector(RunConfiguration)
   case clip(CLIPTrainingConfiguration)
 
   /// What a training computes with.
   struct Parts {
     let streams: [ComputeStream]
-    let library: KernelLibrary
 
+    var library: KernelLibrary { streams[0].library }
     var queues: [CommandQueue] { streams.map(\.queue) }
 
     /// Waits for all queues.
@@ -24,14 +25,22 @@ package enum TemporaryTraining {
   /// Loads a configuration of either kind.
   ///
   /// - Parameters:
-  ///   - name: A preset or a YAML file; a file is a detector's.
+  ///   - name: A preset or a YAML file; a file is what it fits.
   ///   - overrides: `section.key=value`.
+  ///   - kind: What a file is for; nil finds it out.
   /// - Throws: `ConfigurationError`.
-  package init(_ name: String, overrides: [String]) throws {
-    self =
-      Preset.names(of: .clip).contains(name)
-      ? .clip(try .load(name, overrides: overrides))
-      : .detector(try .load(name, overrides: overrides))
+  package init(_ name: String, overrides: [String], kind: Preset.Kind? = nil) throws {
+    func clip() throws -> StepRunner { .clip(try .load(name, overrides: overrides)) }
+    guard kind ?? Preset.all.first(where: { $0.name == name })?.kind != .clip else {
+      self = try clip()
+      return
+    }
+    do {
+      self = .detector(try .load(name, overrides: overrides))
+    } catch {
+      guard kind == nil, let other = try? clip() else { throw error }
+      self = other
+    }
   }
 
   /// How activations are stored.
@@ -48,7 +57,8 @@ package enum TemporaryTraining {
       switch self {
       case .detector(let configuration):
         [configuration.data.trainAnnotations]
-          + (configuration.captions.enabled ? [configuration.data.captionAnnotations] : [])
+          + (configuration.methods.contains { $0.stream == .captions }
+            ? [configuration.data.captionAnnotations] : [])
       case .clip(let configuration): [configuration.data.trainCaptions]
       }
     return paths.allSatisfy { FileManager.default.fileExists(atPath: $0) }
@@ -62,8 +72,8 @@ package enum TemporaryTraining {
   /// - Returns: The training.
   /// - Throws: What drawing and writing throw.
   package func drawn(
-    _ inputs: DrawnInputs, teacher: CLIPTrainingConfiguration.Model
-  ) throws -> TemporaryTraining {
+    _ inputs: DrawnInputs, teacher: ContrastiveSizes
+  ) throws -> StepRunner {
     switch self {
     case .detector(let configuration):
       .detector(try inputs.replace(in: configuration, teacher: teacher))
@@ -85,17 +95,22 @@ package enum TemporaryTraining {
     begin: @escaping (Parts) throws -> Void = { _ in },
     afterStep: @escaping (Parts, Int) throws -> Void
   ) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(
-      path: "baron-steps-\(UUID().uuidString)"
-    ).path
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    func run(_ parts: Parts, _ train: ((Int) throws -> Void) throws -> Void) throws {
+    let folder = try TemporaryFolder("steps")
+    defer { withExtendedLifetime(folder) {} }
+    func run(_ yaml: String) throws -> RunFolder {
+      try RunFolder.create(at: "\(folder.path)/run", yaml: yaml)
+    }
+    func warn(_ event: TrainingEvent) {
+      if case .warning(let text) = event { Console.warn(text) }
+    }
+    func make<Job>(_ loop: TrainingLoop<Job>) throws {
+      let parts = Parts(streams: loop.job.streams)
       try begin(parts)
       do {
-        try train { iteration in
+        try loop.train(afterStep: { iteration in
           try afterStep(parts, iteration + 1)
           if iteration + 1 == steps { throw Done() }
-        }
+        })
       } catch is Done {}
     }
     // One iteration more than is run: the last one saves.
@@ -104,50 +119,20 @@ package enum TemporaryTraining {
       configuration.training.iterations = steps + 1
       configuration.training.checkpointEvery = steps + 1
       configuration.training.evaluateEvery = 0
-      let trainer = try Trainer(
-        configuration: configuration,
-        run: try RunFolder.create(at: folder, yaml: configuration.yaml()), context: context,
-        profiler: profiler
-      ) { event in
-        if case .warning(let text) = event { Console.warn(text) }
-      }
-      let streams = [trainer.step.student, trainer.step.teacher]
-      try run(Parts(streams: streams, library: trainer.step.student.library)) {
-        try trainer.train(afterStep: $0)
-      }
+      try make(
+        TrainingLoop(
+          configuration: configuration, run: run(configuration.yaml()), context: context,
+          profiler: profiler, onEvent: warn))
     case .clip(var configuration):
       configuration.training.iterations = steps + 1
       configuration.training.checkpointEvery = steps + 1
-      let trainer = try CLIPTrainer(
-        configuration: configuration,
-        run: try RunFolder.create(at: folder, yaml: configuration.yaml()), context: context,
-        profiler: profiler
-      ) { _ in }
-      try run(Parts(streams: [trainer.stream], library: trainer.stream.library)) {
-        try trainer.train(afterStep: $0)
-      }
+      try make(
+        TrainingLoop(
+          configuration: configuration, run: run(configuration.yaml()), context: context,
+          profiler: profiler, onEvent: warn))
     }
   }
 
   /// Ends a training run whose steps are made.
   private struct Done: Error {}
-}
-
-/// A temporary folder that goes when the last holder does.
-package final class TemporaryFolder {
-  package let path: String
-
-  /// Makes the folder.
-  ///
-  /// - Parameter purpose: Part of its name.
-  /// - Throws: `CocoaError` when the folder for temporary files cannot be written.
-  package init(_ purpose: String) throws {
-    path =
-      FileManager.default.temporaryDirectory.appending(
-        path: "baron-\(purpose)-\(UUID().uuidString)"
-      ).path
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
 }

@@ -48,19 +48,19 @@ private struct CaptionWorld {
 
   func trainer(
     _ run: String, on context: Context, resumes: Bool = false,
-    onEvent: @escaping (CLIPTrainer.Event) -> Void = { _ in }
-  ) throws -> CLIPTrainer {
-    try CLIPTrainer(
+    onEvent: @escaping (TrainingEvent) -> Void = { _ in }
+  ) throws -> TrainingLoop<CLIPTraining> {
+    try TrainingLoop(
       configuration: configuration,
       run: resumes
         ? RunFolder.resume(at: path(run))
         : RunFolder.create(at: path(run), yaml: configuration.yaml()),
-      context: context, resumes: resumes, onEvent: onEvent)
+      context: context, onEvent: onEvent)
   }
 }
 
 @Suite("CLIP training")
-struct CLIPTrainerTests {
+struct CLIPTrainingTests {
   private func bytes(_ path: String) throws -> Data {
     try #require(FileManager.default.contents(atPath: path), "\(path)")
   }
@@ -143,7 +143,7 @@ struct CLIPTrainerTests {
       #expect("\(try #require(error))".contains("stopped after 4 iterations"))
     }
     try TestDevice.withContext { context in
-      #expect(CLIPTrainer.score(of: world.path("stopped")) == nil)
+      #expect(CLIPTraining.score(of: world.path("stopped")) == nil)
       var notes: [String] = []
       try world.trainer("stopped", on: context, resumes: true) {
         if case .note(let text) = $0 { notes.append(text) }
@@ -159,7 +159,7 @@ struct CLIPTrainerTests {
     #expect(
       try MetricLog.records(in: world.path("stopped") + "/metrics.jsonl").map(\.withoutTimings)
         == MetricLog.records(in: world.path("straight") + "/metrics.jsonl").map(\.withoutTimings))
-    #expect(CLIPTrainer.score(of: world.path("stopped"))?.classCount == 24)
+    #expect(CLIPTraining.score(of: world.path("stopped"))?.classCount == 24)
   }
 
   @Test func theOrdinaryLoaderReadsTheModelBack() throws {
@@ -171,7 +171,7 @@ struct CLIPTrainerTests {
       let tokens = try Tokenizer.writeVocabulary(of: ["a disk and a star"], to: folder)
       let model = try ContrastiveModel(
         ParameterStore(stream: stream, seed: 3),
-        configuration: world.configuration.sizes(vocabulary: tokens))
+        configuration: world.configuration.model.configuration(vocabulary: tokens))
       try model.write(to: folder)
       let weights = try CLIPWeights(folder: folder)
       #expect(weights.configuration == model.configuration)
@@ -197,7 +197,7 @@ struct CLIPTrainerTests {
     try TestDevice.withStream { stream in
       let model = try ContrastiveModel(
         ParameterStore(stream: stream, seed: 3),
-        configuration: world.configuration.sizes(vocabulary: 20))
+        configuration: world.configuration.model.configuration(vocabulary: 20))
       let crops = try Tensor(
         randomFloats(4 * 16 * 16 * 3, seed: 1), shape: [4, 16, 16, 3], on: stream)
       let ids: [[Int32]] = [[18, 3, 19, 0], [18, 4, 5, 19], [18, 3, 3, 19], [18, 6, 7, 19]]
@@ -238,12 +238,12 @@ struct CLIPTrainerTests {
     var last = 0.0
     try TestDevice.withContext(poisoned: false) { context in
       try world.trainer("run", on: context) { event in
-        guard case .step(let record, _) = event else { return }
+        guard case .step(let record) = event else { return }
         first = first ?? record.totalLoss
         last = record.totalLoss
       }.train()
     }
-    let score = try #require(CLIPTrainer.score(of: world.path("run")))
+    let score = try #require(CLIPTraining.score(of: world.path("run")))
     #expect(try #require(first) > 4 && last < 3.5, "loss \(first ?? 0), then \(last)")
     let right = score.base * Double(score.baseCount) + score.novel * Double(score.novelCount)
     let share = right / Double(score.baseCount + score.novelCount)

@@ -1,0 +1,79 @@
+import CLIP
+import Detection
+import Formats
+import Tensors
+
+/// Aligns sequences of regions, as the student's words say them, with crops of the image, as CLIP's
+/// image encoder sees them; what all methods with crops have in common (spec method 1.8 to 1.11).
+struct CropAlignment {
+  /// Losses and queues; part of a checkpoint.
+  var losses: BagAlignment
+  private let position: PositionEmbedding
+  private let text: TextEncoder
+  private let teacher: ImageEncoder
+
+  /// Where the parameters of the position embedding are named.
+  private static let place = "baron_kd"
+
+  /// Builds what the losses need.
+  init(_ losses: BagAlignment, _ parts: AlignmentParts) throws {
+    self.losses = losses
+    text = parts.text
+    teacher = try parts.imageEncoder()
+    position = try parts.position(Self.place)
+  }
+
+  /// Computes the losses of sampled sequences, and how many crops the teacher saw.
+  ///
+  /// The teacher's images must be ready on its own stream.
+  mutating func callAsFunction(
+    _ bags: BagBatch, _ batch: AlignmentBatch, maps: [Tensor], detector: FasterRCNN,
+    random: StepRandom, masksCrops: Bool = false
+  ) throws -> (losses: BagAlignment.Losses, cropCount: Int) {
+    guard let images = batch.teacherImages else {
+      preconditionFailure("crops need the teacher's images")
+    }
+    let student = batch.images.stream
+    // The teacher's queue works on its own from here on.
+    let seen = try images.stream.phase("teacher") {
+      try TeacherEmbeddings(bags: bags, images: images, encoder: teacher, masksCrops: masksCrops)
+    }
+    try images.stream.queue.flush()
+    let embedded = try student.phase("bags") {
+      try embed(bags, maps: maps, batch: batch, detector: detector, random: random)
+    }
+    return try student.phase("alignment losses") {
+      (
+        try losses.losses(
+          student: (embedded.sequences, embedded.occurrences),
+          teacher: (
+            try seen.sequences.moved(to: student), try seen.occurrences.moved(to: student)
+          ), keys: BagAlignment.Keys(bags, imageIDs: batch.ids)), seen.cropCount
+      )
+    }
+  }
+
+  private func embed(
+    _ bags: BagBatch, maps: [Tensor], batch: AlignmentBatch, detector: FasterRCNN,
+    random: StepRandom
+  ) throws -> StudentEmbeddings {
+    let stream = batch.images.stream
+    let perImage = batch.frames.indices.map { image in
+      bags.regions.filter { $0.image == image }.map(\.box)
+    }
+    let pooled = try detector.regionFeatures(
+      maps, regions: try RegionPooling.regions(perImage, on: stream), training: true)
+    let head = detector.head.alignment
+    let words = try head.words(try head.features(pooled, training: true))
+      .gatheredRows(bags.regionOfOccurrence)
+      .adding(try position(bags.normalisedBoxes, on: stream))
+    let imageOfSequence = bags.imageOfSequence
+    let owners = bags.sequenceOfOccurrence.map { imageOfSequence[Int($0)] }
+    let keep = batch.frames.enumerated().flatMap { image, frame in
+      var numbers = random.numbers("bag words", image: frame.imageID)
+      return detector.configuration.head.keptWords(
+        regions: owners.count { $0 == image }, random: &numbers)
+    }
+    return try StudentEmbeddings(words: words, keep: keep, lengths: bags.lengths, encoder: text)
+  }
+}

@@ -1,0 +1,97 @@
+import Formats
+import Foundation
+import Synchronization
+
+/// Signals that ask the program to end, taken by a thread of their own.
+///
+/// All other threads block them: a driver's compiler has handlers of its own, which would end the
+/// compilation and not the program.
+enum StopSignals {
+  /// What the first signal does; the second always ends the program at once.
+  enum Answer: Sendable {
+    /// Ends the program as the system does.
+    case die
+    /// Prints a line and exits with 130, unless the program does so by itself within a second.
+    case exit(String)
+    /// Waits until the program has saved what would be lost.
+    case wait
+  }
+
+  private static let answer = Mutex(Answer.die)
+  private static let asked = Atomic(false)
+  private static let patience = Duration.seconds(1)
+
+  /// Whether a signal has come.
+  static var isAsked: Bool { asked.load(ordering: .relaxed) }
+
+  /// Decides what a signal does from now on.
+  static func answer(by new: Answer) { answer.withLock { $0 = new } }
+
+  /// Decides what a signal does while `body` runs.
+  static func answering<Result>(by new: Answer, _ body: () throws -> Result) rethrows -> Result {
+    let old = answer.withLock { answer in
+      defer { answer = new }
+      return answer
+    }
+    defer { answer(by: old) }
+    return try body()
+  }
+
+  /// Begins to take the signals; called before any other thread is made.
+  static func watch() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      var action = sigaction()
+      // What was to be ignored, by nohup for example, stays so.
+      guard sigaction(number, nil, &action) == 0, !isIgnored(action) else { continue }
+      sigaddset(&signals, number)
+    }
+    pthread_sigmask(SIG_BLOCK, &signals, nil)
+    let taken = signals
+    Thread.detachNewThread { take(taken) }
+  }
+
+  private static func isIgnored(_ action: sigaction) -> Bool {
+    let ignore = unsafeBitCast(SIG_IGN, to: Int.self)
+    return unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == ignore
+  }
+
+  private static func take(_ signals: sigset_t) {
+    var signals = signals
+    let first = next(&signals)
+    if case .die = answer.withLock({ $0 }) { die(by: first) }
+    asked.store(true, ordering: .relaxed)
+    let begin = ContinuousClock.now
+    while true {
+      if let second = next(&signals, within: 50_000_000) { die(by: second) }
+      guard ContinuousClock.now - begin > patience,
+        case .exit(let line) = answer.withLock({ $0 })
+      else { continue }
+      Console.say(line)
+      _exit(130)
+    }
+  }
+
+  private static func next(_ signals: inout sigset_t) -> Int32 {
+    var number: Int32 = 0
+    while sigwait(&signals, &number) != 0 {}
+    return number
+  }
+
+  private static func next(_ signals: inout sigset_t, within nanoseconds: Int) -> Int32? {
+    var time = timespec(tv_sec: 0, tv_nsec: nanoseconds)
+    let number = sigtimedwait(&signals, nil, &time)
+    return number > 0 ? number : nil
+  }
+
+  private static func die(by number: Int32) -> Never {
+    signal(number, SIG_DFL)
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, number)
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    kill(getpid(), number)
+    _exit(128 + number)
+  }
+}

@@ -1,0 +1,186 @@
+import Baron
+import CLIP
+import Checkpoints
+import Evaluation
+import Foundation
+import KernelLibrary
+import Layers
+import Loading
+import OpenCL
+import Tensors
+
+/// The training of a detector: ``TrainingStep`` with data, checkpoints and validation.
+package final class DetectorTraining: TrainingJob {
+  package static let command = "train"
+
+  /// The step.
+  package let step: TrainingStep
+  package let plan: TrainingPlan
+  private let configuration: RunConfiguration
+  private let data: TrainingData
+  private let validation: ValidationRun?
+  private let warnings = WarningBox()
+  private var loader: Loader?
+  private let files: [String: String]
+  /// Images that are left out, by stream, from what a checkpoint says.
+  private var leftOut: [String: [String]] = [:]
+
+  /// Reads data and models.
+  ///
+  /// - Parameters:
+  ///   - configuration: The run's configuration.
+  ///   - context: The device.
+  ///   - profiler: Records kernel times, or nil.
+  ///   - isRestored: Whether a checkpoint replaces all values, so that none is to be drawn.
+  ///   - onEvent: Gets notes and warnings.
+  /// - Throws: `ConfigurationError`, `DatasetError`, `CheckpointError`, `EvaluationError`,
+  ///   ``ValidationRunError``, `FormatError` or `OpenCLError`, each one line about what is wrong.
+  init(
+    configuration: RunConfiguration, context: Context, profiler: Profiler?, isRestored: Bool,
+    onEvent: (TrainingEvent) -> Void
+  ) throws {
+    self.configuration = configuration
+    data = try TrainingData(configuration)
+    files = DataState.digests(of: configuration.data.files)
+    for line in data.summary { onEvent(.note(line)) }
+    for line in data.warnings { onEvent(.warning(line)) }
+    plan = TrainingPlan(
+      iterations: configuration.training.iterations,
+      checkpointEvery: configuration.training.checkpointEvery,
+      keepCheckpoints: configuration.training.keepCheckpoints,
+      evaluateEvery: configuration.training.evaluateEvery,
+      keepBest: configuration.training.keepBest,
+      schedule: Schedule(
+        configuration.optimizer, iterations: configuration.training.iterations))
+    validation = plan.evaluateEvery > 0 ? try ValidationRun(configuration) : nil
+    // What would end an evaluation is told before the first step.
+    try validation?.check { onEvent(.warning($0)) }
+    if let reference = configuration.foreignReferenceBatch {
+      onEvent(
+        .warning(
+          "optimizer.rate \(configuration.optimizer.rate) and the schedule are meant for "
+            + "\(reference) detection images per step, but training.detection_batch is "
+            + "\(configuration.training.detectionBatch); --scale-lr scales both in proportion"))
+    }
+    let start =
+      isRestored || configuration.model.start.isEmpty
+      ? nil : try StartWeights(path: configuration.model.start)
+    // No value is drawn that a checkpoint or a start replaces.
+    step = try Self.step(
+      configuration, data: data, context: context, profiler: profiler
+    ) { isRestored || start?.name(of: $0) != nil }
+    if let start {
+      onEvent(.note(try start.load(into: step.model.store).summary))
+      if let warning = start.warning(for: configuration.model) { onEvent(.warning(warning)) }
+    }
+  }
+
+  private static func step(
+    _ configuration: RunConfiguration, data: TrainingData, context: Context, profiler: Profiler?,
+    isSupplied: @escaping (String) -> Bool
+  ) throws -> TrainingStep {
+    let library = KernelLibrary(context: context, configuration: configuration.kernelChoices)
+    func stream(_ name: String) throws -> ComputeStream {
+      try ComputeStream(
+        context: context, name: name, library: library, profiler: profiler,
+        activationType: try configuration.training.precision.activationType(on: context))
+    }
+    let (student, teacher) = (try stream("student"), try stream("teacher"))
+    let clip = try CLIPWeights(folder: configuration.clip.folder)
+    let model = try OpenVocabularyModel(
+      configuration: configuration, clip: clip, stream: student, isSupplied: isSupplied)
+    let parts = AlignmentParts(
+      model.store.root / "roi_head", words: configuration.model.head.words,
+      text: model.textEncoder, tokenizer: model.tokenizer
+    ) {
+      // Frozen: its start values are all supplied.
+      try ImageEncoder(
+        clip,
+        store: ParameterStore(stream: teacher, seed: UInt64(configuration.training.seed)) { _ in
+          true
+        })
+    }
+    return TrainingStep(
+      model: model, methods: try configuration.methods.map { try $0.method(parts) },
+      teacher: teacher,
+      vocabulary: try model.vocabulary(data.classNames, isBase: data.isBase),
+      preparation: configuration.preparation,
+      update: try ParameterUpdate(model.store, configuration.optimizer),
+      seed: UInt64(configuration.training.seed))
+  }
+
+  package var streams: [ComputeStream] { [step.student, step.teacher] }
+
+  package func start(at iteration: Int) throws {
+    loader = try Loader(
+      streams: data.streams, seed: UInt64(configuration.training.seed), startingAt: iteration,
+      threads: configuration.data.threads, prefetch: configuration.data.prefetch,
+      leavingOut: leftOut, warn: { [warnings] in warnings.add($0) })
+  }
+
+  package func stop() { loader = nil }
+
+  package func step(
+    _ iteration: Int, learningRate: Float, warn: (String) -> Void
+  ) throws -> PendingLosses {
+    guard let loader else { preconditionFailure("a step before the loader was started") }
+    let began = Profiler.now()
+    let batch = try step.student.phase("data wait") { try loader.next() }
+    let waited = Double(Profiler.now() - began) / 1e9
+    for line in warnings.take() { warn(line) }
+    var losses = try step.run(batch, learningRate: learningRate)
+    losses.dataWait = waited
+    return losses
+  }
+
+  package func save(to folder: String, iteration: Int) throws {
+    try TrainingState.save(to: folder, step: step, iteration: iteration)
+    let leftOut = loader?.leftOut(before: iteration) ?? leftOut
+    try DataState(files: files, leftOut: leftOut).write(to: folder)
+  }
+
+  package func restore(_ folder: String, warn: (String) -> Void) throws -> Int {
+    if let old = try DataState.read(from: folder) {
+      leftOut = old.leftOut
+      for line in DataState(files: files).changes(since: old) { warn(line) }
+    }
+    return try TrainingState(restoring: folder, into: step).iteration
+  }
+
+  package func evaluate(
+    _ done: Int, in run: RunFolder, progress: (Int, Int) throws -> Void, warn: (String) -> Void
+  ) throws -> TrainingScore {
+    let validation = try validation ?? ValidationRun(configuration)
+    let detector = try ObjectDetector(
+      model: step.model, configuration: configuration,
+      vocabulary: .dataSet(validation.vocabulary))
+    return .detection(
+      try validation.run(
+        detector, writingTo: "\(run.detectionsPath)/iteration-\(done).json",
+        progress: { try progress($0, validation.imageCount) }, warn: warn))
+  }
+}
+
+extension TrainingLoop where Job == DetectorTraining {
+  /// Prepares the training of a detector, from the start or from the run's newest checkpoint.
+  ///
+  /// - Parameters:
+  ///   - configuration: The run's configuration.
+  ///   - run: The run's folder.
+  ///   - context: The device.
+  ///   - profiler: Records kernel times, or nil.
+  ///   - onEvent: Gets what happens.
+  /// - Throws: `ConfigurationError`, `DatasetError`, `CheckpointError`, ``RunFolderError``,
+  ///   `FormatError` or `OpenCLError`, each one line about what is wrong.
+  package convenience init(
+    configuration: RunConfiguration, run: RunFolder, context: Context, profiler: Profiler? = nil,
+    onEvent: @escaping (TrainingEvent) -> Void
+  ) throws {
+    let checkpoint = try run.newestCheckpoint { onEvent(.warning($0)) }
+    try self.init(
+      DetectorTraining(
+        configuration: configuration, context: context, profiler: profiler,
+        isRestored: checkpoint != nil, onEvent: onEvent),
+      in: run, from: checkpoint, onEvent: onEvent)
+  }
+}

@@ -1,0 +1,24 @@
+/// What stops a training run.
+public enum TrainingError: Error, CustomStringConvertible {
+  /// A loss or the gradient is not a finite number.
+  case notFinite(iteration: Int, names: [String], run: String)
+  /// The user asked to stop; the command goes on with the run.
+  case interrupted(iteration: Int, continuation: String)
+  /// All iterations are done, but the last evaluation failed.
+  case notEvaluated(iteration: Int, reason: String, continuation: String)
+
+  /// One line with the remedy.
+  public var description: String {
+    switch self {
+    case .notFinite(let iteration, let names, let run):
+      "iteration \(iteration): \(names.joined(separator: ", ")) is not a finite number; lower "
+        + "optimizer.rate or set optimizer.gradient_limit in a new run, or go on from the last "
+        + "checkpoint with --resume \(run)"
+    case .interrupted(let iteration, let continuation):
+      "stopped after \(iteration) iterations; '\(continuation)' goes on from there"
+    case .notEvaluated(let iteration, let reason, let continuation):
+      "all \(iteration) iterations are done and saved, but the last evaluation failed (\(reason)); "
+        + "'\(continuation)' makes it up"
+    }
+  }
+}

@@ -1,0 +1,214 @@
+import Evaluation
+import Formats
+import Foundation
+import KernelLibrary
+import OpenCL
+import Tensors
+
+/// Trains: steps, log, checkpoints, evaluations, stopping and going on, whatever is trained.
+package final class TrainingLoop<Job: TrainingJob> {
+  /// What is trained.
+  package let job: Job
+  private let run: RunFolder
+  private let log: MetricLog
+  private let onEvent: (TrainingEvent) -> Void
+  private let firstIteration: Int
+  private var clock = StepClock()
+  private var pending: (losses: PendingLosses, started: Double)?
+  /// How many iterations would not be lost.
+  private var saved: Int
+  /// Why the last evaluation failed.
+  private var failure: (any Error)?
+
+  /// Prepares a loop.
+  ///
+  /// - Parameters:
+  ///   - job: What is trained.
+  ///   - run: The run's folder.
+  ///   - checkpoint: Where the run goes on; nil starts with the job as it is.
+  ///   - onEvent: Gets what happens.
+  /// - Throws: `CheckpointError` or `FormatError` when a file does not fit; `OpenCLError`.
+  package init(
+    _ job: Job, in run: RunFolder, from checkpoint: CheckpointFolders.Checkpoint?,
+    onEvent: @escaping (TrainingEvent) -> Void
+  ) throws {
+    self.job = job
+    self.run = run
+    self.onEvent = onEvent
+    if let checkpoint {
+      firstIteration = try job.restore(checkpoint.path) { onEvent(.warning($0)) }
+      onEvent(.note("resuming at iteration \(firstIteration) from \(checkpoint.path)"))
+    } else {
+      firstIteration = 0
+    }
+    // Without a step there is nothing to save.
+    saved = firstIteration
+    log = try MetricLog(
+      path: run.metricsPath, startingAt: firstIteration, warn: { onEvent(.warning($0)) })
+  }
+
+  /// The command that goes on with the run.
+  private var continuation: String { "baron \(Job.command) --resume \(run.path)" }
+
+  /// Trains until the last iteration; evaluations that are missing are made up before.
+  ///
+  /// - Parameters:
+  ///   - shouldStop: Asked before each step and during evaluations; true saves and stops.
+  ///   - afterStep: Runs after each step, for the profiler.
+  /// - Throws: ``TrainingError``, or what data, disk or device throw; the last checkpoint stays.
+  package func train(
+    shouldStop: () -> Bool = { false }, afterStep: (Int) throws -> Void = { _ in }
+  ) throws {
+    let total = job.plan.iterations
+    onEvent(.starting(at: firstIteration))
+    try makeUpEvaluations(shouldStop)
+    if firstIteration < total {
+      try job.start(at: firstIteration)
+      defer { job.stop() }
+      for iteration in firstIteration..<total {
+        if shouldStop() { try stop(after: iteration) }
+        try step(iteration)
+        try afterStep(iteration)
+        try milestone(iteration + 1, shouldStop)
+      }
+    } else {
+      onEvent(.note("all \(total) iterations are done already"))
+    }
+    if let failure {
+      throw TrainingError.notEvaluated(
+        iteration: total, reason: "\(failure)", continuation: continuation)
+    }
+  }
+
+  private func step(_ iteration: Int) throws {
+    let started = Self.now()
+    let losses = try job.step(
+      iteration, learningRate: Float(job.plan.schedule.rate(at: iteration))
+    ) { onEvent(.warning($0)) }
+    // The losses of the step before have arrived by now: nothing waits for them.
+    try settle()
+    pending = (losses, started)
+  }
+
+  /// Saves and ends the run.
+  private func stop(after done: Int) throws -> Never {
+    try settle()
+    try save(done)
+    throw TrainingError.interrupted(iteration: done, continuation: continuation)
+  }
+
+  /// Checkpoints and evaluates when it is time to.
+  private func milestone(_ done: Int, _ shouldStop: () -> Bool) throws {
+    let plan = job.plan
+    if plan.saves(after: done) {
+      try settle()
+      try save(done)
+      try job.streams[0].library.storePrograms(whenEmpty: job.streams.map(\.queue)) {
+        onEvent(.note($0))
+      }
+    }
+    if done == plan.iterations { try job.finish(in: run) { onEvent(.note($0)) } }
+    if plan.evaluates(after: done) {
+      try settle()
+      // The best one can only be kept where there is one.
+      if !plan.keepBest.isEmpty { try save(done) }
+      try evaluate(done, shouldStop)
+      try prune()
+    }
+  }
+
+  /// Logs the step whose losses are still on their way.
+  private func settle() throws {
+    guard let (losses, started) = pending else { return }
+    pending = nil
+    var scalars = try losses.scalars()
+    let scaled = LossScaling.settle(&scalars)
+    let bad = scalars.notFinite
+    guard bad.isEmpty else {
+      throw TrainingError.notFinite(iteration: losses.iteration, names: bad, run: run.path)
+    }
+    let time = clock.measure(
+      started: started, waited: losses.dataWait, arrived: losses.arrival ?? Self.now())
+    let record = MetricRecord(
+      iteration: losses.iteration, losses: scalars.losses,
+      measures: losses.counts.mapValues(Double.init).merging(scaled) { $1 }
+        .merging(job.measures(of: scalars)) { $1 },
+      learningRate: Double(losses.learningRate), gradientNorm: scalars.gradientNorm,
+      imagesPerSecond: Double(losses.imageCount) / time.seconds, dataWaitShare: time.waitShare,
+      memoryPeak: job.streams.reduce(0) { $0 + $1.queue.pool.total.peak }, seconds: time.seconds)
+    try log.append(record)
+    onEvent(.step(record))
+  }
+
+  private func save(_ done: Int) throws {
+    guard saved != done else { return }
+    // A checkpoint without the lines before it would leave a gap in the log.
+    log.sync()
+    let checkpoint = try run.checkpoints.write(iteration: done) { folder in
+      try job.save(to: folder, iteration: done)
+    }
+    saved = done
+    try prune()
+    onEvent(.checkpoint(checkpoint.path, iteration: done))
+  }
+
+  private func prune() throws {
+    let plan = job.plan
+    let best = plan.keepBest.isEmpty ? nil : run.scores.best(by: plan.keepBest)?.iteration
+    try run.checkpoints.prune(keeping: plan.keepCheckpoints, and: best)
+  }
+
+  private static func now() -> Double { Double(Profiler.now()) / 1e9 }
+}
+
+extension TrainingLoop {
+  /// Scores the model; what goes wrong costs the score and not the run.
+  private func evaluate(_ done: Int, _ shouldStop: () -> Bool) throws {
+    failure = nil
+    do {
+      let score = try job.evaluate(
+        done, in: run,
+        progress: {
+          if shouldStop() { throw Stop() }
+          onEvent(.validating($0, of: $1))
+        }, warn: { onEvent(.warning($0)) })
+      try run.keep(score.json, of: done)
+      try log.append(evaluation: score.json, of: done)
+      onEvent(.validated(score, iteration: done))
+    } catch is Stop {
+      try stop(after: done)
+    } catch {
+      try save(done)
+      failure = error
+      onEvent(
+        .warning(
+          "the evaluation after \(done) iterations failed: \(error); resuming the run makes it up"))
+    }
+  }
+
+  /// Ends an evaluation that the user does not want to wait for.
+  private struct Stop: Error {}
+
+  /// Makes up what an interruption or a failure kept from being done after the last steps.
+  private func makeUpEvaluations(_ shouldStop: () -> Bool) throws {
+    let plan = job.plan
+    guard firstIteration > 0 else { return }
+    if firstIteration == plan.iterations { try job.finish(in: run) { onEvent(.note($0)) } }
+    var restored = firstIteration
+    for done in 1...firstIteration where plan.evaluates(after: done) {
+      if let scores = run.scores(of: done) {
+        if !log.hasEvaluation(of: done) { try log.append(evaluation: scores, of: done) }
+        continue
+      }
+      // Without its checkpoint nothing is left to be scored.
+      guard let checkpoint = run.checkpoints.checkpoint(of: done) else { continue }
+      onEvent(.note("making up the evaluation after \(done) iterations"))
+      if done != restored { restored = try job.restore(checkpoint.path) { _ in } }
+      saved = restored
+      try evaluate(done, shouldStop)
+    }
+    guard restored != firstIteration, let newest = run.checkpoints.checkpoint(of: firstIteration)
+    else { return }
+    saved = try job.restore(newest.path) { _ in }
+  }
+}
