@@ -8,7 +8,8 @@ public struct ValidationRun: Sendable {
   /// Images that are decoded, and where their sizes allow looked at, together.
   private static let imagesAtATime = 4
 
-  private let annotations: COCOAnnotations
+  private let annotations: AnnotationIndex
+  private let truth: GroundTruth
   private let configuration: RunConfiguration
 
   /// Reads the validation annotations.
@@ -16,7 +17,8 @@ public struct ValidationRun: Sendable {
   /// - Parameter configuration: The run's configuration.
   /// - Throws: `DatasetError` when the file is malformed.
   public init(_ configuration: RunConfiguration) throws {
-    annotations = try COCOAnnotations(path: configuration.data.validationAnnotations)
+    annotations = try AnnotationIndex(path: configuration.data.validationAnnotations)
+    truth = try GroundTruth(annotations)
     self.configuration = configuration
   }
 
@@ -24,7 +26,10 @@ public struct ValidationRun: Sendable {
   public var vocabulary: [String] { annotations.categories.map(\.name) }
 
   /// Number of images.
-  public var imageCount: Int { annotations.images.count }
+  public var imageCount: Int { annotations.imageCount }
+
+  /// What the annotations get wrong without being useless, one line each.
+  public var warnings: [String] { annotations.warnings }
 
   /// Writes detections of every image as COCO results, then scores them.
   ///
@@ -43,7 +48,7 @@ public struct ValidationRun: Sendable {
     warn: (String) -> Void
   ) throws -> EvaluationSummary {
     let folder = configuration.data.validationImages
-    let records = annotations.images
+    let records = (0..<annotations.imageCount).map { annotations.image(at: $0) }
     try DetectionResultsWriter.write(to: path) { writer in
       for first in stride(from: 0, to: records.count, by: Self.imagesAtATime) {
         let range = first..<min(first + Self.imagesAtATime, records.count)
@@ -71,8 +76,8 @@ public struct ValidationRun: Sendable {
     var settings = settings
     settings.scoreThreshold = configuration.model.head.scoreThreshold
     return try evaluate(
-      annotations: configuration.data.validationAnnotations, detections: path,
-      split: try split ?? ownSplit(), settings: settings)
+      truth, DetectionResults(contentsOf: path), split: try split ?? ownSplit(),
+      settings: settings)
   }
 
   /// The protocol of the configuration's classes.
