@@ -32,7 +32,7 @@ let package = Package(
     .target(name: "Annotations", dependencies: ["Formats", "Geometry", "Masks"]),
     .target(
       name: "Pictures", dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG"]),
-    .target(name: "Evaluation", dependencies: ["Formats", "Masks"]),
+    .target(name: "Evaluation", dependencies: ["Formats", "Masks", "Annotations"]),
     // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
     .target(
       name: "Loading", dependencies: ["Formats", "Geometry", "Masks", "Annotations", "Pictures"]),
@@ -80,7 +80,9 @@ let package = Package(
     // Tests: one target per source target; TestSupport holds what they share.
     .target(
       name: "TestSupport",
-      dependencies: ["Formats", "OpenCL", "KernelLibrary", "Tensors"],
+      dependencies: [
+        "Formats", "Masks", "Annotations", "Evaluation", "OpenCL", "KernelLibrary", "Tensors",
+      ],
       path: "Tests/TestSupport"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),

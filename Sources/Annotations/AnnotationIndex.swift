@@ -7,64 +7,79 @@ import Formats
 /// annotation stay in memory.
 public struct AnnotationIndex: Sendable {
   /// The images in file order.
-  struct ImageColumns: Sendable, Equatable {
-    var ids: [Int] = []
+  package struct ImageColumns: Sendable, Equatable {
+    package var ids: [Int] = []
+    /// Empty where the file gives none.
     var fileNames: [String] = []
-    var widths: [Int32] = []
-    var heights: [Int32] = []
+    /// In pixels; 0 where the file gives none.
+    package var widths: [Int32] = []
+    package var heights: [Int32] = []
     /// LVIS: labels of classes verified to be absent.
-    var absent = RaggedLabels()
+    package var absent = RaggedLabels()
     /// LVIS: labels of classes of which not every object is annotated.
-    var partial = RaggedLabels()
+    package var partial = RaggedLabels()
   }
 
   /// The annotations in file order.
-  struct AnnotationColumns: Sendable {
+  package struct AnnotationColumns: Sendable {
+    /// ``noID`` where the file gives none.
     var ids: [Int] = []
     /// Indices of images.
-    var images: [Int32] = []
+    package var images: [Int32] = []
     /// Indices of categories, or -1 for an id that the file does not list.
-    var labels: [Int32] = []
+    package var labels: [Int32] = []
     /// x, y, width, height.
-    var boxes: [SIMD4<Double>] = []
+    package var boxes: [SIMD4<Double>] = []
     /// The area, or NaN where the file gives none.
-    var areas: [Double] = []
-    /// 1 for a crowd.
-    var crowds: [UInt8] = []
+    package var areas: [Double] = []
+    /// ``Flags``.
+    package var flags: [UInt8] = []
     /// The offset of the segmentation in the file, or -1.
-    var segmentations: [Int] = []
-    /// The positions by ascending id.
-    var order: [Int32] = []
+    package var segmentations: [Int] = []
+  }
+
+  /// What an annotation is besides an object.
+  package struct Flags: OptionSet, Sendable {
+    package let rawValue: UInt8
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    /// A group of objects drawn as one region (`iscrowd`).
+    package static let crowd = Flags(rawValue: 1)
+    /// Neither an object to find nor a false alarm (`ignore`).
+    package static let ignored = Flags(rawValue: 2)
   }
 
   /// One annotation.
-  public struct Annotation: Sendable, Equatable {
-    /// Its id.
-    public let id: Int
+  struct Annotation: Sendable, Equatable {
     /// The index of its image.
-    public let image: Int
+    let image: Int
     /// The index of its class in ``AnnotationIndex/categories``, or nil for an id not listed there.
-    public let label: Int?
+    let label: Int?
     /// The left edge of the box in pixels.
-    public let x: Double
+    let x: Double
     /// The upper edge.
-    public let y: Double
+    let y: Double
     /// The width, not negative.
-    public let width: Double
+    let width: Double
     /// The height, not negative.
-    public let height: Double
-    /// The area that the file gives, of the mask, or nil.
-    public let area: Double?
-    /// Whether it is a group of objects drawn as one region.
-    public let isCrowd: Bool
+    let height: Double
+    /// The area in square pixels, of the mask where the file gives it, else of the box.
+    let area: Double
+    /// Whether it is a crowd or to be ignored.
+    let isSetAside: Bool
   }
+
+  /// The id of an annotation that has none: no file can give this one.
+  static let noID = Int.min
 
   /// The file's path.
   public let path: String
   /// The classes by ascending id; a label is an index into this list.
   public internal(set) var categories: [COCOAnnotations.Category] = []
-  var images = ImageColumns()
-  var annotations = AnnotationColumns()
+  /// What the file gets wrong without being useless, one line each.
+  public internal(set) var warnings: [String] = []
+  package var images = ImageColumns()
+  package var annotations = AnnotationColumns()
 
   /// An index without records.
   init(emptyFor path: String) { self.path = path }
@@ -92,56 +107,35 @@ public struct AnnotationIndex: Sendable {
   ///
   /// - Parameter index: The position in file order.
   /// - Returns: The annotation.
-  public func annotation(at index: Int) -> Annotation {
+  func annotation(at index: Int) -> Annotation {
     let box = annotations.boxes[index]
     let area = annotations.areas[index]
     let label = Int(annotations.labels[index])
     return Annotation(
-      id: annotations.ids[index], image: Int(annotations.images[index]),
-      label: label < 0 ? nil : label, x: box.x, y: box.y, width: box.z, height: box.w,
-      area: area.isNaN ? nil : area, isCrowd: annotations.crowds[index] != 0)
+      image: Int(annotations.images[index]), label: label < 0 ? nil : label, x: box.x, y: box.y,
+      width: box.z, height: box.w, area: area.isNaN ? box.z * box.w : area,
+      isSetAside: annotations.flags[index] != 0)
   }
 
-  /// The position of an annotation.
-  ///
-  /// - Parameter id: The annotation's id.
-  /// - Returns: The position in file order, or nil when the file has no such annotation.
-  public func position(ofAnnotation id: Int) -> Int? {
-    var (low, high) = (0, annotations.order.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if annotations.ids[Int(annotations.order[middle])] < id {
-        low = middle + 1
-      } else {
-        high = middle
-      }
-    }
-    guard low < annotations.order.count else { return nil }
-    let position = Int(annotations.order[low])
-    return annotations.ids[position] == id ? position : nil
+  /// The id of an annotation, or nil when the file gives none.
+  func id(ofAnnotation index: Int) -> Int? {
+    let id = annotations.ids[index]
+    return id == Self.noID ? nil : id
   }
 
-  /// LVIS: the classes that an image was checked for and does not have (`neg_category_ids`).
-  ///
-  /// - Parameter index: The image's position.
-  /// - Returns: Their labels.
-  public func absentLabels(ofImage index: Int) -> [Int] { images.absent[index] }
-
-  /// LVIS: the classes of which not every object is annotated (`not_exhaustive_category_ids`).
-  ///
-  /// - Parameter index: The image's position.
-  /// - Returns: Their labels.
-  public func partialLabels(ofImage index: Int) -> [Int] { images.partial[index] }
+  /// An annotation in errors and warnings.
+  func place(ofAnnotation index: Int) -> String {
+    "annotations[\(index)]" + (id(ofAnnotation: index).map { " (id \($0))" } ?? "")
+  }
 }
 
 /// Short lists of labels, one for each image, in one array.
-struct RaggedLabels: Sendable, Equatable {
-  var values: [Int32] = []
+package struct RaggedLabels: Sendable, Equatable {
+  package var values: [Int32] = []
   /// Where each list ends.
-  var ends: [Int32] = []
+  var ends: [Int] = []
 
-  subscript(index: Int) -> [Int] {
-    let start = index == 0 ? 0 : Int(ends[index - 1])
-    return values[start..<Int(ends[index])].map { Int($0) }
+  package subscript(index: Int) -> ArraySlice<Int32> {
+    values[(index == 0 ? 0 : ends[index - 1])..<ends[index]]
   }
 }

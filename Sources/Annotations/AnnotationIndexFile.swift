@@ -1,9 +1,9 @@
 import Formats
 import Foundation
 
-/// The layout of a kept index: "BARONIX2", the length and CRC-32 of the rest as 64-bit numbers, then
+/// The layout of a kept index: "BARONIX3", the length and CRC-32 of the rest as 64-bit numbers, then
 /// the file's mark and every column, each with the number of its elements before it.
-private let magic = Array("BARONIX2".utf8)
+private let magic = Array("BARONIX3".utf8)
 private let headerSize = 24
 
 /// Writes an index.
@@ -13,13 +13,14 @@ struct ColumnWriter {
   static func write(_ index: AnnotationIndex, _ mark: FileMark, to path: String) throws {
     var writer = ColumnWriter()
     // Growing by doubling would take twice the memory.
-    writer.data.reserveCapacity(index.annotationCount * 80 + index.imageCount * 128 + (1 << 20))
+    writer.data.reserveCapacity(index.annotationCount * 76 + index.imageCount * 128 + (1 << 20))
     writer.append(mark.location)
     writer.append([mark.size, mark.seconds, mark.nanoseconds])
     writer.append(mark.digest)
     writer.append(index.categories.map(\.id))
     writer.append(index.categories.map(\.name))
-    writer.append(index.categories.map { $0.frequency ?? "" })
+    writer.append(index.categories.map { $0.frequency?.rawValue ?? "" })
+    writer.append(index.warnings)
     let images = index.images
     writer.append(images.ids)
     writer.append(images.fileNames)
@@ -35,9 +36,8 @@ struct ColumnWriter {
     writer.append(annotations.labels)
     writer.append(annotations.boxes)
     writer.append(annotations.areas)
-    writer.append(annotations.crowds)
+    writer.append(annotations.flags)
     writer.append(annotations.segmentations)
-    writer.append(annotations.order)
     let body = writer.data
     var header = Data(magic)
     let checksum = body.withUnsafeBytes { Checksum.crc32($0) }
@@ -135,24 +135,24 @@ struct ColumnReader {
     guard ids.count == names.count, ids.count == frequencies.count else { throw damaged }
     index.categories = ids.indices.map {
       COCOAnnotations.Category(
-        id: ids[$0], name: names[$0], frequency: frequencies[$0].isEmpty ? nil : frequencies[$0])
+        id: ids[$0], name: names[$0], frequency: .init(rawValue: frequencies[$0]))
     }
+    index.warnings = try texts()
     index.images.ids = try column(Int.self)
     index.images.fileNames = try texts()
     index.images.widths = try column(Int32.self)
     index.images.heights = try column(Int32.self)
     index.images.absent = RaggedLabels(
-      values: try column(Int32.self), ends: try column(Int32.self))
+      values: try column(Int32.self), ends: try column(Int.self))
     index.images.partial = RaggedLabels(
-      values: try column(Int32.self), ends: try column(Int32.self))
+      values: try column(Int32.self), ends: try column(Int.self))
     index.annotations.ids = try column(Int.self)
     index.annotations.images = try column(Int32.self)
     index.annotations.labels = try column(Int32.self)
     index.annotations.boxes = try column(SIMD4<Double>.self)
     index.annotations.areas = try column(Double.self)
-    index.annotations.crowds = try column(UInt8.self)
+    index.annotations.flags = try column(UInt8.self)
     index.annotations.segmentations = try column(Int.self)
-    index.annotations.order = try column(Int32.self)
     guard position == bytes.count, Self.fits(index) else { throw damaged }
     return index
   }
@@ -163,7 +163,7 @@ struct ColumnReader {
     let annotations = index.annotations
     let labels = Int32(index.categories.count)
     func fits(_ lists: RaggedLabels) -> Bool {
-      lists.ends.count == images.ids.count && Int(lists.ends.last ?? 0) == lists.values.count
+      lists.ends.count == images.ids.count && (lists.ends.last ?? 0) == lists.values.count
         && lists.ends.indices.dropFirst().allSatisfy { lists.ends[$0 - 1] <= lists.ends[$0] }
         && lists.ends.first.map { $0 >= 0 } ?? true
         && lists.values.allSatisfy { 0 <= $0 && $0 < labels }
@@ -171,16 +171,13 @@ struct ColumnReader {
     let imageCounts = [images.fileNames.count, images.widths.count, images.heights.count]
     let counts = [
       annotations.images.count, annotations.labels.count, annotations.boxes.count,
-      annotations.areas.count, annotations.crowds.count, annotations.segmentations.count,
-      annotations.order.count,
+      annotations.areas.count, annotations.flags.count, annotations.segmentations.count,
     ]
     let imageCount = Int32(clamping: images.ids.count)
-    let annotationCount = Int32(clamping: annotations.ids.count)
     return imageCounts.allSatisfy { $0 == images.ids.count }
       && counts.allSatisfy { $0 == annotations.ids.count } && fits(images.absent)
       && fits(images.partial)
       && annotations.images.allSatisfy { 0 <= $0 && $0 < imageCount }
       && annotations.labels.allSatisfy { -1 <= $0 && $0 < labels }
-      && annotations.order.allSatisfy { 0 <= $0 && $0 < annotationCount }
   }
 }

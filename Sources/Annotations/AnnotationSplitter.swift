@@ -90,10 +90,9 @@ public struct AnnotationSplitter {
             _, range in
             guard isCompact, !index.isLVIS else { return true }
             var record = JSONScanner(file, at: range.lowerBound)
-            guard let id = try record.value()["id"]?.integer, let label = labels[id] else {
-              return false
-            }
-            return part.labels.contains(label)
+            var cursor = RecordCursor(file: index.path)
+            let id = try COCOAnnotations.Category(reading: &record, &cursor).id
+            return labels[id].map { part.labels.contains($0) } ?? false
           }
         default: try writer.append(file.bytes[try scanner.skippedRange()])
         }

@@ -7,14 +7,21 @@ import Geometry
 /// `coco_url`, and a missing `iscrowd` means no crowd. Masks stay in the file: ``SegmentationReader`` gets them with
 /// ``index``. The index of a large file is kept in the user's cache (``AnnotationIndexCache``).
 public struct COCOAnnotations: Sendable {
+  /// How many training images an LVIS category appears in: fewer than 10, up to 99, or more.
+  public enum Frequency: String, Sendable, CaseIterable {
+    case rare = "r"
+    case common = "c"
+    case frequent = "f"
+  }
+
   /// One class of the file.
   public struct Category: Sendable, Equatable {
     /// The id that the file uses, sparse in COCO.
     public let id: Int
     /// The name.
     public let name: String
-    /// LVIS frequency: "f", "c" or "r"; nil elsewhere.
-    public let frequency: String?
+    /// LVIS: the frequency group; nil elsewhere.
+    public let frequency: Frequency?
 
     /// Creates a class.
     ///
@@ -22,7 +29,7 @@ public struct COCOAnnotations: Sendable {
     ///   - id: The id that the file uses.
     ///   - name: The name.
     ///   - frequency: The LVIS frequency, if any.
-    public init(id: Int, name: String, frequency: String? = nil) {
+    public init(id: Int, name: String, frequency: Frequency? = nil) {
       self.id = id
       self.name = name
       self.frequency = frequency
@@ -31,8 +38,8 @@ public struct COCOAnnotations: Sendable {
 
   /// One box of an image.
   public struct Object: Sendable, Equatable {
-    /// The annotation's id.
-    public let id: Int
+    /// The annotation's id; nil when the file gives none.
+    public let id: Int?
     /// The box in pixels of the original image, not clipped to it.
     public let box: BoundingBox
     /// The index of the class in ``COCOAnnotations/categories``.
@@ -45,12 +52,12 @@ public struct COCOAnnotations: Sendable {
     /// Creates a box.
     ///
     /// - Parameters:
-    ///   - id: The annotation's id.
+    ///   - id: The annotation's id, if any.
     ///   - box: The box in pixels of the original image.
     ///   - label: The index of the class.
     ///   - area: The area in square pixels.
     ///   - position: The annotation's position in the file's index, if it is of a file.
-    public init(id: Int, box: BoundingBox, label: Int, area: Double, position: Int? = nil) {
+    public init(id: Int?, box: BoundingBox, label: Int, area: Double, position: Int? = nil) {
       self.position = position
       self.id = id
       self.box = box
@@ -69,15 +76,15 @@ public struct COCOAnnotations: Sendable {
   public struct ImageRecord: Sendable, Equatable {
     /// The image's id.
     public let id: Int
-    /// The file's name below the image folder.
+    /// The file's name below the image folder; empty when the file gives none.
     public let fileName: String
-    /// The width in pixels.
+    /// The width in pixels; 0 when the file gives none.
     public let width: Int
-    /// The height in pixels.
+    /// The height in pixels; 0 when the file gives none.
     public let height: Int
     /// The boxes that train, in file order.
     public internal(set) var objects: [Object]
-    /// The crowd boxes: never positive, never in the distillation list, no protection from being
+    /// Crowds and objects to be ignored: never positive, never in the distillation list, no protection from being
     /// background.
     public internal(set) var crowds: [Object]
     /// The classes of all annotations that the file has for the image, those of crowd and dropped
@@ -125,9 +132,7 @@ public struct COCOAnnotations: Sendable {
   /// - Parameters:
   ///   - path: The file's path.
   ///   - names: The classes whose boxes are kept, nil for all; labels keep their numbers.
-  /// - Throws: ``DatasetError`` for a missing, truncated or malformed file, repeated ids, an
-  ///   annotation of an unknown image, a file without images, in LVIS an unknown class, or an unknown
-  ///   name.
+  /// - Throws: ``DatasetError`` as ``AnnotationIndex/init(reading:)``, or for an unknown name.
   public init(path: String, keeping names: [String]? = nil) throws {
     try self.init(try AnnotationIndex(path: path), keeping: names)
   }
@@ -147,27 +152,23 @@ public struct COCOAnnotations: Sendable {
     for number in 0..<index.annotationCount {
       let entry = index.annotation(at: number)
       let position = entry.image
-      let label = entry.label
-      if let label, let wanted, !wanted.contains(label) {
+      guard let label = entry.label else { continue }
+      if let wanted, !wanted.contains(label) {
         report.otherClasses += 1
         continue
       }
-      if let label { images[position].annotatedLabels.insert(label) }
-      if entry.area == nil { report.computeArea(annotation: entry.id) }
-      let area = entry.area ?? entry.width * entry.height
-      if let fault = Self.fault(of: entry, area: area, in: images[position]) {
-        report.drop(fault, annotation: entry.id)
-        continue
-      }
-      guard let label else {
-        report.drop(.unknownCategory, annotation: entry.id)
+      images[position].annotatedLabels.insert(label)
+      if let fault = Self.fault(of: entry, in: images[position]) {
+        report.drop(fault, index.place(ofAnnotation: number))
         continue
       }
       let box = BoundingBox(
         x1: Float(entry.x), y1: Float(entry.y), x2: Float(entry.x + entry.width),
         y2: Float(entry.y + entry.height))
-      let object = Object(id: entry.id, box: box, label: label, area: area, position: number)
-      if entry.isCrowd {
+      let object = Object(
+        id: index.id(ofAnnotation: number), box: box, label: label, area: entry.area,
+        position: number)
+      if entry.isSetAside {
         images[position].crowds.append(object)
         report.crowdBoxes += 1
       } else {
@@ -186,12 +187,14 @@ public struct COCOAnnotations: Sendable {
 
   /// Why a box cannot train, or nil; emptiness first, so that its message is the helpful one.
   private static func fault(
-    of entry: AnnotationIndex.Annotation, area: Double, in image: ImageRecord
+    of entry: AnnotationIndex.Annotation, in image: ImageRecord
   ) -> LoadReport.Drop? {
-    if area <= 0 || entry.width <= 0 || entry.height <= 0 { return .emptyArea }
+    if entry.area <= 0 || entry.width <= 0 || entry.height <= 0 { return .emptyArea }
+    // Of an image without a size no box is known to lie outside.
+    let (right, bottom) = (Double(image.width), Double(image.height))
     let shared = (
-      min(entry.x + entry.width, Double(image.width)) - max(entry.x, 0),
-      min(entry.y + entry.height, Double(image.height)) - max(entry.y, 0)
+      min(entry.x + entry.width, right > 0 ? right : .infinity) - max(entry.x, 0),
+      min(entry.y + entry.height, bottom > 0 ? bottom : .infinity) - max(entry.y, 0)
     )
     if shared.0 <= 0 || shared.1 <= 0 { return .outsideImage }
     if entry.width < 1 { return .tooNarrow }

@@ -39,17 +39,28 @@ struct CaptionRecords {
 
   /// Reads a file.
   init(path: String) throws {
-    var images: [AnnotationIndexReader.ImageEntry] = []
+    var images: [AnnotationIndexBuilder.ImageEntry] = []
     var annotations: [Annotation] = []
-    _ = try RecordCursor.readLists(["images", "annotations"], of: path) { list, scanner, cursor in
+    _ = try RecordCursor.readLists(["images", "annotations"], of: try MappedFile(path: path)) {
+      list, scanner, cursor in
       if list == "images" {
-        images.append(try AnnotationIndexReader.image(&scanner, &cursor, readsCaptions: true))
+        images.append(try .init(reading: &scanner, &cursor, captions: true))
       } else {
         annotations.append(try Self.annotation(&scanner, &cursor))
       }
     }
     guard !images.isEmpty else { throw DatasetError.noImages(in: path) }
-    try AnnotationIndexReader.requireUnique(images.lazy.map(\.id), "images", path)
+    for (number, image) in images.enumerated() {
+      let missing = [
+        ("file_name", image.fileName.isEmpty), ("width", image.width == 0),
+        ("height", image.height == 0),
+      ].first { $0.1 }
+      guard let missing else { continue }
+      throw DatasetError.record(
+        file: path, place: "images[\(number)] (id \(image.id))", field: missing.0,
+        reason: "is missing; a captioned image needs its name and its size in pixels")
+    }
+    try DatasetError.requireUnique(images.map(\.id), "images", path)
     var entries: [Entry] = []
     for (number, image) in images.enumerated() {
       entries += image.captions.map { Entry(image: number, box: nil, caption: $0) }
@@ -77,7 +88,7 @@ struct CaptionRecords {
     self.path = path
     self.images = images.map {
       COCOAnnotations.ImageRecord(
-        id: $0.id, fileName: $0.fileName, width: $0.width, height: $0.height)
+        id: $0.id, fileName: $0.fileName, width: Int($0.width), height: Int($0.height))
     }
     self.entries = entries
   }
@@ -93,19 +104,15 @@ struct CaptionRecords {
     var hasCaption = false
     try cursor.object(&scanner, required: ["image_id"]) { key, scanner, cursor in
       switch key {
-      case "id":
-        var id = 0
-        cursor.id(try scanner.integer(), into: &id)
-        annotation.id = id
-      case "image_id": annotation.imageID = try scanner.integer()
+      case "id": annotation.id = try cursor.id(&scanner)
+      case "image_id": annotation.imageID = try cursor.wholeNumber(&scanner)
       case "caption":
         annotation.caption = try scanner.string()
         hasCaption = true
       case "bbox":
-        let box = try AnnotationIndexReader.box(&scanner, cursor, field: key)
+        let box = try cursor.box(&scanner, field: key)
         annotation.box = BoundingBox(
-          x1: Float(box.x), y1: Float(box.y), x2: Float(box.x + box.width),
-          y2: Float(box.y + box.height))
+          x1: Float(box.x), y1: Float(box.y), x2: Float(box.x + box.z), y2: Float(box.y + box.w))
       default: return false
       }
       return true

@@ -6,15 +6,6 @@ public struct LoadReport: Sendable, Equatable {
     case outsideImage = "outside the image"
     case tooNarrow = "narrower than 1 pixel"
     case tooLow = "lower than 1 pixel"
-    case unknownCategory = "category id not in the file's categories"
-  }
-
-  /// How often something happened, and the annotation where it happened first.
-  public struct Tally: Sendable, Equatable {
-    /// The number of boxes.
-    public internal(set) var count = 0
-    /// The id of the first annotation concerned.
-    public internal(set) var firstAnnotation = 0
   }
 
   /// The images of the file.
@@ -23,38 +14,24 @@ public struct LoadReport: Sendable, Equatable {
   public internal(set) var imagesWithoutBoxes = 0
   /// The boxes kept.
   public internal(set) var boxes = 0
-  /// The crowd boxes set aside.
+  /// The crowds and the objects to be ignored, set aside.
   public internal(set) var crowdBoxes = 0
   /// The boxes left out because their class was not asked for; not a fault of the file.
   public internal(set) var otherClasses = 0
-  /// The boxes whose missing area was computed from width and height.
-  public internal(set) var computedAreas = Tally()
   /// The boxes dropped, by reason.
-  public internal(set) var drops: [Drop: Tally] = [:]
+  package internal(set) var drops: [Drop: RecordTally] = [:]
 
-  mutating func drop(_ reason: Drop, annotation: Int) {
-    drops[reason, default: Tally(count: 0, firstAnnotation: annotation)].count += 1
-  }
-
-  mutating func computeArea(annotation: Int) {
-    if computedAreas.count == 0 { computedAreas.firstAnnotation = annotation }
-    computedAreas.count += 1
+  mutating func drop(_ reason: Drop, _ place: @autoclosure () -> String) {
+    drops[reason, default: RecordTally()].count(place())
   }
 
   /// One line for each kind of fault, empty for a clean file.
   public var warnings: [String] {
-    var lines = Drop.allCases.compactMap { reason in
+    Drop.allCases.compactMap { reason in
       drops[reason].map {
-        "\(Self.boxes($0.count)) dropped: \(reason.rawValue) (first: annotation "
-          + "\($0.firstAnnotation))"
+        "\(Self.boxes($0.count)) dropped: \(reason.rawValue) (first: \($0.first))"
       }
     }
-    if computedAreas.count > 0 {
-      lines.append(
-        "\(Self.boxes(computedAreas.count)) without \"area\": computed from width and height "
-          + "(first: annotation \(computedAreas.firstAnnotation))")
-    }
-    return lines
   }
 
   /// One line of counts, to be read before the first step.

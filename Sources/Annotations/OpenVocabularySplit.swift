@@ -72,15 +72,15 @@ public struct OpenVocabularySplit: Sendable, Equatable {
   /// - Throws: ``DatasetError`` when a class has no frequency.
   public init(frequenciesOf categories: [COCOAnnotations.Category], source: String) throws {
     for (place, category) in categories.enumerated()
-    where !["f", "c", "r"].contains(category.frequency) {
+    where category.frequency == nil {
       throw DatasetError.record(
         file: source, place: "categories[\(place)] (\(category.name))", field: "frequency",
         reason: "is not \"f\", \"c\" or \"r\"; the split of OV-LVIS needs the frequencies of LVIS "
           + "files, give a split file for others")
     }
     try self.init(
-      base: categories.filter { $0.frequency != "r" }.map(\.name),
-      novel: categories.filter { $0.frequency == "r" }.map(\.name), source: source)
+      base: categories.filter { $0.frequency != .rare }.map(\.name),
+      novel: categories.filter { $0.frequency == .rare }.map(\.name), source: source)
   }
 
   /// The labels of the base classes.

@@ -74,7 +74,7 @@ public final class SegmentationReader: Sendable {
 
   private func error(_ position: Int, _ reason: String) -> DatasetError {
     .record(
-      file: index.path, place: "annotations[\(position)] (id \(index.annotations.ids[position]))",
-      field: "segmentation", reason: reason)
+      file: index.path, place: index.place(ofAnnotation: position), field: "segmentation",
+      reason: reason)
   }
 }

@@ -159,7 +159,7 @@ struct EvaluateCommand: ParsableCommand {
     guard let location = try model.location(warn: Console.warn) else {
       return try evaluate(
         annotations: annotations ?? "", detections: detections ?? "", split: try classSplit(),
-        settings: settings)
+        settings: settings, warn: Console.warn)
     }
     let result = try ValidationSession(
       location: location, clip: model.clip, split: split == nil ? nil : try classSplit(),

@@ -8,7 +8,7 @@ enum COCOProtocol {
     return ClassBoxes.divide(
       truth, results, chosen: selection.images(of: truth),
       // COCO's own "ignore" field is overwritten by "iscrowd" in the reference.
-      roles: { ($0.isCrowd, $0.isCrowd) }, isExempt: { _, _ in false },
+      roles: { ($0.contains(.crowd), $0.contains(.crowd)) }, isExempt: { _, _ in false },
       indices: results.boxes.indices)
   }
 }

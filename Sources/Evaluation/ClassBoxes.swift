@@ -1,5 +1,10 @@
+import Annotations
+
 /// The objects and detections of one class, by ascending image; detections best score first.
 struct ClassBoxes: Sendable {
+  /// What an annotation is to a protocol.
+  typealias Roles = (isIgnored: Bool, absorbsMany: Bool)
+
   struct Object: Sendable {
     var image: Int
     /// The position in the ground truth's annotations.
@@ -46,24 +51,27 @@ struct ClassBoxes: Sendable {
   /// - Returns: The classes, their lists not yet sorted.
   static func divide(
     _ truth: GroundTruth, _ results: DetectionResults, chosen: [Bool],
-    roles: (GroundTruth.Annotation) -> (isIgnored: Bool, absorbsMany: Bool),
+    roles: (AnnotationIndex.Flags) -> Roles,
     isExempt: (_ image: Int, _ category: Int) -> Bool?, indices: some Sequence<Int>
   ) -> [ClassBoxes] {
     var classes = [ClassBoxes](repeating: ClassBoxes(), count: truth.categories.count)
-    for (index, annotation) in truth.annotations.enumerated() {
-      guard let image = truth.imagePositions[annotation.imageID], chosen[image],
-        let category = truth.categoryPositions[annotation.categoryID]
-      else { continue }
-      let roles = roles(annotation)
-      classes[category].objects.append(
+    let objects = truth.index.annotations
+    for index in objects.labels.indices {
+      let image = Int(truth.ranks[Int(objects.images[index])])
+      let label = Int(objects.labels[index])
+      guard label >= 0, chosen[image] else { continue }
+      let roles = roles(AnnotationIndex.Flags(rawValue: objects.flags[index]))
+      let box = BoxXYWH(objects.boxes[index])
+      let area = objects.areas[index]
+      classes[label].objects.append(
         Object(
-          image: image, index: index, box: annotation.box, area: annotation.area,
+          image: image, index: index, box: box, area: area.isNaN ? box.area : area,
           isIgnored: roles.isIgnored, absorbsMany: roles.absorbsMany))
     }
     for index in indices {
       let found = results.boxes[index]
-      guard let image = truth.imagePositions[found.imageID], chosen[image],
-        let category = truth.categoryPositions[found.categoryID],
+      guard let image = truth.imageRanks[found.imageID], chosen[image],
+        let category = truth.labels[found.categoryID],
         let isExempt = isExempt(image, category)
       else { continue }
       classes[category].candidates.append(
@@ -78,22 +86,22 @@ struct ClassBoxes: Sendable {
 struct DetectionSelection {
   /// Whether detections of categories that the ground truth does not list are left out silently.
   var dropsUnknownCategories = false
-  /// The ids of the images that count; nil for all.
-  var imageIDs: Set<Int>?
+  /// The positions in the index of the images that count; nil for all.
+  var images: Set<Int32>?
 
-  /// Whether each image of a ground truth counts, by position.
+  /// Whether each image of a ground truth counts, by ascending id.
   func images(of truth: GroundTruth) -> [Bool] {
-    truth.images.map { imageIDs?.contains($0.id) ?? true }
+    truth.imageOrder.map { images?.contains($0) ?? true }
   }
 
   /// Checks that every detection names an image and a category of the ground truth.
   func check(_ results: DetectionResults, against truth: GroundTruth) throws {
     try GroundTruth.check(
-      results.boxes.lazy.map(\.imageID), "results", "image_id", of: results.source,
-      areAmong: truth.imagePositions, truth.source)
+      results.boxes.lazy.map(\.imageID), field: "image_id", of: results.source,
+      areAmong: truth.imageRanks, truth.source)
     guard !dropsUnknownCategories else { return }
     try GroundTruth.check(
-      results.boxes.lazy.map(\.categoryID), "results", "category_id", of: results.source,
-      areAmong: truth.categoryPositions, truth.source)
+      results.boxes.lazy.map(\.categoryID), field: "category_id", of: results.source,
+      areAmong: truth.labels, truth.source)
   }
 }

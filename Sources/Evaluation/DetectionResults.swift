@@ -1,3 +1,4 @@
+import Annotations
 import Formats
 import Masks
 
@@ -35,6 +36,8 @@ public struct DetectionResults: Sendable {
   public let boxes: [ScoredBox]
   /// The mask of each detection.
   let masks: MaskSource
+  /// What the file gets wrong without being useless, one line each.
+  public let warnings: [String]
   /// The first detection with a mask but no box; its ``ScoredBox/box`` has no size.
   let firstWithoutBox: Int?
 
@@ -51,6 +54,7 @@ public struct DetectionResults: Sendable {
     self.boxes = boxes
     self.masks = MaskSource(masks, source: source, list: "results")
     firstWithoutBox = nil
+    warnings = []
   }
 
   /// Reads a COCO results file: an array of `image_id`, `category_id`, `score`, `bbox` and, for
@@ -60,62 +64,63 @@ public struct DetectionResults: Sendable {
   /// An empty array is accepted: it stands for a detector that found nothing.
   ///
   /// - Parameter path: The file's path.
-  /// - Throws: ``EvaluationError`` with record and field for a file that is missing, cut short
-  ///   or malformed.
+  /// - Throws: `DatasetError` with record and field for a file that is missing, cut short or
+  ///   malformed.
   public init(contentsOf path: String) throws {
+    var boxes: [ScoredBox] = []
+    var places: [Int] = []
+    var firstWithoutBox: Int?
+    let file: MappedFile
     do {
-      var boxes: [ScoredBox] = []
-      var places: [Int] = []
-      var firstWithoutBox: Int?
-      let file = try MappedFile(path: path)
-      var records = RecordScanner(file)
-      try records.forEach(in: "results") { records in
-        let record = try Self.read(&records)
-        if record.box == nil { firstWithoutBox = firstWithoutBox ?? boxes.count }
-        places.append(record.maskPlace)
-        boxes.append(
-          ScoredBox(
-            imageID: record.image, categoryID: record.category,
-            box: record.box ?? BoxXYWH(x: 0, y: 0, width: 0, height: 0), score: record.score))
-      }
-      try records.scanner.end()
-      source = path
-      self.boxes = boxes
-      masks = MaskSource(file, places: places, list: "results")
-      self.firstWithoutBox = firstWithoutBox
+      file = try MappedFile(path: path)
     } catch let error as FormatError {
-      throw EvaluationError.unreadable(
-        error, expected: "a results file is a JSON array of detections, check path and copy")
+      throw DatasetError.record(file: path, place: "", field: "", reason: error.reason)
     }
+    let cursor = try RecordCursor.readList("results", of: file) { scanner, cursor in
+      let record = try Record(reading: &scanner, &cursor)
+      if record.box == nil { firstWithoutBox = firstWithoutBox ?? boxes.count }
+      places.append(record.mask)
+      boxes.append(
+        ScoredBox(
+          imageID: record.image, categoryID: record.category, box: BoxXYWH(record.box ?? .zero),
+          score: record.score))
+    }
+    source = path
+    self.boxes = boxes
+    masks = MaskSource(file, places: places, list: "results")
+    self.firstWithoutBox = firstWithoutBox
+    warnings =
+      cursor.quotedNumbers.line("number stands", "numbers stand", "in quotes: read as numbers")
+      .map { [$0] } ?? []
   }
 
-  private static func read(
-    _ records: inout RecordScanner
-  ) throws -> (image: Int, category: Int, box: BoxXYWH?, score: Double, maskPlace: Int) {
-    var image: Int?
-    var category: Int?
-    var box: BoxXYWH?
-    var score: Double?
-    var maskPlace = -1
-    try records.scanner.beginObject()
-    while let key = try records.scanner.nextKey() {
-      switch key {
-      case "image_id": image = try records.identifier(key)
-      case "category_id": category = try records.identifier(key)
-      case "bbox": box = try records.box(key)
-      case "score": score = try records.number(key)
-      case "segmentation": maskPlace = try records.segmentation()
-      default: try records.scanner.skipValue()
+  /// One record of a results file.
+  private struct Record {
+    private static let required = ["image_id", "category_id", "score"]
+
+    var image = 0
+    var category = 0
+    var box: SIMD4<Double>?
+    var score = 0.0
+    var mask = -1
+
+    init(reading scanner: inout JSONScanner, _ cursor: inout RecordCursor) throws {
+      try cursor.object(&scanner, required: Self.required) { key, scanner, cursor in
+        switch key {
+        case "image_id": image = try cursor.wholeNumber(&scanner)
+        case "category_id": category = try cursor.wholeNumber(&scanner)
+        case "bbox": box = try cursor.box(&scanner, field: key)
+        case "score": score = try scanner.number()
+        case "segmentation": mask = try cursor.segmentation(&scanner)
+        default: return false
+        }
+        return true
+      }
+      guard box != nil || mask >= 0 else {
+        throw cursor.error(
+          "is missing; a detection has a box, a \"segmentation\" or both", field: "bbox")
       }
     }
-    if maskPlace < 0 {
-      _ = try records.require(box, "bbox", "a detection has a box, a \"segmentation\" or both")
-    }
-    return (
-      try records.require(image, "image_id", "it names the image"),
-      try records.require(category, "category_id", "it names the class"), box,
-      try records.require(score, "score", "detections are ranked by it"), maskPlace
-    )
   }
 
   /// Checks that every detection has a box.

@@ -5,15 +5,20 @@
 ///   - detections: The path of the results in COCO layout.
 ///   - split: How the classes are divided; also chooses COCO, OV-COCO, OV-LVIS or VOC.
 ///   - settings: Further choices.
+///   - warn: Gets one line for each thing that a file gets wrong without being useless.
 /// - Returns: The numbers.
-/// - Throws: ``EvaluationError`` when a file is malformed or the two do not belong together.
+/// - Throws: `DatasetError` when a file is malformed, ``EvaluationError`` when the two do not belong
+///   together.
 public func evaluate(
   annotations: String, detections: String, split: ClassSplit = .none,
-  settings: EvaluationSettings = EvaluationSettings()
+  settings: EvaluationSettings = EvaluationSettings(), warn: (String) -> Void
 ) throws -> EvaluationSummary {
-  try evaluate(
-    GroundTruth(contentsOf: annotations), DetectionResults(contentsOf: detections), split: split,
-    settings: settings)
+  let truth = try GroundTruth(contentsOf: annotations)
+  let results = try DetectionResults(contentsOf: detections)
+  for (file, lines) in [(annotations, truth.warnings), (detections, results.warnings)] {
+    for line in lines { warn("\(file): \(line)") }
+  }
+  return try evaluate(truth, results, split: split, settings: settings)
 }
 
 /// Scores detections against a ground truth, both in memory.
@@ -55,10 +60,11 @@ private func evaluateParts(
   _ settings: EvaluationSettings
 ) throws -> EvaluationSummary {
   func annotatedCategories(_ part: GroundTruth) throws -> [Int] {
-    guard !part.annotations.isEmpty else {
+    let labels = Set(part.index.annotations.labels.lazy.filter { $0 >= 0 })
+    guard !labels.isEmpty else {
       throw EvaluationError.emptyList(file: part.source, list: "annotations")
     }
-    return Set(part.annotations.lazy.map(\.categoryID)).sorted()
+    return labels.map { part.categories[Int($0)].id }.sorted()
   }
   let groups = try OpenVocabularyGroups(
     categories: annotatedCategories(base), novel: annotatedCategories(novel), in: truth)

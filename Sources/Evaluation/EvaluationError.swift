@@ -2,16 +2,10 @@ import Formats
 
 /// Ground truth, detections or class lists that cannot be scored.
 public enum EvaluationError: Error, Equatable, CustomStringConvertible {
-  /// A file that is missing, cut short or no JSON of the expected layout.
-  case unreadable(FormatError, expected: String)
-  /// A field whose value has the wrong type or cannot be used.
-  case badField(FormatError, field: String, expected: String)
   /// A mask that is malformed or does not fit its image; the reason holds the remedy.
   case badMask(FormatError, field: String)
   /// A record without a field that scoring needs.
   case missingField(file: String, record: String, field: String, expected: String)
-  /// A file without one of its lists.
-  case missingList(file: String, list: String)
   /// A list that must not be empty.
   case emptyList(file: String, list: String)
   /// An id or name that stands twice in one list.
@@ -34,17 +28,10 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
   /// One line: what, where, the value and the remedy.
   public var description: String {
     switch self {
-    case .unreadable(let error, let expected):
-      "\(error); \(expected)"
-    case .badField(let error, let field, let expected):
-      "\(error.source): \(field) (\(error.place)): \(error.reason); \(expected)"
     case .badMask(let error, let field):
       "\(error.source): \(field)\(error.place.isEmpty ? "" : " (\(error.place))"): \(error.reason)"
     case .missingField(let file, let record, let field, let expected):
       "\(file): \(record) has no \"\(field)\"; \(expected)"
-    case .missingList(let file, let list):
-      "\(file): the list \"\(list)\" is missing; "
-        + "a ground truth file needs \"images\", \"categories\" and \"annotations\""
     case .emptyList(let file, let list):
       "\(file): the list \"\(list)\" is empty; there is nothing to score, check the path"
     case .duplicate(let file, let list, let value):

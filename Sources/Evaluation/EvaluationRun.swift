@@ -1,3 +1,5 @@
+import Annotations
+
 /// One ground truth with one set of detections.
 struct EvaluationRun {
   private let truth: GroundTruth
@@ -16,9 +18,10 @@ struct EvaluationRun {
     self.groups = groups
     var selection = DetectionSelection(dropsUnknownCategories: settings.dropsUnknownCategories)
     if settings.onlyImagesOfSplit, let groups {
-      let wanted = Set(groups.positions.map { truth.categories[$0].id })
-      selection.imageIDs = Set(
-        truth.annotations.lazy.filter { wanted.contains($0.categoryID) }.map(\.imageID))
+      let wanted = Set(groups.positions.map { Int32($0) })
+      let columns = truth.index.annotations
+      selection.images = Set(
+        zip(columns.images, columns.labels).lazy.filter { wanted.contains($0.1) }.map(\.0))
     }
     self.selection = selection
   }
@@ -64,7 +67,7 @@ struct EvaluationRun {
         options: options, classes: try scores(classes, options, overlaps(truth)))
       var parts: [EvaluationSummary.GroupResult] = []
       var measures: [Measure] = []
-      for frequency in GroundTruth.Frequency.allCases {
+      for frequency in COCOAnnotations.Frequency.allCases {
         let part = ScoreTable(
           options: options,
           classes: table.classes.indices.filter { frequencies[$0] == frequency }
@@ -216,7 +219,7 @@ struct EvaluationRun {
     return EvaluationSummary(
       protocolName: name.protocol, metric: metric ?? "\(kinds) AP, \(options)",
       metricVersion: name.version,
-      images: selection.images(of: truth).count { $0 }, imagesInFile: truth.images.count,
+      images: selection.images(of: truth).count { $0 }, imagesInFile: truth.imageOrder.count,
       vocabulary: vocabulary.count, categoriesInFile: truth.categories.count,
       classesWithObjects: (boxes ?? masks)?.classes.count { $0.objects > 0 } ?? 0,
       detections: results.boxes.count,

@@ -1,3 +1,5 @@
+import Annotations
+
 /// Sorting a data set into classes by the rules of LVIS (spec 5.5).
 enum LVISProtocol {
   /// Every class in category order.
@@ -10,17 +12,15 @@ enum LVISProtocol {
     detectionsPerImage: Int
   ) throws -> [ClassBoxes] {
     try selection.check(results, against: truth)
-    let partial = try verified(truth, selection, "not_exhaustive_category_ids", \.partialCategories)
-    var present = try verified(truth, selection, "neg_category_ids", \.absentCategories)
-    for annotation in truth.annotations {
-      guard let image = truth.imagePositions[annotation.imageID],
-        let category = truth.categoryPositions[annotation.categoryID]
-      else { continue }
-      present.insert(Cell(image: image, category: category))
+    let columns = truth.index.annotations
+    let partial = cells(truth, truth.index.images.partial)
+    var present = cells(truth, truth.index.images.absent)
+    for (image, label) in zip(columns.images, columns.labels) {
+      present.insert(Cell(image: Int(truth.ranks[Int(image)]), category: Int(label)))
     }
     return ClassBoxes.divide(
       truth, results, chosen: selection.images(of: truth),
-      roles: { ($0.isIgnored, false) },
+      roles: { ($0.contains(.ignored), false) },
       isExempt: { image, category in
         let cell = Cell(image: image, category: category)
         return present.contains(cell) ? partial.contains(cell) : nil
@@ -32,22 +32,11 @@ enum LVISProtocol {
     var category: Int
   }
 
-  /// The classes that each image lists in a field.
-  private static func verified(
-    _ truth: GroundTruth, _ selection: DetectionSelection, _ field: String,
-    _ categories: KeyPath<GroundTruth.Image, [Int]>
-  ) throws -> Set<Cell> {
+  /// The classes that each image lists.
+  private static func cells(_ truth: GroundTruth, _ lists: RaggedLabels) -> Set<Cell> {
     var cells: Set<Cell> = []
-    for (image, record) in truth.images.enumerated() {
-      for id in record[keyPath: categories] {
-        if let category = truth.categoryPositions[id] {
-          cells.insert(Cell(image: image, category: category))
-        } else if !selection.dropsUnknownCategories {
-          throw EvaluationError.unknownReference(
-            file: truth.source, list: "images", field: field, count: 1, first: id,
-            record: "image \(record.id)", groundTruth: "\"categories\"")
-        }
-      }
+    for (image, rank) in truth.ranks.enumerated() {
+      for label in lists[image] { cells.insert(Cell(image: Int(rank), category: Int(label))) }
     }
     return cells
   }
@@ -72,7 +61,7 @@ enum LVISProtocol {
   }
 
   /// The frequency group of each category.
-  static func frequencies(of truth: GroundTruth) throws -> [GroundTruth.Frequency] {
+  static func frequencies(of truth: GroundTruth) throws -> [COCOAnnotations.Frequency] {
     try truth.categories.map { category in
       guard let frequency = category.frequency else {
         throw EvaluationError.missingFrequency(

@@ -24,7 +24,7 @@ struct MaskSource: Sendable {
     self.list = list
   }
 
-  /// Keeps the places of masks in a file, as ``RecordScanner/segmentation()`` gives them.
+  /// Keeps the places of masks in a file, as `RecordCursor` gives them.
   init(_ file: MappedFile, places: [Int], list: String) {
     storage = places.contains { $0 >= 0 } ? .file(file, places) : .memory([])
     source = file.path
@@ -43,11 +43,12 @@ struct MaskSource: Sendable {
   ///
   /// - Throws: ``EvaluationError`` for a record without a mask, or one that is malformed or of
   ///   another size than its image.
-  func mask(at index: Int, in image: GroundTruth.Image, of truth: String) throws -> RunLengthMask {
+  func mask(at index: Int, in frame: GroundTruth.Frame, of truth: String) throws -> RunLengthMask {
     let record = "\(list)[\(index)]"
-    guard let width = image.width, let height = image.height else {
+    let (width, height) = (frame.width, frame.height)
+    guard width > 0, height > 0 else {
       throw EvaluationError.missingField(
-        file: truth, record: "image \(image.id)", field: image.width == nil ? "width" : "height",
+        file: truth, record: "image \(frame.id)", field: width == 0 ? "width" : "height",
         expected: "masks are drawn in its frame, add the size in pixels or score boxes")
     }
     let missing = EvaluationError.missingField(
@@ -64,6 +65,11 @@ struct MaskSource: Sendable {
       }
     case .file(let file, let places):
       guard places[index] >= 0 else { throw missing }
+      guard places[index] < file.bytes.count else {
+        throw EvaluationError.badMask(
+          FormatError(source, "the file changed while it was in use; run it again"),
+          field: "\(record).segmentation")
+      }
       var scanner = JSONScanner(file, at: places[index])
       do {
         return try SegmentationRecord(reading: &scanner).mask(width: width, height: height)

@@ -1,3 +1,5 @@
+import Annotations
+
 /// How the classes of a data set are divided, which also chooses the protocol.
 public enum ClassSplit: Sendable, Equatable {
   /// Plain COCO, no groups.
@@ -27,7 +29,7 @@ public enum ClassGroup: String, Sendable, Equatable, CaseIterable {
   /// LVIS: in 100 training images or more.
   case frequent
 
-  init(_ frequency: GroundTruth.Frequency) {
+  init(_ frequency: COCOAnnotations.Frequency) {
     self =
       switch frequency {
       case .rare: .rare
@@ -43,20 +45,15 @@ struct OpenVocabularyGroups: Equatable {
   let novel: [Int]
 
   init(names base: [String], novel: [String], in truth: GroundTruth) throws {
-    var positions: [String: Int] = [:]
-    for (position, category) in truth.categories.enumerated() {
-      guard positions.updateValue(position, forKey: category.name) == nil else {
-        throw EvaluationError.duplicate(
-          file: truth.source, list: "categories", value: "the name \"\(category.name)\"")
-      }
-    }
+    let positions = Dictionary(
+      truth.categories.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { $1 })
     try self.init(
       base: Self.resolve(base, positions, group: "base", truth),
       novel: Self.resolve(novel, positions, group: "novel", truth), truth)
   }
 
   init(categories base: [Int], novel: [Int], in truth: GroundTruth) throws {
-    let positions = truth.categoryPositions
+    let positions = truth.labels
     try self.init(
       base: Self.resolve(base, positions, group: "base", truth),
       novel: Self.resolve(novel, positions, group: "novel", truth), truth)

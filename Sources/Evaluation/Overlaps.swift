@@ -80,7 +80,7 @@ struct MaskOverlaps: Sendable {
       _ results: DetectionResults, _ truth: GroundTruth, _ index: Int
     ) throws -> RunLengthMask {
       try results.masks.mask(
-        at: index, in: truth.image(ofID: results.boxes[index].imageID), of: truth.source)
+        at: index, in: truth.frame(ofImage: results.boxes[index].imageID), of: truth.source)
     }
   }
 
@@ -91,9 +91,8 @@ struct MaskOverlaps: Sendable {
   /// Reads the masks of all objects.
   init(_ found: Found, _ truth: GroundTruth, threads: Int) throws {
     self.found = found
-    let masks = try Parallel.map(count: truth.annotations.count, threads: threads) { index in
-      try truth.masks.mask(
-        at: index, in: truth.image(ofID: truth.annotations[index].imageID), of: truth.source)
+    let masks = try Parallel.map(count: truth.index.annotationCount, threads: threads) { index in
+      try truth.masks.mask(at: index, in: truth.frame(ofAnnotation: index), of: truth.source)
     }
     objectMasks = masks
     objectShapes = masks.map(Shape.init)

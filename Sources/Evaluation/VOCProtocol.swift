@@ -18,7 +18,7 @@ struct VOCProtocol {
     try selection.check(results, against: truth)
     return ClassBoxes.divide(
       truth, results, chosen: selection.images(of: truth),
-      roles: { ($0.isCrowd || $0.isIgnored, false) }, isExempt: { _, _ in false },
+      roles: { (!$0.isEmpty, false) }, isExempt: { _, _ in false },
       indices: results.boxes.indices)
   }
 

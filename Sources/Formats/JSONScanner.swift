@@ -361,18 +361,6 @@ public struct JSONScanner {
     1e18, 1e19, 1e20, 1e21, 1e22,
   ]
 
-  /// Reads a whole number.
-  ///
-  /// - Returns: The number.
-  /// - Throws: ``FormatError`` when it has a fraction, is beyond 2^53 or is not a number.
-  public mutating func integer() throws -> Int {
-    let value = try number()
-    guard let whole = Int(exactly: value), abs(value) <= 9_007_199_254_740_992 else {
-      throw error("expected a whole number, found \(value)")
-    }
-    return whole
-  }
-
   /// Reads true or false.
   ///
   /// - Returns: The value.

@@ -54,7 +54,7 @@ public struct TrainingData: Sendable {
       "detection: \(usable.count) of \(train.images.count) images with \(train.report.boxes) "
         + "boxes of \(base.count) base classes; \(classNames.count) classes in all"
     ]
-    var warnings = train.report.warnings
+    var warnings = index.warnings + train.report.warnings
     let wanted = Set(configuration.methods.map(\.stream))
     if wanted.contains(.alignment) {
       let same = data.alignmentAnnotations == data.trainAnnotations
@@ -72,7 +72,7 @@ public struct TrainingData: Sendable {
             alignment.imageIndices(annotatedWith: nil, minimumSide: alignmentSide)),
           batchSize: configuration.training.alignmentBatch, augmentation: augmentation))
       summary.append("alignment: \(alignment.images.count) images")
-      if !same { warnings += alignment.report.warnings }
+      if !same { warnings += alignment.index.warnings + alignment.report.warnings }
     }
     if wanted.contains(.captions) {
       let captions = try Self.captions(configuration, augmentation: augmentation)

@@ -11,7 +11,8 @@ public struct ValidationRun: Sendable {
   /// Unreadable images that are told one by one.
   private static let mostReasons = 5
 
-  private let annotations: COCOAnnotations
+  private let annotations: AnnotationIndex
+  private let truth: GroundTruth
   private let configuration: RunConfiguration
 
   /// Reads the validation annotations.
@@ -19,7 +20,8 @@ public struct ValidationRun: Sendable {
   /// - Parameter configuration: The run's configuration.
   /// - Throws: `DatasetError` when the file is malformed.
   public init(_ configuration: RunConfiguration) throws {
-    annotations = try COCOAnnotations(path: configuration.data.validationAnnotations)
+    annotations = try AnnotationIndex(path: configuration.data.validationAnnotations)
+    truth = try GroundTruth(annotations)
     self.configuration = configuration
   }
 
@@ -27,7 +29,10 @@ public struct ValidationRun: Sendable {
   public var vocabulary: [String] { annotations.categories.map(\.name) }
 
   /// Number of images.
-  public var imageCount: Int { annotations.images.count }
+  public var imageCount: Int { annotations.imageCount }
+
+  /// What the annotations get wrong without being useless, one line each.
+  public var warnings: [String] { annotations.warnings }
 
   /// Looks for what would end an evaluation, without a model.
   ///
@@ -36,7 +41,9 @@ public struct ValidationRun: Sendable {
   ///   `DatasetError` when annotations and classes do not fit.
   func check(warn: (String) -> Void) throws {
     let folder = configuration.data.validationImages
-    let paths = annotations.images.map { "\(folder)/\($0.fileName)" }
+    let paths = (0..<annotations.imageCount).map {
+      "\(folder)/\(annotations.image(at: $0).fileName)"
+    }
     let missing = paths.filter { !FileManager.default.fileExists(atPath: $0) }
     let present = Set(paths).subtracting(missing).sorted()
     // A sample is decoded: a folder of damaged files is told as well.
@@ -92,7 +99,7 @@ public struct ValidationRun: Sendable {
     warn: (String) -> Void
   ) throws -> EvaluationSummary {
     let folder = configuration.data.validationImages
-    let records = annotations.images
+    let records = (0..<annotations.imageCount).map { annotations.image(at: $0) }
     var (unreadable, reason) = (0, "")
     try DetectionResultsWriter.write(to: path) { writer in
       for first in stride(from: 0, to: records.count, by: Self.imagesAtATime) {
@@ -133,8 +140,7 @@ public struct ValidationRun: Sendable {
     var settings = settings
     settings.scoreThreshold = configuration.model.head.detections.scoreThreshold
     var summary = try evaluate(
-      annotations: configuration.data.validationAnnotations, detections: path,
-      split: try split ?? ownSplit(), settings: settings)
+      truth, DetectionResults(contentsOf: path), split: try split ?? ownSplit(), settings: settings)
     summary.unreadableImages = unreadable
     return summary
   }

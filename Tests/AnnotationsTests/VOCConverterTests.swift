@@ -42,9 +42,9 @@ import Testing
     #expect(summary.boxes == 2 && summary.difficult == 1 && summary.classes.count == 20)
     let dog = index.annotation(at: 0)
     #expect([dog.x, dog.y, dog.width, dog.height] == [0, 1, 10, 7] && dog.area == 70)
-    #expect(!dog.isCrowd && dog.label == 11)
+    #expect(!dog.isSetAside && dog.label == 11)
     let cat = index.annotation(at: 1)
-    #expect([cat.x, cat.y, cat.width, cat.height] == [2, 2, 1, 1] && cat.isCrowd)
+    #expect([cat.x, cat.y, cat.width, cat.height] == [2, 2, 1, 1] && cat.isSetAside)
     #expect(index.image(at: 0).fileName == "JPEGImages/a.jpg")
   }
 

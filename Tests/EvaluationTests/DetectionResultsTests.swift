@@ -1,5 +1,6 @@
 import Foundation
 import Masks
+import TestSupport
 import Testing
 
 @testable import Evaluation
@@ -36,7 +37,7 @@ import Testing
     }
     let results = try DetectionResults(contentsOf: path)
     #expect(results.boxes.count == 4)
-    let image = GroundTruth.Image(id: 1, width: 13, height: 4)
+    let image = GroundTruth.Frame(id: 1, width: 13, height: 4)
     for (index, mask) in masks.enumerated() {
       #expect(try results.masks.mask(at: index, in: image, of: "truth.json") == mask)
     }
@@ -83,12 +84,18 @@ import Testing
        "categories": [{"id": 2, "name": "cup", "frequency": "r"}]}
       """)
     let truth = try GroundTruth(contentsOf: path)
-    #expect(truth.images.map(\.id) == [1, 3])
-    #expect(truth.images[0].absentCategories == [2])
-    #expect(truth.images[0].partialCategories == [5])
+    #expect(truth.images.map(\.id) == [3, 1])
+    #expect(truth.images[1].absentCategories == [2])
+    #expect(truth.images[1].partialCategories == [])
     #expect(truth.categories == [.init(id: 2, name: "cup", frequency: .rare)])
     #expect(truth.annotations.map(\.area) == [12, 7.5])
     #expect(truth.annotations.map(\.isCrowd) == [true, false])
     #expect(truth.annotations.map(\.isIgnored) == [false, true])
+    #expect(
+      truth.warnings == [
+        "1 box without \"area\": computed from width and height (first: annotations[0] (id 0))",
+        "1 ids in \"neg_category_ids\" and \"not_exhaustive_category_ids\" are not in "
+          + "\"categories\": left out; check that both are of the same version of the data set",
+      ])
   }
 }

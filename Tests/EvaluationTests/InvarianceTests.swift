@@ -1,4 +1,5 @@
 import Formats
+import TestSupport
 import Testing
 
 @testable import Evaluation
@@ -25,7 +26,7 @@ struct InvarianceTests {
           score: Double(index % 17) / 17)
       },
       masks: objects.map { index, object in
-        try truth.masks.mask(at: index, in: truth.image(ofID: object.imageID), of: path)
+        try truth.masks.mask(at: index, in: truth.frame(ofImage: object.imageID), of: path)
       })
     let summary = try evaluate(truth, results, split: split)
     for scores in [summary.boxes, summary.masks].compactMap({ $0 }) {
@@ -52,9 +53,12 @@ struct InvarianceTests {
     let images = truth.images.shuffled(using: &random)
     let first = try evaluate(
       truth, DetectionResults(source: "a", boxes: boxes, masks: moved.masks), split: split)
+    let masks = try truth.annotations.indices.map { number in
+      try truth.masks.mask(at: number, in: truth.frame(ofAnnotation: number), of: path)
+    }
     let shuffled = try GroundTruth(
       source: truth.source, images: images, categories: truth.categories.reversed(),
-      annotations: truth.annotations, masks: truth.masks)
+      annotations: truth.annotations, masks: masks)
     let second = try evaluate(
       shuffled,
       DetectionResults(

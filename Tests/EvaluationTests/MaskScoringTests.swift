@@ -1,4 +1,5 @@
 import Masks
+import TestSupport
 import Testing
 
 @testable import Evaluation

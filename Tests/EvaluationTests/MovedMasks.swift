@@ -1,4 +1,5 @@
 import Masks
+import TestSupport
 
 @testable import Evaluation
 
@@ -23,8 +24,8 @@ struct MovedMasks {
   init(_ truth: GroundTruth) throws {
     var generator = Generator()
     for (index, annotation) in truth.annotations.enumerated() {
-      let image = truth.image(ofID: annotation.imageID)
-      let mask = try truth.masks.mask(at: index, in: image, of: truth.source)
+      let frame = truth.frame(ofImage: annotation.imageID)
+      let mask = try truth.masks.mask(at: index, in: frame, of: truth.source)
       for _ in 0...generator.next(3) {
         var (right, down) = (generator.next(9) - 4, generator.next(9) - 4)
         let kind = generator.next(8)

@@ -1,5 +1,6 @@
 import Evaluation
 import Formats
+import TestSupport
 import Testing
 
 /// The numbers of pycocotools and lvis.
@@ -10,7 +11,8 @@ struct ReferenceTests {
   @Test func cocoNumbersAgree() throws {
     let summary = try evaluate(
       annotations: EvaluationFixtures.path("coco_gt"),
-      detections: EvaluationFixtures.path("coco_detections"))
+      detections: EvaluationFixtures.path("coco_detections"),
+      warn: { Issue.record("\($0)") })
     let expected = try JSONValue(contentsOf: EvaluationFixtures.path("coco_expected"))
     #expect(summary.measures.count == 12)
     try EvaluationFixtures.compare(expected["stats"]) { summary[$0] }
@@ -54,7 +56,7 @@ struct ReferenceTests {
     let summary = try evaluate(
       annotations: EvaluationFixtures.path("ovcoco_gt"),
       detections: EvaluationFixtures.path("ovcoco_detections"),
-      split: .files(base: part("base"), novel: part("novel")))
+      split: .files(base: part("base"), novel: part("novel")), warn: { Issue.record("\($0)") })
     for group in ["base", "novel", "all"] {
       let result = try #require(summary.group(group))
       try EvaluationFixtures.compare(expected[group]) { result[$0] }
@@ -69,7 +71,7 @@ struct ReferenceTests {
     let summary = try evaluate(
       annotations: EvaluationFixtures.path("\(stem)_gt"),
       detections: EvaluationFixtures.path("\(stem)_detections"), split: .frequency,
-      settings: settings)
+      settings: settings, warn: { Issue.record("\($0)") })
     #expect(summary.measures.count == 13)
     try EvaluationFixtures.compare(expected["stats"]) { summary[$0] }
     for (frequency, name) in [("rare", "APr"), ("common", "APc"), ("frequent", "APf")] {
@@ -87,7 +89,8 @@ struct COCOSampleTests {
     let folder = EvaluationFixtures.sample
     let summary = try evaluate(
       annotations: "\(folder)/instances_val2014_gt.json",
-      detections: "\(folder)/instances_val2014_fakebbox_results.json")
+      detections: "\(folder)/instances_val2014_fakebbox_results.json",
+      warn: { Issue.record("\($0)") })
     let expected = try JSONValue(contentsOf: "\(folder)/expected_bbox.json")
     try EvaluationFixtures.compare(expected) { summary[$0] }
   }

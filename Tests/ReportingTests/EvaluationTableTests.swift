@@ -1,5 +1,6 @@
 import Evaluation
 import Formats
+import TestSupport
 import Testing
 
 @testable import Reporting

@@ -45,7 +45,7 @@ struct BadInputTests {
     refuses(try world(annotations: ""), ["train.json"])
     refuses(try world(annotations: "[]"), ["train.json"])
     refuses(
-      try world(annotations: text.replacing("\"width\":96", with: "\"width\":\"96\"")),
+      try world(annotations: text.replacing("\"width\":96", with: "\"width\":\"wide\"")),
       ["images[0]", "width"])
     refuses(
       try world(annotations: text.replacing("\"height\":96", with: "\"height\":NaN")),

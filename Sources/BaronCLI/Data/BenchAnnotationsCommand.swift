@@ -44,6 +44,9 @@ struct BenchAnnotationsCommand: ParsableCommand {
       let start = clock.now
       let data = try COCOAnnotations(path: file)
       let seconds = (clock.now - start) / .seconds(1)
+      for line in data.index.warnings + data.report.warnings {
+        Console.warn("\(file): \(line)")
+      }
       try Console.print(data.report.summary)
       try Console.print(
         String(format: "%.2f s, peak memory %d MiB", seconds, PeakMemory.bytes() >> 20))

@@ -24,6 +24,7 @@ struct SplitCommand: ParsableCommand {
 
     /// Writes one file for each group, named after the annotation file.
     func write(_ index: AnnotationIndex, _ groups: [(name: String, labels: Set<Int>)]) throws {
+      for line in index.warnings { Console.warn("\(annotations): \(line)") }
       do {
         try FileManager.default.createDirectory(
           atPath: output, withIntermediateDirectories: true)
@@ -108,10 +109,8 @@ private struct OpenVocabularyFrequency {
 
   /// Nil unless every class has a frequency.
   init?(_ categories: [COCOAnnotations.Category]) {
-    guard !categories.isEmpty,
-      categories.allSatisfy({ ["r", "c", "f"].contains($0.frequency) })
-    else { return nil }
-    novel = Set(categories.indices.filter { categories[$0].frequency == "r" })
+    guard categories.allSatisfy({ $0.frequency != nil }) else { return nil }
+    novel = Set(categories.indices.filter { categories[$0].frequency == .rare })
     base = Set(categories.indices).subtracting(novel)
   }
 }

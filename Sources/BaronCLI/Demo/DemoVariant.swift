@@ -81,6 +81,7 @@ struct DemoVariant {
     return Score(
       try evaluate(
         annotations: configuration.data.validationAnnotations, detections: detections,
-        split: .names(base: Glyph.base.map(\.rawValue), novel: Glyph.novel.map(\.rawValue))))
+        split: .names(base: Glyph.base.map(\.rawValue), novel: Glyph.novel.map(\.rawValue)),
+        warn: Console.warn))
   }
 }
