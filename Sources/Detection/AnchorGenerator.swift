@@ -16,17 +16,17 @@ public struct AnchorGenerator: Sendable, Equatable {
   ///   - strides: Pixels between cells, one a level.
   ///   - scales: Sizes of anchors in strides.
   ///   - ratios: Height over width of anchors.
-  public init(strides: [Int], scales: [Float], ratios: [Float] = [0.5, 1, 2]) {
+  public init(strides: [Int], scales: [Float], ratios: [Float]) {
     self.strides = strides
     self.scales = scales
     self.ratios = ratios
   }
 
-  /// Anchors of five levels P2 to P6.
-  public static let featurePyramid = AnchorGenerator(strides: [4, 8, 16, 32, 64], scales: [8])
-
-  /// Anchors of a single map at stride 16.
-  public static let singleMap = AnchorGenerator(strides: [16], scales: [2, 4, 8, 16, 32])
+  /// The anchors of a region proposal network.
+  package init(_ network: RegionProposalConfiguration) {
+    self.init(
+      strides: network.anchorStrides, scales: network.anchorScales, ratios: network.anchorRatios)
+  }
 
   /// Anchors of a cell.
   public var anchorsPerCell: Int { scales.count * ratios.count }

@@ -126,12 +126,7 @@ public struct TextWidths: Sendable, Equatable {
   /// Width of a class embedding: that of the text feature.
   public var embedding: Int
 
-  /// Creates widths.
-  ///
-  /// - Parameters:
-  ///   - word: Width of a word D.
-  ///   - embedding: Width of a class embedding.
-  public init(word: Int, embedding: Int) {
+  package init(word: Int, embedding: Int) {
     self.word = word
     self.embedding = embedding
   }
@@ -148,14 +143,8 @@ public struct BoxHeadWidths: Sendable, Equatable {
   /// Widths of the text encoder.
   public var text: TextWidths
 
-  /// Creates sizes.
-  ///
-  /// - Parameters:
-  ///   - input: Channels of the pooled features that arrive.
-  ///   - convolutions: Channels of the trunk's convolutions; nil takes those that arrive.
-  ///   - side: Side of the pooled features.
-  ///   - text: Widths of the text encoder.
-  public init(input: Int, convolutions: Int? = nil, side: Int, text: TextWidths) {
+  /// Creates sizes; the trunk's convolutions have the channels that arrive unless others are given.
+  package init(input: Int, convolutions: Int? = nil, side: Int, text: TextWidths) {
     self.input = input
     self.convolutions = convolutions ?? input
     self.side = side

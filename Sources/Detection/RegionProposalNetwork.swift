@@ -135,9 +135,7 @@ public struct RegionProposalNetwork {
     _ scope: ParameterScope, _ configuration: RegionProposalConfiguration, width: Int
   ) throws {
     self.configuration = configuration
-    anchors = AnchorGenerator(
-      strides: configuration.anchorStrides, scales: configuration.anchorScales,
-      ratios: configuration.anchorRatios)
+    anchors = AnchorGenerator(configuration)
     bases = try configuration.anchorStrides.indices.map { [anchors] level in
       let boxes = anchors.baseAnchors(level: level)
       return try Tensor(

@@ -22,12 +22,15 @@ extension AnchorGenerator {
 struct AnchorGeneratorTests {
   @Test("sizes of the finest level")
   func finest() {
-    let generator = AnchorGenerator.featurePyramid
+    let generator = AnchorGenerator(RegionProposalConfiguration())
     let wanted: [Float] = [
       -22.6274, -11.3137, 22.6274, 11.3137, -16, -16, 16, 16, -11.3137, -22.6274, 11.3137, 22.6274,
     ]
     expectClose(generator.baseAnchors(level: 0).corners, wanted, "base anchors")
-    #expect(AnchorGenerator.singleMap.anchorsPerCell == 15)
+    #expect(generator.anchorsPerCell == 3)
+    var singleMap = RegionProposalConfiguration()
+    singleMap.anchorStrides = [16]
+    #expect(AnchorGenerator(singleMap).anchorsPerCell == 15)
   }
 
   @Test("anchors stand on multiples of the stride, rows first", arguments: TestDevice.families)

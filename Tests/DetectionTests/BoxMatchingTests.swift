@@ -77,7 +77,7 @@ struct BoxMatchingTests {
 
   @Test("levels of images of several sizes against the host", arguments: TestDevice.families)
   func levels(family: DeviceFamily) throws {
-    let generator = AnchorGenerator(strides: [4, 8], scales: [2, 4])
+    let generator = AnchorGenerator(strides: [4, 8], scales: [2, 4], ratios: [0.5, 1, 2])
     let maps = [(height: 31, width: 47), (height: 16, width: 24)]
     let frames = [
       ImageFrame(imageID: 1, width: 188, height: 124),

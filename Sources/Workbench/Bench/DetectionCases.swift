@@ -48,7 +48,8 @@ extension BenchCase {
     init(on stream: ComputeStream) throws {
       var values = BenchValues()
       bases = try Tensor(
-        AnchorGenerator.featurePyramid.baseAnchors(level: 0).corners, shape: [3, 4], on: stream)
+        AnchorGenerator(RegionProposalConfiguration()).baseAnchors(level: 0).corners,
+        shape: [3, 4], on: stream)
       grid = try AnchorGrid(bases: [bases], maps: [(height: 200, width: 272, stride: 4)])
       let boxes = values.boxes(20, sides: 16...256, width: 1088, height: 800).flatMap { $0 }
       truths = try TruthBoxes(
