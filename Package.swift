@@ -23,8 +23,8 @@ let package = Package(
     .target(name: "CKernels"),
     // Row 1: bytes and pixels only.
     .target(name: "Formats", dependencies: ["CZlib"]),
-    .target(name: "Geometry"),
-    .target(name: "Masks", dependencies: ["Formats"]),
+    .target(name: "Geometry", dependencies: ["Formats"]),
+    .target(name: "Masks", dependencies: ["Formats", "Geometry"]),
     .target(name: "Settings", dependencies: ["Formats"]),
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
@@ -32,24 +32,25 @@ let package = Package(
     .target(name: "Annotations", dependencies: ["Formats", "Geometry", "Masks"]),
     .target(
       name: "Pictures", dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG"]),
-    .target(name: "Evaluation", dependencies: ["Formats", "Masks", "Annotations"]),
+    .target(name: "Evaluation", dependencies: ["Formats", "Geometry", "Masks", "Annotations"]),
     // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
     .target(
       name: "Loading", dependencies: ["Formats", "Geometry", "Masks", "Annotations", "Pictures"]),
     .target(name: "KernelLibrary", dependencies: ["Formats", "OpenCL", "CKernels"]),
-    .target(name: "Tensors", dependencies: ["Formats", "OpenCL", "KernelLibrary"]),
+    .target(name: "Tensors", dependencies: ["Formats", "Geometry", "OpenCL", "KernelLibrary"]),
     .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.
     .target(
       name: "CLIP", dependencies: ["Formats", "Settings", "Checkpoints", "Tensors", "Layers"]),
     .target(
       name: "Detection",
-      dependencies: ["Formats", "Settings", "Masks", "OpenCL", "Tensors", "Layers"]),
+      dependencies: ["Formats", "Geometry", "Settings", "Masks", "OpenCL", "Tensors", "Layers"]),
     // Rows 7 to 9: the method, its training, what people see.
     .target(
       name: "Baron",
       dependencies: [
-        "Formats", "Settings", "OpenCL", "Loading", "Tensors", "Layers", "CLIP", "Detection",
+        "Formats", "Geometry", "Settings", "OpenCL", "Loading", "Tensors", "Layers", "CLIP",
+        "Detection",
       ]),
     .target(
       name: "Training",
@@ -65,8 +66,8 @@ let package = Package(
     .target(
       name: "Workbench",
       dependencies: [
-        "Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers", "CLIP",
-        "Detection", "Baron", "Training", "Reporting", "DemoWorld",
+        "Formats", "Geometry", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers",
+        "CLIP", "Detection", "Baron", "Training", "Reporting", "DemoWorld",
       ]),
     // Row 10: the command line.
     .executableTarget(
@@ -81,31 +82,34 @@ let package = Package(
     .target(
       name: "TestSupport",
       dependencies: [
-        "Formats", "Masks", "Annotations", "Evaluation", "OpenCL", "KernelLibrary", "Tensors",
+        "Formats", "Geometry", "Masks", "Annotations", "Evaluation", "OpenCL", "KernelLibrary",
+        "Tensors",
       ],
       path: "Tests/TestSupport"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
-    .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),
+    .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "Formats", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
-    .testTarget(name: "MasksTests", dependencies: ["Masks", "Formats"]),
+    .testTarget(name: "GeometryTests", dependencies: ["Geometry"]),
+    .testTarget(name: "MasksTests", dependencies: ["Masks", "Geometry", "Formats"]),
     .testTarget(
       name: "AnnotationsTests",
       dependencies: ["Annotations", "Pictures", "Geometry", "Masks", "Formats", "TestSupport"]),
     .testTarget(
       name: "PicturesTests",
-      dependencies: ["Pictures", "Annotations", "Geometry", "TestSupport"]),
+      dependencies: ["Pictures", "Annotations", "Geometry", "Formats", "TestSupport"]),
     .testTarget(
       name: "LoadingTests",
       dependencies: ["Loading", "Annotations", "Pictures", "Geometry", "TestSupport"]),
     .testTarget(
-      name: "EvaluationTests", dependencies: ["Evaluation", "Masks", "Formats", "TestSupport"]),
+      name: "EvaluationTests",
+      dependencies: ["Evaluation", "Geometry", "Masks", "Formats", "TestSupport"]),
     .testTarget(
       name: "KernelTests",
       dependencies: ["KernelLibrary", "OpenCL", "Tensors", "Formats", "TestSupport"]),
     .testTarget(
       name: "TensorsTests",
-      dependencies: ["Tensors", "OpenCL", "Checkpoints", "Formats", "TestSupport"]),
+      dependencies: ["Tensors", "Geometry", "OpenCL", "Checkpoints", "Formats", "TestSupport"]),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "Tensors", "Checkpoints", "TestSupport"]),
     .testTarget(
@@ -114,19 +118,22 @@ let package = Package(
     .testTarget(
       name: "DetectionTests",
       dependencies: [
-        "Detection", "Masks", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport",
+        "Detection", "Geometry", "Masks", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats",
+        "TestSupport",
       ]),
     .testTarget(
       name: "BaronTests",
       dependencies: [
-        "Baron", "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats",
+        "Baron", "Geometry", "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats",
         "TestSupport",
       ]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Training", "DemoWorld", "Baron", "CLIP", "Detection", "Annotations", "Pictures", "Loading",
-        "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "Settings",
+        "Training", "DemoWorld", "Geometry", "Baron", "CLIP", "Detection", "Annotations",
+        "Pictures",
+        "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats",
+        "Settings",
         "TestSupport",
       ]),
     .testTarget(

@@ -1,4 +1,5 @@
 import Formats
+import Geometry
 
 /// What an annotation file says about images, boxes and classes, in columns, without the masks.
 ///
@@ -28,8 +29,7 @@ public struct AnnotationIndex: Sendable {
     package var images: [Int32] = []
     /// Indices of categories, or -1 for an id that the file does not list.
     package var labels: [Int32] = []
-    /// x, y, width, height.
-    package var boxes: [SIMD4<Double>] = []
+    package var boxes: [FileBox] = []
     /// The area, or NaN where the file gives none.
     package var areas: [Double] = []
     /// ``Flags``.
@@ -55,14 +55,8 @@ public struct AnnotationIndex: Sendable {
     let image: Int
     /// The index of its class in ``AnnotationIndex/categories``, or nil for an id not listed there.
     let label: Int?
-    /// The left edge of the box in pixels.
-    let x: Double
-    /// The upper edge.
-    let y: Double
-    /// The width, not negative.
-    let width: Double
-    /// The height, not negative.
-    let height: Double
+    /// The box in pixels, its size not negative.
+    let box: FileBox
     /// The area in square pixels, of the mask where the file gives it, else of the box.
     let area: Double
     /// Whether it is a crowd or to be ignored.
@@ -112,9 +106,8 @@ public struct AnnotationIndex: Sendable {
     let area = annotations.areas[index]
     let label = Int(annotations.labels[index])
     return Annotation(
-      image: Int(annotations.images[index]), label: label < 0 ? nil : label, x: box.x, y: box.y,
-      width: box.z, height: box.w, area: area.isNaN ? box.z * box.w : area,
-      isSetAside: annotations.flags[index] != 0)
+      image: Int(annotations.images[index]), label: label < 0 ? nil : label, box: box,
+      area: area.isNaN ? box.area : area, isSetAside: annotations.flags[index] != 0)
   }
 
   /// The id of an annotation, or nil when the file gives none.

@@ -1,3 +1,5 @@
+import Geometry
+
 /// Puts records into columns and, when all are there, replaces the ids that they name by positions.
 ///
 /// The rules for what files get wrong are here, the same for training and scoring; the guide
@@ -24,8 +26,7 @@ package struct AnnotationIndexBuilder {
     package var id: Int?
     package var image = 0
     package var category = 0
-    /// x, y, width, height.
-    package var box = SIMD4<Double>()
+    package var box = FileBox.zero
     package var area: Double?
     package var flags: AnnotationIndex.Flags = []
     /// The first byte of the mask, or -1.

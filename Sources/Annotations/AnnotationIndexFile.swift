@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Geometry
 
 /// The layout of a kept index: "BARONIX3", the length and CRC-32 of the rest as 64-bit numbers, then
 /// the file's mark and every column, each with the number of its elements before it.
@@ -149,7 +150,7 @@ struct ColumnReader {
     index.annotations.ids = try column(Int.self)
     index.annotations.images = try column(Int32.self)
     index.annotations.labels = try column(Int32.self)
-    index.annotations.boxes = try column(SIMD4<Double>.self)
+    index.annotations.boxes = try column(FileBox.self)
     index.annotations.areas = try column(Double.self)
     index.annotations.flags = try column(UInt8.self)
     index.annotations.segmentations = try column(Int.self)

@@ -41,7 +41,7 @@ public struct COCOAnnotations: Sendable {
     /// The annotation's id; nil when the file gives none.
     public let id: Int?
     /// The box in pixels of the original image, not clipped to it.
-    public let box: BoundingBox
+    public let box: Box
     /// The index of the class in ``COCOAnnotations/categories``.
     public let label: Int
     /// The area that the file gives (of the mask), or width times height, in square pixels.
@@ -57,7 +57,7 @@ public struct COCOAnnotations: Sendable {
     ///   - label: The index of the class.
     ///   - area: The area in square pixels.
     ///   - position: The annotation's position in the file's index, if it is of a file.
-    public init(id: Int?, box: BoundingBox, label: Int, area: Double, position: Int? = nil) {
+    public init(id: Int?, box: Box, label: Int, area: Double, position: Int? = nil) {
       self.position = position
       self.id = id
       self.box = box
@@ -162,11 +162,8 @@ public struct COCOAnnotations: Sendable {
         report.drop(fault, index.place(ofAnnotation: number))
         continue
       }
-      let box = BoundingBox(
-        x1: Float(entry.x), y1: Float(entry.y), x2: Float(entry.x + entry.width),
-        y2: Float(entry.y + entry.height))
       let object = Object(
-        id: index.id(ofAnnotation: number), box: box, label: label, area: entry.area,
+        id: index.id(ofAnnotation: number), box: Box(entry.box), label: label, area: entry.area,
         position: number)
       if entry.isSetAside {
         images[position].crowds.append(object)
@@ -189,16 +186,15 @@ public struct COCOAnnotations: Sendable {
   private static func fault(
     of entry: AnnotationIndex.Annotation, in image: ImageRecord
   ) -> LoadReport.Drop? {
-    if entry.area <= 0 || entry.width <= 0 || entry.height <= 0 { return .emptyArea }
+    let box = entry.box
+    if entry.area <= 0 || box.width <= 0 || box.height <= 0 { return .emptyArea }
     // Of an image without a size no box is known to lie outside.
-    let (right, bottom) = (Double(image.width), Double(image.height))
-    let shared = (
-      min(entry.x + entry.width, right > 0 ? right : .infinity) - max(entry.x, 0),
-      min(entry.y + entry.height, bottom > 0 ? bottom : .infinity) - max(entry.y, 0)
-    )
-    if shared.0 <= 0 || shared.1 <= 0 { return .outsideImage }
-    if entry.width < 1 { return .tooNarrow }
-    return entry.height < 1 ? .tooLow : nil
+    let frame = FileBox(
+      x: 0, y: 0, width: image.width > 0 ? Double(image.width) : .infinity,
+      height: image.height > 0 ? Double(image.height) : .infinity)
+    if box.overlap(with: frame) <= 0 { return .outsideImage }
+    if box.width < 1 { return .tooNarrow }
+    return box.height < 1 ? .tooLow : nil
   }
 
   /// The images of a stream (spec 4.5, image filter).

@@ -11,7 +11,7 @@ struct CaptionRecords {
     /// The index of the image in `images`.
     let image: Int
     /// The described part in pixels of the image, or nil for all of it.
-    let box: BoundingBox?
+    let box: Box?
     let caption: String
     /// Its annotation's position and id; a caption in an image record has neither.
     var annotation: (number: Int, id: Int?)?
@@ -33,7 +33,7 @@ struct CaptionRecords {
   private struct Annotation {
     var id: Int?
     var imageID = 0
-    var box: BoundingBox?
+    var box: Box?
     var caption = ""
   }
 
@@ -110,9 +110,7 @@ struct CaptionRecords {
         annotation.caption = try scanner.string()
         hasCaption = true
       case "bbox":
-        let box = try cursor.box(&scanner, field: key)
-        annotation.box = BoundingBox(
-          x1: Float(box.x), y1: Float(box.y), x2: Float(box.x + box.z), y2: Float(box.y + box.w))
+        annotation.box = Box(try cursor.box(&scanner, field: key))
       default: return false
       }
       return true

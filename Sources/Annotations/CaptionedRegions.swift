@@ -11,7 +11,7 @@ public struct CaptionedRegions: Sendable, Equatable {
     /// The index of the image in ``CaptionedRegions/images``.
     public let imageIndex: Int
     /// The region in pixels of the original image, clipped to it and never empty.
-    public let box: BoundingBox
+    public let box: Box
     /// The sentence.
     public let caption: String
   }
@@ -33,7 +33,7 @@ public struct CaptionedRegions: Sendable, Equatable {
     pairs = try records.entries.map { entry in
       let image = records.images[entry.image]
       let (width, height) = (Float(image.width), Float(image.height))
-      let whole = BoundingBox(x1: 0, y1: 0, x2: width, y2: height)
+      let whole = Box(x1: 0, y1: 0, x2: width, y2: height)
       let box = entry.box?.clipped(width: width, height: height) ?? whole
       guard box.width > 0, box.height > 0 else {
         throw DatasetError.record(

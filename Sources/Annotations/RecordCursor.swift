@@ -1,4 +1,5 @@
 import Formats
+import Geometry
 
 /// Remembers where in a file of records the reader stands, so that an error can say it.
 ///
@@ -160,21 +161,29 @@ package struct RecordCursor {
   }
 
   /// Reads [x, y, width, height]; the scanner only gives finite numbers.
-  package func box(_ scanner: inout JSONScanner, field: String) throws -> SIMD4<Double> {
+  package func box(_ scanner: inout JSONScanner, field: String) throws -> FileBox {
     var count = 0
-    var box = SIMD4<Double>()
+    var numbers = (0.0, 0.0, 0.0, 0.0)
     try scanner.beginArray()
     while try scanner.nextElement() {
       let value = try scanner.number()
-      if count < 4 { box[count] = value }
+      switch count {
+      case 0: numbers.0 = value
+      case 1: numbers.1 = value
+      case 2: numbers.2 = value
+      case 3: numbers.3 = value
+      default: break
+      }
       count += 1
     }
     guard count == 4 else {
       throw error("has \(count) numbers; it must be [x, y, width, height]", field: field)
     }
-    guard box.z >= 0, box.w >= 0 else {
+    let box = FileBox(x: numbers.0, y: numbers.1, width: numbers.2, height: numbers.3)
+    guard box.width >= 0, box.height >= 0 else {
       throw error(
-        "the size \(box.z) x \(box.w) is negative; it must be [x, y, width, height]", field: field)
+        "the size \(box.width) x \(box.height) is negative; it must be [x, y, width, height]",
+        field: field)
     }
     return box
   }

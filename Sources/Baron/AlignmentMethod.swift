@@ -1,5 +1,6 @@
 import Detection
 import Formats
+import Geometry
 import Loading
 import Tensors
 
@@ -36,27 +37,24 @@ package struct AlignmentBatch {
   /// `[B, H, W, 3]` normalised for CLIP, on the teacher's stream; nil unless a method's teacher
   /// looks at them.
   package var teacherImages: Tensor?
-  /// Each image's own size.
-  package var frames: [ImageFrame]
-  /// Whether each image is flipped from left to right.
-  package var isFlipped: [Bool]
+  /// How each image was resized and flipped.
+  package var frames: [ImageView]
   /// Boxes of base classes per image, in pixels of the resized image.
   package var groundTruth: [[Box]]
   /// Each image's captions; none but in the stream of captions.
   package var captions: [[String]]
 
   package init(
-    images: Tensor, teacherImages: Tensor?, frames: [ImageFrame], isFlipped: [Bool],
-    groundTruth: [[Box]], captions: [[String]]
+    images: Tensor, teacherImages: Tensor?, frames: [ImageView], groundTruth: [[Box]],
+    captions: [[String]]
   ) {
     precondition(
-      [frames.count, isFlipped.count, groundTruth.count, captions.count].allSatisfy {
+      [frames.count, groundTruth.count, captions.count].allSatisfy {
         $0 == images.shape[0]
       }, "a batch of several sizes")
     self.images = images
     self.teacherImages = teacherImages
     self.frames = frames
-    self.isFlipped = isFlipped
     self.groundTruth = groundTruth
     self.captions = captions
   }

@@ -1,5 +1,5 @@
-import Detection
 import Formats
+import Geometry
 
 /// The bags of a batch as flat host arrays (spec method 1.4).
 ///
@@ -8,7 +8,7 @@ import Formats
 /// The order everywhere is image, proposal, bag, order, position.
 public struct BagBatch: Sendable {
   /// Distinct regions U: image of the batch and box in pixels.
-  public var regions: [(image: Int, box: Box)] = []
+  public var regions: [Region] = []
   /// Per occurrence N, its region.
   public var regionOfOccurrence: [Int32] = []
   /// Per occurrence, its box in units of the bag's span.
@@ -20,7 +20,7 @@ public struct BagBatch: Sendable {
   /// Per sequence, its bag.
   public var bagOfSequence: [Int32] = []
   /// Per bag G, its image and span in pixels.
-  public var spans: [(image: Int, box: Box)] = []
+  public var spans: [Region] = []
   /// Proposals that bags were sampled around.
   public var proposalCount = 0
 
@@ -115,11 +115,11 @@ public struct BagBatch: Sendable {
       let boxes = cells.map(box)
       for (cell, box) in zip(cells, boxes) where regionOfCell[cell] == nil {
         regionOfCell[cell] = Int32(regions.count)
-        regions.append((image, box))
+        regions.append(Region(image: image, box: box))
       }
       let span = NeighbourhoodSampling.span(of: boxes)
       let bag = Int32(spans.count)
-      spans.append((image, span))
+      spans.append(Region(image: image, box: span))
       for order in orders {
         lengths.append(order.count)
         bagOfSequence.append(bag)

@@ -1,6 +1,8 @@
 import CLIP
 import Detection
 import Formats
+import Geometry
+import Layers
 import Loading
 import Tensors
 

@@ -1,5 +1,6 @@
 import CLIP
 import Detection
+import Geometry
 import Layers
 import OpenCL
 import Tensors
@@ -129,34 +130,27 @@ public struct TeacherEmbeddings {
   public static func patches(
     of patches: Tensor, boxes: [Box], crops: [Int32], on stream: ComputeStream
   ) throws -> Tensor {
-    let rois = zip(crops, boxes).flatMap { [Float($0), $1.x1, $1.y1, $1.x2, $1.y2] }
+    let regions = zip(crops, boxes).map { Region(image: Int($0), box: $1) }
     let pooled = try Tensor.roiAlign(
       levels: [patches], scales: [Float(patches.shape[1])],
-      rois: try Tensor(rois, shape: [boxes.count, 5], on: stream), height: 1, width: 1,
+      rois: try Tensor.regions(regions, on: stream), height: 1, width: 1,
       samplingRatio: 2)
     return try pooled.reshaped([boxes.count, patches.shape[3]]).l2Normalized()
-  }
-
-  private struct Crop: Hashable {
-    let image: Int
-    let corners: [Float]
   }
 
   /// The distinct (image, span) pairs and the one of each bag.
   private static func distinctCrops(
     _ bags: BagBatch, oneForEachBag: Bool
-  ) -> (crops: [(image: Int, box: Box)], cropOfBag: [Int32]) {
+  ) -> (crops: [Region], cropOfBag: [Int32]) {
     guard !oneForEachBag else {
       return (bags.spans, bags.spans.indices.map { Int32($0) })
     }
-    var places: [Crop: Int32] = [:]
-    var crops: [(image: Int, box: Box)] = []
+    var places: [Region: Int32] = [:]
+    var crops: [Region] = []
     let cropOfBag = bags.spans.map { span in
-      let box = span.box
-      let key = Crop(image: span.image, corners: [box.x1, box.y1, box.x2, box.y2])
-      if let place = places[key] { return place }
+      if let place = places[span] { return place }
       let place = Int32(crops.count)
-      places[key] = place
+      places[span] = place
       crops.append(span)
       return place
     }
@@ -175,19 +169,16 @@ public struct TeacherEmbeddings {
   }
 
   private static func encode(
-    _ crops: [(image: Int, box: Box)], of images: Tensor, encoder: ImageEncoder, boxes: [[Box]]?
+    _ crops: [Region], of images: Tensor, encoder: ImageEncoder, boxes: [[Box]]?
   ) throws -> ImageEncoder.Features {
     let (stream, size) = (images.stream, encoder.configuration.imageSize)
     let (grid, heads) = (encoder.configuration.gridSize, encoder.configuration.vision.heads)
     var parts: [ImageEncoder.Features] = []
     for start in stride(from: 0, to: crops.count, by: chunk) {
       let range = start..<min(start + chunk, crops.count)
-      let rois = crops[range].flatMap {
-        [Float($0.image), $0.box.x1, $0.box.y1, $0.box.x2, $0.box.y2]
-      }
       let cut = try Tensor.roiAlign(
         levels: [images], scales: [1],
-        rois: try Tensor(rois, shape: [range.count, 5], on: stream), height: size, width: size,
+        rois: try Tensor.regions(crops[range], on: stream), height: size, width: size,
         samplingRatio: 2)
       let length = grid * grid + 1
       let mask = try boxes.map {

@@ -1,4 +1,4 @@
-import Detection
+import Geometry
 import Settings
 
 /// Proposals remembered over the epochs (spec method 1.5): the section `cache`.
@@ -26,50 +26,6 @@ extension BoxCacheSettings: SettingsSection {
 ///
 /// Boxes are kept in the pixels of the original, unflipped image.
 public struct BoxCache: Sendable, Equatable {
-  /// How an image was resized and flipped for this step.
-  public struct View: Sendable, Equatable {
-    /// Resized width over original width.
-    public var scaleX: Float
-    /// Resized height over original height.
-    public var scaleY: Float
-    /// Whether it was flipped from left to right.
-    public var isFlipped: Bool
-    /// The resized width in pixels.
-    public var width: Float
-
-    /// Creates a view.
-    ///
-    /// - Parameters:
-    ///   - scaleX: Resized width over original width.
-    ///   - scaleY: Resized height over original height.
-    ///   - isFlipped: Whether it was flipped from left to right.
-    ///   - width: The resized width in pixels.
-    public init(scaleX: Float, scaleY: Float, isFlipped: Bool, width: Float) {
-      self.scaleX = scaleX
-      self.scaleY = scaleY
-      self.isFlipped = isFlipped
-      self.width = width
-    }
-
-    fileprivate func flipped(_ box: Box) -> Box {
-      isFlipped ? Box(x1: width - box.x2, y1: box.y1, x2: width - box.x1, y2: box.y2) : box
-    }
-
-    fileprivate func toView(_ entry: ScoredBox) -> ScoredBox {
-      let box = entry.box
-      let scaled = Box(
-        x1: box.x1 * scaleX, y1: box.y1 * scaleY, x2: box.x2 * scaleX, y2: box.y2 * scaleY)
-      return ScoredBox(flipped(scaled), score: entry.score)
-    }
-
-    fileprivate func toOriginal(_ entry: ScoredBox) -> ScoredBox {
-      let box = flipped(entry.box)
-      return ScoredBox(
-        Box(x1: box.x1 / scaleX, y1: box.y1 / scaleY, x2: box.x2 / scaleX, y2: box.y2 / scaleY),
-        score: entry.score)
-    }
-  }
-
   /// What a checkpoint calls it.
   public let name: String
   private let settings: BoxCacheSettings
@@ -100,13 +56,15 @@ public struct BoxCache: Sendable, Equatable {
   ///   - image: The image's id.
   ///   - view: How the image was resized and flipped.
   /// - Returns: The boxes to sample bags around, best first.
-  public mutating func merged(_ boxes: [ScoredBox], image: Int32, view: View) -> [ScoredBox] {
+  public mutating func merged(
+    _ boxes: [ScoredBox], image: Int32, view: ImageView
+  ) -> [ScoredBox] {
     callCount += 1
     guard callCount >= settings.firstCall else { return boxes }
     let known = entries[image] ?? []
-    let original = reduced(known + boxes.map(view.toOriginal))
+    let original = reduced(known + boxes.map { ScoredBox(view.original($0.box), score: $0.score) })
     entries[image] = Array(original.prefix(settings.capacity))
-    return reduced(known.map(view.toView) + boxes)
+    return reduced(known.map { ScoredBox(view.resized($0.box), score: $0.score) } + boxes)
   }
 
   private func reduced(_ boxes: [ScoredBox]) -> [ScoredBox] {

@@ -1,5 +1,5 @@
 import CLIP
-import Detection
+import Geometry
 import Tensors
 
 /// Aligns regions of an image with its captions: cross-entropy with soft targets over the batch and

@@ -1,6 +1,7 @@
 import CLIP
 import Detection
 import Formats
+import Geometry
 import Layers
 import Loading
 import Tensors
@@ -82,15 +83,14 @@ package final class CaptionSupervision: AlignmentMethod {
   }
 
   private func sample(
-    _ batch: AlignmentBatch, proposals: [(boxes: [Box], scores: [Float])], random: StepRandom
+    _ batch: AlignmentBatch, proposals: [[ScoredBox]], random: StepRandom
   ) -> [Regions] {
     zip(batch.frames, proposals).map { frame, found in
       let (width, height) = (Float(frame.width), Float(frame.height))
-      let scored = zip(found.boxes, found.scores).map { ScoredBox($0, score: $1) }
       // The filter would answer nothing with the image's box, which is a region anyway.
       let chosen =
-        scored.isEmpty
-        ? [] : settings.filter(scored, groundTruth: [], width: width, height: height)
+        found.isEmpty
+        ? [] : settings.filter(found, groundTruth: [], width: width, height: height)
       var numbers = random.numbers("captions", image: frame.imageID)
       let (boxes, orders) = CaptionAlignment.sample(
         proposals: chosen.map(\.box),
@@ -107,7 +107,7 @@ package final class CaptionSupervision: AlignmentMethod {
   ) throws -> Tensor {
     let stream = batch.images.stream
     let pooled = try detector.regionFeatures(
-      maps, regions: try RegionPooling.regions(regions.map(\.boxes), on: stream), training: true)
+      maps, regions: try Tensor.regions([Region](regions.map(\.boxes)), on: stream), training: true)
     let places = regions.flatMap { image in
       image.boxes.map {
         NeighbourhoodSampling.normalised($0, in: image.boxes[image.boxes.count - 1])

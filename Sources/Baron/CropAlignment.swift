@@ -58,11 +58,8 @@ struct CropAlignment {
     random: StepRandom
   ) throws -> StudentEmbeddings {
     let stream = batch.images.stream
-    let perImage = batch.frames.indices.map { image in
-      bags.regions.filter { $0.image == image }.map(\.box)
-    }
     let pooled = try detector.regionFeatures(
-      maps, regions: try RegionPooling.regions(perImage, on: stream), training: true)
+      maps, regions: try Tensor.regions(bags.regions, on: stream), training: true)
     let head = detector.head.alignment
     let words = try head.words(try head.features(pooled, training: true))
       .gatheredRows(bags.regionOfOccurrence)

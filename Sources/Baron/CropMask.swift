@@ -1,4 +1,4 @@
-import Detection
+import Geometry
 
 /// The optional mask that hides a crop's patches outside the bag's boxes (spec clip 3.5).
 public enum CropMask {

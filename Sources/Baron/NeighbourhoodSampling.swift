@@ -1,5 +1,5 @@
-import Detection
 import Foundation
+import Geometry
 import Settings
 
 /// Samples bags of neighbouring regions around a proposal (spec method 1.4).

@@ -1,4 +1,4 @@
-import Detection
+import Geometry
 import Layers
 import Tensors
 

@@ -1,4 +1,4 @@
-import Detection
+import Geometry
 
 /// The proposals of each image that a method with crops looks at: those of a filter, with what is
 /// remembered of the image (spec method 1.3 and 1.5).
@@ -16,20 +16,14 @@ struct ProposalChoice {
 
   /// The chosen boxes of each image in pixels of the resized image, best first.
   mutating func callAsFunction(
-    _ batch: AlignmentBatch, _ proposals: [(boxes: [Box], scores: [Float])]
+    _ batch: AlignmentBatch, _ proposals: [[ScoredBox]]
   ) -> [[Box]] {
     batch.frames.indices.map { image in
       let frame = batch.frames[image]
       let (width, height) = (Float(frame.width), Float(frame.height))
-      let found = zip(proposals[image].boxes, proposals[image].scores).map {
-        ScoredBox($0, score: $1)
-      }
       let chosen = filter(
-        found, groundTruth: batch.groundTruth[image], width: width, height: height)
-      let view = BoxCache.View(
-        scaleX: frame.scaleX, scaleY: frame.scaleY, isFlipped: batch.isFlipped[image],
-        width: width)
-      return (cache?.merged(chosen, image: batch.ids[image], view: view) ?? chosen).map(\.box)
+        proposals[image], groundTruth: batch.groundTruth[image], width: width, height: height)
+      return (cache?.merged(chosen, image: batch.ids[image], view: frame) ?? chosen).map(\.box)
     }
   }
 }

@@ -1,23 +1,5 @@
-import Detection
+import Geometry
 import Settings
-
-/// A box with how sure the region proposal network is of it.
-public struct ScoredBox: Sendable, Equatable {
-  /// The box in pixels of the resized image.
-  public var box: Box
-  /// Objectness in 0...1; ground truth has 1.
-  public var score: Float
-
-  /// Creates a scored box.
-  ///
-  /// - Parameters:
-  ///   - box: The box in pixels.
-  ///   - score: Objectness in 0...1.
-  public init(_ box: Box, score: Float) {
-    self.box = box
-    self.score = score
-  }
-}
 
 /// Chooses the proposals that bags are sampled around (spec method 1.3).
 public struct ProposalFilter: Sendable, Equatable {
@@ -83,10 +65,8 @@ public struct ProposalFilter: Sendable, Equatable {
 
   private func isValid(_ candidate: ScoredBox, image: Box) -> Bool {
     let box = candidate.box
-    let ratio = (box.x2 - box.x1) / (box.y2 - box.y1 + 1e-12)
-    let width = max(0, min(box.x2, image.x2) - max(box.x1, image.x1))
-    let height = max(0, min(box.y2, image.y2) - max(box.y1, image.y1))
-    let share = width * height / ((image.x2 - image.x1) * (image.y2 - image.y1))
+    let ratio = box.width / (box.height + 1e-12)
+    let share = box.overlap(with: image) / image.area
     return ratio > shapeRatio && ratio < 1 / shapeRatio && share > areaRatio
       && candidate.score > objectness
   }

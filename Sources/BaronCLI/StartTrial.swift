@@ -9,7 +9,7 @@ import Training
 
 /// A file of weights as the start of a configuration: what fits, how long it takes, how much memory.
 struct StartTrial {
-  private let report: LoadReport
+  private let report: WeightReport
   private let warning: String?
   private let seconds: Double
   private let before: Int
@@ -26,8 +26,7 @@ struct StartTrial {
     // The driver's own start counts as no loading.
     _ = try Tensor(repeating: 0, shape: [1], on: student).floats()
     before = Self.peakBytes()
-    let clock = ContinuousClock()
-    let begun = clock.now
+    let begun = MonotonicClock.seconds
     let start = try StartWeights(path: file)
     let clip = try CLIPWeights(folder: configuration.clip.folder)
     let loaded = try OpenVocabularyModel(
@@ -36,8 +35,7 @@ struct StartTrial {
     report = try start.load(into: loaded.store)
     let images = ParameterStore(stream: teacher, seed: 0) { _ in true }
     _ = try ImageEncoder(clip, store: images)
-    let taken = clock.now - begun
-    seconds = Double(taken.components.seconds) + 1e-18 * Double(taken.components.attoseconds)
+    seconds = MonotonicClock.seconds - begun
     after = Self.peakBytes()
     model =
       4

@@ -19,7 +19,7 @@ enum StopSignals {
 
   private static let answer = Mutex(Answer.die)
   private static let asked = Atomic(false)
-  private static let patience = Duration.seconds(1)
+  private static let patience = 1.0
 
   /// Whether a signal has come.
   static var isAsked: Bool { asked.load(ordering: .relaxed) }
@@ -62,10 +62,10 @@ enum StopSignals {
     let first = next(&signals)
     if case .die = answer.withLock({ $0 }) { die(by: first) }
     asked.store(true, ordering: .relaxed)
-    let begin = ContinuousClock.now
+    let begin = MonotonicClock.seconds
     while true {
       if let second = next(&signals, within: 50_000_000) { die(by: second) }
-      guard ContinuousClock.now - begin > patience,
+      guard MonotonicClock.seconds - begin > patience,
         case .exit(let line) = answer.withLock({ $0 })
       else { continue }
       Console.say(line)

@@ -63,9 +63,9 @@ struct WarmupCommand: ParsableCommand {
     guard let cache = context.cache else { throw WarmupError.noCache }
     context.compileInParallel(jobs: jobs)
 
-    let begin = ContinuousClock.now
+    let begin = MonotonicClock.seconds
     let counts = try Warmup(context: context).run(training, teacher: sizes ?? .init())
-    let seconds = (ContinuousClock.now - begin) / .seconds(1)
+    let seconds = MonotonicClock.seconds - begin
     try Console.print(
       "\(counts.compiled + counts.cached) programs: \(counts.compiled) compiled"
         + (counts.helped > 0 ? " (\(counts.helped) in other processes)" : "")

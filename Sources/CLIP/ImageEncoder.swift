@@ -29,7 +29,7 @@ public struct ImageEncoder {
   private let classEmbedding: Parameter
   private let positionalEmbedding: Parameter
   private let inputNorm: LayerNorm
-  private let transformer: Transformer
+  let transformer: Transformer
   private let outputNorm: LayerNorm
   private let projection: Parameter
 
@@ -106,7 +106,7 @@ public struct ImageEncoder {
   }
 
   /// Patches with the class token in front, positions added, normed: `[N, L, W]`.
-  private func embedded(_ crops: Tensor) throws -> Tensor {
+  func embedded(_ crops: Tensor) throws -> Tensor {
     let (size, width) = (configuration.imageSize, configuration.vision.width)
     precondition(
       crops.rank == 4 && crops.shape[1] == size && crops.shape[2] == size && crops.shape[3] == 3,
@@ -130,15 +130,5 @@ public struct ImageEncoder {
     let type = x.elementType
     return try outputNorm(x).matrixProduct(projection.value(as: type).converted(to: type))
       .converted(to: .float32)
-  }
-
-  /// The state before the first block and after each block, for checks against other programs.
-  ///
-  /// - Parameter crops: As for ``encode(_:mask:)``.
-  /// - Returns: `[N, L, W]` per state.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func hiddenStates(_ crops: Tensor) throws -> [Tensor] {
-    try transformer.states(
-      try embedded(crops), through: transformer.blocks.count, causal: false, keepsAll: true)
   }
 }

@@ -23,9 +23,9 @@ public struct TextEncoder {
 
   /// Sizes of the model.
   public let configuration: CLIPConfiguration
-  private let tokenEmbedding: Parameter
+  let tokenEmbedding: Parameter
   private let positionalEmbedding: Parameter
-  private let transformer: Transformer
+  let transformer: Transformer
   private let finalNorm: LayerNorm
   private let projection: Parameter
 
@@ -182,7 +182,7 @@ public struct TextEncoder {
     return Features(sentences: sentences, words: tokens)
   }
 
-  private func withPositions(_ embeddings: Tensor) throws -> Tensor {
+  func withPositions(_ embeddings: Tensor) throws -> Tensor {
     let (count, length, width) = (embeddings.shape[0], embeddings.shape[1], embeddings.shape[2])
     let positions = try positionalEmbedding.value.sliced(axis: 0, 0..<length)
     return try embeddings.reshaped([count, length * width])
@@ -193,18 +193,5 @@ public struct TextEncoder {
     let type = x.elementType
     return try finalNorm(x).matrixProduct(projection.value(as: type).converted(to: type))
       .converted(to: .float32)
-  }
-
-  /// The state before the first block and after each block, for checks against other programs.
-  ///
-  /// - Parameter ids: One row per sentence, all of one length.
-  /// - Returns: `[S, L, D]` per state.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func hiddenStates(ids: [[Int32]]) throws -> [Tensor] {
-    let embeddings = try tokenEmbedding.value.embedding(
-      indices: ids.flatMap { $0 }, shape: [ids.count, ids.first?.count ?? 0])
-    return try transformer.states(
-      try withPositions(embeddings), through: transformer.blocks.count, causal: true,
-      keepsAll: true)
   }
 }

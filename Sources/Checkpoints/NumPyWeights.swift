@@ -65,7 +65,7 @@ extension NumPyArray {
     var header = Array(
       "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': (\(lengths)), }".utf8)
     // Spaces and a line end up to a multiple of 64, as NumPy itself does.
-    let length = (10 + header.count + 1 + 63) / 64 * 64 - 10
+    let length = (10 + header.count + 1).roundedUp(toMultipleOf: 64) - 10
     header += [UInt8](repeating: 0x20, count: length - header.count - 1) + [0x0A]
     let head = magic + [1, 0, UInt8(length & 0xFF), UInt8(length >> 8)] + header
     try CheckpointError.wrapping {

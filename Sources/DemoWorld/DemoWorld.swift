@@ -2,7 +2,6 @@ import Annotations
 import Formats
 import Foundation
 import Pictures
-import Synchronization
 
 /// A small invented world of shapes as an ordinary COCO data set.
 public enum DemoWorld {
@@ -91,17 +90,10 @@ public enum DemoWorld {
 
   /// Writes the pictures on all cores; after an error the rest is left out.
   private static func paint(_ scenes: ArraySlice<Scene>, pixels: Int, into folder: String) throws {
-    let failure = Mutex<(any Error)?>(nil)
-    DispatchQueue.concurrentPerform(iterations: scenes.count) { position in
-      guard failure.withLock({ $0 == nil }) else { return }
+    _ = try Parallel.map(count: scenes.count) { position in
       let scene = scenes[scenes.startIndex + position]
-      do {
-        try scene.render(pixels: pixels).writePNG("\(folder)/\(fileName(of: scene.index))")
-      } catch {
-        failure.withLock { $0 = $0 ?? error }
-      }
+      try scene.render(pixels: pixels).writePNG("\(folder)/\(fileName(of: scene.index))")
     }
-    if let error = failure.withLock({ $0 }) { throw error }
   }
 
   private static func write(_ value: JSONValue, _ name: String, _ folder: String) throws {
@@ -109,8 +101,7 @@ public enum DemoWorld {
   }
 
   private static func fileName(of index: Int) -> String {
-    let digits = String(index)
-    return String(repeating: "0", count: max(0, 6 - digits.count)) + digits + ".png"
+    index.digits(6) + ".png"
   }
 
   /// Category ids count from 1 in the order of the glyphs.

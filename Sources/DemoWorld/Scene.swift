@@ -15,7 +15,7 @@ public struct Scene: Sendable, Equatable {
     /// The class.
     public let glyph: Glyph
     /// The box, which rotation leaves as it is.
-    public let box: BoundingBox
+    public let box: Box
     /// The turn of the shape inside the box, in radians.
     public let rotation: Double
     /// The colour.
@@ -73,7 +73,7 @@ public struct Scene: Sendable, Equatable {
       let (width, height) = (size * random.uniform(0.88, 1.12), size * random.uniform(0.88, 1.12))
       let x = center.x + size * random.uniform(-0.06, 0.06)
       let y = center.y + size * random.uniform(-0.06, 0.06)
-      let box = BoundingBox(
+      let box = Box(
         x1: Float(x - width / 2), y1: Float(y - height / 2), x2: Float(x + width / 2),
         y2: Float(y + height / 2))
       let choices = random.uniform() < 0.8 ? theme : Glyph.allCases
@@ -92,7 +92,7 @@ public struct Scene: Sendable, Equatable {
     return members
   }
 
-  private static func fits(_ box: BoundingBox, among earlier: [Object]) -> Bool {
+  private static func fits(_ box: Box, among earlier: [Object]) -> Bool {
     let limit = Float(side)
     guard box.x1 >= 0, box.y1 >= 0, box.x2 <= limit, box.y2 <= limit else { return false }
     return earlier.allSatisfy { other in

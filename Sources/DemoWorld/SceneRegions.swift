@@ -1,34 +1,20 @@
 import Formats
 import Foundation
+import Geometry
 
-/// A rectangle in a picture, in pixels, as an annotation file gives it: to two decimals.
-struct PixelBox: Equatable {
-  let x: Double
-  let y: Double
-  let width: Double
-  let height: Double
-
-  /// The numbers as COCO writes them: x, y, width, height.
-  var numbers: [Double] { [x, y, width, height] }
-
+extension FileBox {
+  /// What an annotation file says of a number of pixels: two decimals.
   static func rounded(_ value: Double) -> Double { (value * 100).rounded() / 100 }
-
-  /// The share of this box that a window shows, from 0 to 1.
-  func share(in window: PixelBox) -> Double {
-    let across = min(x + width, window.x + window.width) - max(x, window.x)
-    let down = min(y + height, window.y + window.height) - max(y, window.y)
-    return max(0, across) * max(0, down) / (width * height)
-  }
 }
 
 extension Scene.Object {
   /// The box in a picture of some size.
-  func bounds(pixels: Int) -> PixelBox {
+  func bounds(pixels: Int) -> FileBox {
     let scale = Double(pixels) / Scene.side
     let numbers = [box.x1, box.y1, box.width, box.height].map {
-      PixelBox.rounded(Double($0) * scale)
+      FileBox.rounded(Double($0) * scale)
     }
-    return PixelBox(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3])
+    return FileBox(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3])
   }
 }
 
@@ -36,7 +22,7 @@ extension Scene.Object {
 extension Scene {
   /// A part of the picture and what it shows.
   struct Region: Equatable {
-    let window: PixelBox
+    let window: FileBox
     let caption: String
   }
 
@@ -59,7 +45,10 @@ extension Scene {
       random.shuffle(&order)
       let prefix = Self.prefixes[random.integer(below: Self.prefixes.count)]
       // Judged by the numbers that stand in the files: whoever reads those finds the same classes.
-      let visible = order.filter { $0.bounds(pixels: pixels).share(in: window) > 0.5 }
+      let visible = order.filter {
+        let box = $0.bounds(pixels: pixels)
+        return box.overlap(with: window) / box.area > 0.5
+      }
       return Region(
         window: window, caption: Self.caption(of: visible.map(\.glyph), prefix: prefix))
     }
@@ -68,7 +57,7 @@ extension Scene {
   /// A window: 45 % close-ups of an object, 48 % an object with what is around it, 7 % anywhere.
   static func window(
     among objects: [Object], pixels: Int, _ random: inout CounterRandom
-  ) -> PixelBox {
+  ) -> FileBox {
     let kind = objects.isEmpty ? 1 : random.uniform()
     let stretch = exp(random.uniform(-0.35, 0.35)).squareRoot()
     guard kind < 0.93 else {
@@ -94,13 +83,13 @@ extension Scene {
   /// The part of a window inside the picture; centre and size are in units of the scene.
   private static func clipped(
     x: Double, y: Double, _ width: Double, _ height: Double, pixels: Int
-  ) -> PixelBox {
+  ) -> FileBox {
     func edge(_ units: Double) -> Double {
-      PixelBox.rounded(max(0, min(side, units)) * Double(pixels) / side)
+      FileBox.rounded(max(0, min(side, units)) * Double(pixels) / side)
     }
     let (left, top) = (edge(x - width / 2), edge(y - height / 2))
-    return PixelBox(
-      x: left, y: top, width: PixelBox.rounded(edge(x + width / 2) - left),
-      height: PixelBox.rounded(edge(y + height / 2) - top))
+    return FileBox(
+      x: left, y: top, width: FileBox.rounded(edge(x + width / 2) - left),
+      height: FileBox.rounded(edge(y + height / 2) - top))
   }
 }

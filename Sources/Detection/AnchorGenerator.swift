@@ -1,3 +1,6 @@
+import Formats
+import Geometry
+
 /// Reference boxes on the cells of each pyramid level.
 ///
 /// Cells in rows, the anchors of a cell innermost: scale outer, ratio inner.
@@ -58,8 +61,8 @@ public struct AnchorGenerator: Sendable, Equatable {
   ) -> (rows: Int, columns: Int) {
     let stride = strides[level]
     return (
-      (imageHeight + stride - 1) / stride,
-      (imageWidth + stride - 1) / stride * anchorsPerCell
+      imageHeight.dividedUp(by: stride),
+      imageWidth.dividedUp(by: stride) * anchorsPerCell
     )
   }
 }

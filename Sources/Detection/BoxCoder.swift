@@ -1,4 +1,5 @@
 import Foundation
+import Geometry
 import Tensors
 
 /// Boxes as deltas of reference boxes, on the host; `coding` also drives the device's operators.
@@ -32,22 +33,5 @@ public struct BoxCoder: Sendable, Equatable {
       log(target.width / reference.width), log(target.height / reference.height),
     ]
     return (0..<4).map { (raw[$0] - coding.means[$0]) / coding.deviations[$0] }
-  }
-
-  /// A reference box moved by a normalised delta.
-  ///
-  /// - Parameters:
-  ///   - delta: dx, dy, dw, dh.
-  ///   - reference: Where to start.
-  /// - Returns: The box, not limited to the image; see ``Box/clipped(width:height:)``.
-  public func decoded(_ delta: [Float], from reference: Box) -> Box {
-    precondition(delta.count == 4, "a box has four deltas")
-    let raw = (0..<4).map { delta[$0] * coding.deviations[$0] + coding.means[$0] }
-    let limit = coding.maximumLogSize
-    let x = 0.5 * (reference.x1 + reference.x2) + raw[0] * reference.width
-    let y = 0.5 * (reference.y1 + reference.y2) + raw[1] * reference.height
-    let halfWidth = 0.5 * reference.width * exp(min(max(raw[2], -limit), limit))
-    let halfHeight = 0.5 * reference.height * exp(min(max(raw[3], -limit), limit))
-    return Box(x1: x - halfWidth, y1: y - halfHeight, x2: x + halfWidth, y2: y + halfHeight)
   }
 }

@@ -1,4 +1,5 @@
 import Formats
+import Geometry
 import Tensors
 
 /// A detection step whose regions are sampled, up to where the host has to wait for their number.

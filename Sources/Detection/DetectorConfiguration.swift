@@ -1,3 +1,4 @@
+import Geometry
 import Layers
 import Settings
 
@@ -99,7 +100,7 @@ public struct ImageInputConfiguration: Sendable, Equatable {
   /// The order of the channels.
   public var order = Order.rgb
   /// Width and height are filled up with zeros to a multiple of this many pixels.
-  public var pad = ImageFrame.paddingUnit
+  public var pad = ImageView.paddingUnit
 
   /// Creates the published input.
   public init() {}

@@ -1,4 +1,5 @@
 import Formats
+import Geometry
 import Layers
 import Tensors
 
@@ -7,7 +8,7 @@ public struct DetectionBatch {
   /// `[N, H, W, 3]`, normalised and padded with zeros at the bottom and the right.
   public var images: Tensor
   /// Each image's own size.
-  public var frames: [ImageFrame]
+  public var frames: [ImageView]
   /// Each image's boxes.
   public var groundTruth: [TargetBoxes]
 
@@ -17,7 +18,7 @@ public struct DetectionBatch {
   ///   - images: `[N, H, W, 3]`.
   ///   - frames: Each image's own size.
   ///   - groundTruth: Each image's boxes.
-  public init(images: Tensor, frames: [ImageFrame], groundTruth: [TargetBoxes]) {
+  public init(images: Tensor, frames: [ImageView], groundTruth: [TargetBoxes]) {
     precondition(
       images.rank == 4 && images.shape[0] == frames.count && frames.count == groundTruth.count,
       "images \(images.shape), \(frames.count) frames and \(groundTruth.count) ground truths")
@@ -122,7 +123,7 @@ public struct FasterRCNN {
   ///
   /// - Parameters:
   ///   - maps: The detector's maps.
-  ///   - regions: `[R, 5]`: image, x1, y1, x2, y2; see ``RegionPooling/regions(_:on:)``.
+  ///   - regions: `[R, 5]`: image, x1, y1, x2, y2; see `Tensor.regions`.
   ///   - training: Whether trained batch norm layers use the regions' statistics.
   /// - Returns: `[R, h, w, C]` for ``WordHead/features(_:training:)``.
   /// - Throws: `OpenCLError` when the device fails.
@@ -143,7 +144,7 @@ public struct FasterRCNN {
   /// - Returns: Maps and proposals; nothing has waited for the device.
   /// - Throws: `OpenCLError` when the device fails.
   public func propose(
-    _ images: Tensor, frames: [ImageFrame], training: Bool
+    _ images: Tensor, frames: [ImageView], training: Bool
   ) throws -> ProposedImages {
     let maps = try features(images, training: training)
     return ProposedImages(

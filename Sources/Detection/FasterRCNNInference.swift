@@ -1,3 +1,4 @@
+import Geometry
 import Layers
 import Masks
 import Tensors
@@ -14,7 +15,7 @@ extension FasterRCNN {
   /// - Throws: `OpenCLError` when the device fails, `MaskError` for masks of an image that is too
   ///   large, or what the text encoder throws.
   public func detect(
-    _ images: Tensor, frames: [ImageFrame], vocabulary: ClassVocabulary,
+    _ images: Tensor, frames: [ImageView], vocabulary: ClassVocabulary,
     textEncoder: any PseudoTextEncoder
   ) throws -> [[DetectedObject]] {
     precondition(
@@ -30,7 +31,7 @@ extension FasterRCNN {
       return try frames.indices.map { image in
         try detect(
           proposed.maps, image: image, frame: frames[image],
-          proposals: proposals[image].boxes, vocabulary: vocabulary, textEncoder: textEncoder,
+          proposals: proposals[image].map(\.box), vocabulary: vocabulary, textEncoder: textEncoder,
           logitBias: bias)
       }
     }
@@ -38,13 +39,12 @@ extension FasterRCNN {
 
   /// One image at a time, so that the memory for words does not grow with the batch.
   private func detect(
-    _ maps: [Tensor], image: Int, frame: ImageFrame, proposals: [Box],
+    _ maps: [Tensor], image: Int, frame: ImageView, proposals: [Box],
     vocabulary: ClassVocabulary, textEncoder: any PseudoTextEncoder, logitBias: Float
   ) throws -> [DetectedObject] {
     guard !proposals.isEmpty, vocabulary.count > 0 else { return [] }
     let stream = maps[0].stream
-    let regions = try RegionPooling.regions(
-      [[Box]](repeating: [], count: image) + [proposals], on: stream)
+    let regions = try Tensor.regions(proposals.map { Region(image: image, box: $0) }, on: stream)
     let pooled = try regionFeatures(maps, regions: regions, training: false)
     let features = try head.main.features(pooled, training: false)
     func logits(_ part: WordHead, _ features: Tensor) throws -> Tensor {
@@ -77,30 +77,19 @@ extension FasterRCNN {
         ranks: scores, columns: vocabulary.count + 1, classes: vocabulary.count,
         boxes: [Box](corners: try decoded.floats()), threshold: Float(rule.scoreThreshold))
     }
-    let original = found.map { $0.scaled(x: 1 / frame.scaleX, y: 1 / frame.scaleY) }
+    let original = found.map { object in
+      var object = object
+      object.box = frame.original(object.box)
+      return object
+    }
     guard let maskHead, !found.isEmpty else { return original }
     let masks = try maskHead.probabilities(maps, image: image, boxes: found.map(\.box))
     return try zip(original, masks).map { object, mask in
       var object = object
       object.mask = try RunLengthMask(
         width: frame.originalWidth, height: frame.originalHeight, pasting: mask,
-        side: maskHead.configuration.side,
-        into: (object.box.x1, object.box.y1, object.box.x2, object.box.y2))
+        side: maskHead.configuration.side, into: object.box)
       return object
     }
-  }
-}
-
-extension DetectedObject {
-  /// The same detection in another frame.
-  ///
-  /// - Parameters:
-  ///   - x: Factor of horizontal coordinates.
-  ///   - y: Factor of vertical coordinates.
-  /// - Returns: The scaled detection.
-  public func scaled(x: Float, y: Float) -> DetectedObject {
-    var result = self
-    result.box = Box(x1: box.x1 * x, y1: box.y1 * y, x2: box.x2 * x, y2: box.y2 * y)
-    return result
   }
 }

@@ -1,6 +1,6 @@
-import Foundation
+import Formats
+import Geometry
 import Masks
-import Synchronization
 import Tensors
 
 extension MaskHead {
@@ -21,7 +21,9 @@ extension MaskHead {
       return try Tensor(repeating: 0, shape: [], on: stream, label: "loss_mask")
     }
     let logits = try self(
-      try configuration.pooling(maps, boxes: positives.map { $0.map(\.box) }), training: true)
+      try configuration.pooling(
+        maps, regions: try Tensor.regions([Region](positives.map { $0.map(\.box) }), on: stream)),
+      training: true)
     let targets = zip(batch.groundTruth, positives).flatMap { truth, positives in
       Self.targets(
         positives, masks: truth.masks, width: batch.images.shape[2], height: batch.images.shape[1],
@@ -46,14 +48,10 @@ extension MaskHead {
     precondition(
       positives.allSatisfy { masks.indices.contains($0.truth) },
       "\(masks.count) masks, but a positive wants another")
-    let targets = Mutex([[Float]](repeating: [], count: positives.count))
-    DispatchQueue.concurrentPerform(iterations: positives.count) { index in
-      let box = positives[index].box
-      let target = masks[positives[index].truth].target(
-        (box.x1, box.y1, box.x2, box.y2), width: width, height: height, side: side)
-      targets.withLock { $0[index] = target }
-    }
-    return targets.withLock { Array($0.joined()) }
+    return Parallel.map(count: positives.count) { index in
+      masks[positives[index].truth].target(
+        positives[index].box, width: width, height: height, side: side)
+    }.flatMap { $0 }
   }
 
   /// The masks of boxes of one image.
@@ -66,7 +64,9 @@ extension MaskHead {
   /// - Throws: `OpenCLError` when the device fails.
   func probabilities(_ maps: [Tensor], image: Int, boxes: [Box]) throws -> [[Float]] {
     let pooled = try configuration.pooling(
-      maps, boxes: [[Box]](repeating: [], count: image) + [boxes])
+      maps,
+      regions: try Tensor.regions(
+        boxes.map { Region(image: image, box: $0) }, on: maps[0].stream))
     let values = rowByRow(try self(pooled, training: false).sigmoid().floats())
     let cells = configuration.side * configuration.side
     return boxes.indices.map { Array(values[$0 * cells..<($0 + 1) * cells]) }

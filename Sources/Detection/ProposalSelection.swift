@@ -1,3 +1,4 @@
+import Geometry
 import OpenCL
 import Tensors
 
@@ -36,13 +37,12 @@ public struct PendingProposals {
   ///
   /// - Returns: For each image boxes in pixels of the resized image and their objectness, best first.
   /// - Throws: `OpenCLError` when the device failed.
-  public func read() throws -> [(boxes: [Box], scores: [Float])] {
+  public func read() throws -> [[ScoredBox]] {
     let (sizes, all, values) = (
       try counts.integers(), [Box](corners: try boxes.floats()), try scores.floats()
     )
     return sizes.enumerated().map { image, size in
-      let own = image * limit..<image * limit + Int(size)
-      return (Array(all[own]), Array(values[own]))
+      (image * limit..<image * limit + Int(size)).map { ScoredBox(all[$0], score: values[$0]) }
     }
   }
 }

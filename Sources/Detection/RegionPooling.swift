@@ -1,3 +1,4 @@
+import Geometry
 import Tensors
 
 /// Pools boxes from the maps of several images (spec detector 2.6).
@@ -36,29 +37,22 @@ public struct RegionPooling: Sendable, Equatable {
       finestSize: finestSize)
   }
 
-  /// Pools boxes image by image.
-  ///
-  /// - Parameters:
-  ///   - maps: At least one `[N, H, W, C]` per stride; coarser ones are ignored.
-  ///   - boxes: The boxes of each image.
-  /// - Returns: `[R, size, size, C]`, the images one after the other.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ maps: [Tensor], boxes: [[Box]]) throws -> Tensor {
-    precondition(!maps.isEmpty, "there are no maps to pool from")
-    return try callAsFunction(maps, regions: try Self.regions(boxes, on: maps[0].stream))
-  }
+}
 
-  /// The boxes of several images as rows of image number and corners.
+extension Tensor {
+  /// Brings regions to a device as rows of image number and corners.
   ///
   /// - Parameters:
-  ///   - boxes: The boxes of each image.
+  ///   - regions: R regions.
   ///   - stream: Where the tensor lives.
   /// - Returns: `[R, 5]`.
   /// - Throws: `OpenCLError` when memory runs out.
-  public static func regions(_ boxes: [[Box]], on stream: ComputeStream) throws -> Tensor {
-    let rows = boxes.enumerated().flatMap { image, boxes in
-      boxes.flatMap { [Float(image), $0.x1, $0.y1, $0.x2, $0.y2] }
+  public static func regions(
+    _ regions: some Collection<Region>, on stream: ComputeStream
+  ) throws -> Tensor {
+    let rows = regions.flatMap {
+      [Float($0.image), $0.box.x1, $0.box.y1, $0.box.x2, $0.box.y2]
     }
-    return try Tensor(rows, shape: [rows.count / 5, 5], on: stream, label: "regions")
+    return try Tensor(rows, shape: [regions.count, 5], on: stream, label: "regions")
   }
 }

@@ -1,4 +1,5 @@
 import Formats
+import Geometry
 import Tensors
 
 extension RegionProposalNetwork {
@@ -24,7 +25,7 @@ extension RegionProposalNetwork {
   /// - Returns: The sampled anchors with what they were matched with.
   /// - Throws: `OpenCLError` when the device fails.
   public func sample(
-    _ grid: AnchorGrid, maps: [Tensor], frames: [ImageFrame], truths: TruthBoxes,
+    _ grid: AnchorGrid, maps: [Tensor], frames: [ImageView], truths: TruthBoxes,
     random: [CounterRandom]
   ) throws -> SampledAnchors {
     let candidates = CandidateBoxes(
@@ -34,8 +35,9 @@ extension RegionProposalNetwork {
           count: grid.counts[level],
           columns: maps[level].shape[2] * configuration.anchorsPerCell,
           limits: frames.map {
-            anchors.limits(
-              level: level, imageHeight: $0.paddedHeight, imageWidth: $0.paddedWidth)
+            let padded = $0.padded()
+            return anchors.limits(
+              level: level, imageHeight: padded.height, imageWidth: padded.width)
           })
       })
     let matches = try Tensor.matchedBoxes(
@@ -80,7 +82,7 @@ extension RegionProposalNetwork {
   /// - Returns: The proposals of the batch, on the device.
   /// - Throws: `OpenCLError` when the device fails.
   public func proposals(
-    _ output: RegionProposalOutput, _ grid: AnchorGrid, frames: [ImageFrame],
+    _ output: RegionProposalOutput, _ grid: AnchorGrid, frames: [ImageView],
     limits: ProposalLimits
   ) throws -> Proposals {
     let (images, stream) = (frames.count, grid.anchors.stream)

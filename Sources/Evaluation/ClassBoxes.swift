@@ -1,4 +1,5 @@
 import Annotations
+import Geometry
 
 /// The objects and detections of one class, by ascending image; detections best score first.
 struct ClassBoxes: Sendable {
@@ -9,7 +10,7 @@ struct ClassBoxes: Sendable {
     var image: Int
     /// The position in the ground truth's annotations.
     var index: Int
-    var box: BoxXYWH
+    var box: FileBox
     var area: Double
     /// Neither to be found nor a false alarm.
     var isIgnored: Bool
@@ -61,7 +62,7 @@ struct ClassBoxes: Sendable {
       let label = Int(objects.labels[index])
       guard label >= 0, chosen[image] else { continue }
       let roles = roles(AnnotationIndex.Flags(rawValue: objects.flags[index]))
-      let box = BoxXYWH(objects.boxes[index])
+      let box = objects.boxes[index]
       let area = objects.areas[index]
       classes[label].objects.append(
         Object(

@@ -1,15 +1,16 @@
 import Annotations
 import Formats
+import Geometry
 import Masks
 
 /// One detection: a class, a box and how sure the detector is.
-public struct ScoredBox: Sendable, Equatable {
+public struct DetectionResult: Sendable, Equatable {
   /// The image's id in the ground truth.
   public var imageID: Int
   /// The category's id in the ground truth.
   public var categoryID: Int
   /// The box in pixels of the original image.
-  public var box: BoxXYWH
+  public var box: FileBox
   /// The score; only its order among the detections matters.
   public var score: Double
 
@@ -20,7 +21,7 @@ public struct ScoredBox: Sendable, Equatable {
   ///   - categoryID: The category's id in the ground truth.
   ///   - box: The box in pixels of the original image.
   ///   - score: The score.
-  public init(imageID: Int, categoryID: Int, box: BoxXYWH, score: Double) {
+  public init(imageID: Int, categoryID: Int, box: FileBox, score: Double) {
     self.imageID = imageID
     self.categoryID = categoryID
     self.box = box
@@ -33,12 +34,12 @@ public struct DetectionResults: Sendable {
   /// What errors call it: the file's path.
   public let source: String
   /// The detections.
-  public let boxes: [ScoredBox]
+  public let boxes: [DetectionResult]
   /// The mask of each detection.
   let masks: MaskSource
   /// What the file gets wrong without being useless, one line each.
   public let warnings: [String]
-  /// The first detection with a mask but no box; its ``ScoredBox/box`` has no size.
+  /// The first detection with a mask but no box; its ``DetectionResult/box`` has no size.
   let firstWithoutBox: Int?
 
   /// Creates results from a list.
@@ -48,7 +49,7 @@ public struct DetectionResults: Sendable {
   ///   - boxes: The detections.
   ///   - masks: The mask of each detection; empty where only boxes are scored.
   /// - Throws: ``EvaluationError`` for a number that is not finite.
-  public init(source: String, boxes: [ScoredBox], masks: [RunLengthMask?] = []) throws {
+  public init(source: String, boxes: [DetectionResult], masks: [RunLengthMask?] = []) throws {
     for (index, box) in boxes.enumerated() { try Self.check(box, index, source) }
     self.source = source
     self.boxes = boxes
@@ -67,7 +68,7 @@ public struct DetectionResults: Sendable {
   /// - Throws: `DatasetError` with record and field for a file that is missing, cut short or
   ///   malformed.
   public init(contentsOf path: String) throws {
-    var boxes: [ScoredBox] = []
+    var boxes: [DetectionResult] = []
     var places: [Int] = []
     var firstWithoutBox: Int?
     let file: MappedFile
@@ -81,8 +82,8 @@ public struct DetectionResults: Sendable {
       if record.box == nil { firstWithoutBox = firstWithoutBox ?? boxes.count }
       places.append(record.mask)
       boxes.append(
-        ScoredBox(
-          imageID: record.image, categoryID: record.category, box: BoxXYWH(record.box ?? .zero),
+        DetectionResult(
+          imageID: record.image, categoryID: record.category, box: record.box ?? .zero,
           score: record.score))
     }
     source = path
@@ -100,7 +101,7 @@ public struct DetectionResults: Sendable {
 
     var image = 0
     var category = 0
-    var box: SIMD4<Double>?
+    var box: FileBox?
     var score = 0.0
     var mask = -1
 
@@ -131,9 +132,9 @@ public struct DetectionResults: Sendable {
       expected: "boxes are scored here, give every detection one or score masks alone")
   }
 
-  static func check(_ box: ScoredBox, _ index: Int, _ source: String) throws {
+  static func check(_ box: DetectionResult, _ index: Int, _ source: String) throws {
     let fields = [
-      ("score", box.score), ("bbox.x", box.box.x), ("bbox.y", box.box.y),
+      ("score", box.score), ("bbox.x", box.box.x1), ("bbox.y", box.box.y1),
       ("bbox.width", box.box.width), ("bbox.height", box.box.height),
     ]
     for (name, value) in fields where !value.isFinite {

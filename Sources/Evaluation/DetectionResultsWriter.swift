@@ -56,13 +56,13 @@ public struct DetectionResultsWriter {
   ///   - box: The detection.
   ///   - mask: Its mask in the frame of the original image.
   /// - Throws: ``EvaluationError`` for a number that is not finite, `FormatError` for a full disk.
-  public mutating func append(_ box: ScoredBox, mask: RunLengthMask? = nil) throws {
+  public mutating func append(_ box: DetectionResult, mask: RunLengthMask? = nil) throws {
     try DetectionResults.check(box, count, path)
     buffer.append(contentsOf: (count == 0 ? "\n" : ",\n").utf8)
-    let area = box.box
+    let place = box.box.numbers
     let text =
       "{\"image_id\":\(box.imageID),\"category_id\":\(box.categoryID),"
-      + "\"bbox\":[\(area.x),\(area.y),\(area.width),\(area.height)],\"score\":\(box.score)"
+      + "\"bbox\":[\(place[0]),\(place[1]),\(place[2]),\(place[3])],\"score\":\(box.score)"
     buffer.append(contentsOf: text.utf8)
     if let mask { append(mask) }
     buffer.append(UInt8(ascii: "}"))

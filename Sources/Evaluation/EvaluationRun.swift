@@ -1,4 +1,5 @@
 import Annotations
+import Formats
 
 /// One ground truth with one set of detections.
 struct EvaluationRun {

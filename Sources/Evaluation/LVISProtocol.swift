@@ -42,7 +42,7 @@ enum LVISProtocol {
   }
 
   /// The positions of each image's best detections; of equal scores the first in the file.
-  static func best(of boxes: [ScoredBox], perImage limit: Int) -> [Int] {
+  static func best(of boxes: [DetectionResult], perImage limit: Int) -> [Int] {
     var images: [Int: [Int]] = [:]
     for (index, box) in boxes.enumerated() { images[box.imageID, default: []].append(index) }
     var kept: [Int] = []

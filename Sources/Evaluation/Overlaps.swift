@@ -1,8 +1,10 @@
+import Formats
+import Geometry
 import Masks
 
 /// Areas of detections and their overlap with objects, by boxes or by masks (spec 5.4).
 enum Overlaps: Sendable {
-  case boxes([ScoredBox])
+  case boxes([DetectionResult])
   case masks(MaskOverlaps)
 
   /// The area in square pixels of the detection at a position.
@@ -33,16 +35,12 @@ enum Overlaps: Sendable {
   }
 }
 
-extension BoxXYWH {
+extension FileBox {
   /// Intersection over union in double precision; over the box's own area for crowds.
   func overlap(with object: ClassBoxes.Object) -> Double {
-    let other = object.box
-    let width = min(x + self.width, other.x + other.width) - max(x, other.x)
-    guard width > 0 else { return 0 }
-    let height = min(y + self.height, other.y + other.height) - max(y, other.y)
-    guard height > 0 else { return 0 }
-    let shared = width * height
-    return shared / (object.absorbsMany ? area : area + other.area - shared)
+    let shared = overlap(with: object.box)
+    guard shared > 0 else { return 0 }
+    return shared / (object.absorbsMany ? area : area + object.box.area - shared)
   }
 }
 
@@ -51,7 +49,7 @@ struct MaskOverlaps: Sendable {
   /// Pixel count and surrounding rectangle of a mask.
   struct Shape: Sendable {
     let area: Int
-    let bounds: RunLengthMask.Bounds
+    let bounds: PixelBlock
 
     init(_ mask: RunLengthMask) {
       area = mask.area
@@ -69,7 +67,7 @@ struct MaskOverlaps: Sendable {
     init(_ results: DetectionResults, _ truth: GroundTruth, threads: Int) throws {
       self.results = results
       self.truth = truth
-      shapes = try Parallel.map(count: results.boxes.count, threads: threads) { index in
+      shapes = try Parallel.map(count: results.boxes.count, threads: threads, chunk: 512) { index in
         Shape(try Self.mask(results, truth, index))
       }
     }
@@ -91,7 +89,8 @@ struct MaskOverlaps: Sendable {
   /// Reads the masks of all objects.
   init(_ found: Found, _ truth: GroundTruth, threads: Int) throws {
     self.found = found
-    let masks = try Parallel.map(count: truth.index.annotationCount, threads: threads) { index in
+    let masks = try Parallel.map(count: truth.index.annotationCount, threads: threads, chunk: 512) {
+      index in
       try truth.masks.mask(at: index, in: truth.frame(ofAnnotation: index), of: truth.source)
     }
     objectMasks = masks
@@ -106,7 +105,7 @@ struct MaskOverlaps: Sendable {
     var mask: RunLengthMask?
     for object in objects {
       let other = objectShapes[object.index]
-      guard shape.bounds.overlaps(other.bounds) else {
+      guard shape.bounds.overlap(with: other.bounds) > 0 else {
         overlaps.append(0)
         continue
       }

@@ -1,3 +1,5 @@
+import Geometry
+
 /// Average precision as the devkit of PASCAL VOC counts it (spec 5.6).
 ///
 /// A detection is compared with the one object of its class and image that it overlaps most. From the
@@ -102,12 +104,10 @@ struct VOCProtocol {
     return order.map { ranked[$0] }
   }
 
-  private func overlap(_ found: BoxXYWH, _ object: BoxXYWH) -> Double {
+  private func overlap(_ found: FileBox, _ object: FileBox) -> Double {
     let pixel = settings.countsLastPixel ? 1.0 : 0
-    let right = min(found.x + found.width, object.x + object.width)
-    let bottom = min(found.y + found.height, object.y + object.height)
-    let width = right - max(found.x, object.x) + pixel
-    let height = bottom - max(found.y, object.y) + pixel
+    let width = min(found.x2, object.x2) - max(found.x1, object.x1) + pixel
+    let height = min(found.y2, object.y2) - max(found.y1, object.y1) + pixel
     guard width > 0, height > 0 else { return 0 }
     let shared = width * height
     let area = (found.width + pixel) * (found.height + pixel)

@@ -70,6 +70,22 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
     Double(nextUInt64() >> 11) * 0x1p-53
   }
 
+  /// Numbers uniform in a range, with 24 random bits each.
+  ///
+  /// - Parameters:
+  ///   - count: How many.
+  ///   - range: The least and the largest value.
+  /// - Returns: The numbers.
+  package mutating func floats(_ count: Int, in range: ClosedRange<Float> = -1...1) -> [Float] {
+    let step = (range.upperBound - range.lowerBound) / Float(1 << 24)
+    return [Float](unsafeUninitializedCapacity: count) { values, initialized in
+      for index in 0..<count {
+        values[index] = range.lowerBound + Float(nextUInt64() >> 40) * step
+      }
+      initialized = count
+    }
+  }
+
   /// A number uniform in a half-open range.
   ///
   /// - Parameters:

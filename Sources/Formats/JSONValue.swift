@@ -121,8 +121,7 @@ public enum JSONValue: Sendable, Equatable {
       case "\t": out += "\\t"
       default:
         if scalar.value < 0x20 {
-          let hex = String(scalar.value, radix: 16)
-          out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+          out += "\\u" + scalar.value.digits(4, radix: 16)
         } else {
           out.unicodeScalars.append(scalar)
         }

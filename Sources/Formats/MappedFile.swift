@@ -47,7 +47,7 @@ public final class MappedFile: @unchecked Sendable {
   public func release(_ range: Range<Int>) {
     guard let base = bytes.baseAddress else { return }
     let page = Int(getpagesize())
-    let start = (range.lowerBound + page - 1) / page * page
+    let start = range.lowerBound.roundedUp(toMultipleOf: page)
     let end = min(range.upperBound, bytes.count) / page * page
     guard start < end else { return }
     madvise(UnsafeMutableRawPointer(mutating: base + start), end - start, MADV_DONTNEED)

@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 import Tensors
 
@@ -31,7 +32,7 @@ public final class ParameterArena {
     var end = 0
     for parameter in parameters {
       ranges.append(end..<end + parameter.value.count)
-      end += (parameter.value.count + step - 1) / step * step
+      end += parameter.value.count.roundedUp(toMultipleOf: step)
     }
     self.ranges = ranges
     values = try Tensor(repeating: 0, shape: [end], on: stream, label: "parameters")

@@ -38,7 +38,7 @@ public struct StartWeights {
   /// - Returns: What was matched, missing and unused.
   /// - Throws: `CheckpointError` when the backbone is not there as a whole, a shape differs, a value is
   ///   not finite or the file is damaged; `OpenCLError` when the device fails.
-  public func load(into store: ParameterStore) throws -> LoadReport {
+  public func load(into store: ParameterStore) throws -> WeightReport {
     for parameter in store.parameters where parameter.name.hasPrefix("backbone.") {
       guard name(of: parameter.name) == nil else { continue }
       throw CheckpointError.missingTensor(

@@ -22,7 +22,7 @@ extension ParameterStore {
   @discardableResult
   public func load(
     from source: any WeightSource, rename: (String) -> String? = { $0 }
-  ) throws -> LoadReport {
+  ) throws -> WeightReport {
     try load(source) { name in
       guard let name = rename(name) else { return .skipped }
       return source.shape(of: name) == nil ? .missing : .tensor(name)
@@ -30,8 +30,8 @@ extension ParameterStore {
   }
 
   /// Overwrites parameters; one tensor at a time is in memory besides the mapped file.
-  func load(_ source: any WeightSource, place: (String) -> Place) throws -> LoadReport {
-    var report = LoadReport(path: source.path)
+  func load(_ source: any WeightSource, place: (String) -> Place) throws -> WeightReport {
+    var report = WeightReport(path: source.path)
     var used: Set<String> = []
     for parameter in parameters {
       switch place(parameter.name) {
@@ -65,7 +65,7 @@ extension ParameterStore {
 }
 
 /// What happened when weights were loaded.
-public struct LoadReport: Sendable {
+public struct WeightReport: Sendable {
   /// The weight file.
   public let path: String
   /// Whose names it has, in words; empty for our own checkpoints.

@@ -25,7 +25,7 @@ public struct Augmentation: Sendable, Equatable {
     self.flipProbability = flipProbability
   }
 
-  /// Draws the transform of one image, a pure function of its arguments.
+  /// Draws the view of one image, a pure function of its arguments.
   ///
   /// - Parameters:
   ///   - width: The original width in pixels.
@@ -34,15 +34,15 @@ public struct Augmentation: Sendable, Equatable {
   ///   - iteration: The iteration that uses the image.
   ///   - slot: What tells apart two uses of an image in one iteration, over all processes.
   ///   - imageID: The image's id.
-  /// - Returns: The transform.
-  public func transform(
+  /// - Returns: The view.
+  public func view(
     width: Int, height: Int, seed: UInt64, iteration: Int, slot: Int, imageID: Int
-  ) -> ImageTransform {
+  ) -> ImageView {
     let keys = [iteration, slot, imageID].map { UInt64(bitPattern: Int64($0)) }
     var scale = CounterRandom(seed: seed, CounterRandom.key("scale"), keys[0], keys[1], keys[2])
     var flip = CounterRandom(seed: seed, CounterRandom.key("flip"), keys[0], keys[1], keys[2])
-    return ImageTransform(
-      originalWidth: width, originalHeight: height, longSide: longSide,
+    return ImageView(
+      imageID: imageID, originalWidth: width, originalHeight: height, longSide: longSide,
       shortSide: shortSides[scale.integer(below: shortSides.count)],
       isFlipped: flip.uniform() < flipProbability)
   }

@@ -8,18 +8,14 @@ import Pictures
 public struct LoadedSample: Sendable {
   /// The position of the image in its stream's `images`.
   public let index: Int
-  /// The image's id in the annotation file.
-  public let imageID: Int
   /// The decoded picture at its original size; resizing and flipping are left to the device.
   public let image: Image
   /// How the picture is to be resized and flipped.
-  public let transform: ImageTransform
+  public let view: ImageView
   /// The boxes in the resized frame.
-  public let boxes: [BoundingBox]
+  public let boxes: [Box]
   /// The class of each box.
   public let labels: [Int]
-  /// The crowd boxes in the resized frame.
-  public let crowdBoxes: [BoundingBox]
   /// The mask of each box in the resized frame; empty when the stream has no masks.
   public let masks: [MaskCrop]
   /// The sentences that describe the image; empty unless the stream is one of captions.
@@ -29,28 +25,24 @@ public struct LoadedSample: Sendable {
   ///
   /// - Parameters:
   ///   - index: The position of the image in its stream.
-  ///   - imageID: The image's id.
   ///   - image: The decoded picture.
-  ///   - transform: How the picture is to be resized and flipped.
+  ///   - view: How the picture is to be resized and flipped, and its id.
   ///   - boxes: The boxes in the resized frame.
   ///   - labels: The class of each box.
-  ///   - crowdBoxes: The crowd boxes in the resized frame.
   ///   - masks: The mask of each box in the resized frame, or none at all.
   ///   - captions: The sentences that describe the image.
   public init(
-    index: Int = 0, imageID: Int, image: Image, transform: ImageTransform,
-    boxes: [BoundingBox] = [], labels: [Int] = [], crowdBoxes: [BoundingBox] = [],
+    index: Int = 0, image: Image, view: ImageView,
+    boxes: [Box] = [], labels: [Int] = [],
     masks: [MaskCrop] = [], captions: [String] = []
   ) {
     self.masks = masks
     self.captions = captions
     self.index = index
-    self.imageID = imageID
     self.image = image
-    self.transform = transform
+    self.view = view
     self.boxes = boxes
     self.labels = labels
-    self.crowdBoxes = crowdBoxes
   }
 }
 
@@ -129,29 +121,25 @@ public struct LoaderStream: Sendable {
         reason: "is \(image.width)x\(image.height) pixels, but its record (id \(record.id)) says "
           + "\(record.width)x\(record.height), so its boxes cannot be trusted")
     }
-    let transform = augmentation.transform(
+    let view = augmentation.view(
       width: record.width, height: record.height, seed: seed, iteration: iteration, slot: slot,
       imageID: record.id)
-    let (objects, masks) = try masks(of: record.objects, transform)
+    let (objects, masks) = try masks(of: record.objects, view)
     return LoadedSample(
-      index: index, imageID: record.id, image: image, transform: transform,
-      boxes: objects.map { transform.resized($0.box) }, labels: objects.map(\.label),
-      crowdBoxes: record.crowds.map { transform.resized($0.box) }, masks: masks,
+      index: index, image: image, view: view,
+      boxes: objects.map { view.visible($0.box) }, labels: objects.map(\.label),
+      masks: masks,
       captions: record.captions)
   }
 
   /// The objects that have a mask, with it; all of them when the stream has no masks.
   private func masks(
-    of objects: [COCOAnnotations.Object], _ transform: ImageTransform
+    of objects: [COCOAnnotations.Object], _ view: ImageView
   ) throws -> (objects: [COCOAnnotations.Object], masks: [MaskCrop]) {
     guard let segmentations else { return (objects, []) }
     let found = try objects.compactMap { object in
       try object.position.flatMap { try segmentations.mask(at: $0) }.map { mask in
-        (
-          object,
-          MaskCrop(
-            mask, width: transform.width, height: transform.height, isFlipped: transform.isFlipped)
-        )
+        (object, MaskCrop(mask, in: view))
       }
     }
     return (found.map(\.0), found.map(\.1))

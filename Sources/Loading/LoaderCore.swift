@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// What a loader and its threads share.
@@ -37,7 +38,7 @@ final class LoaderCore: @unchecked Sendable {
   private var nextBatch: Int
   private var ready: [Int: Result<LoadedBatch, any Error>] = [:]
   private var unusable: [String: LeftOut] = [:]
-  private var waited = Duration.zero
+  private var waited = 0.0
   private var running = 0
   private var stopped = false
 
@@ -89,14 +90,14 @@ final class LoaderCore: @unchecked Sendable {
   /// The threads that have not ended.
   var runningThreads: Int { condition.withLock { running } }
 
-  var waitSeconds: Double { condition.withLock { waited / .seconds(1) } }
+  var waitSeconds: Double { condition.withLock { waited } }
 
   func next() throws -> LoadedBatch {
     condition.lock()
     defer { condition.unlock() }
-    let start = ContinuousClock.now
+    let start = MonotonicClock.seconds
     while ready[nextBatch] == nil, !stopped { condition.wait() }
-    waited += ContinuousClock.now - start
+    waited += MonotonicClock.seconds - start
     guard let result = ready[nextBatch] else {
       throw StreamError(name: "loader", reason: "was stopped")
     }

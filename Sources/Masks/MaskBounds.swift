@@ -1,27 +1,8 @@
+import Geometry
+
 extension RunLengthMask {
-  /// A rectangle of whole pixels.
-  public struct Bounds: Sendable, Equatable {
-    /// The leftmost column.
-    public let x: Int
-    /// The topmost row.
-    public let y: Int
-    /// The number of columns.
-    public let width: Int
-    /// The number of rows.
-    public let height: Int
-
-    /// Whether two rectangles have a pixel in common.
-    ///
-    /// - Parameter other: The other rectangle.
-    /// - Returns: Whether they do.
-    public func overlaps(_ other: Bounds) -> Bool {
-      x < other.x + other.width && other.x < x + width
-        && y < other.y + other.height && other.y < y + height
-    }
-  }
-
   /// The smallest rectangle around the mask's pixels; of size 0 for an empty mask.
-  public var bounds: Bounds {
+  public var bounds: PixelBlock {
     var (left, right, top, bottom) = (width, -1, height, -1)
     var position = 0
     for (index, run) in runs.enumerated() {
@@ -36,7 +17,7 @@ extension RunLengthMask {
       top = min(top, staysInColumn ? first % height : 0)
       bottom = max(bottom, staysInColumn ? last % height : height - 1)
     }
-    guard right >= 0 else { return Bounds(x: 0, y: 0, width: 0, height: 0) }
-    return Bounds(x: left, y: top, width: right - left + 1, height: bottom - top + 1)
+    guard right >= 0 else { return PixelBlock(x: 0, y: 0, width: 0, height: 0) }
+    return PixelBlock(x: left, y: top, width: right - left + 1, height: bottom - top + 1)
   }
 }

@@ -1,9 +1,11 @@
+import Geometry
+
 /// A mask of a resized picture, kept only where it is not empty.
 ///
 /// What training needs of an object: small, and without the way back to run lengths.
 public struct MaskCrop: Sendable, Equatable {
   /// The rectangle in pixels of the resized picture; the mask is empty outside of it.
-  public let bounds: RunLengthMask.Bounds
+  public let bounds: PixelBlock
   /// One byte a pixel of the rectangle, row by row: 1 in the mask.
   public let pixels: [UInt8]
 
@@ -11,20 +13,19 @@ public struct MaskCrop: Sendable, Equatable {
   ///
   /// - Parameters:
   ///   - mask: The mask in pixels of the original picture.
-  ///   - width: The resized width in pixels.
-  ///   - height: The resized height in pixels.
-  ///   - isFlipped: Whether left and right then change places.
-  public init(_ mask: RunLengthMask, width: Int, height: Int, isFlipped: Bool = false) {
+  ///   - view: How the picture was resized and flipped.
+  public init(_ mask: RunLengthMask, in view: ImageView) {
     let source = mask.bounds
     let columns = Self.places(
-      of: source.x..<source.x + source.width, from: mask.width, to: width)
+      of: source.x1..<source.x2, from: mask.width, to: view.width)
     let rows = Self.places(
-      of: source.y..<source.y + source.height, from: mask.height, to: height)
-    bounds = RunLengthMask.Bounds(
-      x: isFlipped ? width - columns.first - columns.sources.count : columns.first, y: rows.first,
+      of: source.y1..<source.y2, from: mask.height, to: view.height)
+    bounds = PixelBlock(
+      x: view.isFlipped
+        ? view.width - columns.first - columns.sources.count : columns.first, y: rows.first,
       width: columns.sources.count, height: rows.sources.count)
     let bitmap = mask.bitmap()
-    let order = isFlipped ? columns.sources.reversed() : columns.sources
+    let order = view.isFlipped ? columns.sources.reversed() : columns.sources
     pixels = rows.sources.flatMap { row in order.map { bitmap[row * mask.width + $0] } }
   }
 
@@ -48,21 +49,18 @@ public struct MaskCrop: Sendable, Equatable {
   /// has pixels, then the threshold 0.5 (spec detector 2.8).
   ///
   /// - Parameters:
-  ///   - corners: The box `x1, y1, x2, y2` in pixels of the resized picture.
+  ///   - box: A box in pixels of the resized picture.
   ///   - width: The padded width of the batch, beyond which samples give 0.
   ///   - height: The padded height of the batch.
   ///   - side: Cells per row and column.
   /// - Returns: `side` times `side` values of 0 or 1, row by row.
-  public func target(
-    _ corners: (x1: Float, y1: Float, x2: Float, y2: Float), width: Int, height: Int, side: Int
-  ) -> [Float] {
-    let (x1, x2) = (max(0, min(corners.x1, Float(width))), max(0, min(corners.x2, Float(width))))
-    let (y1, y2) = (max(0, min(corners.y1, Float(height))), max(0, min(corners.y2, Float(height))))
+  public func target(_ box: Box, width: Int, height: Int, side: Int) -> [Float] {
+    let box = box.clipped(width: Float(width), height: Float(height))
     // Bilinear samples of a grid are a product of weights along x and along y.
     let columns = Self.weights(
-      from: x1, to: x2, side: side, size: width, first: bounds.x, count: bounds.width)
+      from: box.x1, to: box.x2, side: side, size: width, first: bounds.x1, count: bounds.width)
     let rows = Self.weights(
-      from: y1, to: y2, side: side, size: height, first: bounds.y, count: bounds.height)
+      from: box.y1, to: box.y2, side: side, size: height, first: bounds.y1, count: bounds.height)
     // The places that some cell takes from.
     let first = columns.lazy.compactMap(\.first?.place).min() ?? 0
     let last = columns.lazy.compactMap(\.last?.place).max() ?? -1

@@ -1,3 +1,5 @@
+import Geometry
+
 extension RunLengthMask {
   /// Brings the small map of a mask head into a picture: bilinear samples at pixel centres inside the
   /// box, 0 outside of it, then a threshold (spec detector 2.9).
@@ -7,17 +9,17 @@ extension RunLengthMask {
   ///   - height: The picture's height in pixels.
   ///   - probabilities: The map, `side` times `side` values in 0...1, row by row.
   ///   - side: Cells of the map per row and column.
-  ///   - corners: The box `x1, y1, x2, y2` in pixels of the picture.
+  ///   - box: The box in pixels of the picture.
   ///   - threshold: Pixels of at least this much belong to the mask.
   /// - Throws: ``MaskError`` for a size out of range.
   public init(
     width: Int, height: Int, pasting probabilities: [Float], side: Int,
-    into corners: (x1: Float, y1: Float, x2: Float, y2: Float), threshold: Float = 0.5
+    into box: Box, threshold: Float = 0.5
   ) throws(MaskError) {
     try Self.check(width: width, height: height)
     precondition(probabilities.count == side * side, "a map of \(side) cells a side")
-    let columns = Self.samples(from: corners.x1, to: corners.x2, size: width, side: side)
-    let rows = Self.samples(from: corners.y1, to: corners.y2, size: height, side: side)
+    let columns = Self.samples(from: box.x1, to: box.x2, size: width, side: side)
+    let rows = Self.samples(from: box.y1, to: box.y2, size: height, side: side)
     var runs = RunBuilder()
     runs.append(false, count: columns.first * height)
     for column in columns.places {

@@ -1,4 +1,5 @@
 import COpenCL
+import Formats
 
 /// A piece of device memory; returns to its queue's pool when the last reference goes.
 public final class Buffer {
@@ -121,7 +122,7 @@ public final class BufferPool {
   static func sizeClass(of bytes: Int) -> Int {
     guard bytes > 256 else { return 256 }
     let step = max(256, 1 << max(0, Int.bitWidth - 1 - (bytes - 1).leadingZeroBitCount - 3))
-    return (bytes + step - 1) / step * step
+    return bytes.roundedUp(toMultipleOf: step)
   }
 
   func allocate(bytes: Int, label: String, queue: CommandQueue) throws -> Buffer {

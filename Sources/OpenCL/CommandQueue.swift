@@ -1,4 +1,5 @@
 import COpenCL
+import Formats
 
 /// An in-order queue of one device, with the pool that its buffers come from.
 public final class CommandQueue {
@@ -55,7 +56,7 @@ public final class CommandQueue {
     var end: cl_ulong = 0
     _ = clGetEventProfilingInfo(
       event, cl_profiling_info(CL_PROFILING_COMMAND_END), MemoryLayout<cl_ulong>.size, &end, nil)
-    profiler.clockOffset = Int64(bitPattern: Profiler.now()) - Int64(bitPattern: end)
+    profiler.clockOffset = Int64(bitPattern: MonotonicClock.nanoseconds) - Int64(bitPattern: end)
     clReleaseEvent(event)
   }
 

@@ -1,4 +1,5 @@
 import COpenCL
+import Formats
 
 /// One kernel function of a program.
 public final class Kernel {
@@ -103,7 +104,7 @@ public enum KernelArgument {
   /// - Parameter arrays: Bytes of each.
   /// - Returns: Bytes in all.
   public static func localBytes(_ arrays: [Int]) -> Int {
-    arrays.reduce(0) { $0 + ($1 + alignment - 1) / alignment * alignment }
+    arrays.reduce(0) { $0 + $1.roundedUp(toMultipleOf: alignment) }
   }
 
   /// The size of OpenCL's largest vector.

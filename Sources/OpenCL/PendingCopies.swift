@@ -1,4 +1,5 @@
 import COpenCL
+import Formats
 import Synchronization
 
 /// A copy to the device under way, with the host memory that it reads.
@@ -68,7 +69,7 @@ public final class PendingRead {
       event, cl_int(CL_COMPLETE),
       { _, _, box in
         guard let box else { return }
-        let now = Profiler.now()
+        let now = MonotonicClock.nanoseconds
         Unmanaged<Arrival>.fromOpaque(box).takeRetainedValue().time.store(now, ordering: .relaxed)
       }, box.toOpaque())
     if code != CL_SUCCESS { box.release() }

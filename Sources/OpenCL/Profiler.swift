@@ -1,4 +1,5 @@
 import COpenCL
+import Formats
 
 /// Collects when each kernel and transfer ran, from OpenCL event times.
 public final class Profiler {
@@ -97,10 +98,10 @@ public final class Profiler {
   /// - Throws: What `body` throws.
   public func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
     phases.append(name)
-    let start = Self.now()
+    let start = MonotonicClock.nanoseconds
     defer {
       phases.removeLast()
-      hostSpans.append(HostSpan(name: name, start: start, end: Self.now()))
+      hostSpans.append(HostSpan(name: name, start: start, end: MonotonicClock.nanoseconds))
     }
     return try body()
   }
@@ -140,16 +141,4 @@ public final class Profiler {
     records.removeAll(keepingCapacity: true)
     hostSpans.removeAll(keepingCapacity: true)
   }
-
-  /// The host's monotonic clock.
-  ///
-  /// - Returns: Nanoseconds.
-  public static func now() -> UInt64 {
-    // The origin first: it is made on first use, and the clock goes on meanwhile.
-    let origin = Self.origin
-    let elapsed = origin.duration(to: .now).components
-    return UInt64(elapsed.seconds) * 1_000_000_000 + UInt64(elapsed.attoseconds / 1_000_000_000)
-  }
-
-  private static let origin = ContinuousClock.now
 }

@@ -37,7 +37,7 @@ public struct Canvas: Sendable {
   ///   - box: The rectangle.
   ///   - color: Its colour.
   ///   - opacity: From 0, invisible, to 1.
-  public mutating func fill(_ box: BoundingBox, color: Color, opacity: Double = 1) {
+  public mutating func fill(_ box: Box, color: Color, opacity: Double = 1) {
     guard box.width > 0, box.height > 0 else { return }
     let (x1, y1, x2, y2) = (Double(box.x1), Double(box.y1), Double(box.x2), Double(box.y2))
     let columns = Self.pixels(x1, x2, below: image.width)
@@ -69,14 +69,14 @@ public struct Canvas: Sendable {
   ///   - box: The rectangle.
   ///   - color: The line's colour.
   ///   - thickness: The line's width in pixels.
-  public mutating func outline(_ box: BoundingBox, color: Color, thickness: Float) {
+  public mutating func outline(_ box: Box, color: Color, thickness: Float) {
     let box = box.clipped(width: Float(image.width), height: Float(image.height))
     let line = min(thickness, max(1, min(box.width, box.height) / 2))
     let (top, bottom) = (box.y1 + line, max(box.y1 + line, box.y2 - line))
-    fill(BoundingBox(x1: box.x1, y1: box.y1, x2: box.x2, y2: top), color: color)
-    fill(BoundingBox(x1: box.x1, y1: bottom, x2: box.x2, y2: box.y2), color: color)
-    fill(BoundingBox(x1: box.x1, y1: top, x2: box.x1 + line, y2: bottom), color: color)
-    fill(BoundingBox(x1: box.x2 - line, y1: top, x2: box.x2, y2: bottom), color: color)
+    fill(Box(x1: box.x1, y1: box.y1, x2: box.x2, y2: top), color: color)
+    fill(Box(x1: box.x1, y1: bottom, x2: box.x2, y2: box.y2), color: color)
+    fill(Box(x1: box.x1, y1: top, x2: box.x1 + line, y2: bottom), color: color)
+    fill(Box(x1: box.x2 - line, y1: top, x2: box.x2, y2: bottom), color: color)
   }
 
   /// Writes a text.

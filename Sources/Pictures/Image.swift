@@ -44,7 +44,7 @@ public struct Image: Sendable, Equatable {
   ///
   /// - Parameter box: The box in pixels; what lies outside of the picture is cut off.
   /// - Returns: The part.
-  public func cropped(to box: BoundingBox) -> Image {
+  public func cropped(to box: Box) -> Image {
     func range(_ from: Float, _ to: Float, _ size: Int) -> Range<Int> {
       let first = min(max(0, Int(from.rounded(.down))), size - 1)
       return first..<max(first + 1, min(size, Int(to.rounded(.up))))

@@ -1,6 +1,4 @@
 import Formats
-import Foundation
-import Synchronization
 
 /// Decodes image files of the formats that training and detection read: JPEG and PNG.
 public enum ImageDecoder {
@@ -28,12 +26,7 @@ public enum ImageDecoder {
   /// - Parameter paths: The files' paths.
   /// - Returns: For each file its picture or what ``decode(path:)`` throws.
   public static func decode(_ paths: [String]) -> [Result<Image, any Error>] {
-    let results = Mutex<[Int: Result<Image, any Error>]>([:])
-    DispatchQueue.concurrentPerform(iterations: paths.count) { index in
-      let result = Result { try decode(path: paths[index]) }
-      results.withLock { $0[index] = result }
-    }
-    return results.withLock { found in paths.indices.compactMap { found[$0] } }
+    Parallel.map(count: paths.count) { index in Result { try decode(path: paths[index]) } }
   }
 
   /// Decodes a picture in memory.
@@ -61,10 +54,7 @@ public enum ImageDecoder {
       throw PictureError(
         path: name, reason: "\(format) is not supported; convert it to JPEG or PNG")
     }
-    let first = bytes.prefix(4).map { byte in
-      let text = String(byte, radix: 16)
-      return text.count < 2 ? "0" + text : text
-    }
+    let first = bytes.prefix(4).map { $0.digits(2, radix: 16) }
     throw PictureError(
       path: name,
       reason: "is neither JPEG nor PNG (it starts with \(first.joined(separator: " ")))")

@@ -88,15 +88,6 @@ enum JPEG {
 }
 
 extension Image {
-  /// The picture as a JPEG file.
-  ///
-  /// - Parameter quality: From 1 to 100.
-  /// - Returns: The file's bytes.
-  /// - Throws: ``PictureError`` when the encoder fails.
-  public func jpegData(quality: Int = 92) throws -> Data {
-    try JPEG.encode(self, quality: quality, name: "image")
-  }
-
   /// Writes a JPEG file; a reader sees the old file or the whole new one.
   ///
   /// - Parameters:

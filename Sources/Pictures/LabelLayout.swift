@@ -1,10 +1,11 @@
+import Formats
 import Geometry
 import Masks
 
 /// A box with its label, to be drawn.
 public struct LabeledBox: Sendable, Equatable {
   /// The box in pixels of the picture.
-  public let box: BoundingBox
+  public let box: Box
   /// The label.
   public let label: String
   /// The score in [0, 1], or nil for a ground-truth box.
@@ -20,7 +21,7 @@ public struct LabeledBox: Sendable, Equatable {
   ///   - score: The score, or nil.
   ///   - mask: The pixels of the object, or nil.
   public init(
-    box: BoundingBox, label: String, score: Double? = nil, mask: RunLengthMask? = nil
+    box: Box, label: String, score: Double? = nil, mask: RunLengthMask? = nil
   ) {
     self.mask = mask
     self.box = box
@@ -32,8 +33,7 @@ public struct LabeledBox: Sendable, Equatable {
   public var caption: String {
     guard let score, score.isFinite else { return label }
     let hundredths = Int((max(0, min(1, score)) * 100).rounded())
-    let digits = hundredths % 100
-    return "\(label) \(hundredths / 100).\(digits < 10 ? "0" : "")\(digits)"
+    return "\(label) \(hundredths / 100).\((hundredths % 100).digits(2))"
   }
 }
 
@@ -72,17 +72,17 @@ struct LabelLayout {
   ///
   /// A tag stands on its box's upper edge, else inside it, else below, else at the nearest height
   /// where it covers least of the tags placed before.
-  func places(for boxes: [LabeledBox]) -> [BoundingBox] {
-    var placed: [BoundingBox] = []
+  func places(for boxes: [LabeledBox]) -> [Box] {
+    var placed: [Box] = []
     for item in boxes {
       let size = tagSize(of: shortened(item.caption))
       let box = item.box.clipped(width: width, height: height)
-      var best: (place: BoundingBox, cost: Float)?
+      var best: (place: Box, cost: Float)?
       for (order, corner) in candidates(box, size).enumerated() {
         let outside = corner.y < 0 || corner.y + size.height > height
         let x = max(0, min(corner.x, width - size.width))
         let y = max(0, min(corner.y, height - size.height))
-        let place = BoundingBox(x1: x, y1: y, x2: x + size.width, y2: y + size.height)
+        let place = Box(x1: x, y1: y, x2: x + size.width, y2: y + size.height)
         let covered = placed.reduce(0) { $0 + $1.overlap(with: place) }
         let cost = covered * 100 + Float(order) + (outside ? 50 : 0)
         if best.map({ cost < $0.cost }) ?? true { best = (place, cost) }
@@ -93,7 +93,7 @@ struct LabelLayout {
   }
 
   private func candidates(
-    _ box: BoundingBox, _ size: (width: Float, height: Float)
+    _ box: Box, _ size: (width: Float, height: Float)
   ) -> [(x: Float, y: Float)] {
     let (left, right) = (box.x1, box.x2 - size.width)
     let (above, inside) = (box.y1 - size.height, box.y1)

@@ -1,5 +1,3 @@
-import Geometry
-
 /// Pictures with boxes for people to look at.
 public enum PictureSheet {
   /// Draws boxes on a picture, enlarged first so that names stay readable on small ones; masks are
@@ -18,9 +16,7 @@ public enum PictureSheet {
     canvas.draw(
       boxes.map { item in
         LabeledBox(
-          box: BoundingBox(
-            x1: item.box.x1 * scale, y1: item.box.y1 * scale, x2: item.box.x2 * scale,
-            y2: item.box.y2 * scale), label: item.label, score: item.score,
+          box: item.box.scaled(x: scale, y: scale), label: item.label, score: item.score,
           mask: factor == 1 ? item.mask : nil)
       })
     return canvas.image

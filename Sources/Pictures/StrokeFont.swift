@@ -6,8 +6,6 @@
 public enum StrokeFont {
   /// The height of a capital in grid units.
   static let capitalHeight = 8.0
-  /// The height from the top of a capital to the lowest point in grid units.
-  static let fullHeight = 11.0
   private static let gap = 2.6
 
   struct Point: Sendable, Equatable {

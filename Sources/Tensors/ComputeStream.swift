@@ -1,3 +1,4 @@
+import Formats
 import KernelLibrary
 import OpenCL
 
@@ -127,7 +128,7 @@ public final class ComputeStream {
     }
     let arguments = arguments + [.int(count)]
     if family == .cpu {
-      let items = (count + Self.elementsPerItem - 1) / Self.elementsPerItem
+      let items = count.dividedUp(by: Self.elementsPerItem)
       try queue.launch(kernel, global: [items], local: [1], arguments, work: work)
     } else {
       let items = min(256, kernel.largestWorkGroup, queue.context.largestWorkGroup)

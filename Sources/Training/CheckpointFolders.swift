@@ -155,8 +155,7 @@ public struct CheckpointFolders: Sendable {
   }
 
   private static func name(_ iteration: Int) -> String {
-    let digits = String(iteration)
-    return prefix + String(repeating: "0", count: max(0, 6 - digits.count)) + digits
+    prefix + iteration.digits(6)
   }
 
   /// The iteration that a folder's name tells, or nil when it is none of a checkpoint.

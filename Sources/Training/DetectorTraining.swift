@@ -2,6 +2,7 @@ import Baron
 import CLIP
 import Checkpoints
 import Evaluation
+import Formats
 import Foundation
 import KernelLibrary
 import Layers
@@ -124,9 +125,9 @@ package final class DetectorTraining: TrainingJob {
     _ iteration: Int, learningRate: Float, warn: (String) -> Void
   ) throws -> PendingLosses {
     guard let loader else { preconditionFailure("a step before the loader was started") }
-    let began = Profiler.now()
+    let began = MonotonicClock.nanoseconds
     let batch = try step.student.phase("data wait") { try loader.next() }
-    let waited = Double(Profiler.now() - began) / 1e9
+    let waited = Double(MonotonicClock.nanoseconds - began) / 1e9
     for line in warnings.take() { warn(line) }
     var losses = try step.run(batch, learningRate: learningRate)
     losses.dataWait = waited

@@ -79,8 +79,7 @@ public final class MetricLog {
   /// Reads a file back.
   ///
   /// - Parameter path: The file's path.
-  /// - Returns: Its records in the file's order; the mean of the first ten losses, for example, is
-  ///   `MetricLog.meanLosses(records.prefix(10))`.
+  /// - Returns: Its records in the file's order.
   /// - Throws: `FormatError` with the line when one is malformed.
   public static func records(in path: String) throws -> [MetricRecord] {
     try lines(in: path).compactMap { line in
@@ -90,22 +89,6 @@ public final class MetricLog {
       case .malformed(let error): throw error
       }
     }
-  }
-
-  /// The mean of each loss over some records; records without the loss, or in which it is not a
-  /// number, are left out of its mean.
-  ///
-  /// - Parameter records: A part of a log.
-  /// - Returns: Means by name.
-  public static func meanLosses(_ records: some Collection<MetricRecord>) -> [String: Double] {
-    var sums: [String: (sum: Double, count: Int)] = [:]
-    for record in records {
-      for (name, value) in record.losses where value.isFinite {
-        let known = sums[name] ?? (0, 0)
-        sums[name] = (known.sum + value, known.count + 1)
-      }
-    }
-    return sums.mapValues { $0.sum / Double($0.count) }
   }
 
   /// A line without its end.

@@ -50,16 +50,6 @@ public struct MetricRecord: Sendable, Equatable {
     self.seconds = seconds
   }
 
-  /// The record with everything 0 that two equal runs need not share: timings and memory.
-  public var withoutTimings: MetricRecord {
-    var copy = self
-    copy.imagesPerSecond = 0
-    copy.dataWaitShare = 0
-    copy.memoryPeak = 0
-    copy.seconds = 0
-    return copy
-  }
-
   /// The sum of all losses.
   public var totalLoss: Double { losses.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value } }
 }

@@ -14,7 +14,7 @@ public final class ObjectDetector {
   /// An object in the pixels of the original image.
   public struct Found: Sendable, Equatable {
     /// The object's box.
-    public let box: BoundingBox
+    public let box: Box
     /// Its class as a place in ``vocabulary``.
     public let label: Int
     /// How sure the detector is, in 0...1.
@@ -25,8 +25,8 @@ public final class ObjectDetector {
 
   /// The names that are looked for.
   public let vocabulary: [String]
-  /// What was loaded.
-  public let report: LoadReportLine
+  /// One line about what was loaded.
+  public let report: String
   /// The least score of the run's own detections, as validation counts them.
   public let scoreThreshold: Float
   private let model: OpenVocabularyModel
@@ -34,9 +34,6 @@ public final class ObjectDetector {
   private let preparation: BatchPreparation
   private let longSide: Int
   private let shortSide: Int
-
-  /// One line about loaded weights.
-  public typealias LoadReportLine = String
 
   /// Loads the weights of a run or of a file.
   ///
@@ -124,19 +121,19 @@ public final class ObjectDetector {
   public func detect(_ images: [Image], above threshold: Float? = nil) throws -> [[Found]] {
     let samples = images.map { image in
       LoadedSample(
-        imageID: 0, image: image,
-        transform: ImageTransform(
+        image: image,
+        view: ImageView(
           originalWidth: image.width, originalHeight: image.height, longSide: longSide,
-          shortSide: shortSide, isFlipped: false))
+          shortSide: shortSide))
     }
     let groups = Dictionary(grouping: samples.indices) { index in
-      preparation.paddedSize(samples[index])
+      samples[index].view.padded(to: preparation.paddingUnit)
     }
     var results = [[Found]](repeating: [], count: images.count)
     for (_, members) in groups.sorted(by: { $0.value[0] < $1.value[0] }) {
       let batch = members.map { samples[$0] }
       let found = try model.detector.detect(
-        try preparation.images(batch, on: model.stream), frames: preparation.frames(batch),
+        try preparation.images(batch, on: model.stream), frames: batch.map(\.view),
         vocabulary: classes, textEncoder: model.regionEncoder)
       for (index, objects) in zip(members, found) {
         results[index] = Self.found(
@@ -151,9 +148,7 @@ public final class ObjectDetector {
   ) -> [Found] {
     objects.filter { $0.score > threshold }.map { object in
       Found(
-        box: BoundingBox(
-          x1: object.box.x1, y1: object.box.y1, x2: object.box.x2, y2: object.box.y2
-        ).clipped(width: Float(image.width), height: Float(image.height)),
+        box: object.box.clipped(width: Float(image.width), height: Float(image.height)),
         label: object.label, score: object.score, mask: object.mask)
     }
   }

@@ -158,7 +158,7 @@ package final class TrainingLoop<Job: TrainingJob> {
     try run.checkpoints.prune(keeping: plan.keepCheckpoints, and: best)
   }
 
-  private static func now() -> Double { Double(Profiler.now()) / 1e9 }
+  private static func now() -> Double { MonotonicClock.seconds }
 }
 
 extension TrainingLoop {

@@ -3,6 +3,7 @@ import Checkpoints
 import Detection
 import Formats
 import Foundation
+import Geometry
 import Layers
 import Tensors
 
@@ -135,11 +136,11 @@ public struct TrainingState {
         path: state.path, name: "\(cache.name).rows",
         reason: "has \(rows.count) numbers for \(images.count) boxes")
     }
-    var entries: [Int32: [Baron.ScoredBox]] = [:]
+    var entries: [Int32: [ScoredBox]] = [:]
     for (index, image) in images.enumerated() {
       let cells = rows[5 * index..<5 * index + 5].map { $0 }
       entries[Int32(truncatingIfNeeded: image), default: []].append(
-        Baron.ScoredBox(
+        ScoredBox(
           Box(x1: cells[0], y1: cells[1], x2: cells[2], y2: cells[3]), score: cells[4]))
     }
     var cache = cache

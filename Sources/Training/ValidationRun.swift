@@ -1,6 +1,7 @@
 import Annotations
 import Evaluation
 import Foundation
+import Geometry
 import Pictures
 
 /// Detects on a validation set and scores the result by the open-vocabulary protocol
@@ -177,11 +178,9 @@ extension ObjectDetector.Found {
   ///   - image: The image's id.
   ///   - category: The class's id.
   /// - Returns: The box as x, y, width and height.
-  public func scoredBox(image: Int, category: Int) -> Evaluation.ScoredBox {
-    Evaluation.ScoredBox(
+  public func scoredBox(image: Int, category: Int) -> DetectionResult {
+    DetectionResult(
       imageID: image, categoryID: category,
-      box: BoxXYWH(
-        x: Double(box.x1), y: Double(box.y1), width: Double(box.width), height: Double(box.height)),
-      score: Double(score))
+      box: FileBox(box), score: Double(score))
   }
 }

@@ -46,7 +46,7 @@ private final class Notes: Sendable {
     #expect(Array(index.images.absent[0]) == [1] && Array(index.images.partial[0]) == [0, 1])
     #expect(index.images.absent[1].isEmpty && index.images.partial[1].isEmpty)
     let first = index.annotation(at: 0)
-    #expect(first.image == 1 && first.label == 1 && first.area == 5.5 && first.width == 3)
+    #expect(first.image == 1 && first.label == 1 && first.area == 5.5 && first.box.width == 3)
     // An area that is missing is the box's.
     #expect(index.annotation(at: 1).area == 4)
     #expect(
@@ -135,10 +135,10 @@ private final class Notes: Sendable {
 
     // Another content of the same size.
     _ = try folder.file("a.json", Self.small.replacing("[1, 2, 3, 4]", with: "[1, 2, 3, 5]"))
-    #expect(try cache.index(of: path).annotation(at: 0).height == 5)
+    #expect(try cache.index(of: path).annotation(at: 0).box.height == 5)
     #expect(
       notes.all == ["\(kept): is of an earlier state of the file; \(path) is indexed anew"])
-    #expect(try cache.index(of: path).annotation(at: 0).height == 5)
+    #expect(try cache.index(of: path).annotation(at: 0).box.height == 5)
     #expect(notes.all.count == 1)
 
     let good = try Data(contentsOf: URL(fileURLWithPath: kept))
@@ -146,7 +146,7 @@ private final class Notes: Sendable {
       var bad = good
       bad[damage] ^= 0x10
       try bad.write(to: URL(fileURLWithPath: kept))
-      #expect(try cache.index(of: path).annotation(at: 0).height == 5)
+      #expect(try cache.index(of: path).annotation(at: 0).box.height == 5)
       #expect(notes.all.count == 2 + damage / 11)
     }
     try good.prefix(good.count / 2).write(to: URL(fileURLWithPath: kept))

@@ -29,7 +29,7 @@ import Testing
     #expect(data.categories.map(\.name) == ["dog", "cat"])
     let object = try #require(data.images.first?.objects.first)
     #expect(object.label == 1)
-    #expect(object.box == BoundingBox(x1: 10, y1: 5, x2: 30.5, y2: 35))
+    #expect(object.box == Box(x1: 10, y1: 5, x2: 30.5, y2: 35))
     #expect(object.area == 615)
     #expect(
       data.index.warnings == [

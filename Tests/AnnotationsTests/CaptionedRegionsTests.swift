@@ -36,8 +36,8 @@ import Testing
     #expect(data.pairs.map(\.caption) == ["a disk", "wide", "a disk"])
     #expect(
       data.pairs.map(\.box) == [
-        BoundingBox(x1: 10, y1: 5, x2: 30.5, y2: 35), BoundingBox(x1: 0, y1: 0, x2: 20, y2: 14),
-        BoundingBox(x1: 90, y1: 40, x2: 100, y2: 50),
+        Box(x1: 10, y1: 5, x2: 30.5, y2: 35), Box(x1: 0, y1: 0, x2: 20, y2: 14),
+        Box(x1: 90, y1: 40, x2: 100, y2: 50),
       ])
     #expect(data.path.hasSuffix("/regions.json"))
   }
@@ -47,7 +47,7 @@ import Testing
       Self.text(
         #"{"id": 1, "image_id": 3, "caption": "one"}"#,
         #"{"id": 2, "image_id": 3, "caption": "two"}"#))
-    let whole = BoundingBox(x1: 0, y1: 0, x2: 20, y2: 30)
+    let whole = Box(x1: 0, y1: 0, x2: 20, y2: 30)
     #expect(data.pairs.map(\.box) == [whole, whole] && data.pairs.map(\.imageIndex) == [1, 1])
     #expect(data.pairs.map(\.caption) == ["one", "two"])
   }
@@ -132,7 +132,7 @@ import Testing
       let image = data.images[pair.imageIndex]
       #expect(
         pair.box
-          == BoundingBox(x1: 0, y1: 0, x2: Float(image.width), y2: Float(image.height)))
+          == Box(x1: 0, y1: 0, x2: Float(image.width), y2: Float(image.height)))
     }
   }
 }

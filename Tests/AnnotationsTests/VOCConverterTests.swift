@@ -41,10 +41,10 @@ import Testing
     let (summary, index) = try convert(text)
     #expect(summary.boxes == 2 && summary.difficult == 1 && summary.classes.count == 20)
     let dog = index.annotation(at: 0)
-    #expect([dog.x, dog.y, dog.width, dog.height] == [0, 1, 10, 7] && dog.area == 70)
+    #expect(dog.box.numbers == [0, 1, 10, 7] && dog.area == 70)
     #expect(!dog.isSetAside && dog.label == 11)
     let cat = index.annotation(at: 1)
-    #expect([cat.x, cat.y, cat.width, cat.height] == [2, 2, 1, 1] && cat.isSetAside)
+    #expect(cat.box.numbers == [2, 2, 1, 1] && cat.isSetAside)
     #expect(index.image(at: 0).fileName == "JPEGImages/a.jpg")
   }
 
@@ -54,8 +54,7 @@ import Testing
         + Self.object("ant", ["0", "0", "1", "1"], difficult: ""))
     let (summary, index) = try convert(text, isZeroBased: true)
     #expect(summary.classes == ["ant", "zebra"])
-    let box = index.annotation(at: 0)
-    #expect([box.x, box.y, box.width, box.height] == [0.5, 1, 9.5, 3])
+    #expect(index.annotation(at: 0).box.numbers == [0.5, 1, 9.5, 3])
   }
 
   @Test(arguments: [
@@ -106,8 +105,8 @@ import Testing
     #expect(first.fileName == "VOC2007/JPEGImages/000001.jpg")
     #expect(
       first.objects.map(\.box) == [
-        BoundingBox(x1: 47, y1: 239, x2: 195, y2: 371),
-        BoundingBox(x1: 7, y1: 11, x2: 352, y2: 498),
+        Box(x1: 47, y1: 239, x2: 195, y2: 371),
+        Box(x1: 7, y1: 11, x2: 352, y2: 498),
       ])
     for image in data.images {
       let picture = try ImageDecoder.decode(path: "\(SharedData.root)/voc-mini/\(image.fileName)")

@@ -3,6 +3,7 @@ import CLIP
 import Checkpoints
 import Detection
 import Formats
+import Geometry
 import Layers
 import OpenCL
 import Tensors

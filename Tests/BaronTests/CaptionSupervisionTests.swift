@@ -4,6 +4,7 @@ import Checkpoints
 import Detection
 import Formats
 import Foundation
+import Geometry
 import Layers
 import OpenCL
 import Tensors
@@ -71,8 +72,8 @@ struct CaptionSupervisionTests {
       let batch = AlignmentBatch(
         images: try Tensor(pixels, shape: [2, 64, 96, 3], on: stream), teacherImages: nil,
         frames: [7, 9].map {
-          ImageFrame(imageID: $0, width: 96, height: 64, scaleX: 1, scaleY: 1)
-        }, isFlipped: [false, false], groundTruth: [[], []], captions: captions)
+          ImageView(imageID: $0, width: 96, height: 64)
+        }, groundTruth: [[], []], captions: captions)
       try body(
         World(
           detector: detector, supervision: supervision, store: store, text: text,
@@ -132,7 +133,7 @@ struct CaptionSupervisionTests {
       let whole = Box(x1: 0, y1: 0, x2: 96, y2: 64)
       let maps = try world.detector.features(world.batch.images, training: true)
       let pooled = try world.detector.regionFeatures(
-        maps, regions: try RegionPooling.regions([[whole], [whole]], on: stream), training: true)
+        maps, regions: try Tensor.regions([Region]([[whole], [whole]]), on: stream), training: true)
       let position = try PositionEmbedding(
         ParameterStore(stream: stream, seed: 5).root / "baron_caption" / "positional_embed",
         words: 2,

@@ -3,6 +3,7 @@ import CLIP
 import Checkpoints
 import Detection
 import Formats
+import Geometry
 import Layers
 import OpenCL
 import Tensors
@@ -25,7 +26,7 @@ struct EndToEndAlignmentTests {
     bags.bagOfSequence = try fixture.integers("\(step).seq_group")
     bags.spans = zip(
       try fixture.integers("\(step).group_image"), try boxes(fixture, "\(step).spanned_boxes")
-    ).map { (Int($0), $1) }
+    ).map { Region(image: Int($0), box: $1) }
     bags.normalisedBoxes = try boxes(fixture, "\(step).normed_boxes")
     bags.regionKeys = try fixture.integers("\(step).box_key")
     bags.regionOfOccurrence = (0..<Int32(bags.normalisedBoxes.count)).map { $0 }

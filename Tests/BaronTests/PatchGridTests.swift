@@ -1,4 +1,5 @@
 import Detection
+import Geometry
 import Tensors
 import TestSupport
 import Testing

@@ -1,6 +1,7 @@
 import Baron
 import Detection
 import Formats
+import Geometry
 import TestSupport
 import Testing
 
@@ -114,9 +115,11 @@ struct SamplingFixtureTests {
     while fixture.has("in\(visit)_boxes") {
       let scale = try fixture.floats("scale_factor_wh\(visit)")
       let size = try fixture.integers("image_size_hw\(visit)")
-      let view = BoxCache.View(
-        scaleX: scale[0], scaleY: scale[1], isFlipped: try fixture.integers("flip\(visit)")[0] != 0,
-        width: Float(size[1]))
+      let (width, height) = (Int(size[1]), Int(size[0]))
+      let view = ImageView(
+        originalWidth: Int((Float(width) / scale[0]).rounded()),
+        originalHeight: Int((Float(height) / scale[1]).rounded()), width: width, height: height,
+        isFlipped: try fixture.integers("flip\(visit)")[0] != 0)
       let given = zip(
         try boxes(fixture, "in\(visit)_boxes"), try fixture.floats("in\(visit)_scores")
       ).map { ScoredBox($0, score: $1) }

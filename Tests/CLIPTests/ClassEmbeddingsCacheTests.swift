@@ -24,14 +24,14 @@ private final class Notes: Sendable {
 struct ClassEmbeddingsCacheTests {
   /// An encoder of a copy of the tiny CLIP, and a cache of its own.
   private final class Place {
-    let scratch: EmbeddingScratch
+    let scratch: TemporaryFolder
     let stream: ComputeStream
     let encoder: TextEncoder
     let notes = Notes()
     var clip: String { scratch.folder + "/clip" }
 
     init(_ stream: ComputeStream) throws {
-      scratch = try EmbeddingScratch()
+      scratch = try TemporaryFolder()
       self.stream = stream
       // Copies that may be written to, whatever the originals allow.
       let (from, to) = (Fixture.folder + "/clip_tiny/hf", scratch.folder + "/clip")

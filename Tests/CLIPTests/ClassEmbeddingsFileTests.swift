@@ -24,7 +24,7 @@ struct ClassEmbeddingsFileTests {
 
   @Test("safetensors keeps every bit, both kinds and the names; .npy the rows")
   func roundTrip() throws {
-    let scratch = try EmbeddingScratch()
+    let scratch = try TemporaryFolder()
     let path = scratch.folder + "/a.safetensors"
     let wide = EmbeddingMatrix([1, 0, 0, 0, 1, 0, 0, 0, -1], width: 3)
     try ClassEmbeddingsFile.write(
@@ -58,7 +58,7 @@ struct ClassEmbeddingsFileTests {
 
   @Test("what cannot stand for classes is named with its remedy")
   func refused() throws {
-    let scratch = try EmbeddingScratch()
+    let scratch = try TemporaryFolder()
     func file(_ tensors: [(String, HostTensor)], _ metadata: [String: String] = [:]) throws
       -> String
     {
@@ -97,18 +97,6 @@ struct ClassEmbeddingsFileTests {
     #expect(message(odd).contains("metadata \"synonyms\""))
     #expect(message(scratch.folder + "/nothing.npy").contains("nothing.npy"))
   }
-}
-
-/// A folder that goes with its last holder.
-final class EmbeddingScratch {
-  let folder: String
-
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.path + "/baron-embed-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
 }
 
 /// The arrays of the authors' program, which tell the two kinds apart (spec clip 3.10).

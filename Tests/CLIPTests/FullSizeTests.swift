@@ -43,9 +43,8 @@ struct FullSizeTests {
 
   @Test("ViT-B/32 and ViT-B/16", arguments: [32, 16])
   func agrees(patch: Int) throws {
-    let folder = FileManager.default.temporaryDirectory.path + "/baron-clip-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let temporary = try TemporaryFolder()
+    let folder = temporary.path
     let hasMerges = FileManager.default.fileExists(atPath: Self.mergeTable)
     try PeerPython.run(
       script: "clip_full_size.py",

@@ -1,22 +1,14 @@
 import Checkpoints
 import Formats
 import Foundation
+import TestSupport
 import Testing
 
 @testable import CLIP
 
 /// Where the tokenizer's fixtures are.
 private enum Fixtures {
-  static let root: String = {
-    let environment = ProcessInfo.processInfo.environment
-    if let folder = environment["BARON_FIXTURES"] { return folder }
-    let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    let shared =
-      environment["BARON_SHARED"]
-      ?? package.deletingLastPathComponent().appending(path: "shared").path
-    return shared + "/fixtures"
-  }()
+  static let root = Fixture.folder
   static let mergeTable = root + "/clip-bpe/bpe_simple_vocab_16e6.txt.gz"
   static let tinyFolder = root + "/clip_tiny/hf"
   static let cases = root + "/clip/tokenizer.json"
@@ -125,15 +117,13 @@ struct TokenizerFolderTests {
   }
 
   @Test func damagedVocabulariesAreRefused() throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let folder = try TemporaryFolder()
     let vocabulary = try String(
       contentsOfFile: Fixtures.tinyFolder + "/vocab.json", encoding: .utf8)
     let merges = try String(contentsOfFile: Fixtures.tinyFolder + "/merges.txt", encoding: .utf8)
     func message(_ vocabulary: String?, _ merges: String?) throws -> String {
       for (name, text) in [("vocab.json", vocabulary), ("merges.txt", merges)] {
-        let file = folder.appending(path: name)
+        let file = URL(filePath: folder.path).appending(path: name)
         try? FileManager.default.removeItem(at: file)
         try text?.write(to: file, atomically: true, encoding: .utf8)
       }

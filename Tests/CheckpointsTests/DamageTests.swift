@@ -1,4 +1,5 @@
 import Checkpoints
+import Formats
 import Foundation
 import TestSupport
 import Testing
@@ -6,17 +7,7 @@ import Testing
 /// Random damage must end in an error or in tensors, never in a crash.
 @Suite("Random damage")
 struct DamageTests {
-  /// A linear congruential generator (Knuth's MMIX constants), the same on every machine.
-  private struct Generator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return state >> 32 | state << 32
-    }
-  }
-
-  private func damage(_ bytes: [UInt8], _ generator: inout Generator) -> [UInt8] {
+  private func damage(_ bytes: [UInt8], _ generator: inout CounterRandom) -> [UInt8] {
     var bytes = bytes
     for _ in 0..<Int.random(in: 1...3, using: &generator) where !bytes.isEmpty {
       let place = Int.random(in: 0..<bytes.count, using: &generator)
@@ -45,7 +36,7 @@ struct DamageTests {
 
   @Test func safetensorsFilesSurvive() throws {
     let scratch = try Scratch()
-    var generator = Generator(state: 1)
+    var generator = CounterRandom(seed: 1)
     let path = scratch.folder + "/sound"
     try SafeTensors.write(
       tensors: [
@@ -59,7 +50,7 @@ struct DamageTests {
   @Test(.enabled(if: Fixtures.exist(Fixtures.clipPickle), "clip_tiny/ fixtures missing"))
   func archivesSurvive() throws {
     let scratch = try Scratch()
-    var generator = Generator(state: 2)
+    var generator = CounterRandom(seed: 2)
     let whole = [UInt8](try Data(contentsOf: URL(filePath: Fixtures.clipPickle)))
     // The first entry is the pickle; its length stands in the directory as in the local header.
     let start = try #require(whole.firstRange(of: [0x80, 2, 0x63])).lowerBound

@@ -1,35 +1,13 @@
 import Checkpoints
 import Formats
 import Foundation
+import TestSupport
 import Testing
-
-/// Files for one test, removed with it.
-final class Scratch {
-  let folder: String
-
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString).path
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
-
-  func write(_ bytes: [UInt8], _ name: String = "file") throws -> String {
-    let path = "\(folder)/\(name)"
-    try Data(bytes).write(to: URL(filePath: path))
-    return path
-  }
-}
 
 /// Where the fixtures and the shared data are.
 enum Fixtures {
-  static let shared: String = {
-    if let folder = ProcessInfo.processInfo.environment["BARON_SHARED"] { return folder }
-    let package = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent()
-    return package.deletingLastPathComponent().appending(path: "shared").path
-  }()
-  static let root = ProcessInfo.processInfo.environment["BARON_FIXTURES"] ?? shared + "/fixtures"
+  static let shared = Fixture.sharedFolder
+  static let root = Fixture.folder
   static let clipFolder = root + "/clip_tiny/hf"
   static let clipPickle = root + "/clip_tiny/openai_style.pth"
   static let metadata = shared + "/data/metadata"

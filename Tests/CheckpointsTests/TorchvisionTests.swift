@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import TestSupport
 import Testing
 
 /// A state dict that torchvision itself made, where there is a Python that has it.

@@ -1,4 +1,5 @@
 import Checkpoints
+import Formats
 import Foundation
 import TestSupport
 import Testing
@@ -7,12 +8,9 @@ import Testing
 struct WeightConversionTests {
   /// Different bytes for every name.
   private static func tensor(_ name: String, _ shape: [Int], _ type: StoredType) -> HostTensor {
-    var state = UInt64(name.utf8.reduce(7) { $0 &* 31 &+ Int($1) } & 0xFFFF)
-    let bytes = (0..<shape.reduce(type.byteCount, *)).map { _ -> UInt8 in
-      state = state &* 6_364_136_223_846_793_005 &+ 1
-      // No NaN or infinity in any type.
-      return UInt8(state >> 40 & 0x3F)
-    }
+    var random = CounterRandom(seed: 7, CounterRandom.key(name))
+    // No NaN or infinity in any type.
+    let bytes = (0..<shape.reduce(type.byteCount, *)).map { _ in UInt8(random.integer(below: 64)) }
     return HostTensor(name: name, shape: shape, type: type, bytes: bytes)
   }
 

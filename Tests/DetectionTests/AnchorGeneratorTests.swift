@@ -1,4 +1,5 @@
 import Detection
+import Geometry
 import OpenCL
 import Tensors
 import TestSupport

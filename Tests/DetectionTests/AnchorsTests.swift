@@ -1,6 +1,7 @@
 import Detection
 import Formats
 import Foundation
+import Geometry
 import OpenCL
 import Tensors
 import TestSupport

@@ -1,4 +1,5 @@
 import Detection
+import Geometry
 import OpenCL
 import Tensors
 import TestSupport
@@ -80,9 +81,9 @@ struct BoxMatchingTests {
     let generator = AnchorGenerator(strides: [4, 8], scales: [2, 4], ratios: [0.5, 1, 2])
     let maps = [(height: 31, width: 47), (height: 16, width: 24)]
     let frames = [
-      ImageFrame(imageID: 1, width: 188, height: 124),
-      ImageFrame(imageID: 2, width: 90, height: 64),
-      ImageFrame(imageID: 3, width: 60, height: 60),
+      ImageView(imageID: 1, width: 188, height: 124),
+      ImageView(imageID: 2, width: 90, height: 64),
+      ImageView(imageID: 3, width: 60, height: 60),
     ]
     var numbers = randomFloats(4 * 60, seed: 3, in: 0...1)[...]
     let truths = frames.indices.map { image in
@@ -100,9 +101,10 @@ struct BoxMatchingTests {
         let columns = maps.map { $0.width * generator.anchorsPerCell }
         let limits = generator.strides.indices.map { level in
           frames.map { frame in
-            (
-              rows: frame.paddedHeight / generator.strides[level],
-              columns: frame.paddedWidth / generator.strides[level] * generator.anchorsPerCell
+            let padded = frame.padded()
+            return (
+              rows: padded.height / generator.strides[level],
+              columns: padded.width / generator.strides[level] * generator.anchorsPerCell
             )
           }
         }

@@ -1,4 +1,5 @@
 import Formats
+import Geometry
 import OpenCL
 import Tensors
 import TestSupport

@@ -1,4 +1,5 @@
 import Detection
+import Geometry
 import Tensors
 import TestSupport
 import Testing
@@ -25,11 +26,11 @@ struct DetectionsTests {
         try fixture.tensor("deltas", on: stream), coding: BoxCoder.proposals.coding,
         imageSize: (Float(size[1]), Float(size[0])))
       // The peer's decoded boxes are in the frame of its results.
-      func inResultFrame(_ box: Box) -> Box {
-        let detection = DetectedObject(box: box, label: 0, score: 0)
-        return rescales
-          ? detection.scaled(x: Float(1 / scale[0]), y: Float(1 / scale[1])).box : box
-      }
+      let (width, height) = (Int(size[1]), Int(size[0]))
+      let view = ImageView(
+        originalWidth: Int((size[1] / scale[0]).rounded()),
+        originalHeight: Int((size[0] / scale[1]).rounded()), width: width, height: height)
+      func inResultFrame(_ box: Box) -> Box { rescales ? view.original(box) : box }
       let boxes = [Box](corners: try decoded.floats())
       expectClose(
         boxes.map(inResultFrame).corners, try fixture.floats("decoded"),

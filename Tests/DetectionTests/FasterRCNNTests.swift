@@ -1,5 +1,6 @@
 import Detection
 import Formats
+import Geometry
 import Layers
 import Masks
 import Tensors
@@ -69,8 +70,9 @@ struct FasterRCNNTests {
       images: try Tensor(
         randomFloats(2 * 64 * 96 * 3, seed: 1), shape: [2, 64, 96, 3], on: stream),
       frames: [
-        ImageFrame(imageID: 7, width: 90, height: 60, scaleX: 2, scaleY: 1.5),
-        ImageFrame(imageID: 9, width: 60, height: 64),
+        ImageView(
+          imageID: 7, originalWidth: 45, originalHeight: 40, width: 90, height: 60),
+        ImageView(imageID: 9, width: 60, height: 64),
       ],
       groundTruth: [
         TargetBoxes(
@@ -162,7 +164,7 @@ struct FasterRCNNTests {
           let corners = [box.x1, box.y1, box.x2, box.y1, box.x1, box.y2].map(Double.init)
           return MaskCrop(
             try RunLengthMask(width: frame.width, height: frame.height, polygons: [corners]),
-            width: frame.width, height: frame.height)
+            in: ImageView(width: frame.width, height: frame.height))
         }
       }
       var history: [Float] = []
@@ -191,8 +193,8 @@ struct FasterRCNNTests {
           #expect(mask.width == frame.originalWidth && mask.height == frame.originalHeight)
           // One pixel around the box at most.
           let bounds = mask.bounds
-          #expect(mask.area == 0 || Float(bounds.x) >= object.box.x1 - 2)
-          #expect(mask.area == 0 || Float(bounds.x + bounds.width) <= object.box.x2 + 2)
+          #expect(mask.area == 0 || Float(bounds.x1) >= object.box.x1 - 2)
+          #expect(mask.area == 0 || Float(bounds.x2) <= object.box.x2 + 2)
         }
       }
     }

@@ -1,5 +1,6 @@
 import Detection
 import Foundation
+import Geometry
 import Layers
 import Masks
 import Tensors
@@ -17,10 +18,9 @@ private let modules = ["torch", "torchvision", "safetensors"]
     if: PeerPython.python(importing: modules) != nil, "\(PeerPython.missing(modules))"))
 struct FullSizeTests {
   /// What the peer wrote, once for all tests.
-  private static let folder = Result<String, any Error> {
-    let folder = FileManager.default.temporaryDirectory.path + "/baron-full-size-\(UUID())"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try PeerPython.run(script: "detector_full_size.py", arguments: [folder])
+  private static let folder = Result<TemporaryFolder, any Error> {
+    let folder = try TemporaryFolder("full-size")
+    try PeerPython.run(script: "detector_full_size.py", arguments: [folder.path])
     return folder
   }
 
@@ -75,7 +75,7 @@ struct FullSizeTests {
 
   /// Winograd's convolutions, which round more, are compared in their outputs only.
   @Test(arguments: [true, false]) func pyramidWithMasks(exact: Bool) throws {
-    let folder = try Self.folder.get()
+    let folder = try Self.folder.get().path
     let fixture = try Fixture(path: "\(folder)/pyramid.safetensors", name: "pyramid")
     var shape = DetectorConfiguration()
     shape.rpn.detached = false
@@ -118,7 +118,7 @@ struct FullSizeTests {
   }
 
   @Test(arguments: [true, false]) func singleMapWithStridesInFront(exact: Bool) throws {
-    let folder = try Self.folder.get()
+    let folder = try Self.folder.get().path
     let fixture = try Fixture(path: "\(folder)/single_map.safetensors", name: "single map")
     var shape = DetectorConfiguration.singleMap
     shape.backbone.frozenStages = 0
@@ -148,18 +148,18 @@ struct FullSizeTests {
   }
 
   @Test func masksOfRegionsAndPictures() throws {
-    let folder = try Self.folder.get()
+    let folder = try Self.folder.get().path
     let fixture = try Fixture(path: "\(folder)/masks.safetensors", name: "masks")
     let size = try fixture.shape("bitmap")
     let (height, width, side) = (size[0], size[1], try fixture.integer("side"))
     let mask = try RunLengthMask(
       width: width, height: height, bitmap: try fixture.floats("bitmap").map { UInt8($0) })
-    let crop = MaskCrop(mask, width: width, height: height)
+    let crop = MaskCrop(mask, in: ImageView(width: width, height: height))
     let boxes = [Box](corners: try fixture.floats("boxes"))
     let shares = try fixture.floats("share")
     for (index, box) in boxes.enumerated() {
       let target = crop.target(
-        (box.x1, box.y1, box.x2, box.y2), width: width, height: height, side: side)
+        box, width: width, height: height, side: side)
       for (cell, value) in target.enumerated() {
         let share = shares[index * side * side + cell]
         // The share may lie on the threshold itself.
@@ -172,7 +172,7 @@ struct FullSizeTests {
       let found = try RunLengthMask(
         width: width, height: height,
         pasting: Array(maps[index * side * side..<(index + 1) * side * side]), side: side,
-        into: (box.x1, box.y1, box.x2, box.y2)
+        into: box
       ).bitmap()
       for (pixel, value) in found.enumerated() {
         let wanted = pasted[index * width * height + pixel]

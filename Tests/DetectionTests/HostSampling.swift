@@ -1,4 +1,5 @@
 import Formats
+import Geometry
 import Tensors
 import TestSupport
 import Testing

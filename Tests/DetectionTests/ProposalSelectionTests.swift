@@ -1,4 +1,5 @@
 import Detection
+import Geometry
 import OpenCL
 import Tensors
 import TestSupport
@@ -36,14 +37,14 @@ struct ProposalSelectionFixtureTests {
           minimumSize: Float(try fixture.number("min_bbox_size")))
         let got = try proposals.readLater().read()[0]
         expectClose(
-          got.boxes.corners, try fixture.floats("boxes"), relative: fixture.relative,
+          got.map(\.box).corners, try fixture.floats("boxes"), relative: fixture.relative,
           absolute: fixture.absolute, "\(file) boxes")
         expectClose(
-          got.scores, try fixture.floats("scores"), relative: fixture.relative,
+          got.map(\.score), try fixture.floats("scores"), relative: fixture.relative,
           absolute: fixture.absolute, "\(file) scores")
         // Rows behind the last proposal are zeros.
         let rows = try proposals.boxes.floats()
-        #expect(rows[(4 * got.boxes.count)...].allSatisfy { $0 == 0 })
+        #expect(rows[(4 * got.count)...].allSatisfy { $0 == 0 })
       }
     }
   }

@@ -1,4 +1,5 @@
 import Detection
+import Geometry
 import Tensors
 import TestSupport
 import Testing
@@ -28,7 +29,7 @@ struct RegionPoolingTests {
   @Test func regionsNameTheirImage() throws {
     try TestDevice.withStream { stream in
       let box = Box(x1: 1, y1: 2, x2: 3, y2: 4)
-      let regions = try RegionPooling.regions([[], [box], [box, box]], on: stream)
+      let regions = try Tensor.regions([Region]([[], [box], [box, box]]), on: stream)
       #expect(regions.shape == [3, 5])
       #expect(try regions.floats() == [1, 1, 2, 3, 4, 2, 1, 2, 3, 4, 2, 1, 2, 3, 4])
     }

@@ -1,4 +1,5 @@
 import Formats
+import Geometry
 import Layers
 import Tensors
 import TestSupport
@@ -122,7 +123,7 @@ struct RegionProposalNetworkTests {
       let images = fixture.numbered("gt").indices
       let own = try network.sample(
         try network.grid(maps), maps: maps,
-        frames: images.map { ImageFrame(imageID: $0, width: size[1], height: size[0]) },
+        frames: images.map { ImageView(imageID: $0, width: size[1], height: size[0]) },
         truths: try truths(fixture, on: stream),
         random: images.map { CounterRandom(seed: 3, UInt64($0)) })
       let matches = try own.matches.integers()
@@ -158,11 +159,13 @@ struct RegionProposalNetworkTests {
         deltas: try fixture.numbered("reg").map { try fixture.tensor($0, on: stream) })
       let found = try network.proposals(
         output, try network.grid(output.logits),
-        frames: [ImageFrame(imageID: 0, width: size[1], height: size[0])],
+        frames: [ImageView(imageID: 0, width: size[1], height: size[0])],
         limits: ProposalLimits(
           perLevel: try fixture.integer("nms_pre"), total: try fixture.integer("max_per_img")))
       let proposals = try #require(try found.readLater().read().first)
-      for (got, key) in [(proposals.boxes.corners, "boxes"), (proposals.scores, "scores")] {
+      for (got, key) in [
+        (proposals.map(\.box).corners, "boxes"), (proposals.map(\.score), "scores"),
+      ] {
         expectClose(
           got, try fixture.floats(key), relative: fixture.relative, absolute: fixture.absolute,
           "\(name) \(key)")
@@ -181,7 +184,7 @@ struct RegionProposalNetworkTests {
         try Tensor(
           randomFloats(2 * height * width * 2, seed: 5), shape: [2, height, width, 2], on: stream)
       }
-      let frame = ImageFrame(imageID: 1, width: 20, height: 30)
+      let frame = ImageView(imageID: 1, width: 20, height: 30)
       let samples = try network.sample(
         try network.grid(maps), maps: maps, frames: [frame, frame],
         truths: try TruthBoxes([[], []], on: stream),

@@ -1,4 +1,5 @@
 import Formats
+import Geometry
 import Layers
 import Tensors
 import TestSupport

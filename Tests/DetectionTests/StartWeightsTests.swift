@@ -114,9 +114,8 @@ struct StartWeightsTests {
     ) throws -> Void
   ) throws {
     try TestDevice.withStream { stream in
-      let path = FileManager.default.temporaryDirectory
-        .appendingPathComponent("baron-\(UUID().uuidString).safetensors").path
-      defer { try? FileManager.default.removeItem(atPath: path) }
+      let folder = try TemporaryFolder()
+      let path = folder.path + "/state.safetensors"
       var state = try Self.state(shape, on: stream)
       change(&state)
       try SafeTensors.write(

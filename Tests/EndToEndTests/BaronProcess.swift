@@ -88,18 +88,6 @@ struct BaronProcess {
   }
 }
 
-/// A folder of the test's own that goes when the last holder does.
-final class Scratch {
-  let folder: String
-
-  init() throws {
-    folder = FileManager.default.temporaryDirectory.path + "/baron-" + UUID().uuidString
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: folder) }
-}
-
 /// The lines of a metrics file without what depends on the clock.
 func metrics(_ run: String) throws -> [JSONValue] {
   let text = try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)

@@ -104,7 +104,7 @@ struct MaskJobTests {
         width: original.width, height: original.height,
         text: try #require(object["segmentation"]?["counts"]?.string))
       return LabeledBox(
-        box: BoundingBox(x1: corners[0], y1: corners[1], x2: corners[2], y2: corners[3]),
+        box: Box(x1: corners[0], y1: corners[1], x2: corners[2], y2: corners[3]),
         label: object["name"]?.string ?? "", score: object["score"]?.number, mask: mask)
     }
     #expect(boxes.contains { ($0.mask?.area ?? 0) > 0 })

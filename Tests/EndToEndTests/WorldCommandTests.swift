@@ -1,6 +1,7 @@
 import Annotations
 import Foundation
 import Pictures
+import TestSupport
 import Testing
 
 /// `baron world` needs nothing but the program.

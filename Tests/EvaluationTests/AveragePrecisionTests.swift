@@ -1,3 +1,4 @@
+import Geometry
 import TestSupport
 import Testing
 
@@ -5,8 +6,8 @@ import Testing
 
 /// The rules of the metric one by one, on sets small enough to work out by hand.
 @Suite struct AveragePrecisionTests {
-  private let square = BoxXYWH(x: 0, y: 0, width: 50, height: 50)
-  private let far = BoxXYWH(x: 200, y: 200, width: 50, height: 50)
+  private let square = FileBox(x: 0, y: 0, width: 50, height: 50)
+  private let far = FileBox(x: 200, y: 200, width: 50, height: 50)
 
   /// Found, false alarm, found: precision 1 up to half recall, 2/3 beyond (spec 5.4).
   private let twoOfThree: Double = (51.0 + 50.0 * 2.0 / 3.0) / 101.0
@@ -19,14 +20,15 @@ import Testing
       source: "truth", images: images, categories: categories, annotations: annotations)
   }
 
-  private func found(_ boxes: [(BoxXYWH, Double)], category: Int = 1) throws -> DetectionResults {
+  private func found(_ boxes: [(FileBox, Double)], category: Int = 1) throws -> DetectionResults {
     try DetectionResults(
       source: "found",
-      boxes: boxes.map { ScoredBox(imageID: 1, categoryID: category, box: $0.0, score: $0.1) })
+      boxes: boxes.map { DetectionResult(imageID: 1, categoryID: category, box: $0.0, score: $0.1) }
+    )
   }
 
   @Test func interpolatesAtTheRecallPoints() throws {
-    let second = BoxXYWH(x: 100, y: 0, width: 50, height: 50)
+    let second = FileBox(x: 100, y: 0, width: 50, height: 50)
     let summary = try evaluate(
       truth([
         .init(imageID: 1, categoryID: 1, box: square),
@@ -73,12 +75,12 @@ import Testing
   }
 
   @Test func crowdsAbsorbDetectionsWithoutCounting() throws {
-    let region = BoxXYWH(x: 190, y: 190, width: 300, height: 300)
+    let region = FileBox(x: 190, y: 190, width: 300, height: 300)
     let annotations: [GroundTruth.Annotation] = [
       .init(imageID: 1, categoryID: 1, box: region, isCrowd: true),
       .init(imageID: 1, categoryID: 1, box: square),
     ]
-    let inside = BoxXYWH(x: 300, y: 300, width: 40, height: 40)
+    let inside = FileBox(x: 300, y: 300, width: 40, height: 40)
     let summary = try evaluate(
       truth(annotations), found([(far, 0.9), (inside, 0.8), (square, 0.1)]))
     #expect(isNear(summary["AP"], 1))
@@ -116,7 +118,7 @@ import Testing
 
   @Test func theLVISCutIsOverAllClassesOfAnImage() {
     let boxes = [0.1, 0.9, 0.5, 0.5, 0.2].enumerated().map {
-      ScoredBox(imageID: $0 == 4 ? 2 : 1, categoryID: $0, box: square, score: $1)
+      DetectionResult(imageID: $0 == 4 ? 2 : 1, categoryID: $0, box: square, score: $1)
     }
     #expect(LVISProtocol.best(of: boxes, perImage: 2).sorted() == [1, 2, 4])
   }
@@ -133,10 +135,10 @@ import Testing
     ]
     let objects = try truth(annotations, images: images, categories: categories)
     let boxes = [
-      ScoredBox(imageID: 1, categoryID: 1, box: far, score: 0.9),
-      ScoredBox(imageID: 1, categoryID: 1, box: square, score: 0.8),
-      ScoredBox(imageID: 1, categoryID: 2, box: far, score: 0.9),
-      ScoredBox(imageID: 2, categoryID: 2, box: square, score: 0.8),
+      DetectionResult(imageID: 1, categoryID: 1, box: far, score: 0.9),
+      DetectionResult(imageID: 1, categoryID: 1, box: square, score: 0.8),
+      DetectionResult(imageID: 1, categoryID: 2, box: far, score: 0.9),
+      DetectionResult(imageID: 2, categoryID: 2, box: square, score: 0.8),
     ]
     let summary = try evaluate(
       objects, DetectionResults(source: "found", boxes: boxes), split: .frequency)
@@ -156,8 +158,8 @@ import Testing
     let boxes = try DetectionResults(
       source: "found",
       boxes: [
-        ScoredBox(imageID: 3, categoryID: 1, box: square, score: 0.9),
-        ScoredBox(imageID: 1, categoryID: 1, box: square, score: 0.5),
+        DetectionResult(imageID: 3, categoryID: 1, box: square, score: 0.9),
+        DetectionResult(imageID: 1, categoryID: 1, box: square, score: 0.5),
       ])
     var settings = EvaluationSettings()
     let split = ClassSplit.names(base: ["c1"], novel: ["c2"])
@@ -178,7 +180,7 @@ import Testing
       (1...3).map { .init(imageID: 1, categoryID: $0, box: square) }, categories: categories)
     let boxes = try DetectionResults(
       source: "found",
-      boxes: [1, 3].map { ScoredBox(imageID: 1, categoryID: $0, box: square, score: 0.9) })
+      boxes: [1, 3].map { DetectionResult(imageID: 1, categoryID: $0, box: square, score: 0.9) })
     let split = ClassSplit.names(base: ["c1"], novel: ["c2"])
     let whole = try evaluate(objects, boxes, split: split)
     #expect(isNear(whole["AP50"], 2.0 / 3))
@@ -195,7 +197,7 @@ import Testing
   /// Objects365 has names with slashes and capitals, fields of its own and no masks.
   @Test func objects365IsScoredLikeCOCO() throws {
     let folder = try TemporaryFolder()
-    let path = try folder.write(
+    let path = try folder.file(
       "zhiyuan_objv2_val.json",
       """
       {"images": [{"id": 900001, "width": 640, "height": 480, "license": 5, "file_name":
@@ -211,9 +213,9 @@ import Testing
     let results = try DetectionResults(
       source: "found",
       boxes: [
-        ScoredBox(
+        DetectionResult(
           imageID: 900_001, categoryID: 6,
-          box: BoxXYWH(x: 10, y: 10, width: 50.5, height: 60.25), score: 0.5)
+          box: FileBox(x: 10, y: 10, width: 50.5, height: 60.25), score: 0.5)
       ])
     let summary = try evaluate(GroundTruth(contentsOf: path), results)
     #expect(isNear(summary["AP"], 1))

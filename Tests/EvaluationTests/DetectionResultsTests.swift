@@ -1,4 +1,5 @@
 import Foundation
+import Geometry
 import Masks
 import TestSupport
 import Testing
@@ -6,10 +7,10 @@ import Testing
 @testable import Evaluation
 
 @Suite struct DetectionResultsTests {
-  private func box(_ index: Int, score: Double = 0.5) -> ScoredBox {
-    ScoredBox(
+  private func box(_ index: Int, score: Double = 0.5) -> DetectionResult {
+    DetectionResult(
       imageID: index, categoryID: index % 7,
-      box: BoxXYWH(x: Double(index) / 3, y: 1e-7, width: 12.25, height: 1e6), score: score)
+      box: FileBox(x: Double(index) / 3, y: 1e-7, width: 12.25, height: 1e6), score: score)
   }
 
   @Test func writtenDetectionsReadBackEqual() throws {
@@ -55,7 +56,7 @@ import Testing
 
   @Test func aNumberThatIsNotFiniteLeavesTheOldFile() throws {
     let folder = try TemporaryFolder()
-    let path = try folder.write("results.json", "[]")
+    let path = try folder.file("results.json", "[]")
     let error = #expect(throws: EvaluationError.self) {
       try DetectionResultsWriter.write(to: path) { writer in
         try writer.append(box(0))
@@ -72,7 +73,7 @@ import Testing
 
   @Test func missingAreasComeFromTheBox() throws {
     let folder = try TemporaryFolder()
-    let path = try folder.write(
+    let path = try folder.file(
       "truth.json",
       """
       {"annotations": [

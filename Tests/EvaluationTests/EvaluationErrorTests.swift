@@ -1,3 +1,4 @@
+import Geometry
 import TestSupport
 import Testing
 
@@ -18,8 +19,8 @@ import Testing
 
   private func resultsMessage(_ text: String) throws -> String {
     let folder = try TemporaryFolder()
-    let results = try folder.write("results.json", text)
-    let truth = try folder.write("truth.json", Self.good)
+    let results = try folder.file("results.json", text)
+    let truth = try folder.file("truth.json", Self.good)
     let text = try message {
       _ = try evaluate(annotations: truth, detections: results) { Issue.record("\($0)") }
     }
@@ -124,8 +125,8 @@ import Testing
     let truth = try GroundTruth(
       source: "truth.json", images: [.init(id: 1)], categories: [.init(id: 1, name: "cup")],
       annotations: [])
-    let stray = ScoredBox(
-      imageID: 1, categoryID: 9, box: BoxXYWH(x: 0, y: 0, width: 1, height: 1), score: 1)
+    let stray = DetectionResult(
+      imageID: 1, categoryID: 9, box: FileBox(x: 0, y: 0, width: 1, height: 1), score: 1)
     let results = try DetectionResults(source: "results.json", boxes: [stray])
     var settings = EvaluationSettings()
     settings.dropsUnknownCategories = true

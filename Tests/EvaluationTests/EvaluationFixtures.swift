@@ -1,15 +1,14 @@
 import Formats
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Evaluation
 
 /// Where the numbers of the reference programs lie.
 enum EvaluationFixtures {
-  private static let environment = ProcessInfo.processInfo.environment
-  private static let shared = environment["BARON_SHARED"] ?? "../shared"
-  static let folder = (environment["BARON_FIXTURES"] ?? "\(shared)/fixtures") + "/eval"
-  static let data = "\(shared)/data"
+  static let folder = Fixture.folder + "/eval"
+  static let data = SharedData.root
   static let sample = "\(data)/coco-eval"
 
   static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
@@ -41,22 +40,4 @@ enum EvaluationFixtures {
 /// Whether a measure is a value but for the rounding that the metric's own epsilon brings.
 func isNear(_ measure: Double?, _ value: Double) -> Bool {
   measure.map { abs($0 - value) < 1e-12 } ?? false
-}
-
-/// A folder that goes away with the test.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "/evaluation-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func write(_ name: String, _ text: String) throws -> String {
-    let file = "\(path)/\(name)"
-    try AtomicFile.write(Data(text.utf8), to: file)
-    return file
-  }
 }

@@ -21,7 +21,7 @@ struct InvarianceTests {
     let results = try DetectionResults(
       source: "objects",
       boxes: objects.map { index, object in
-        ScoredBox(
+        DetectionResult(
           imageID: object.imageID, categoryID: object.categoryID, box: object.box,
           score: Double(index % 17) / 17)
       },

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Evaluation
@@ -14,13 +15,13 @@ import Testing
     iou: IoUType = .segm, split: ClassSplit = .none
   ) throws -> String {
     let folder = try TemporaryFolder()
-    let truth = try folder.write(
+    let truth = try folder.file(
       "truth.json",
       """
       {"images": [{"id": 7, \(size)}], "categories": [{"id": 1, "name": "cup"}], "annotations":
       [{"id": 1, "image_id": 7, "category_id": 1, \(Self.box), "area": 6, \(annotation)}]}
       """)
-    let results = try folder.write(
+    let results = try folder.file(
       "results.json",
       "[\n{\"image_id\": 7, \"category_id\": 1, \"score\": 0.5, \(detection)}]")
     var settings = EvaluationSettings()
@@ -118,7 +119,7 @@ import Testing
   /// Of many broken masks the first in the file is named, whichever thread meets one first.
   @Test func theFirstBrokenMaskIsNamed() throws {
     let folder = try TemporaryFolder()
-    let truth = try folder.write(
+    let truth = try folder.file(
       "truth.json",
       """
       {"images": [{"id": 7, "width": 5, "height": 4}], "annotations": [],
@@ -129,7 +130,7 @@ import Testing
       return "{\"image_id\": 7, \"category_id\": 1, \"score\": 0.5, "
         + "\"segmentation\": {\"size\": [4, 5], \"counts\": \"\(counts)\"}}"
     }
-    let results = try folder.write("results.json", "[\(records.joined(separator: ",\n"))]")
+    let results = try folder.file("results.json", "[\(records.joined(separator: ",\n"))]")
     var settings = EvaluationSettings()
     settings.iouTypes = [.segm]
     settings.threads = 4

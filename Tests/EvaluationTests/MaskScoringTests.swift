@@ -1,3 +1,4 @@
+import Geometry
 import Masks
 import TestSupport
 import Testing
@@ -16,7 +17,7 @@ import Testing
     return try RunLengthMask(width: Self.side, height: Self.side, bitmap: pixels)
   }
 
-  private let whole = BoxXYWH(x: 0, y: 0, width: 100, height: 100)
+  private let whole = FileBox(x: 0, y: 0, width: 100, height: 100)
 
   private func truth(
     _ masks: [RunLengthMask], areas: [Double], crowds: Set<Int> = []
@@ -34,7 +35,7 @@ import Testing
     try DetectionResults(
       source: "found",
       boxes: masks.indices.map {
-        ScoredBox(imageID: 1, categoryID: 1, box: whole, score: 1 - Double($0) / 10)
+        DetectionResult(imageID: 1, categoryID: 1, box: whole, score: 1 - Double($0) / 10)
       }, masks: masks)
   }
 
@@ -93,14 +94,14 @@ import Testing
   @Test func masksNeedBothFiles() throws {
     let object = try block(0..<50, 0..<50)
     let boxed = try DetectionResults(
-      source: "found", boxes: [ScoredBox(imageID: 1, categoryID: 1, box: whole, score: 1)])
+      source: "found", boxes: [DetectionResult(imageID: 1, categoryID: 1, box: whole, score: 1)])
     #expect(try evaluate(truth([object], areas: [2500]), boxed).masks == nil)
     #expect(try evaluate(truth([], areas: [2500]), found([object])).masks == nil)
   }
 
   @Test func detectionsWithoutBoxesScoreByMasks() throws {
     let folder = try TemporaryFolder()
-    let results = try folder.write(
+    let results = try folder.file(
       "results.json",
       """
       [{"image_id": 1, "category_id": 1, "score": 0.5,

@@ -1,3 +1,4 @@
+import Geometry
 import Masks
 import TestSupport
 
@@ -9,7 +10,7 @@ import TestSupport
 /// eight by up to 16, one time in eight with another class, and with a score in steps of 1/64, so that
 /// scores tie. Crowds are repeated like any other annotation.
 struct MovedMasks {
-  private(set) var boxes: [ScoredBox] = []
+  private(set) var boxes: [DetectionResult] = []
   private(set) var masks: [RunLengthMask] = []
 
   private struct Generator {
@@ -33,11 +34,13 @@ struct MovedMasks {
         if kind == 0 { (right, down) = (4 * right, 4 * down) }
         if kind == 1 { category = truth.categories[generator.next(truth.categories.count)].id }
         let score = Double(1 + generator.next(64)) / 64
-        var box = annotation.box
-        box.x += Double(right)
-        box.y += Double(down)
+        let place = annotation.box
+        let box = FileBox(
+          x: place.x1 + Double(right), y: place.y1 + Double(down), width: place.width,
+          height: place.height)
         boxes.append(
-          ScoredBox(imageID: annotation.imageID, categoryID: category, box: box, score: score))
+          DetectionResult(imageID: annotation.imageID, categoryID: category, box: box, score: score)
+        )
         masks.append(try Self.moved(mask, right: right, down: down))
       }
     }
@@ -52,8 +55,8 @@ struct MovedMasks {
     let pixels = mask.bitmap()
     let bounds = mask.bounds
     var result = [UInt8](repeating: 0, count: pixels.count)
-    for y in bounds.y..<bounds.y + bounds.height where (0..<mask.height).contains(y + down) {
-      for x in bounds.x..<bounds.x + bounds.width where (0..<mask.width).contains(x + right) {
+    for y in bounds.y1..<bounds.y2 where (0..<mask.height).contains(y + down) {
+      for x in bounds.x1..<bounds.x2 where (0..<mask.width).contains(x + right) {
         result[(y + down) * mask.width + x + right] = pixels[y * mask.width + x]
       }
     }

@@ -1,4 +1,5 @@
 import Formats
+import TestSupport
 
 @testable import Evaluation
 
@@ -31,6 +32,6 @@ enum MovedPolygons {
     }
     let folder = try TemporaryFolder()
     return try DetectionResults(
-      contentsOf: folder.write("polygons.json", JSONValue.array(records).text()))
+      contentsOf: folder.file("polygons.json", JSONValue.array(records).text()))
   }
 }

@@ -51,7 +51,7 @@ struct ReferenceTests {
       let annotations = try #require(document["annotations"]?.array)
       members["annotations"] = .array(
         annotations.filter { ids.contains($0["category_id"]?.integer ?? -1) })
-      return try folder.write("\(group).json", JSONValue.object(members).text())
+      return try folder.file("\(group).json", JSONValue.object(members).text())
     }
     let summary = try evaluate(
       annotations: EvaluationFixtures.path("ovcoco_gt"),

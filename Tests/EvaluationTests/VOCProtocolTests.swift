@@ -1,3 +1,4 @@
+import Geometry
 import TestSupport
 import Testing
 
@@ -5,10 +6,10 @@ import Testing
 
 /// The rules of the VOC devkit (spec 5.6), worked out by hand.
 @Suite struct VOCProtocolTests {
-  private func square(_ x: Double) -> BoxXYWH { BoxXYWH(x: x, y: 0, width: 10, height: 10) }
+  private func square(_ x: Double) -> FileBox { FileBox(x: x, y: 0, width: 10, height: 10) }
 
   private func evaluated(
-    _ objects: [(BoxXYWH, isDifficult: Bool)], _ found: [(BoxXYWH, Double)],
+    _ objects: [(FileBox, isDifficult: Bool)], _ found: [(FileBox, Double)],
     _ settings: (inout VOCSettings) -> Void = { _ in }
   ) throws -> EvaluationSummary {
     var choices = EvaluationSettings()
@@ -21,7 +22,7 @@ import Testing
         }),
       DetectionResults(
         source: "found",
-        boxes: found.map { ScoredBox(imageID: 1, categoryID: 1, box: $0.0, score: $0.1) }),
+        boxes: found.map { DetectionResult(imageID: 1, categoryID: 1, box: $0.0, score: $0.1) }),
       split: .voc, settings: choices)
   }
 
@@ -56,12 +57,12 @@ import Testing
   }
 
   @Test func theLastPixelCanBeCounted() throws {
-    let objects = [(BoxXYWH(x: 0, y: 0, width: 2, height: 2), isDifficult: false)]
-    let found = [(BoxXYWH(x: 0, y: 0, width: 2, height: 1), 0.9)]
+    let objects = [(FileBox(x: 0, y: 0, width: 2, height: 2), isDifficult: false)]
+    let found = [(FileBox(x: 0, y: 0, width: 2, height: 1), 0.9)]
     // Overlap 2/4 without and 6/9 with the last pixel.
     #expect(isNear(try evaluated(objects, found)["AP50"], 1))
     #expect(try evaluated(objects, found)["AP75"] == 0)
-    let narrow = [(BoxXYWH(x: 0, y: 0, width: 2, height: 0.9), 0.9)]
+    let narrow = [(FileBox(x: 0, y: 0, width: 2, height: 0.9), 0.9)]
     #expect(try evaluated(objects, narrow)["AP50"] == 0)
     let counted = try evaluated(objects, narrow) { $0.countsLastPixel = true }
     #expect(isNear(counted["AP50"], 1))

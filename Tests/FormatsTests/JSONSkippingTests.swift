@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Formats
@@ -30,12 +31,11 @@ import Testing
 
   @Test func anyMixtureIsJudgedAlike() {
     let pieces = Array("[],.-0179 e")
-    var state: UInt64 = 3
+    var random = CounterRandom(seed: 3)
     for _ in 0..<20_000 {
       var text = "["
       for _ in 0..<8 {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        text.append(pieces[Int(state >> 33) % pieces.count])
+        text.append(pieces[random.integer(below: pieces.count)])
       }
       let (skipped, read) = verdicts(text + "]")
       #expect(skipped == read, "\(text)]")
@@ -43,12 +43,11 @@ import Testing
   }
 
   @Test func memoryOfWhatWasReadIsGivenBack() throws {
-    let path = NSTemporaryDirectory() + "baron-\(UUID().uuidString).json"
-    defer { try? FileManager.default.removeItem(atPath: path) }
+    let folder = try TemporaryFolder()
     let record = "{\"a\": [" + Array(repeating: "1.5", count: 5000).joined(separator: ",") + "]}"
     let count = 2000
     let text = "[" + Array(repeating: record, count: count).joined(separator: ",") + "]"
-    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+    let path = try folder.write(text, "long.json")
     var scanner = JSONScanner(try MappedFile(path: path))
     var records = 0
     try scanner.beginArray()

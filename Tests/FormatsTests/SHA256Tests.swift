@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("SHA-256")
@@ -56,9 +57,8 @@ struct SHA256Tests {
   }
 
   @Test func aFileHasTheDigestOfItsBytes() throws {
-    let path = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString).path
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try AtomicFile.write(Data("abc".utf8), to: path)
+    let folder = try TemporaryFolder()
+    let path = try folder.write("abc", "file")
     #expect(try SHA256.hexadecimal(ofFile: path).hasPrefix("ba7816bf"))
     #expect(throws: FormatError.self) { try SHA256.hexadecimal(ofFile: path + ".missing") }
   }

@@ -1,13 +1,13 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Formats
 
 @Suite struct TraceFileTests {
   private func withFile(_ body: (String) throws -> Void) throws {
-    let path = NSTemporaryDirectory() + "/trace-\(UUID().uuidString).json"
-    defer { try? FileManager.default.removeItem(atPath: path) }
-    try body(path)
+    let folder = try TemporaryFolder()
+    try body(folder.path + "/trace.json")
   }
 
   @Test func eventsParseAndNest() throws {

@@ -7,8 +7,8 @@ import Testing
 @Suite("Kernel library")
 struct KernelLibraryTests {
   private func withCache(_ body: (Context, _ folder: String) throws -> Void) throws {
-    let folder = FileManager.default.temporaryDirectory.path + "/baron-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let temporary = try TemporaryFolder()
+    let folder = temporary.path
     try TestDevice.withContext { shared in
       try body(try Context(device: shared.device, cache: ProgramCache(folder: folder)), folder)
     }

@@ -1,5 +1,6 @@
 import Foundation
 import KernelLibrary
+import TestSupport
 import Testing
 
 /// A program that a check runs when it is there.
@@ -52,14 +53,12 @@ enum Clang {
   /// - Returns: The messages and the exit status.
   /// - Throws: When the compiler cannot be started.
   static func check(_ source: String, _ options: [String]) throws -> (text: String, status: Int32) {
-    let file = FileManager.default.temporaryDirectory
-      .appendingPathComponent("kernel-\(UUID().uuidString).cl")
-    try source.write(to: file, atomically: true, encoding: .utf8)
-    defer { try? FileManager.default.removeItem(at: file) }
+    let folder = try TemporaryFolder()
+    let file = try folder.write(source, "kernel.cl")
     return try Tool.run(
       path ?? "clang",
       ["-x", "cl", "-cl-std=CL1.2", "-fsyntax-only", "-Xclang", "-finclude-default-header"]
-        + options + [file.path])
+        + options + [file])
   }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import KernelLibrary
+import TestSupport
 import Testing
 
 /// What generates PTX and what assembles it.
@@ -34,10 +35,7 @@ enum PTXTools {
     _ path: String, _ options: [String], spills: Bool = false, mostRegisters: Int = 255
   ) throws -> String? {
     let (clang, assembler) = (try #require(clang), try #require(assembler))
-    let folder = FileManager.default.temporaryDirectory
-      .appendingPathComponent("ptx-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { try? FileManager.default.removeItem(at: folder) }
+    let folder = try TemporaryFolder()
     let (source, ptx) = (folder.path + "/kernel.cl", folder.path + "/kernel.ptx")
     try (PTXBuiltins.text + "\n" + KernelSource.assembled(path))
       .write(toFile: source, atomically: true, encoding: .utf8)

@@ -29,10 +29,9 @@ struct TuningKeyTests {
 
   @Test("a context takes up what is accepted for its device, and nothing else")
   func context() throws {
-    let folder = FileManager.default.temporaryDirectory.path + "/baron-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let folder = try TemporaryFolder()
     try TestDevice.withContext { context in
-      let store = TuningStore(folder: folder)
+      let store = TuningStore(folder: folder.path)
       try context.loadTuning(from: store) { Issue.record("\($0)") }
       #expect(context.tuning == nil)
       var record = TuningRecord(key: try .init(context.device, family: context.family))

@@ -11,10 +11,9 @@ struct ParameterStoreTests {
     seed: UInt64 = 3, _ body: (ParameterStore, _ path: String) throws -> Void
   ) throws {
     try TestDevice.withStream { stream in
-      let path = FileManager.default.temporaryDirectory
-        .appendingPathComponent("baron-\(UUID().uuidString).safetensors").path
-      defer { try? FileManager.default.removeItem(atPath: path) }
-      try body(try model(on: ParameterStore(stream: stream, seed: seed)), path)
+      let folder = try TemporaryFolder()
+      try body(
+        try model(on: ParameterStore(stream: stream, seed: seed)), folder.path + "/a.safetensors")
     }
   }
 

@@ -8,7 +8,7 @@ import Testing
 @Suite struct ClassBalanceTests {
   @Test func rareClassesAreRepeated() {
     func image(_ id: Int, labels: [Int]) -> COCOAnnotations.ImageRecord {
-      let box = BoundingBox(x1: 0, y1: 0, x2: 2, y2: 2)
+      let box = Box(x1: 0, y1: 0, x2: 2, y2: 2)
       return COCOAnnotations.ImageRecord(
         id: id, fileName: "\(id)", width: 9, height: 9,
         objects: labels.map { .init(id: id, box: box, label: $0, area: 4) })

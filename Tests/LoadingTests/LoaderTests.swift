@@ -18,7 +18,7 @@ import Testing
       let fileName = "\(number).png"
       try Image(width: width, height: height, filledWith: Color(UInt8(number), 0, 0))
         .writePNG("\(folder.path)/\(fileName)")
-      let box = BoundingBox(x1: 1, y1: 2, x2: 5, y2: 6)
+      let box = Box(x1: 1, y1: 2, x2: 5, y2: 6)
       return COCOAnnotations.ImageRecord(
         id: 100 + number, fileName: fileName, width: width, height: height,
         objects: [.init(id: number, box: box, label: number % 5, area: 16)],
@@ -34,12 +34,12 @@ import Testing
   private struct Summary: Equatable {
     let iteration: Int
     let ids: [ImageStream: [Int]]
-    let transforms: [ImageStream: [ImageTransform]]
+    let views: [ImageStream: [ImageView]]
 
     init(_ batch: LoadedBatch) {
       iteration = batch.iteration
-      ids = batch.streams.mapValues { $0.map(\.imageID) }
-      transforms = batch.streams.mapValues { $0.map(\.transform) }
+      ids = batch.streams.mapValues { $0.map(\.view.imageID) }
+      views = batch.streams.mapValues { $0.map(\.view) }
     }
   }
 
@@ -71,13 +71,12 @@ import Testing
     for _ in 0..<10 {
       let batch = try loader.next()
       for sample in try #require(batch.streams[.detection]) {
-        #expect(sample.imageID == 100 + sample.index)
+        #expect(sample.view.imageID == 100 + sample.index)
         #expect(sample.image[0, 0] == Color(UInt8(sample.index), 0, 0))
         #expect(sample.labels == [sample.index % 5])
-        let box = BoundingBox(x1: 1, y1: 2, x2: 5, y2: 6)
-        #expect(sample.boxes == [sample.transform.resized(box)])
-        #expect(sample.crowdBoxes == sample.boxes)
-        #expect(sample.transform.originalWidth == sample.image.width)
+        let box = Box(x1: 1, y1: 2, x2: 5, y2: 6)
+        #expect(sample.boxes == [sample.view.visible(box)])
+        #expect(sample.view.originalWidth == sample.image.width)
       }
     }
     #expect(loader.waitSeconds >= 0 && loader.waitSeconds < 60)

@@ -1,14 +1,13 @@
+import Formats
 import Foundation
+import Geometry
 import Masks
 import Testing
 
 @Suite struct MaskCropTests {
   private static func mask(_ width: Int, _ height: Int, seed: UInt64) throws -> RunLengthMask {
-    var state = seed
-    let pixels = (0..<width * height).map { _ in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return UInt8(state >> 63)
-    }
+    var random = CounterRandom(seed: seed)
+    let pixels = (0..<width * height).map { _ in UInt8(random.next() >> 63) }
     return try RunLengthMask(width: width, height: height, bitmap: pixels)
   }
 
@@ -17,7 +16,7 @@ import Testing
     var result = [UInt8](repeating: 0, count: width * height)
     for y in 0..<crop.bounds.height {
       for x in 0..<crop.bounds.width {
-        result[(crop.bounds.y + y) * width + crop.bounds.x + x] =
+        result[(crop.bounds.y1 + y) * width + crop.bounds.x1 + x] =
           crop.pixels[y * crop.bounds.width + x]
       }
     }
@@ -29,7 +28,10 @@ import Testing
     let mask = try Self.mask(12, 9, seed: 3)
     let source = mask.bitmap()
     let (width, height) = size
-    let crop = MaskCrop(mask, width: width, height: height, isFlipped: isFlipped)
+    let crop = MaskCrop(
+      mask,
+      in: ImageView(
+        originalWidth: 12, originalHeight: 9, width: width, height: height, isFlipped: isFlipped))
     var wanted = [UInt8](repeating: 0, count: width * height)
     for y in 0..<height {
       for x in 0..<width {
@@ -45,10 +47,11 @@ import Testing
 
   @Test func anEmptyMaskGivesEmptyTargets() throws {
     let mask = try RunLengthMask(width: 6, height: 5, runs: [30])
-    let crop = MaskCrop(mask, width: 12, height: 10)
+    let crop = MaskCrop(mask, in: ImageView(width: 12, height: 10))
     #expect(crop.pixels.isEmpty)
     #expect(
-      crop.target((1, 1, 9, 9), width: 32, height: 32, side: 4) == [Float](repeating: 0, count: 16))
+      crop.target(Box(x1: 1, y1: 1, x2: 9, y2: 9), width: 32, height: 32, side: 4)
+        == [Float](repeating: 0, count: 16))
   }
 
   /// Average of bilinear samples, written down as the specification of RoIAlign says it.
@@ -86,11 +89,11 @@ import Testing
     let (width, height, side) = (40, 24, 7)
     // The batch is padded beyond the picture.
     let (paddedWidth, paddedHeight) = (64, 32)
-    let crop = MaskCrop(try Self.mask(width, height, seed: 11), width: width, height: height)
+    let crop = MaskCrop(
+      try Self.mask(width, height, seed: 11), in: ImageView(width: width, height: height))
     let inner = Self.picture(crop, width: paddedWidth, height: paddedHeight)
-    let corners = box.map { Float($0) }
     let target = crop.target(
-      (corners[0], corners[1], corners[2], corners[3]), width: paddedWidth, height: paddedHeight,
+      [Box](corners: box.map { Float($0) })[0], width: paddedWidth, height: paddedHeight,
       side: side)
     let clipped = [
       max(0, box[0]), max(0, box[1]), min(Double(paddedWidth), box[2]),
@@ -116,10 +119,9 @@ import Testing
   func pastingSamplesTheMap(box: [Double]) throws {
     let (width, height, side) = (40, 24, 5)
     let map = (0..<side * side).map { Float(($0 * 37) % 25) / 24 }
-    let corners = box.map { Float($0) }
     let mask = try RunLengthMask(
       width: width, height: height, pasting: map, side: side,
-      into: (corners[0], corners[1], corners[2], corners[3]))
+      into: [Box](corners: box.map { Float($0) })[0])
     #expect(mask.runs.reduce(0, +) == UInt32(width * height))
     let found = mask.bitmap()
     for y in 0..<height {
@@ -142,7 +144,8 @@ import Testing
 
   @Test func hugePicturesAreRefused() {
     #expect(throws: MaskError.size(width: 1 << 20, height: 4)) {
-      try RunLengthMask(width: 1 << 20, height: 4, pasting: [1], side: 1, into: (0, 0, 1, 1))
+      try RunLengthMask(
+        width: 1 << 20, height: 4, pasting: [1], side: 1, into: Box(x1: 0, y1: 0, x2: 1, y2: 1))
     }
   }
 }

@@ -1,3 +1,4 @@
+import Formats
 import Masks
 import Testing
 
@@ -27,12 +28,9 @@ import Testing
   }
 
   @Test func anyBitmapComesBack() throws {
-    var state: UInt64 = 9
+    var random = CounterRandom(seed: 9)
     for (width, height) in [(1, 1), (1, 7), (7, 1), (13, 11), (64, 33)] {
-      let pixels = (0..<width * height).map { _ in
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        return UInt8(state >> 62 == 0 ? 1 : 0)
-      }
+      let pixels = (0..<width * height).map { _ in UInt8(random.integer(below: 4) == 0 ? 1 : 0) }
       let mask = try RunLengthMask(width: width, height: height, bitmap: pixels)
       #expect(mask.bitmap() == pixels)
       #expect(mask.area == pixels.count { $0 == 1 })

@@ -49,9 +49,9 @@ import Testing
         let columns = places.map { $0 % width }
         let rows = places.map { $0 / width }
         let bounds = try RunLengthMask(width: width, height: height, bitmap: pixels).bounds
-        #expect(bounds.x == columns.min() ?? 0 && bounds.y == rows.min() ?? 0)
-        #expect(bounds.width == (columns.max() ?? -1) - bounds.x + 1)
-        #expect(bounds.height == (rows.max() ?? -1) - bounds.y + 1)
+        #expect(bounds.x1 == columns.min() ?? 0 && bounds.y1 == rows.min() ?? 0)
+        #expect(bounds.width == (columns.max() ?? -1) - bounds.x1 + 1)
+        #expect(bounds.height == (rows.max() ?? -1) - bounds.y1 + 1)
       }
     }
   }
@@ -61,8 +61,8 @@ import Testing
     let whole = try RunLengthMask(width: 5, height: 4, runs: [0, 20]).bounds
     let first = try RunLengthMask(width: 5, height: 4, runs: [0, 4, 16]).bounds
     let second = try RunLengthMask(width: 5, height: 4, runs: [4, 4, 12]).bounds
-    #expect(!empty.overlaps(whole) && !whole.overlaps(empty))
-    #expect(whole.overlaps(first) && first.overlaps(whole))
-    #expect(!first.overlaps(second) && !second.overlaps(first))
+    #expect(empty.overlap(with: whole) == 0 && whole.overlap(with: empty) == 0)
+    #expect(whole.overlap(with: first) == 4 && first.overlap(with: whole) == 4)
+    #expect(first.overlap(with: second) == 0 && second.overlap(with: first) == 0)
   }
 }

@@ -17,10 +17,7 @@ func exclusively(_ body: (Device) throws -> Void) throws {
 /// - Parameter body: The test.
 /// - Throws: What `body` throws, or when the folder cannot be made.
 func withTemporaryFolder(_ body: (String) throws -> Void) throws {
-  let folder = FileManager.default.temporaryDirectory
-    .appendingPathComponent("baron-tests-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
+  let folder = try TemporaryFolder()
   try body(folder.path)
 }
 

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Pictures
 import TestSupport
@@ -84,11 +85,8 @@ struct HardImageTests {
   }
 
   @Test func incompressiblePictureFits() throws {
-    var state: UInt64 = 1
-    let bytes = (0..<400 * 300 * 3).map { _ -> UInt8 in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return UInt8(truncatingIfNeeded: state >> 33)
-    }
+    var random = CounterRandom(seed: 1)
+    let bytes = (0..<400 * 300 * 3).map { _ in UInt8(truncatingIfNeeded: random.next()) }
     let image = Image(width: 400, height: 300, bytes: bytes)
     let copy = try image.pngData().withUnsafeBytes { try ImageDecoder.decode($0, name: "noise") }
     #expect(copy == image)

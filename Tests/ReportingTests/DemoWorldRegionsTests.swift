@@ -2,6 +2,7 @@ import Annotations
 import Formats
 import Foundation
 import Pictures
+import TestSupport
 import Testing
 
 @testable import DemoWorld
@@ -9,15 +10,16 @@ import Testing
 @Suite struct DemoWorldRegionsTests {
   /// A world in a folder that goes with it.
   private final class World {
-    let folder = FileManager.default.temporaryDirectory.path + "/world-\(UUID().uuidString)"
+    private let temporary: TemporaryFolder
     let summary: DemoWorld.Summary
 
-    init(images: Int, seed: UInt64, pixels: Int = 96, regions: Int = 16) throws {
-      summary = try DemoWorld.write(
-        to: folder, images: images, seed: seed, pixels: pixels, regionsPerImage: regions)
-    }
+    var folder: String { temporary.path }
 
-    deinit { try? FileManager.default.removeItem(atPath: folder) }
+    init(images: Int, seed: UInt64, pixels: Int = 96, regions: Int = 16) throws {
+      temporary = try TemporaryFolder()
+      summary = try DemoWorld.write(
+        to: temporary.path, images: images, seed: seed, pixels: pixels, regionsPerImage: regions)
+    }
 
     /// The digest of all files with their names; of pictures the pixels count, as how a PNG file is
     /// packed depends on the library's version.
@@ -136,12 +138,12 @@ import Testing
     var random = CounterRandom(seed: 9)
     let windows = (0..<2000).map { _ in Scene.window(among: [], pixels: 192, &random) }
     for window in windows {
-      #expect(window.x >= 0 && window.x + window.width <= 192 + 1e-9)
-      #expect(window.y >= 0 && window.y + window.height <= 192 + 1e-9)
+      #expect(window.x1 >= 0 && window.x2 <= 192 + 1e-9)
+      #expect(window.y1 >= 0 && window.y2 <= 192 + 1e-9)
       let side = (window.width * window.height).squareRoot() / 2
       #expect(side > 15.9 && side < 40.1)
     }
-    #expect(windows.contains { $0.x < 8 } && windows.contains { $0.x + $0.width > 184 })
+    #expect(windows.contains { $0.x1 < 8 } && windows.contains { $0.x2 > 184 })
   }
 
   @Test func numbersOfRegionsOnlyAddToTheFile() throws {

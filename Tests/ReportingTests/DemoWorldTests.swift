@@ -3,6 +3,7 @@ import DemoWorld
 import Foundation
 import Geometry
 import Pictures
+import TestSupport
 import Testing
 
 @Suite struct DemoWorldTests {
@@ -71,8 +72,8 @@ import Testing
   }
 
   @Test func foldersAreOrdinaryDataSetsWithEqualBytes() throws {
-    let root = FileManager.default.temporaryDirectory.path + "/demo-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: root) }
+    let temporary = try TemporaryFolder()
+    let root = temporary.path
     for name in ["one", "two"] {
       try DemoWorld.write(to: "\(root)/\(name)", images: 6, seed: 5, pixels: 96)
     }
@@ -112,14 +113,11 @@ import Testing
           let scale = Float(pixels) / Float(Scene.side)
           let box = object.box
           // A shape is turned a little in its box.
-          let found = BoundingBox(
-            x1: Float(bounds.x), y1: Float(bounds.y), x2: Float(bounds.x + bounds.width),
-            y2: Float(bounds.y + bounds.height))
           for (edge, wanted) in [
-            (found.x1, box.x1), (found.y1, box.y1), (found.x2, box.x2), (found.y2, box.y2),
+            (bounds.x1, box.x1), (bounds.y1, box.y1), (bounds.x2, box.x2), (bounds.y2, box.y2),
           ] {
             let slack = 1 + 0.3 * scale * max(box.width, box.height)
-            #expect(abs(edge - scale * wanted) < slack, "\(object.glyph)")
+            #expect(abs(Float(edge) - scale * wanted) < slack, "\(object.glyph)")
           }
         }
       }

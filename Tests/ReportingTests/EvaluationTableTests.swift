@@ -1,5 +1,6 @@
 import Evaluation
 import Formats
+import Geometry
 import TestSupport
 import Testing
 
@@ -7,8 +8,8 @@ import Testing
 
 @Suite struct EvaluationTableTests {
   private func summary(split: ClassSplit) throws -> EvaluationSummary {
-    let box = BoxXYWH(x: 10, y: 10, width: 40, height: 40)
-    let other = BoxXYWH(x: 200, y: 200, width: 40, height: 40)
+    let box = FileBox(x: 10, y: 10, width: 40, height: 40)
+    let other = FileBox(x: 200, y: 200, width: 40, height: 40)
     let truth = try GroundTruth(
       source: "truth.json", images: [.init(id: 1), .init(id: 2)],
       categories: [
@@ -22,8 +23,8 @@ import Testing
     let results = try DetectionResults(
       source: "results.json",
       boxes: [
-        ScoredBox(imageID: 1, categoryID: 3, box: box, score: 0.75),
-        ScoredBox(imageID: 1, categoryID: 7, box: box, score: 0.5),
+        DetectionResult(imageID: 1, categoryID: 3, box: box, score: 0.75),
+        DetectionResult(imageID: 1, categoryID: 7, box: box, score: 0.5),
       ])
     return try evaluate(truth, results, split: split)
   }

@@ -56,8 +56,8 @@ struct ProfileTests {
   @Test("the trace parses, and no queue runs two kernels at a time")
   func trace() throws {
     try withProfile { profiler in
-      let path = FileManager.default.temporaryDirectory.path + "/baron-\(UUID().uuidString).json"
-      defer { try? FileManager.default.removeItem(atPath: path) }
+      let folder = try TemporaryFolder()
+      let path = folder.path + "/trace.json"
       try ProfileTrace.write(
         to: path, records: profiler.records, hostSpans: profiler.hostSpans,
         clockOffset: profiler.clockOffset, device: "test")

@@ -46,8 +46,8 @@ struct EmbeddingTests {
         let table = try fixture.trained("weight", on: stream)
         let result = try table.embedding(
           indices: try fixture.integers("ids"), shape: try fixture.shape("ids"))
-        try fixture.expect(result, equals: "y")
-        try result.backward(from: try fixture.tensor("grad_y", on: stream))
+        try fixture.expect(result, equals: "y", channelsLast: false)
+        try result.backward(from: try fixture.tensor("grad_y", on: stream, channelsLast: false))
         try fixture.expect(table.gradient, equals: "grad_weight")
       }
     }

@@ -1,3 +1,4 @@
+import Geometry
 import OpenCL
 import Tensors
 import TestSupport
@@ -13,8 +14,9 @@ struct ImageInputTests {
   ) -> ImageInput {
     ImageInput(
       pixels: randomFloats(3 * width * height, seed: seed, in: 0...255).map { UInt8($0) },
-      width: width, height: height, resizedWidth: size.width, resizedHeight: size.height,
-      isFlipped: isFlipped)
+      view: ImageView(
+        originalWidth: width, originalHeight: height, width: size.width, height: size.height,
+        isFlipped: isFlipped))
   }
 
   /// The grey level of one channel at a place of the resized image, in float64 and not rounded.
@@ -24,12 +26,13 @@ struct ImageInputTests {
       let clamped = min(max(position, 0), Double(source - 1))
       return (Int(clamped), clamped - Double(Int(clamped)))
     }
-    let place = image.isFlipped ? image.resizedWidth - 1 - column : column
-    let (y, down) = tap(row, image.height, image.resizedHeight)
-    let (x, across) = tap(place, image.width, image.resizedWidth)
+    let view = image.view
+    let place = view.isFlipped ? view.width - 1 - column : column
+    let (y, down) = tap(row, view.originalHeight, view.height)
+    let (x, across) = tap(place, view.originalWidth, view.width)
     func pixel(_ y: Int, _ x: Int) -> Double {
-      let (y, x) = (min(y, image.height - 1), min(x, image.width - 1))
-      return Double(image.pixels[3 * (y * image.width + x) + channel])
+      let (y, x) = (min(y, view.originalHeight - 1), min(x, view.originalWidth - 1))
+      return Double(image.pixels[3 * (y * view.originalWidth + x) + channel])
     }
     let upper = pixel(y, x) * (1 - across) + pixel(y, x + 1) * across
     let lower = pixel(y + 1, x) * (1 - across) + pixel(y + 1, x + 1) * across
@@ -53,7 +56,7 @@ struct ImageInputTests {
       for (index, image) in images.enumerated() {
         for row in 0..<40 {
           for column in 0..<32 {
-            let isInside = row < image.resizedHeight && column < image.resizedWidth
+            let isInside = row < image.view.height && column < image.view.width
             for channel in 0..<3 {
               let value = Double(got[((index * 40 + row) * 32 + column) * 3 + channel])
               let wanted = isInside ? grey(image, row, column, channel) : 0

@@ -54,14 +54,14 @@ struct LayerNormTests {
     try TestDevice.withStream(family) { stream in
       for file in files {
         let fixture = try Fixture(file)
-        let x = try fixture.trained("x", on: stream)
+        let x = try fixture.trained("x", on: stream, channelsLast: false)
         let weight = try fixture.trained("weight", on: stream)
         let bias = try fixture.trained("bias", on: stream)
         let result = try x.layerNorm(
           weight: weight, bias: bias, epsilon: Float(try fixture.number("eps")))
-        try fixture.expect(result, equals: "y")
-        try result.backward(from: try fixture.tensor("grad_y", on: stream))
-        try fixture.expect(x.gradient, equals: "grad_x")
+        try fixture.expect(result, equals: "y", channelsLast: false)
+        try result.backward(from: try fixture.tensor("grad_y", on: stream, channelsLast: false))
+        try fixture.expect(x.gradient, equals: "grad_x", channelsLast: false)
         try fixture.expect(weight.gradient, equals: "grad_weight")
         try fixture.expect(bias.gradient, equals: "grad_bias")
       }

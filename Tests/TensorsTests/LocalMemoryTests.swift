@@ -1,3 +1,4 @@
+import Geometry
 import OpenCL
 import TestSupport
 import Testing
@@ -116,8 +117,9 @@ import Testing
     let plain = PixelNormalisation(means: [1, 2, 3], deviations: [4, 5, 6])
     let (all, less) = try compare(16) { stream in
       let image = ImageInput(
-        pixels: (0..<3 * 7 * 40).map { UInt8(truncatingIfNeeded: $0 &* 37) }, width: 40, height: 7,
-        resizedWidth: 2100, resizedHeight: 9, isFlipped: true)
+        pixels: (0..<3 * 7 * 40).map { UInt8(truncatingIfNeeded: $0 &* 37) },
+        view: ImageView(
+          originalWidth: 40, originalHeight: 7, width: 2100, height: 9, isFlipped: true))
       return [
         try Tensor.imageBatch([image], normalisation: plain, on: stream).floats()
       ]

@@ -120,14 +120,14 @@ struct MatrixProductTests {
   func peer(name: String, family: DeviceFamily) throws {
     let fixture = try Fixture(name)
     try TestDevice.withStream(family) { stream in
-      let x = try fixture.tensor("x", on: stream).trained("x")
+      let x = try fixture.tensor("x", on: stream, channelsLast: false).trained("x")
       let weight = try fixture.tensor("weight", on: stream).trained("weight")
       let bias =
         fixture.has("bias") ? try fixture.tensor("bias", on: stream).trained("bias") : nil
       let y = try x.linear(weight: weight, bias: bias)
-      try fixture.expect(y, equals: "y")
-      try y.backward(from: try fixture.tensor("grad_y", on: stream))
-      try fixture.expect(x.gradient, equals: "grad_x")
+      try fixture.expect(y, equals: "y", channelsLast: false)
+      try y.backward(from: try fixture.tensor("grad_y", on: stream, channelsLast: false))
+      try fixture.expect(x.gradient, equals: "grad_x", channelsLast: false)
       try fixture.expect(weight.gradient, equals: "grad_weight")
       if let bias { try fixture.expect(bias.gradient, equals: "grad_bias") }
     }

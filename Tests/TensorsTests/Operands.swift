@@ -26,7 +26,9 @@ func backward(_ result: Tensor, seed: UInt64) throws -> [Double] {
 
 extension Fixture {
   /// A trained tensor, rank-4 ones as NHWC.
-  func trained(_ key: String, on stream: ComputeStream) throws -> Tensor {
-    try tensor(key, on: stream).trained(key)
+  func trained(
+    _ key: String, on stream: ComputeStream, channelsLast turned: Bool = true
+  ) throws -> Tensor {
+    try tensor(key, on: stream, channelsLast: turned).trained(key)
   }
 }

@@ -71,14 +71,14 @@ struct SimilarityFixtureTests {
   func cosine(family: DeviceFamily, file: String) throws {
     try TestDevice.withStream(family) { stream in
       let fixture = try Fixture(file)
-      let a = try fixture.tensor("a", on: stream).trained("a")
-      let b = try fixture.tensor("b", on: stream).trained("b")
+      let a = try fixture.tensor("a", on: stream, channelsLast: false).trained("a")
+      let b = try fixture.tensor("b", on: stream, channelsLast: false).trained("b")
       let y = try a.cosineSimilarity(
         b, temperature: Float(try fixture.number("temperature")))
-      try fixture.expect(y, equals: "y")
-      try y.backward(from: try fixture.tensor("grad_y", on: stream))
-      try fixture.expect(a.gradient, equals: "grad_a")
-      try fixture.expect(b.gradient, equals: "grad_b")
+      try fixture.expect(y, equals: "y", channelsLast: false)
+      try y.backward(from: try fixture.tensor("grad_y", on: stream, channelsLast: false))
+      try fixture.expect(a.gradient, equals: "grad_a", channelsLast: false)
+      try fixture.expect(b.gradient, equals: "grad_b", channelsLast: false)
     }
   }
 

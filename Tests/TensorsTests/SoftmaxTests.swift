@@ -75,11 +75,11 @@ struct SoftmaxTests {
     try TestDevice.withStream(family) { stream in
       for file in files {
         let fixture = try Fixture(file)
-        let x = try fixture.trained("x", on: stream)
+        let x = try fixture.trained("x", on: stream, channelsLast: false)
         let result = try logarithm ? x.logSoftmax() : x.softmax()
-        try fixture.expect(result, equals: "y")
-        try result.backward(from: try fixture.tensor("grad_y", on: stream))
-        try fixture.expect(x.gradient, equals: "grad_x")
+        try fixture.expect(result, equals: "y", channelsLast: false)
+        try result.backward(from: try fixture.tensor("grad_y", on: stream, channelsLast: false))
+        try fixture.expect(x.gradient, equals: "grad_x", channelsLast: false)
       }
     }
   }

@@ -1,5 +1,6 @@
 import Annotations
 import Evaluation
+import Geometry
 import Masks
 
 /// Ground truth from records in memory, and records from ground truth.
@@ -29,13 +30,13 @@ extension GroundTruth {
     package var id: Int?
     package var imageID: Int
     package var categoryID: Int
-    package var box: BoxXYWH
+    package var box: FileBox
     package var area: Double
     package var isCrowd: Bool
     package var isIgnored: Bool
 
     package init(
-      id: Int? = nil, imageID: Int, categoryID: Int, box: BoxXYWH, area: Double? = nil,
+      id: Int? = nil, imageID: Int, categoryID: Int, box: FileBox, area: Double? = nil,
       isCrowd: Bool = false, isIgnored: Bool = false
     ) {
       self.id = id
@@ -68,8 +69,7 @@ extension GroundTruth {
       entry.id = annotation.id
       entry.image = annotation.imageID
       entry.category = annotation.categoryID
-      let box = annotation.box
-      entry.box = SIMD4(box.x, box.y, box.width, box.height)
+      entry.box = annotation.box
       entry.area = annotation.area
       if annotation.isCrowd { entry.flags.insert(.crowd) }
       if annotation.isIgnored { entry.flags.insert(.ignored) }
@@ -96,13 +96,12 @@ extension GroundTruth {
   package var annotations: [Annotation] {
     let columns = index.annotations
     return columns.labels.indices.filter { columns.labels[$0] >= 0 }.map { number in
-      let values = columns.boxes[number]
       let area = columns.areas[number]
       let flags = AnnotationIndex.Flags(rawValue: columns.flags[number])
       return Annotation(
         imageID: index.images.ids[Int(columns.images[number])],
         categoryID: categories[Int(columns.labels[number])].id,
-        box: BoxXYWH(x: values.x, y: values.y, width: values.z, height: values.w),
+        box: columns.boxes[number],
         area: area.isNaN ? nil : area, isCrowd: flags.contains(.crowd),
         isIgnored: flags.contains(.ignored))
     }

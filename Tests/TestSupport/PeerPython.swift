@@ -74,9 +74,8 @@ public enum PeerPython {
     process.arguments = [command] + arguments
     process.standardInput = FileHandle.nullDevice
     // A file, not a pipe: a full pipe would stop the script.
-    let file = FileManager.default.temporaryDirectory.path + "/baron-peer-\(UUID().uuidString)"
-    try Data().write(to: URL(filePath: file))
-    defer { try? FileManager.default.removeItem(atPath: file) }
+    let folder = try TemporaryFolder()
+    let file = try folder.write("", "output")
     let handle = try FileHandle(forWritingTo: URL(filePath: file))
     process.standardOutput = handle
     process.standardError = handle

@@ -1,29 +1,55 @@
+import Formats
 import Foundation
 
-/// A folder that is gone when the test ends.
-public final class TemporaryFolder {
-  /// The folder's path.
-  public let path: String
+/// A folder that goes when the test ends.
+package typealias TemporaryFolder = Formats.TemporaryFolder
 
-  /// Creates an empty folder.
+/// The same by another name.
+package typealias Scratch = TemporaryFolder
+
+extension TemporaryFolder {
+  /// Makes an empty folder.
   ///
-  /// - Throws: What creating a folder throws.
-  public init() throws {
-    path = FileManager.default.temporaryDirectory.path + "/baron-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  /// - Throws: What making a folder throws.
+  package convenience init() throws { try self.init("test") }
+
+  /// The folder's path.
+  package var folder: String { path }
+
+  /// The names of the files in it, sorted.
+  package var files: [String] {
+    get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: path) }
+  /// Writes a file and gives its path.
+  ///
+  /// - Parameters:
+  ///   - bytes: Its content.
+  ///   - name: Its name in the folder.
+  /// - Returns: Its path.
+  /// - Throws: What writing throws.
+  package func write(_ bytes: some Sequence<UInt8>, _ name: String = "file") throws -> String {
+    try Data(bytes).write(to: URL(filePath: "\(path)/\(name)"))
+    return "\(path)/\(name)"
+  }
 
-  /// Writes a text file.
+  /// Writes a text file and gives its path.
+  ///
+  /// - Parameters:
+  ///   - text: Its content.
+  ///   - name: Its name in the folder.
+  /// - Returns: Its path.
+  /// - Throws: What writing throws.
+  package func write(_ text: String, _ name: String) throws -> String {
+    try write(text.utf8, name)
+  }
+
+  /// Writes a text file and gives its path.
   ///
   /// - Parameters:
   ///   - name: Its name in the folder.
-  ///   - text: Its text.
+  ///   - text: Its content.
   /// - Returns: Its path.
   /// - Throws: What writing throws.
-  public func file(_ name: String, _ text: String) throws -> String {
-    try Data(text.utf8).write(to: URL(fileURLWithPath: "\(path)/\(name)"))
-    return "\(path)/\(name)"
-  }
+  package func file(_ name: String, _ text: String) throws -> String { try write(text, name) }
 }

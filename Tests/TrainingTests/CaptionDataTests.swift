@@ -47,7 +47,7 @@ struct CaptionDataTests {
       #expect(try #require(batch.streams[.detection]).allSatisfy { $0.captions.isEmpty })
       for sample in try #require(batch.streams[.captions]) {
         #expect(sample.captions == stream.images[sample.index].captions)
-        #expect(!sample.captions.isEmpty && sample.imageID == stream.images[sample.index].id)
+        #expect(!sample.captions.isEmpty && sample.view.imageID == stream.images[sample.index].id)
       }
     }
   }

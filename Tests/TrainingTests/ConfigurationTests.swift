@@ -1,5 +1,6 @@
 import Baron
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Training

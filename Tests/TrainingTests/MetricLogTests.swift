@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Training
@@ -73,15 +74,8 @@ struct MetricLogTests {
     #expect(try MetricLog.records(in: path).isEmpty)
   }
 
-  @Test func meansOfFirstAndLast() throws {
-    var records = (0..<4).map { record($0) }
-    records[3].losses["loss_bag"] = .nan
-    records[2].losses["loss_rare"] = 5
-    #expect(MetricLog.meanLosses(records.prefix(2)) == ["loss_bag": 0.75, "loss_cls": 0.1])
-    let last = MetricLog.meanLosses(records.suffix(2))
-    #expect(last == ["loss_bag": 1.0 / 3, "loss_cls": 0.1, "loss_rare": 5])
-    #expect(MetricLog.meanLosses([MetricRecord]()).isEmpty)
-    #expect(records[0].totalLoss == 1.1)
+  @Test func theTotalIsTheSumOfAllLosses() throws {
+    #expect(record(0).totalLoss == 1.1)
   }
 
   @Test(arguments: [

@@ -1,6 +1,7 @@
 import Baron
 import Detection
 import Foundation
+import Geometry
 import Settings
 import TestSupport
 import Testing

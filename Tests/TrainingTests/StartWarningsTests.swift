@@ -1,6 +1,7 @@
 import Checkpoints
 import Detection
 import Layers
+import TestSupport
 import Testing
 
 @testable import Training

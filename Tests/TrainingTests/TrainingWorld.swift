@@ -204,5 +204,17 @@ struct TrainingWorld {
   }
 }
 
+extension MetricRecord {
+  /// The record with everything 0 that two equal runs need not share: timings and memory.
+  var withoutTimings: MetricRecord {
+    var copy = self
+    copy.imagesPerSecond = 0
+    copy.dataWaitShare = 0
+    copy.memoryPeak = 0
+    copy.seconds = 0
+    return copy
+  }
+}
+
 /// The one line that an error describes itself with.
 func line(of error: any Error) -> String { "\(error)" }

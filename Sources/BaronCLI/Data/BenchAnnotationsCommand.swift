@@ -40,10 +40,9 @@ struct BenchAnnotationsCommand: ParsableCommand {
     var file: String
 
     func run() throws {
-      let clock = ContinuousClock()
-      let start = clock.now
+      let start = MonotonicClock.seconds
       let data = try COCOAnnotations(path: file)
-      let seconds = (clock.now - start) / .seconds(1)
+      let seconds = MonotonicClock.seconds - start
       for line in data.index.warnings + data.report.warnings {
         Console.warn("\(file): \(line)")
       }

@@ -39,16 +39,16 @@ struct BenchEvaluationCommand: ParsableCommand {
   }
 
   func run() throws {
-    let folder = keep ?? NSTemporaryDirectory() + "/baron-\(UUID().uuidString)"
+    let temporary = try keep == nil ? TemporaryFolder("evaluation") : nil
+    let folder = keep ?? temporary?.path ?? ""
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    defer { if keep == nil { try? FileManager.default.removeItem(atPath: folder) } }
     let (truthPath, resultsPath) = ("\(folder)/truth.json", "\(folder)/results.json")
     let scenes = DrawnDetections(
       images: images, detections: detections, objects: objects, classes: classes, masks: masks)
     var settings = EvaluationSettings()
     settings.threads = threads ?? settings.threads
 
-    let drawing = try seconds {
+    let drawing = try MonotonicClock.measure {
       try scenes.writeTruth(to: truthPath)
       try scenes.writeResults(to: resultsPath)
     }
@@ -59,11 +59,15 @@ struct BenchEvaluationCommand: ParsableCommand {
         drawing))
     var truth: GroundTruth?
     var results: DetectionResults?
-    let truthTime = try seconds { truth = try GroundTruth(contentsOf: truthPath) }
-    let resultsTime = try seconds { results = try DetectionResults(contentsOf: resultsPath) }
+    let truthTime = try MonotonicClock.measure { truth = try GroundTruth(contentsOf: truthPath) }
+    let resultsTime = try MonotonicClock.measure {
+      results = try DetectionResults(contentsOf: resultsPath)
+    }
     guard let truth, let results else { return }
     var summary: EvaluationSummary?
-    let scoring = try seconds { summary = try evaluate(truth, results, settings: settings) }
+    let scoring = try MonotonicClock.measure {
+      summary = try evaluate(truth, results, settings: settings)
+    }
     for (kind, scores) in [("box", summary?.boxes), ("mask", summary?.masks)] {
       if let average = scores?["AP"] { print("\(kind) AP \(average)") }
     }
@@ -72,11 +76,6 @@ struct BenchEvaluationCommand: ParsableCommand {
         format: "read annotations %.1f s, detections %.1f s; score %.1f s with %d threads; "
           + "in all %.1f s, peak memory %d MiB", truthTime, resultsTime, scoring, settings.threads,
         truthTime + resultsTime + scoring, PeakMemory.bytes() >> 20))
-  }
-
-  private func seconds(_ body: () throws -> Void) rethrows -> Double {
-    let clock = ContinuousClock()
-    return try clock.measure(body) / .seconds(1)
   }
 
   private func size(_ path: String) throws -> Int {

@@ -1,6 +1,7 @@
 import Evaluation
 import Formats
 import Foundation
+import Geometry
 import Masks
 
 /// Made-up objects and detections of any number, the same for the same numbers.
@@ -18,8 +19,8 @@ struct DrawnDetections {
   let masks: Bool
 
   private struct Scene {
-    var objects: [ScoredBox] = []
-    var found: [ScoredBox] = []
+    var objects: [DetectionResult] = []
+    var found: [DetectionResult] = []
   }
 
   private func scene(_ image: Int) -> Scene {
@@ -27,19 +28,21 @@ struct DrawnDetections {
     var scene = Scene()
     for _ in 0..<1 + random.integer(below: 2 * objects - 1) {
       scene.objects.append(
-        ScoredBox(
+        DetectionResult(
           imageID: image, categoryID: category(&random), box: box(&random), score: 1))
     }
     for index in 0..<detections {
       let object = scene.objects[index % scene.objects.count]
       var found = object
       if index < min(detections / 2, 3 * scene.objects.count) {
-        found.box.x += object.box.width * random.uniform(-0.2, 0.2)
-        found.box.y += object.box.height * random.uniform(-0.2, 0.2)
+        let box = object.box
+        found.box = FileBox(
+          x: box.x1 + box.width * random.uniform(-0.2, 0.2),
+          y: box.y1 + box.height * random.uniform(-0.2, 0.2), width: box.width, height: box.height)
         found.score = random.uniform(0.2, 1)
         if random.integer(below: 4) == 0 { found.categoryID = category(&random) }
       } else {
-        found = ScoredBox(
+        found = DetectionResult(
           imageID: image, categoryID: category(&random), box: box(&random),
           score: random.uniform(0, 0.5))
       }
@@ -54,19 +57,19 @@ struct DrawnDetections {
     return 1 + Int(share * share * share * Double(classes))
   }
 
-  private func box(_ random: inout CounterRandom) -> BoxXYWH {
+  private func box(_ random: inout CounterRandom) -> FileBox {
     let width = random.uniform(8, 200)
     let height = random.uniform(8, 200)
-    return BoxXYWH(
+    return FileBox(
       x: random.uniform(0, Double(Self.width) - width),
       y: random.uniform(0, Double(Self.height) - height), width: width,
       height: height)
   }
 
   /// An octagon inside a box.
-  private func polygon(_ box: BoxXYWH) -> [Double] {
+  private func polygon(_ box: FileBox) -> [Double] {
     let places = [(0.3, 0), (0.7, 0), (1, 0.3), (1, 0.7), (0.7, 1), (0.3, 1), (0, 0.7), (0, 0.3)]
-    return places.flatMap { [box.x + $0.0 * box.width, box.y + $0.1 * box.height] }
+    return places.flatMap { [box.x1 + $0.0 * box.width, box.y1 + $0.1 * box.height] }
   }
 
   func writeResults(to path: String) throws {
@@ -108,7 +111,7 @@ struct DrawnDetections {
           text += id > 1 ? "," : ""
           text +=
             "{\"id\":\(id),\"image_id\":\(image),\"category_id\":\(object.categoryID),\"bbox\":"
-            + "[\(box.x),\(box.y),\(box.width),\(box.height)],\"area\":\(box.area * 0.82)"
+            + "[\(box.x1),\(box.y1),\(box.width),\(box.height)],\"area\":\(box.area * 0.82)"
           if masks { text += ",\"segmentation\":[\(polygon(box))]" }
           text += "}"
         }

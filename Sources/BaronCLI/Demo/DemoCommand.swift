@@ -94,7 +94,7 @@ struct Demo {
       worldIsDone: FileManager.default.fileExists(atPath: teacher.data.classSplit),
       peak: roof.operationsPerSecond)
     Console.say(plan.text(style: .detect(descriptor: 2)))
-    let started = ContinuousClock.now
+    let started = MonotonicClock.seconds
     try folder.drawWorlds(configuration)
     if !hasTeacher { try train(teacher) }
     var scores: [DemoVariant.Score] = []
@@ -107,7 +107,7 @@ struct Demo {
           ).run(context: context)
         })
     }
-    let seconds = (ContinuousClock.now - started) / .seconds(1)
+    let seconds = MonotonicClock.seconds - started
     let result = DemoResult(
       seed: configuration.seed, device: context.device.name,
       teacher: CLIPTraining.score(of: folder.teacher),

@@ -43,10 +43,8 @@ struct DemoGallery {
           (
             row.variant.name,
             Self.surest(record.objects.count, of: found[record.id] ?? []).map { object in
-              let box = Self.corners(object.box)
-              return LabeledBox(
-                box: BoundingBox(x1: box.x1, y1: box.y1, x2: box.x2, y2: box.y2),
-                label: label(names[object.categoryID] ?? "?"))
+              LabeledBox(
+                box: Box(object.box), label: label(names[object.categoryID] ?? "?"))
             }
           )
         }
@@ -62,20 +60,14 @@ struct DemoGallery {
 
   /// The best detections of a picture, one a place.
   private static func surest(
-    _ count: Int, of found: [Evaluation.ScoredBox]
-  ) -> [Evaluation.ScoredBox] {
-    var chosen: [Evaluation.ScoredBox] = []
+    _ count: Int, of found: [DetectionResult]
+  ) -> [DetectionResult] {
+    var chosen: [DetectionResult] = []
     for candidate in found.sorted(by: { $0.score > $1.score }) where chosen.count < count {
-      let box = corners(candidate.box)
-      guard chosen.allSatisfy({ box.iou(with: corners($0.box)) <= overlap }) else { continue }
+      let box = Box(candidate.box)
+      guard chosen.allSatisfy({ box.iou(with: Box($0.box)) <= overlap }) else { continue }
       chosen.append(candidate)
     }
     return chosen
-  }
-
-  private static func corners(_ box: BoxXYWH) -> Box {
-    Box(
-      x1: Float(box.x), y1: Float(box.y), x2: Float(box.x + box.width),
-      y2: Float(box.y + box.height))
   }
 }

@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 import Tensors
 
@@ -16,7 +17,7 @@ extension Tensor {
   public func smoothL1(_ target: Tensor, beta: Float, divisor: Float) throws -> Tensor {
     precondition(shape == target.shape, "smooth L1 of shapes \(shape) and \(target.shape)")
     let scale = 1 / divisor
-    let blocks = (count + Self.lossBlock - 1) / Self.lossBlock
+    let blocks = count.dividedUp(by: Self.lossBlock)
     let losses = try Tensor(uninitialized: [blocks], on: stream, label: "block losses")
     try stream.launchRows(
       try stream.library.kernel("box_loss_forward", in: "BoxLoss"), rows: blocks,

@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 import Tensors
 
@@ -157,7 +158,7 @@ extension Tensor {
       ]
     }
     for (part, grid) in candidates.grids.enumerated() where thresholds.lowQuality != nil {
-      let chunks = (grid.count + Self.matchingChunk - 1) / Self.matchingChunk
+      let chunks = grid.count.dividedUp(by: Self.matchingChunk)
       try stream.launchRows(
         try stream.library.kernel("box_matching_best", in: "BoxMatching"), rows: found * chunks,
         [

@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 import Tensors
 
@@ -41,7 +42,7 @@ extension Tensor {
     // Greedy suppression compares each box with those kept before it.
     let pairs = Double(images) * Double(size) * Double(kept)
     guard stream.family == .cpu else {
-      let words = (size + 31) / 32
+      let words = size.dividedUp(by: 32)
       let all = images * size * words
       let mask = try stream.queue.allocate(bytes: 4 * all, label: "suppression mask")
       let removed = try stream.queue.allocate(bytes: 4 * images * words, label: "suppressed boxes")
@@ -60,7 +61,7 @@ extension Tensor {
         ], work: Work(operations: Double(all), bytes: 4 * Double(all)))
       return (indices, count)
     }
-    let padded = (size + 15) / 16 * 16
+    let padded = size.roundedUp(toMultipleOf: 16)
     let keptBoxes = try stream.queue.allocate(bytes: 20 * images * padded, label: "kept corners")
     let keptGroups = try stream.queue.allocate(bytes: 4 * images * padded, label: "kept groups")
     try stream.launchRows(

@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 import Tensors
 
@@ -106,7 +107,7 @@ struct RoIPooling {
     let rowsPerGroup = regions >= 8 * stream.device.computeUnits ? min(height, 56) : min(height, 8)
     try stream.queue.launch(
       try stream.library.kernel(kernel, in: "RoIAlignCPU"),
-      global: [(height + rowsPerGroup - 1) / rowsPerGroup, regions], local: [1, 1],
+      global: [height.dividedUp(by: rowsPerGroup), regions], local: [1, 1],
       buffers + scratch + [.int(rowsPerGroup), .int(level)] + geometry(map.shape, scale),
       work: work)
   }
@@ -140,13 +141,13 @@ struct RoIPooling {
         local: [stream.lanes, 1, 1], buffers + sizes, work: work)
       return result
     }
-    let slices = (shape[3] + Self.slice - 1) / Self.slice
+    let slices = shape[3].dividedUp(by: Self.slice)
     // Bands only as fine as it takes to keep every core busy: a bin on an edge is laid out twice.
     let wanted = max(1, 8 * stream.device.computeUnits / max(1, slices * shape[0]))
-    let rowsPerGroup = max(4, (shape[1] + wanted - 1) / wanted)
+    let rowsPerGroup = max(4, shape[1].dividedUp(by: wanted))
     try stream.queue.launch(
       try stream.library.kernel("roi_align_backward_cpu", in: "RoIAlignCPU"),
-      global: [slices, (shape[1] + rowsPerGroup - 1) / rowsPerGroup, shape[0]], local: [1, 1, 1],
+      global: [slices, shape[1].dividedUp(by: rowsPerGroup), shape[0]], local: [1, 1, 1],
       buffers + scratch + [.int(rowsPerGroup)] + sizes, work: work)
     return result
   }

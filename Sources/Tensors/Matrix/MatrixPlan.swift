@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 /// How a product is cut into work-groups; depends on the sizes and the device alone, so that the
@@ -147,9 +148,4 @@ struct MatrixPlan {
     let depth = launch.depth.dividedUp(by: wanted).dividedUp(by: 64) * 64
     return (launch.depth.dividedUp(by: depth), depth)
   }
-}
-
-extension Int {
-  /// The quotient, rounded up.
-  package func dividedUp(by divisor: Int) -> Int { (self + divisor - 1) / divisor }
 }

@@ -1,3 +1,5 @@
+import Formats
+
 /// A block of the target that stays in the vector registers of a CPU.
 struct RegisterTile: Equatable {
   let rows, vectors: Int

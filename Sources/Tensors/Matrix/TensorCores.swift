@@ -167,19 +167,13 @@ extension TensorCores {
 
   private func worstError(_ trial: Trial, on stream: ComputeStream) throws -> Double {
     let (m, n, k) = (trial.rows, trial.columns, trial.depth)
-    var state: UInt32 = 1
-    func values(_ count: Int) -> [Float] {
-      (0..<count).map { _ in
-        state = state &* 1_664_525 &+ 1_013_904_223
-        return Float(state >> 8) / Float(1 << 23) - 1
-      }
-    }
+    var random = CounterRandom(seed: 1)
     let (leftPitch, rightPitch) = (trial.left == .rows ? k : m, trial.right == .rows ? n : k)
     let leftTensor = try Tensor(
-      values(m * k), shape: [m * k], on: stream, label: "tensor core trial"
+      random.floats(m * k), shape: [m * k], on: stream, label: "tensor core trial"
     ).converted(to: operands)
     let rightTensor = try Tensor(
-      values(k * n), shape: [k * n], on: stream, label: "tensor core trial"
+      random.floats(k * n), shape: [k * n], on: stream, label: "tensor core trial"
     ).converted(to: operands)
     let (left, right) = (try leftTensor.floats(), try rightTensor.floats())
     let result = try Tensor(uninitialized: [m, n], on: stream, label: "tensor core trial")

@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 /// The sizes of one attention and what its kernels get from them.
@@ -23,10 +24,10 @@ struct AttentionSizes {
   }
 
   /// Floats between rows over the keys in local memory.
-  var pitch: Int { length.dividedUp(by: Self.keyStep) * Self.keyStep + 16 }
+  var pitch: Int { length.roundedUp(toMultipleOf: Self.keyStep) + 16 }
 
   private var columns: Int { 4 * headWidth * pitch }
-  private var rowsOfHead: Int { 4 * length * ((headWidth + 15) / 16 * 16) }
+  private var rowsOfHead: Int { 4 * length * headWidth.roundedUp(toMultipleOf: 16) }
   private var scores: Int { 4 * Self.queries * pitch }
 
   /// Bytes of each local array of the CPU's forward kernel, in order.
@@ -42,7 +43,7 @@ struct AttentionSizes {
 
   /// Whether the CPU's kernels apply; long sequences outgrow local memory and go row by row.
   func fitsCPU(local: [Int], on stream: ComputeStream) -> Bool {
-    let fixed = 2 * 4 * Self.queries * ((headWidth + 15) / 16 * 16)
+    let fixed = 2 * 4 * Self.queries * headWidth.roundedUp(toMultipleOf: 16)
     return stream.family == .cpu
       && fixed + KernelArgument.localBytes(local) <= stream.localMemoryInBytes
   }

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import OpenCL
 
@@ -36,14 +37,12 @@ extension AttentionCores {
     let sizes = AttentionSizes(
       batch: 1, length: length, heads: 1, headWidth: headWidth, causal: true, maskIsShared: true,
       elementType: elementType)
-    var state: UInt32 = 1
+    var random = CounterRandom(seed: 1)
     func operand(_ columns: Int) throws -> Tensor {
-      let values = (0..<length * columns).map { _ in
-        state = state &* 1_664_525 &+ 1_013_904_223
-        return Float(state >> 8) / Float(1 << 23) - 1
-      }
-      return try Tensor(values, shape: [length, columns], on: stream, label: "attention trial")
-        .converted(to: elementType)
+      try Tensor(
+        random.floats(length * columns), shape: [length, columns], on: stream,
+        label: "attention trial"
+      ).converted(to: elementType)
     }
     let (input, gradient) = (try operand(3 * headWidth), try operand(headWidth))
     let output = try Tensor(like: gradient, label: "attention trial")

@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 extension Tensor {
@@ -128,7 +129,7 @@ extension Tensor {
     precondition(targets.count == count, "\(targets.count) targets for shape \(shape)")
     let target = try Tensor(targets, shape: [count], on: stream, label: "targets")
     let scale = 1 / divisor
-    let blocks = (count + Self.lossBlock - 1) / Self.lossBlock
+    let blocks = count.dividedUp(by: Self.lossBlock)
     let losses = try Tensor(uninitialized: [blocks], on: stream, label: "block losses")
     try stream.launchRows(
       try stream.library.kernel("cross_entropy_binary_forward", in: "CrossEntropy"), rows: blocks,

@@ -1,3 +1,5 @@
+import Formats
+import Geometry
 import OpenCL
 
 /// How grey levels become network input, channel by channel: `(v - mean) / deviation`.
@@ -23,44 +25,26 @@ public struct PixelNormalisation: Sendable, Equatable {
   }
 }
 
-/// An 8-bit image and the size it enters the network at.
+/// An 8-bit image and how it enters the network.
 public struct ImageInput: Sendable {
-  /// Bytes `[height, width, 3]`, red, green, blue.
+  /// Bytes `[height, width, 3]`, red, green, blue, of the original image.
   public let pixels: [UInt8]
-  /// Columns of the image.
-  public let width: Int
-  /// Rows of the image.
-  public let height: Int
-  /// Columns after resizing.
-  public let resizedWidth: Int
-  /// Rows after resizing.
-  public let resizedHeight: Int
-  /// Whether it is mirrored left to right.
-  public let isFlipped: Bool
+  /// The size it is resized to and whether it is mirrored left to right.
+  public let view: ImageView
 
   /// Describes an image for a batch.
   ///
   /// - Parameters:
-  ///   - pixels: Bytes `[height, width, 3]`, red, green, blue.
-  ///   - width: Columns, below 32768.
-  ///   - height: Rows, below 32768.
-  ///   - resizedWidth: Columns after resizing, below 32768.
-  ///   - resizedHeight: Rows after resizing, below 32768.
-  ///   - isFlipped: Whether to mirror left to right.
-  public init(
-    pixels: [UInt8], width: Int, height: Int, resizedWidth: Int, resizedHeight: Int,
-    isFlipped: Bool = false
-  ) {
+  ///   - pixels: Bytes `[height, width, 3]`, red, green, blue, of the original image.
+  ///   - view: The size it is resized to and whether it is mirrored; all sides below 32768.
+  public init(pixels: [UInt8], view: ImageView) {
+    let (width, height) = (view.originalWidth, view.originalHeight)
     precondition(
-      [width, height, resizedWidth, resizedHeight].allSatisfy { (1..<32768).contains($0) },
-      "image of \(width)x\(height) to \(resizedWidth)x\(resizedHeight)")
+      max(width, height, view.width, view.height) < 32768,
+      "image of \(width)x\(height) to \(view.width)x\(view.height)")
     precondition(pixels.count == 3 * width * height, "\(pixels.count) bytes: \(width)x\(height)")
     self.pixels = pixels
-    self.width = width
-    self.height = height
-    self.resizedWidth = resizedWidth
-    self.resizedHeight = resizedHeight
-    self.isFlipped = isFlipped
+    self.view = view
   }
 }
 
@@ -80,17 +64,16 @@ extension Tensor {
   /// - Throws: `OpenCLError` when the device fails.
   public static func imageBatch(
     _ images: [ImageInput], normalisation: PixelNormalisation,
-    paddedToMultipleOf multiple: Int = 32,
-    on stream: ComputeStream
+    paddedToMultipleOf multiple: Int = ImageView.paddingUnit, on stream: ComputeStream
   ) throws -> Tensor {
     precondition(multiple > 0, "padding to a multiple of \(multiple)")
-    func padded(_ size: Int) -> Int { (size + multiple - 1) / multiple * multiple }
-    let height = padded(images.reduce(0) { max($0, $1.resizedHeight) })
-    let width = padded(images.reduce(0) { max($0, $1.resizedWidth) })
+    let sizes = images.map { $0.view.padded(to: multiple) }
+    let height = sizes.reduce(0) { max($0, $1.height) }
+    let width = sizes.reduce(0) { max($0, $1.width) }
     let batch = try Tensor(
       uninitialized: [images.count, height, width, 3], on: stream, label: "image batch")
     // Two ints a column are kept in local memory.
-    let taps = 8 * images.reduce(0) { max($0, $1.resizedWidth) }
+    let taps = 8 * images.reduce(0) { max($0, $1.view.width) }
     let isCPU =
       stream.family == .cpu && KernelArgument.localBytes([taps]) <= stream.localMemoryInBytes
     let kernel = try stream.library.kernel(
@@ -99,17 +82,18 @@ extension Tensor {
     for (index, image) in images.enumerated() {
       let bytes = try stream.queue.allocate(bytes: image.pixels.count, label: "image bytes")
       try image.pixels.withUnsafeBytes { try stream.queue.write($0, to: bytes) }
+      let view = image.view
       let description: [KernelArgument] =
         [
-          .int(index), .int(image.height), .int(image.width), .int(image.resizedHeight),
-          .int(image.resizedWidth), .int(height), .int(width), .int(image.isFlipped ? 1 : 0),
+          .int(index), .int(view.originalHeight), .int(view.originalWidth), .int(view.height),
+          .int(view.width), .int(height), .int(width), .int(view.isFlipped ? 1 : 0),
           .int(normalisation.isBGR ? 1 : 0),
         ] + normalisation.means.map { .float($0) } + normalisation.deviations.map { .float(1 / $0) }
       let elements = Double(3 * height * width)
       let work = Work(operations: 12 * elements, bytes: 4 * elements + Double(image.pixels.count))
       if isCPU {
         try stream.queue.launch(
-          kernel, global: [(height + rowsPerGroup - 1) / rowsPerGroup], local: [1],
+          kernel, global: [height.dividedUp(by: rowsPerGroup)], local: [1],
           [
             .buffer(bytes), .buffer(batch.buffer), .local(taps), .int(rowsPerGroup),
           ] + description, work: work)

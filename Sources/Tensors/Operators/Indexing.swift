@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 extension Tensor {
@@ -34,7 +35,7 @@ extension Tensor {
       let terms = Double(lists.indices.count * width)
       try stream.launchRows(
         try stream.kernel("indexing_combine_forward", in: "Indexing", storing: elementType),
-        rows: (lists.count + perGroup - 1) / perGroup,
+        rows: lists.count.dividedUp(by: perGroup),
         [
           .buffer(buffer), .buffer(offsets.buffer), .buffer(indices.buffer),
           weights.map { .buffer($0.buffer) } ?? .null, .buffer(result.buffer),
@@ -89,7 +90,7 @@ extension Tensor {
     let perGroup = Self.rowsPerGroup(width: width)
     try stream.launchRows(
       try stream.kernel("indexing_gather_forward", in: "Indexing", storing: elementType),
-      rows: (indices.count + perGroup - 1) / perGroup,
+      rows: indices.count.dividedUp(by: perGroup),
       [
         .buffer(buffer), .buffer(indices.buffer), .buffer(result.buffer), .int(indices.count),
         .int(width), .int(perGroup), .int(shape[0]),
@@ -180,7 +181,7 @@ extension Tensor {
     let parts = max(1, width / Self.groupElements)
     try stream.launchRows(
       try stream.kernel("indexing_copy_forward", in: "Indexing", storing: elementType),
-      rows: (rows + perGroup - 1) / perGroup * parts,
+      rows: rows.dividedUp(by: perGroup) * parts,
       [
         .buffer(buffer), .buffer(target.buffer), .int(rows), .int(width), .int(perGroup),
         .int(parts), .int(shape[axis] * inner), .int(columns * inner),

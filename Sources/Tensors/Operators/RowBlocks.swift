@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 /// How a `[rows, channels]` array is cut into blocks of whole rows, one a work-group.
@@ -21,7 +22,7 @@ struct RowBlocks {
     // up a thousand blocks of a large map faster than ten thousand.
     let elements = stream.family == .cpu ? 16384 : isSummed ? 32768 : 2048
     size = max(isSummed ? 32 : 1, elements / max(1, channels))
-    count = (rows + size - 1) / size
+    count = rows.dividedUp(by: size)
   }
 }
 
@@ -29,13 +30,13 @@ extension ComputeStream {
   /// Work-groups that cover a row by slices of `CHANNEL_STEP` (`Common/Channels.clh`).
   func channelSlices(_ channels: Int) -> Int {
     let step = family == .cpu ? 16 : lanes * vectorWidth(channels)
-    return (channels + step - 1) / step
+    return channels.dividedUp(by: step)
   }
 
   /// Work-groups of a kernel that adds up blocks, one for every `CHANNEL_WIDTH` channels.
   func foldGroups(_ channels: Int) -> Int {
     let width = family == .cpu ? 16 : vectorWidth(channels)
-    return (channels + width - 1) / width
+    return channels.dividedUp(by: width)
   }
 }
 

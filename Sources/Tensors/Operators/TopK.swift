@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 /// How rows of scores fall into segments, and how many of each are kept.
@@ -100,7 +101,7 @@ extension Tensor {
     let parts = shape[0] * number
     // Places of a row: their bits make keys differ.
     let indexBits = Int.bitWidth - (total - 1).leadingZeroBitCount
-    let chunks = max(1, ((segments.lengths.max() ?? 0) + chunk - 1) / chunk)
+    let chunks = max(1, (segments.lengths.max() ?? 0).dividedUp(by: chunk))
     let state = try stream.queue.allocate(bytes: 16 * parts, label: "top k state")
     let bins = try stream.queue.allocate(bytes: 4 * parts * binCount, label: "top k histogram")
     try stream.launchElements(
@@ -109,7 +110,7 @@ extension Tensor {
       work: Work(bytes: 4 * Double(parts * binCount)))
     let pass = Work(operations: 8 * Double(count), bytes: 4 * Double(count))
     // With every score kept the k-th key is 0 and no round is needed.
-    let rounds = kept < total ? (32 + indexBits + bits - 1) / bits : 0
+    let rounds = kept < total ? (32 + indexBits).dividedUp(by: bits) : 0
     for round in 0..<rounds {
       try stream.launchRows(
         try library.kernel("topk_histogram", in: "TopK"), rows: parts * chunks,

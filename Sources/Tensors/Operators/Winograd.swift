@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 /// A 3x3 convolution of stride 1 by Winograd's F(4x4, 3x3): blocks of 4x4 outputs, 36 matrix

@@ -171,31 +171,26 @@ enum CLIPCrops {
   /// - Returns: `[N, size, size, 3]`, normalised for CLIP.
   /// - Throws: `OpenCLError` when memory runs out.
   static func cut(
-    _ regions: [(image: Image, box: BoundingBox)], longSide: Int, size: Int,
+    _ regions: [(image: Image, box: Box)], longSide: Int, size: Int,
     on stream: ComputeStream
   ) throws -> Tensor {
     let preparation = BatchPreparation(
-      normalisation: BatchPreparation.clipNormalisation, paddingUnit: 1)
+      normalisation: .clip, paddingUnit: 1)
     let samples = regions.map { region in
       let (width, height) = (region.image.width, region.image.height)
       let scale = min(1, Double(longSide) / Double(max(width, height)))
       return LoadedSample(
-        imageID: 0, image: region.image,
-        transform: ImageTransform(
+        image: region.image,
+        view: ImageView(
           originalWidth: width, originalHeight: height,
           width: max(1, Int((Double(width) * scale).rounded())),
           height: max(1, Int((Double(height) * scale).rounded()))))
     }
-    let rois = zip(regions, samples).enumerated().flatMap { index, item -> [Float] in
-      let (box, transform) = (item.0.box, item.1.transform)
-      return [
-        Float(index), box.x1 * transform.scaleX, box.y1 * transform.scaleY,
-        box.x2 * transform.scaleX, box.y2 * transform.scaleY,
-      ]
+    let rois = zip(regions, samples).enumerated().map { index, item in
+      Region(image: index, box: item.1.view.resized(item.0.box))
     }
     return try Tensor.roiAlign(
       levels: [try preparation.images(samples, on: stream)], scales: [1],
-      rois: try Tensor(rois, shape: [regions.count, 5], on: stream, label: "regions"),
-      height: size, width: size, samplingRatio: 2)
+      rois: try Tensor.regions(rois, on: stream), height: size, width: size, samplingRatio: 2)
   }
 }

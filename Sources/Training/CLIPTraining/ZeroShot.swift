@@ -93,7 +93,7 @@ public struct ZeroShotScore: Sendable, Equatable {
       for start in stride(from: 0, to: annotations.images.count, by: Self.imagesAtATime) {
         try progress(start, annotations.images.count)
         let end = min(start + Self.imagesAtATime, annotations.images.count)
-        var crops: [(image: Image, box: BoundingBox)] = []
+        var crops: [(image: Image, box: Box)] = []
         var labels: [Int] = []
         for record in annotations.images[start..<end] where !record.objects.isEmpty {
           let picture = try ImageDecoder.decode(path: "\(data.validationImages)/\(record.fileName)")

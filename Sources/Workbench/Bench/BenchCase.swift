@@ -1,4 +1,6 @@
+import Formats
 import Foundation
+import Geometry
 import OpenCL
 import Tensors
 
@@ -65,16 +67,13 @@ func forwardAndBackward(
 
 /// Operands that look random and are the same in every run.
 struct BenchValues {
-  private var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+  private var random = CounterRandom(seed: 0)
 
   /// A constant tensor of uniform values with a standard deviation of `scale`.
   mutating func tensor(_ shape: [Int], scale: Float = 1, on stream: ComputeStream) throws -> Tensor
   {
-    let width = scale * 3.4641016
-    let values = (0..<shape.reduce(1, *)).map { _ in
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      return (Float(state >> 40) / Float(1 << 24) - 0.5) * width
-    }
+    let half = scale * 1.7320508
+    let values = random.floats(shape.reduce(1, *), in: -half...half)
     return try Tensor(values, shape: shape, on: stream, label: "bench operand")
   }
 
@@ -85,9 +84,7 @@ struct BenchValues {
 
   /// A number in a range.
   mutating func number(in range: ClosedRange<Float>) -> Float {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return range.lowerBound
-      + (range.upperBound - range.lowerBound) * Float(state >> 40) / Float(1 << 24)
+    Float(random.uniform(Double(range.lowerBound), Double(range.upperBound)))
   }
 
   /// Whole numbers below a limit.
@@ -95,14 +92,14 @@ struct BenchValues {
     (0..<count).map { _ in min(Int32(limit - 1), Int32(number(in: 0...Float(limit)))) }
   }
 
-  /// Corners of boxes inside an image.
+  /// Boxes inside an image.
   mutating func boxes(
     _ count: Int, sides: ClosedRange<Float>, width: Float, height: Float
-  ) -> [[Float]] {
+  ) -> [Box] {
     (0..<count).map { _ in
       let size = (width: number(in: sides), height: number(in: sides))
       let (x, y) = (number(in: 0...width - size.width), number(in: 0...height - size.height))
-      return [x, y, x + size.width, y + size.height]
+      return Box(x: x, y: y, width: size.width, height: size.height)
     }
   }
 }

@@ -65,10 +65,10 @@ private func measure(
 ) throws -> BenchResult {
   let call = try item.prepare(stream)
   func seconds(calls: Int) throws -> Double {
-    let begin = ContinuousClock.now
+    let begin = MonotonicClock.seconds
     for _ in 0..<calls { try call() }
     try stream.queue.finish()
-    return (ContinuousClock.now - begin) / .seconds(1)
+    return MonotonicClock.seconds - begin
   }
   _ = try seconds(calls: max(1, settings.warmup))
   let inner = max(1, min(1000, Int(settings.sampleSeconds / max(try seconds(calls: 1), 1e-7))))

@@ -1,5 +1,6 @@
 import Detection
 import Formats
+import Geometry
 import Tensors
 
 extension BenchCase {
@@ -51,7 +52,7 @@ extension BenchCase {
         AnchorGenerator(RegionProposalConfiguration()).baseAnchors(level: 0).corners,
         shape: [3, 4], on: stream)
       grid = try AnchorGrid(bases: [bases], maps: [(height: 200, width: 272, stride: 4)])
-      let boxes = values.boxes(20, sides: 16...256, width: 1088, height: 800).flatMap { $0 }
+      let boxes = values.boxes(20, sides: 16...256, width: 1088, height: 800).corners
       truths = try TruthBoxes(
         boxes: [boxes], classes: [[Int32](repeating: 0, count: 20)], on: stream)
     }
@@ -93,7 +94,7 @@ extension BenchCase {
     ) { stream in
       var values = BenchValues()
       let boxes = values.boxes(512, sides: 32...256, width: 1088, height: 800)
-      let rois = try Tensor(boxes.flatMap { [0] + $0 }, shape: [512, 5], on: stream)
+      let rois = try Tensor.regions([Region]([boxes]), on: stream)
       guard backward else {
         let feature = try values.activation(map, on: stream)
         return {
@@ -116,8 +117,8 @@ extension BenchCase {
       shape: [("boxes", [2000]), ("groups", [5])]
     ) { stream in
       var values = BenchValues()
-      let corners = values.boxes(2000, sides: 16...256, width: 1088, height: 800)
-      let boxes = try Tensor(corners.flatMap { $0 }, shape: [1, 2000, 4], on: stream)
+      let corners = values.boxes(2000, sides: 16...256, width: 1088, height: 800).corners
+      let boxes = try Tensor(corners, shape: [1, 2000, 4], on: stream)
       let scores = try Tensor(
         (0..<2000).map { _ in values.number(in: 0...1) }, shape: [1, 2000], on: stream)
       let groups = try Tensor(values.integers(2000, below: 5), shape: [1, 2000], on: stream)

@@ -1,5 +1,6 @@
 import Detection
 import Formats
+import Geometry
 import Layers
 import Tensors
 import Training
@@ -53,13 +54,13 @@ extension BenchCase {
       if norm == .frozen { try calm(store) }
       let update = try ParameterUpdate(
         store, rule: .sgd(momentum: 0.9), clipping: .none, weightDecay: 1e-4)
-      let corners = values.boxes(10, sides: 32...128, width: 1088, height: 800).flatMap { $0 }
+      let boxes = values.boxes(10, sides: 32...128, width: 1088, height: 800)
       let batch = DetectionBatch(
         images: try values.tensor(images, on: stream),
-        frames: [ImageFrame(imageID: 1, width: images[2], height: images[1])],
+        frames: [ImageView(imageID: 1, width: images[2], height: images[1])],
         groundTruth: [
           TargetBoxes(
-            boxes: [Box](corners: corners),
+            boxes: boxes,
             labels: values.integers(10, below: classes).map(Int.init)
           )
         ])

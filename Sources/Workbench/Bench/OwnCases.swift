@@ -1,5 +1,6 @@
 import Baron
 import Detection
+import Geometry
 import OpenCL
 import Tensors
 
@@ -27,8 +28,8 @@ extension BenchCase {
         { _ = try x.topK(2000) }
       },
       elementwise("ours/decode_boxes_163200", [163_200, 4], passes: 3) { x, values in
-        let corners = values.boxes(163_200, sides: 16...256, width: 1088, height: 800)
-        let anchors = try Tensor(corners.flatMap { $0 }, shape: x.shape, on: x.stream)
+        let corners = values.boxes(163_200, sides: 16...256, width: 1088, height: 800).corners
+        let anchors = try Tensor(corners, shape: x.shape, on: x.stream)
         return {
           _ = try anchors.decodedBoxes(
             x, coding: BoxCoding(), imageSize: (width: 1088, height: 800))
@@ -129,8 +130,8 @@ extension BenchCase {
       bytes: Double(pixels) + 12 * 1088 * 800, shape: [("pixels", [480, 640, 3])]
     ) { stream in
       let image = ImageInput(
-        pixels: (0..<pixels).map { UInt8(truncatingIfNeeded: $0 &* 31) }, width: 640, height: 480,
-        resizedWidth: 1067, resizedHeight: 800)
+        pixels: (0..<pixels).map { UInt8(truncatingIfNeeded: $0 &* 31) },
+        view: ImageView(originalWidth: 640, originalHeight: 480, width: 1067, height: 800))
       let norm = PixelNormalisation(
         means: [123.675, 116.28, 103.53], deviations: [58.395, 57.12, 57.375])
       return { _ = try Tensor.imageBatch([image], normalisation: norm, on: stream) }

@@ -67,8 +67,8 @@ package struct CheckStep {
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output.handle
     process.standardError = errors.handle
-    let begin = ContinuousClock.now
-    func seconds() -> Double { (ContinuousClock.now - begin) / .seconds(1) }
+    let begin = MonotonicClock.seconds
+    func seconds() -> Double { MonotonicClock.seconds - begin }
     do {
       try process.run()
     } catch {

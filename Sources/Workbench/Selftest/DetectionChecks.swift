@@ -1,6 +1,7 @@
 import Baron
 import Detection
 import Foundation
+import Geometry
 import OpenCL
 import Tensors
 
@@ -153,7 +154,7 @@ package enum DetectionChecks {
         name: "image input", shapes: [[1]], tolerance: 1e-5, hasGradient: false,
         device: {
           let image = ImageInput(
-            pixels: pixels, width: 5, height: 4, resizedWidth: 5, resizedHeight: 4, isFlipped: true)
+            pixels: pixels, view: ImageView(width: 5, height: 4, isFlipped: true))
           return try Tensor.imageBatch(
             [image],
             normalisation: PixelNormalisation(means: [10, 20, 30], deviations: [2, 3, 4]),

@@ -1,6 +1,7 @@
 import Detection
 import Formats
 import Foundation
+import Geometry
 import Tensors
 
 /// Checks of the assignment of ground truth, of samples and of the losses on them.

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import OpenCL
 import Reporting
@@ -40,7 +41,7 @@ package struct StepProfile {
     _ training: StepRunner, on context: Context, warmup: Int, steps: Int
   ) throws -> StepProfile {
     let profiler = Profiler()
-    var begin = ContinuousClock.now
+    var begin = MonotonicClock.seconds
     var readsBefore: [Int] = []
     func start(_ parts: StepRunner.Parts) throws {
       try parts.finish()
@@ -49,7 +50,7 @@ package struct StepProfile {
       parts.library.storePrograms()
       try profiler.reset()
       readsBefore = parts.queues.map(\.readCount)
-      begin = .now
+      begin = MonotonicClock.seconds
     }
     var result: StepProfile?
     try training.run(
@@ -59,7 +60,7 @@ package struct StepProfile {
       if done == warmup { try start(parts) }
       guard done == warmup + steps else { return }
       try parts.finish()
-      let seconds = (ContinuousClock.now - begin) / .seconds(1)
+      let seconds = MonotonicClock.seconds - begin
       try profiler.resolve()
       result = StepProfile(
         device: context.device, steps: steps, wallSeconds: seconds, records: profiler.records,

@@ -1,4 +1,5 @@
 import CLIP
+import Formats
 import Foundation
 import KernelLibrary
 import OpenCL

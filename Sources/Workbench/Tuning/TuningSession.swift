@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import OpenCL
 import Reporting
@@ -140,11 +141,11 @@ package struct TuningSession {
     if known > 0 { line.note("\(known) of them are known already") }
     let byName = Dictionary(uses.map { ($0.shape.name, $0) }) { first, _ in first }
     let tuning = MatrixTuning(context: context, limit: limits.candidateSeconds)
-    let begin = ContinuousClock.now
+    let begin = MonotonicClock.seconds
     return try Tuner.searchMissing(
       uses.map(\.subject), in: &record, store: store,
       shouldStop: {
-        limits.searchSeconds.map { (ContinuousClock.now - begin) / .seconds(1) >= $0 } ?? false
+        limits.searchSeconds.map { MonotonicClock.seconds - begin >= $0 } ?? false
       },
       progress: { done, subject, entry in
         if let text = Self.improvement(subject, entry) { line.note(text) }
@@ -180,15 +181,15 @@ package struct TuningSession {
     defer { context.tuning = nil }
     func round(_ tuning: TuningTable?, steps: Int) throws -> Double {
       context.tuning = tuning
-      var begin = ContinuousClock.now
+      var begin = MonotonicClock.seconds
       var seconds = 0.0
       try training.run(on: context, steps: steps + 2) { parts, done in
         try parts.finish()
         if done == 2 {
           parts.library.storePrograms()
-          begin = .now
+          begin = MonotonicClock.seconds
         }
-        if done == steps + 2 { seconds = (ContinuousClock.now - begin) / .seconds(1) }
+        if done == steps + 2 { seconds = MonotonicClock.seconds - begin }
       }
       return seconds / Double(max(1, steps))
     }

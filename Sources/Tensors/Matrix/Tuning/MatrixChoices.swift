@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 /// The parameters of a product's kernel that may be chosen: what is legal and what is worth a try.

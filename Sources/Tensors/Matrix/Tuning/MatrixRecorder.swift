@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 /// Counts and times the matrix products of a step by their class.
@@ -41,14 +42,14 @@ public final class MatrixRecorder {
     _ body: () throws -> Void
   ) throws {
     try stream.queue.finish()
-    let begin = ContinuousClock.now
+    let begin = MonotonicClock.seconds
     try body()
     try stream.queue.finish()
     guard launch.rows > 0, launch.columns > 0, launch.batch > 0 else { return }
     let shape = MatrixShape(
       launch, kernel: stream.matrix.kernelName(with: cores, operands: launch.operandType))
     byShape[shape, default: Use(shape: shape, example: MatrixExample(launch, target: target))]
-      .add(seconds: (ContinuousClock.now - begin) / .seconds(1))
+      .add(seconds: MonotonicClock.seconds - begin)
   }
 }
 

@@ -1,3 +1,5 @@
+import Formats
+
 /// Some elements of a product in float64, to compare a device with.
 struct MatrixReference {
   private struct Sample {
@@ -21,12 +23,9 @@ struct MatrixReference {
   init(_ launch: MatrixLaunch, left: [Float], right: [Float], bias: [Float]?, samples: Int) {
     let matrix = launch.rows * launch.columns
     let count = matrix * launch.batch
-    var state: UInt64 = 7
+    var random = CounterRandom(seed: 7)
     var chosen: Set<Int> = [count - 1]
-    for _ in 1..<max(2, samples) {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      chosen.insert(Int(state >> 33) % count)
-    }
+    for _ in 1..<max(2, samples) { chosen.insert(random.integer(below: count)) }
     self.samples = chosen.sorted().map { element in
       let (entry, within) = (element / matrix, element % matrix)
       let (row, column) = (within / launch.columns, within % launch.columns)

@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 /// A product of made-up operands that is run with one choice of parameters after the other, checked
@@ -34,7 +35,8 @@ final class MatrixTrial {
     self.cores = cores
     var seed: UInt64 = 1
     func operand(_ bytes: Int, _ type: ElementType) throws -> (buffer: Buffer, values: [Float]) {
-      let values = Self.values(bytes / type.bytes, seed: seed)
+      var random = CounterRandom(seed: seed)
+      let values = random.floats(bytes / type.bytes)
       seed += 1
       let exact = try Tensor(values, shape: [values.count], on: stream, label: "tuning operand")
       let stored = try exact.converted(to: type)
@@ -50,18 +52,6 @@ final class MatrixTrial {
     reference = MatrixReference(
       launch, left: left.values, right: right.values, bias: bias?.values, samples: Self.samples)
     choices = MatrixChoices(launch, on: stream, with: cores)
-  }
-
-  /// Uniform values from -1 to 1.
-  private static func values(_ count: Int, seed: UInt64) -> [Float] {
-    [Float](unsafeUninitializedCapacity: count) { values, initialized in
-      var state = seed &* 0x9E37_79B9_7F4A_7C15
-      for index in 0..<count {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        values[index] = Float(state >> 40) / Float(1 << 23) - 1
-      }
-      initialized = count
-    }
   }
 
   /// Compiles, checks and times a choice.
@@ -100,11 +90,11 @@ final class MatrixTrial {
 
   private func seconds(_ choice: [String: Int], calls: Int) throws -> Double {
     let tuned = choice == choices.shipped ? [:] : choice
-    let begin = ContinuousClock.now
+    let begin = MonotonicClock.seconds
     for _ in 0..<calls {
       try launch.run(on: stream, into: target.buffer, with: cores, tuned: tuned)
     }
     try stream.queue.finish()
-    return (ContinuousClock.now - begin) / .seconds(1)
+    return MonotonicClock.seconds - begin
   }
 }

@@ -1,8 +1,8 @@
-import Dispatch
+import Foundation
 import Synchronization
 
 /// Independent pieces of work on several threads.
-enum Parallel {
+package enum Parallel {
   /// Does every piece and gives the results by piece, whichever thread did it.
   ///
   /// - Parameters:
@@ -12,19 +12,19 @@ enum Parallel {
   ///   - body: Does a piece.
   /// - Returns: The results.
   /// - Throws: The error of the piece that stands first in `order` among those that failed.
-  static func map<State, Element: Sendable>(
+  package static func map<State, Element: Sendable, Failure: Error>(
     _ order: [Int], threads: Int, state: @Sendable () -> State,
-    _ body: @Sendable (inout State, Int) throws -> Element
-  ) throws -> [Element] {
+    _ body: @Sendable (inout State, Int) throws(Failure) -> Element
+  ) throws(Failure) -> [Element] {
     let next = Atomic<Int>(0)
     let outcomes = Mutex<[Element?]>(Array(repeating: nil, count: order.count))
-    let failure = Mutex<(place: Int, error: any Error)?>(nil)
+    let failure = Mutex<(place: Int, error: Failure)?>(nil)
     DispatchQueue.concurrentPerform(iterations: max(1, min(threads, order.count))) { _ in
       var state = state()
       while true {
         let place = next.wrappingAdd(1, ordering: .relaxed).oldValue
         guard place < order.count else { return }
-        do {
+        do throws(Failure) {
           let element = try body(&state, order[place])
           outcomes.withLock { $0[order[place]] = element }
         } catch {
@@ -38,14 +38,26 @@ enum Parallel {
     return outcomes.withLock { $0 }.compactMap { $0 }
   }
 
-  /// Does `count` small pieces, many at a time.
-  static func map<Element: Sendable>(
-    count: Int, threads: Int, _ body: @Sendable (Int) throws -> Element
-  ) throws -> [Element] {
-    let chunk = 512
-    let chunks = (count + chunk - 1) / chunk
-    return try map(Array(0..<chunks), threads: threads, state: {}) { _, index in
-      try (index * chunk..<min(count, (index + 1) * chunk)).map(body)
+  /// Does `count` pieces and gives their results in order.
+  ///
+  /// - Parameters:
+  ///   - count: The number of pieces.
+  ///   - threads: How many work at once; all cores unless said otherwise.
+  ///   - chunk: How many small pieces a thread takes at a time.
+  ///   - body: Does a piece.
+  /// - Returns: The results.
+  /// - Throws: The error of the first chunk that failed.
+  package static func map<Element: Sendable, Failure: Error>(
+    count: Int, threads: Int = ProcessInfo.processInfo.activeProcessorCount, chunk: Int = 1,
+    _ body: @Sendable (Int) throws(Failure) -> Element
+  ) throws(Failure) -> [Element] {
+    try map(Array(0..<count.dividedUp(by: chunk)), threads: threads, state: {}) {
+      (_: inout Void, index: Int) throws(Failure) -> [Element] in
+      var elements: [Element] = []
+      for piece in index * chunk..<min(count, (index + 1) * chunk) {
+        elements.append(try body(piece))
+      }
+      return elements
     }.flatMap { $0 }
   }
 }

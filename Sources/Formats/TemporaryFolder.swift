@@ -1,18 +1,17 @@
 import Foundation
 
-/// A temporary folder that goes when the last holder does.
-package final class TemporaryFolder {
+/// A folder for temporary files that goes when its last holder does.
+package final class TemporaryFolder: Sendable {
+  /// The folder's path.
   package let path: String
 
-  /// Makes the folder.
+  /// Makes an empty folder.
   ///
   /// - Parameter purpose: Part of its name.
   /// - Throws: `CocoaError` when the folder for temporary files cannot be written.
   package init(_ purpose: String) throws {
-    path =
-      FileManager.default.temporaryDirectory.appending(
-        path: "baron-\(purpose)-\(UUID().uuidString)"
-      ).path
+    let name = "baron-\(purpose)-\(UUID().uuidString)"
+    path = FileManager.default.temporaryDirectory.appending(path: name).path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
