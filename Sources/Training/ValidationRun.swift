@@ -69,8 +69,7 @@ public struct ValidationRun: Sendable {
           + "scores will be too low")
     }
     let nothing = try evaluate(
-      GroundTruth(contentsOf: configuration.data.validationAnnotations),
-      DetectionResults(source: "no detections", boxes: []), split: try ownSplit()
+      truth, DetectionResults(source: "no detections", boxes: []), split: try ownSplit()
     ).json
     let measure = configuration.training.keepBest
     guard measure.isEmpty || RunScores.measure(measure, in: nothing) != nil else {
