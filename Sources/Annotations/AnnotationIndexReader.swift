@@ -10,7 +10,7 @@ extension AnnotationIndex {
     typealias Builder = AnnotationIndexBuilder
     var builder = Builder(path: path)
     let cursor = try RecordCursor.readLists(
-      ["images", "annotations", "categories"], of: try MappedFile(path: path)
+      ["images", "annotations", "categories"], of: try RecordCursor.open(path)
     ) { list, scanner, cursor in
       switch list {
       case "images": builder.append(try Builder.ImageEntry(reading: &scanner, &cursor))

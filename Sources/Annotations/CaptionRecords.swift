@@ -41,7 +41,7 @@ struct CaptionRecords {
   init(path: String) throws {
     var images: [AnnotationIndexBuilder.ImageEntry] = []
     var annotations: [Annotation] = []
-    _ = try RecordCursor.readLists(["images", "annotations"], of: try MappedFile(path: path)) {
+    _ = try RecordCursor.readLists(["images", "annotations"], of: try RecordCursor.open(path)) {
       list, scanner, cursor in
       if list == "images" {
         images.append(try .init(reading: &scanner, &cursor, captions: true))

@@ -19,7 +19,7 @@ public struct ClassMentions: Sendable {
   /// - Throws: ``DatasetError`` for a missing, truncated or malformed file or one without classes.
   public init(path: String) throws {
     var classes: [[String]] = []
-    _ = try RecordCursor.readLists(["categories"], of: try MappedFile(path: path)) {
+    _ = try RecordCursor.readLists(["categories"], of: try RecordCursor.open(path)) {
       _, scanner, cursor in
       var names: [String] = []
       try cursor.object(&scanner, required: ["name"]) { key, scanner, _ in

@@ -57,6 +57,15 @@ package struct RecordCursor {
     }
   }
 
+  /// Opens a file of records.
+  package static func open(_ path: String) throws -> MappedFile {
+    do {
+      return try MappedFile(path: path)
+    } catch let error as FormatError {
+      throw DatasetError.record(file: path, place: "", field: "", reason: error.reason)
+    }
+  }
+
   private static func read(
     _ file: MappedFile, _ body: (inout JSONScanner, inout RecordCursor) throws -> Void
   ) throws -> RecordCursor {

@@ -29,11 +29,7 @@ public final class SegmentationReader: Sendable {
   /// - Throws: ``DatasetError`` when the file is gone.
   public init(_ index: AnnotationIndex) throws {
     self.index = index
-    do {
-      file = try MappedFile(path: index.path)
-    } catch let error as FormatError {
-      throw DatasetError.record(file: index.path, place: "", field: "", reason: error.reason)
-    }
+    file = try RecordCursor.open(index.path)
   }
 
   /// The segmentation of an annotation.

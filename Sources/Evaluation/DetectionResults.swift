@@ -71,12 +71,7 @@ public struct DetectionResults: Sendable {
     var boxes: [DetectionResult] = []
     var places: [Int] = []
     var firstWithoutBox: Int?
-    let file: MappedFile
-    do {
-      file = try MappedFile(path: path)
-    } catch let error as FormatError {
-      throw DatasetError.record(file: path, place: "", field: "", reason: error.reason)
-    }
+    let file = try RecordCursor.open(path)
     let cursor = try RecordCursor.readList("results", of: file) { scanner, cursor in
       let record = try Record(reading: &scanner, &cursor)
       if record.box == nil { firstWithoutBox = firstWithoutBox ?? boxes.count }

@@ -45,14 +45,14 @@ public struct GroundTruth: Sendable {
   /// Looks at an indexed file.
   ///
   /// - Parameter index: The file's index.
-  /// - Throws: `FormatError` when the file is gone.
+  /// - Throws: `DatasetError` when the file is gone.
   public init(_ index: AnnotationIndex) throws {
     let places = index.annotations.segmentations
     guard places.contains(where: { $0 >= 0 }) else {
       self.init(index, masks: [])
       return
     }
-    let file = try MappedFile(path: index.path)
+    let file = try RecordCursor.open(index.path)
     self.init(index, masks: MaskSource(file, places: places, list: "annotations"))
   }
 

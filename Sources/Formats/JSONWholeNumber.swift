@@ -1,11 +1,11 @@
 /// Whole numbers, read exactly: identifiers of 64 bits do not fit a double.
 extension JSONScanner {
-  /// Up to here every whole number is a double of its own.
-  private static let largestExactDouble = 9_007_199_254_740_992.0
+  /// Below this every double stands for one whole number alone.
+  private static let exactDoublesEnd = 9_007_199_254_740_992.0
 
   /// Reads a whole number.
   ///
-  /// A fraction of zeros or an exponent is accepted up to 2^53, where it is still exact.
+  /// A fraction of zeros or an exponent is accepted below 2^53, where it is still exact.
   ///
   /// - Returns: The number, between -(2^63 - 1) and 2^63 - 1.
   /// - Throws: ``FormatError`` when it has a fraction, is too large or is not a number.
@@ -16,7 +16,7 @@ extension JSONScanner {
     position = start
     let value = try number()
     guard value == value.rounded() else { throw error("expected a whole number, found \(value)") }
-    guard abs(value) <= Self.largestExactDouble, let whole = Int(exactly: value) else {
+    guard abs(value) < Self.exactDoublesEnd, let whole = Int(exactly: value) else {
       throw tooLarge(from: start, "write it with digits alone, at most \(Int.max)")
     }
     return whole

@@ -9,7 +9,8 @@ import Testing
   private static let box = "\"bbox\": [1, 2, 3, 4]"
   private static let good = """
     {"images": [{"id": 1}, {"id": 2}], "categories": [{"id": 1, "name": "cup"}],
-     "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}]}
+     "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4],
+       "area": 12}]}
     """
 
   private func message(_ body: () throws -> Void) throws -> String {
