@@ -12,7 +12,14 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
-    // Row 0: C libraries and the embedded kernel sources.
+    // Row 0: C libraries, and what runs while the package is built and checked.
+    .plugin(name: "Embed", capability: .buildTool()),
+    .plugin(
+      name: "CheckImports",
+      capability: .command(
+        intent: .custom(
+          verb: "check-imports", description: "Compare the imports of every file with the manifest."
+        ))),
     .systemLibrary(
       name: "COpenCL", pkgConfig: "OpenCL",
       providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
@@ -20,7 +27,6 @@ let package = Package(
       name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "CKernels"),
     // Row 1: bytes and pixels only.
     .target(name: "Formats", dependencies: ["CZlib"]),
     .target(name: "Geometry"),
@@ -35,16 +41,21 @@ let package = Package(
     // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
     .target(
       name: "Loading", dependencies: ["Formats", "Geometry", "Masks", "Annotations", "Pictures"]),
-    .target(name: "KernelLibrary", dependencies: ["Formats", "OpenCL", "CKernels"]),
+    .target(
+      name: "KernelLibrary", dependencies: ["Formats", "OpenCL"], plugins: ["Embed"]),
     .target(name: "Tensors", dependencies: ["Formats", "OpenCL", "KernelLibrary"]),
-    .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
+    .target(
+      name: "Layers", dependencies: ["Formats", "OpenCL", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.
-    .target(name: "CLIP", dependencies: ["Formats", "Checkpoints", "Tensors", "Layers"]),
-    .target(name: "Detection", dependencies: ["Formats", "Masks", "Tensors", "Layers"]),
+    .target(
+      name: "CLIP",
+      dependencies: ["Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers"]),
+    .target(
+      name: "Detection", dependencies: ["Formats", "Masks", "OpenCL", "Tensors", "Layers"]),
     // Rows 7 to 9: the method, its training, what people see.
     .target(
       name: "Baron",
-      dependencies: ["Formats", "Checkpoints", "Tensors", "Layers", "CLIP", "Detection"]),
+      dependencies: ["Formats", "OpenCL", "Tensors", "Layers", "CLIP", "Detection"]),
     .target(
       name: "Training",
       dependencies: [
@@ -70,14 +81,14 @@ let package = Package(
         "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting",
         "DemoWorld", "Workbench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
     .target(
       name: "TestSupport",
       dependencies: ["Formats", "OpenCL", "KernelLibrary", "Tensors"],
       path: "Tests/TestSupport"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
-    .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "TestSupport"]),
+    .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "Formats", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "MasksTests", dependencies: ["Masks", "Formats"]),
     .testTarget(
@@ -90,27 +101,30 @@ let package = Package(
       name: "LoadingTests",
       dependencies: ["Loading", "Annotations", "Pictures", "Geometry", "TestSupport"]),
     .testTarget(
-      name: "EvaluationTests", dependencies: ["Evaluation", "Masks", "Formats", "TestSupport"]),
+      name: "EvaluationTests", dependencies: ["Evaluation", "Masks", "Formats"]),
     .testTarget(
       name: "KernelTests",
-      dependencies: ["KernelLibrary", "OpenCL", "Tensors", "Formats", "TestSupport"]),
+      dependencies: ["KernelLibrary", "OpenCL", "Tensors", "TestSupport"]),
     .testTarget(
       name: "TensorsTests",
-      dependencies: ["Tensors", "OpenCL", "Checkpoints", "Formats", "TestSupport"]),
+      dependencies: ["Tensors", "KernelLibrary", "OpenCL", "Formats", "TestSupport"]),
     .testTarget(
-      name: "LayersTests", dependencies: ["Layers", "Tensors", "Checkpoints", "TestSupport"]),
+      name: "LayersTests", dependencies: ["Layers", "Checkpoints", "TestSupport"]),
     .testTarget(
       name: "CLIPTests",
-      dependencies: ["CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport"]),
+      dependencies: [
+        "CLIP", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
+      ]),
     .testTarget(
       name: "DetectionTests",
       dependencies: [
-        "Detection", "Masks", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport",
+        "Detection", "Masks", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats",
+        "TestSupport",
       ]),
     .testTarget(
       name: "BaronTests",
       dependencies: [
-        "Baron", "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats",
+        "Baron", "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats",
         "TestSupport",
       ]),
     .testTarget(
@@ -132,6 +146,5 @@ let package = Package(
         "OpenCL", "KernelLibrary", "TestSupport",
       ]),
   ],
-  swiftLanguageModes: [.v6],
-  cLanguageStandard: .gnu2x
+  swiftLanguageModes: [.v6]
 )

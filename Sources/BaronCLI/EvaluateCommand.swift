@@ -127,7 +127,9 @@ struct EvaluateCommand: ParsableCommand {
     }
     let style = TerminalStyle.detect(descriptor: 1)
     try Console.print(EvaluationTable.text(summary, style: style), terminator: "")
-    if perCategory { print("\n" + EvaluationTable.classes(summary, style: style), terminator: "") }
+    if perCategory {
+      try Console.print("\n" + EvaluationTable.classes(summary, style: style), terminator: "")
+    }
   }
 
   private func score() throws -> EvaluationSummary {
