@@ -68,10 +68,13 @@ let package = Package(
     .target(
       name: "DemoWorld", dependencies: ["Formats", "Geometry", "Masks", "Annotations", "Pictures"]),
     .target(
+      name: "OperatorChecks",
+      dependencies: ["Formats", "Geometry", "OpenCL", "Tensors", "Detection"]),
+    .target(
       name: "Workbench",
       dependencies: [
         "Formats", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers", "CLIP",
-        "Detection", "Training", "Reporting", "DemoWorld",
+        "Detection", "Training", "Reporting", "DemoWorld", "OperatorChecks",
       ]),
     // Row 10: the command line.
     .executableTarget(
@@ -79,7 +82,7 @@ let package = Package(
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
         "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting",
-        "DemoWorld", "Workbench",
+        "DemoWorld", "OperatorChecks", "Workbench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -107,7 +110,9 @@ let package = Package(
       dependencies: ["KernelLibrary", "OpenCL", "Tensors", "TestSupport"]),
     .testTarget(
       name: "TensorsTests",
-      dependencies: ["Tensors", "KernelLibrary", "OpenCL", "Formats", "TestSupport"]),
+      dependencies: [
+        "OperatorChecks", "Tensors", "KernelLibrary", "OpenCL", "Formats", "TestSupport",
+      ]),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "Checkpoints", "TestSupport"]),
     .testTarget(
@@ -118,9 +123,10 @@ let package = Package(
     .testTarget(
       name: "DetectionTests",
       dependencies: [
-        "Detection", "Masks", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats",
-        "TestSupport",
+        "OperatorChecks", "Detection", "Masks", "Layers", "Tensors", "Checkpoints", "OpenCL",
+        "Formats", "TestSupport",
       ]),
+    .testTarget(name: "OperatorChecksTests", dependencies: ["OperatorChecks"]),
     .testTarget(
       name: "BaronTests",
       dependencies: [
@@ -131,7 +137,7 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "Training", "DemoWorld", "Baron", "CLIP", "Detection", "Annotations", "Pictures", "Loading",
-        "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
+        "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
       ]),
     .testTarget(
       name: "ReportingTests",

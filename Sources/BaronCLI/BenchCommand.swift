@@ -1,6 +1,7 @@
 import ArgumentParser
 import Formats
 import Foundation
+import OperatorChecks
 import Tensors
 import Workbench
 

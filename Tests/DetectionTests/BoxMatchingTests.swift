@@ -1,5 +1,6 @@
 import Detection
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -117,7 +118,7 @@ struct BoxMatchingTests {
           candidates, truths: try TruthBoxes(truths, on: stream), thresholds: thresholds
         ).integers()
         let wanted = frames.indices.flatMap { image in
-          HostSampling.matches(
+          HostReference.matches(
             all, truths: truths[image],
             isValid: { place in
               let level = place < levels[0].count ? 0 : 1

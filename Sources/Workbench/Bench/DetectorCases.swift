@@ -1,5 +1,6 @@
 import Detection
 import Layers
+import OperatorChecks
 import Tensors
 import Training
 
