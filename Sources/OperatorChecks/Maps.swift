@@ -45,8 +45,8 @@ extension OperatorFamily {
               let (c, cell) = (place % 3, place / 3)
               let (y, x) = (cell / 8, cell % 8)
               guard y < 4, x < 5 else { return 0 }
-              return (Double(pixels[(y * 5 + 4 - x) * 3 + c]) - Double(10 * (c + 1)))
-                / Double(2 + c)
+              let grey = Double(pixels[(y * 5 + 4 - x) * 3 + c])
+              return (grey - Double(10 * (c + 1))) / Double(2 + c)
             }
           }),
         OperatorCheck(
@@ -58,10 +58,10 @@ extension OperatorFamily {
               to: PixelNormalisation(means: [11, 12, 13], deviations: [5, 6, 7]))
           },
           host: { x in
-            x[0].indices.map { place in
+            x[0].indices.map { (place: Int) -> Double in
               let c = place % 3
-              let value = x[0][place - c + 2 - c] * Double(4 - c) + Double(30 - 10 * c)
-              return (value - Double(11 + c)) / Double(5 + c)
+              let grey = x[0][place - c + 2 - c] * Double(4 - c) + Double(30 - 10 * c)
+              return (grey - Double(11 + c)) / Double(5 + c)
             }
           }),
       ]

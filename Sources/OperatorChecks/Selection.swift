@@ -4,6 +4,7 @@ import Tensors
 extension OperatorFamily {
   /// The best of many scores, boxes decoded, and boxes that overlap better ones left out.
   static var selection: OperatorFamily {
+    let segments = [0..<50, 50..<57, 57..<90]
     let checks: [OperatorCheck] = [
       OperatorCheck(
         name: "top-k", operators: ["topK"], shapes: [[500]], hasGradient: false,
@@ -15,10 +16,10 @@ extension OperatorFamily {
         name: "top-k of segments", operators: ["largest"], shapes: [[2, 90]], hasGradient: false,
         device: { try $0[0].largest(of: RowSegments(lengths: [50, 7, 33], limit: 20)).indices },
         host: { x in
-          (0..<2).flatMap { row in
-            [0..<50, 50..<57, 57..<90].flatMap { segment in
-              segment.sorted { x[0][90 * row + $0] > x[0][90 * row + $1] }.prefix(20)
-                .map { Double($0 - segment.lowerBound) }
+          (0..<2).flatMap { (row: Int) -> [Double] in
+            let scores = x[0][90 * row..<90 * (row + 1)].map { $0 }
+            return segments.flatMap { (segment: Range<Int>) -> [Double] in
+              segment.sorted { scores[$0] > scores[$1] }.prefix(20).map(Double.init)
             }
           }
         }),
