@@ -33,7 +33,8 @@ test: setup
 	BARON_DEVICE=cpu swift test $(testable) --skip-build --disable-xctest
 
 lint:
-	swift format lint --strict --recursive Sources Tests Package.swift
+	swift format lint --strict --recursive Sources Tests Plugins Package.swift
+	swift package check-imports
 
 demo: setup build
 	.build/release/baron demo runs/demo

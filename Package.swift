@@ -12,7 +12,14 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
-    // Row 0: C libraries and the embedded kernel sources.
+    // Row 0: C libraries, and what runs while the package is built and checked.
+    .plugin(name: "Embed", capability: .buildTool()),
+    .plugin(
+      name: "CheckImports",
+      capability: .command(
+        intent: .custom(
+          verb: "check-imports", description: "Compare the imports of every file with the manifest."
+        ))),
     .systemLibrary(
       name: "COpenCL", pkgConfig: "OpenCL",
       providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
@@ -20,7 +27,6 @@ let package = Package(
       name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "CKernels"),
     // Row 1: bytes and pixels only.
     .target(name: "Formats", dependencies: ["CZlib"]),
     .target(name: "Geometry", dependencies: ["Formats"]),
@@ -36,12 +42,15 @@ let package = Package(
     // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
     .target(
       name: "Loading", dependencies: ["Formats", "Geometry", "Masks", "Annotations", "Pictures"]),
-    .target(name: "KernelLibrary", dependencies: ["Formats", "OpenCL", "CKernels"]),
+    .target(name: "KernelLibrary", dependencies: ["Formats", "OpenCL"], plugins: ["Embed"]),
     .target(name: "Tensors", dependencies: ["Formats", "Geometry", "OpenCL", "KernelLibrary"]),
-    .target(name: "Layers", dependencies: ["Formats", "Tensors", "Checkpoints"]),
+    .target(name: "Layers", dependencies: ["Formats", "OpenCL", "Tensors", "Checkpoints"]),
     // Row 6: models that know nothing of the method.
     .target(
-      name: "CLIP", dependencies: ["Formats", "Settings", "Checkpoints", "Tensors", "Layers"]),
+      name: "CLIP",
+      dependencies: [
+        "Formats", "Settings", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers",
+      ]),
     .target(
       name: "Detection",
       dependencies: ["Formats", "Geometry", "Settings", "Masks", "OpenCL", "Tensors", "Layers"]),
@@ -64,10 +73,13 @@ let package = Package(
     .target(
       name: "DemoWorld", dependencies: ["Formats", "Geometry", "Masks", "Annotations", "Pictures"]),
     .target(
+      name: "OperatorChecks",
+      dependencies: ["Formats", "Geometry", "OpenCL", "Tensors", "Detection", "Baron"]),
+    .target(
       name: "Workbench",
       dependencies: [
         "Formats", "Geometry", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers",
-        "CLIP", "Detection", "Baron", "Training", "Reporting", "DemoWorld",
+        "CLIP", "Detection", "Baron", "Training", "Reporting", "DemoWorld", "OperatorChecks",
       ]),
     // Row 10: the command line.
     .executableTarget(
@@ -75,9 +87,9 @@ let package = Package(
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
         "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting",
-        "DemoWorld", "Workbench",
+        "DemoWorld", "OperatorChecks", "Workbench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
     .target(
       name: "TestSupport",
@@ -106,35 +118,40 @@ let package = Package(
       dependencies: ["Evaluation", "Geometry", "Masks", "Formats", "TestSupport"]),
     .testTarget(
       name: "KernelTests",
-      dependencies: ["KernelLibrary", "OpenCL", "Tensors", "Formats", "TestSupport"]),
+      dependencies: ["KernelLibrary", "OpenCL", "Tensors", "TestSupport"]),
     .testTarget(
       name: "TensorsTests",
-      dependencies: ["Tensors", "Geometry", "OpenCL", "Checkpoints", "Formats", "TestSupport"]),
+      dependencies: [
+        "OperatorChecks", "Tensors", "Geometry", "KernelLibrary", "OpenCL", "Checkpoints",
+        "Formats", "TestSupport",
+      ]),
     .testTarget(
-      name: "LayersTests", dependencies: ["Layers", "Tensors", "Checkpoints", "TestSupport"]),
+      name: "LayersTests", dependencies: ["Layers", "Checkpoints", "TestSupport"]),
     .testTarget(
       name: "CLIPTests",
-      dependencies: ["CLIP", "Layers", "Tensors", "Checkpoints", "Formats", "TestSupport"]),
+      dependencies: [
+        "CLIP", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
+      ]),
     .testTarget(
       name: "DetectionTests",
       dependencies: [
-        "Detection", "Geometry", "Masks", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats",
-        "TestSupport",
+        "OperatorChecks", "Detection", "Geometry", "Masks", "CLIP", "Layers", "Tensors",
+        "Checkpoints", "OpenCL", "Formats", "TestSupport",
       ]),
+    .testTarget(name: "OperatorChecksTests", dependencies: ["OperatorChecks"]),
     .testTarget(
       name: "BaronTests",
       dependencies: [
-        "Baron", "Geometry", "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "Formats",
+        "Baron", "Geometry", "Detection", "CLIP", "Layers", "Tensors", "Checkpoints", "OpenCL",
+        "Formats",
         "TestSupport",
       ]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
         "Training", "DemoWorld", "Geometry", "Baron", "CLIP", "Detection", "Annotations",
-        "Pictures",
-        "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats",
-        "Settings",
-        "TestSupport",
+        "Pictures", "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL",
+        "Formats", "Settings", "TestSupport",
       ]),
     .testTarget(
       name: "ReportingTests",
@@ -149,6 +166,5 @@ let package = Package(
         "OpenCL", "KernelLibrary", "TestSupport",
       ]),
   ],
-  swiftLanguageModes: [.v6],
-  cLanguageStandard: .gnu2x
+  swiftLanguageModes: [.v6]
 )

@@ -5,13 +5,15 @@ import Foundation
 /// The program: it holds the commands and turns errors into one line and an exit code.
 @main
 struct BaronProgram: ParsableCommand {
+  private static let version = "0.1.0"
+
   static let configuration = CommandConfiguration(
     commandName: "baron",
     abstract: "Train, run and score BARON, an open-vocabulary object detector, on OpenCL devices.",
     discussion: """
       Exit codes: 0 done, 1 failed, 64 wrong usage, 130 interrupted after saving. Errors go to \
       standard error.
-      """,
+      """, version: "\(version) (\(builtCommit))",
     subcommands: [
       DevicesCommand.self, DemoCommand.self, WorldCommand.self, ConfigCommand.self,
       TrainCommand.self,

@@ -1,4 +1,3 @@
-import CKernels
 import Foundation
 
 /// The OpenCL C files that are embedded into the binary, by path below `Kernels/`.
@@ -18,16 +17,8 @@ public enum KernelSource {
   }
 
   /// The embedded files by path below `Kernels/`, for example `Common/Types.clh`.
-  public static let embedded: [String: String] = {
-    var count = 0
-    guard let files = ckernels_files(&count) else { return [:] }
-    var table: [String: String] = [:]
-    for file in UnsafeBufferPointer(start: files, count: count) {
-      let bytes = UnsafeBufferPointer(start: file.bytes, count: file.length)
-      table[String(cString: file.path)] = String(decoding: bytes, as: UTF8.self)
-    }
-    return table
-  }()
+  public static let embedded = Dictionary(
+    uniqueKeysWithValues: embeddedKernels.map { ($0.path, $0.text + "\n") })
 
   /// A file's text: from the folder `$BARON_KERNELS` when that is set, else from the binary.
   ///

@@ -1,6 +1,7 @@
 import Detection
 import Geometry
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -119,7 +120,7 @@ struct BoxMatchingTests {
           candidates, truths: try TruthBoxes(truths, on: stream), thresholds: thresholds
         ).integers()
         let wanted = frames.indices.flatMap { image in
-          HostSampling.matches(
+          HostReference.matches(
             all, truths: truths[image],
             isValid: { place in
               let level = place < levels[0].count ? 0 : 1

@@ -1,6 +1,7 @@
 import Formats
 import Geometry
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -31,7 +32,7 @@ struct BoxSamplingTests {
       let drawn = try Tensor(rows.flatMap { $0 }, shape: [rows.count, 77], on: stream)
         .sampledRows(sampler, random: random)
       for (image, lists) in try drawn.lists().enumerated() {
-        let wanted = HostSampling.sample(rows[image], sampler, random: random[image])
+        let wanted = HostReference.sample(rows[image], sampler, random: random[image])
         #expect(lists.positives == wanted.positives && lists.negatives == wanted.negatives)
         #expect(lists.positives.count == min([0, 1, 4, 5, 6, 30][image], 5))
         #expect(lists.negatives.count == 20 - lists.positives.count)
@@ -47,7 +48,7 @@ struct BoxSamplingTests {
       let random = CounterRandom(seed: 8, 1)
       let drawn = try Tensor(row, shape: [1, row.count], on: stream)
         .sampledRows(sampler, random: [random])
-      let wanted = HostSampling.sample(row, sampler, random: random)
+      let wanted = HostReference.sample(row, sampler, random: random)
       let lists = try drawn.lists()
       #expect(lists[0].positives == wanted.positives && lists[0].negatives == wanted.negatives)
       #expect(lists[0].positives.count == 128 && lists[0].negatives.count == 128)

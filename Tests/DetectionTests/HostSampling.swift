@@ -6,52 +6,8 @@ import Testing
 
 @testable import Detection
 
-/// Assignment, drawing and anchors on the host, box by box, to compare the device with.
+/// Anchors on the host, box by box, to compare the device with.
 enum HostSampling {
-  /// What each box is matched with; see `Tensor.matchedBoxes`.
-  static func matches(
-    _ boxes: [Box], truths: [Box], isValid: (Int) -> Bool, _ thresholds: MatchingThresholds
-  ) -> [Int32] {
-    let overlaps = boxes.map { box in truths.map { $0.iou(with: box) } }
-    let valid = boxes.indices.filter {
-      isValid($0) && boxes[$0].width > 0 && boxes[$0].height > 0
-    }
-    var result = [Int32](repeating: Tensor.leftOut, count: boxes.count)
-    for box in valid {
-      let best = overlaps[box].max() ?? 0
-      if let first = overlaps[box].firstIndex(of: best), best >= thresholds.positive {
-        result[box] = Int32(first)
-      } else if best < thresholds.negative {
-        result[box] = Tensor.background
-      }
-    }
-    guard let lowest = thresholds.lowQuality else { return result }
-    for truth in truths.indices {
-      let best = valid.map { overlaps[$0][truth] }.max() ?? 0
-      for box in valid where best >= lowest && overlaps[box][truth] == best {
-        result[box] = Int32(truth)
-      }
-    }
-    return result
-  }
-
-  /// The positives and negatives of an image's sample, each rising.
-  static func sample(
-    _ matches: [Int32], _ sampler: BalancedSampler, random: CounterRandom
-  ) -> (positives: [Int], negatives: [Int]) {
-    var random = random
-    let keys = matches.map { _ in random.nextUInt64() }
-    func smallest(_ count: Int, _ kind: (Int32) -> Bool) -> [Int] {
-      Array(
-        matches.indices.filter { kind(matches[$0]) }.sorted { keys[$0] < keys[$1] }.prefix(count)
-      ).sorted()
-    }
-    let positives = smallest(sampler.mostPositives) { $0 >= 0 }
-    return (
-      positives, smallest(sampler.count - positives.count) { $0 == Tensor.background }
-    )
-  }
-
   /// The anchors of a map.
   static func anchors(
     _ generator: AnchorGenerator, level: Int, height: Int, width: Int

@@ -1,5 +1,6 @@
 import Detection
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -10,24 +11,10 @@ struct NMSTests {
   private func reference(
     _ boxes: [Float], _ scores: [Float], _ groups: [Int32]?, _ threshold: Double, _ limit: Int
   ) -> [Int32] {
-    let order = scores.indices.filter { scores[$0] > -.infinity }.sorted {
-      scores[$0] == scores[$1] ? $0 < $1 : scores[$0] > scores[$1]
-    }
-    var kept: [Int] = []
-    for index in order where kept.count < limit {
-      let box = boxes[4 * index..<4 * index + 4].map { Double($0) }
-      let isFree = kept.allSatisfy { other in
-        if let groups, groups[other] != groups[index] { return true }
-        let best = boxes[4 * other..<4 * other + 4].map { Double($0) }
-        let width = max(0, min(box[2], best[2]) - max(box[0], best[0]))
-        let height = max(0, min(box[3], best[3]) - max(box[1], best[1]))
-        let areas =
-          (box[2] - box[0]) * (box[3] - box[1]) + (best[2] - best[0]) * (best[3] - best[1])
-        return !(width * height / (areas - width * height) > threshold)
-      }
-      if isFree { kept.append(index) }
-    }
-    return kept.map { Int32($0) }
+    HostReference.suppressed(
+      scores.indices.map { boxes[4 * $0..<4 * $0 + 4].map(Double.init) },
+      scores.map(Double.init), groups: groups, threshold: threshold, limit: limit
+    ).map { Int32($0) }
   }
 
   private func randomBoxes(_ count: Int, seed: UInt64) -> [Float] {

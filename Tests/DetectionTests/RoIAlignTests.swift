@@ -1,6 +1,7 @@
 import Detection
 import Formats
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -82,7 +83,7 @@ struct RoIAlignTests {
       rois += [Float(r % testCase.images), x, y, x + w, y + h]
     }
     let finest = extent / 8
-    let reference = RoIAlignReference(
+    let reference = HostReference.RoIAlign(
       shapes: shapes, scales: scales, rois: rois, height: testCase.height, width: testCase.width,
       ratio: testCase.ratio, aligned: testCase.aligned, finest: finest)
     let result = try Tensor.roiAlign(
@@ -94,13 +95,13 @@ struct RoIAlignTests {
       result.shape == [testCase.regions, testCase.height, testCase.width, testCase.channels])
     #expect(result.elementType == type)
     expectClose(
-      try result.floats(), reference.forward(maps), relative: relative,
+      try result.floats(), reference.forward(maps.map { $0.map(Double.init) }), relative: relative,
       "\(testCase) \(type) forward")
     let gradient = try Tensor(
       randomFloats(result.count, seed: seed + 6), shape: result.shape, on: stream
     ).converted(to: type)
     try result.backward(from: gradient)
-    for (index, wanted) in reference.backward(try gradient.floats()).enumerated() {
+    for (index, wanted) in reference.backward(try gradient.floats().map(Double.init)).enumerated() {
       #expect(levels[index].gradient?.elementType == type)
       expectClose(
         try levels[index].gradient?.floats() ?? [], wanted, relative: relative,
@@ -251,85 +252,6 @@ struct RoIAlignFixtureTests {
           rois: try fixture.tensor("rois", on: stream), height: 1, width: 1, samplingRatio: 2,
           finestSize: Float(try fixture.number("finest_scale")))
         #expect(try result.floats().map { Int32($0.rounded()) } == fixture.integers("level"))
-      }
-    }
-  }
-}
-
-/// RoIAlign sample by sample in float64.
-private struct RoIAlignReference {
-  let shapes: [[Int]]
-  let scales: [Float]
-  let rois: [Float]
-  let height: Int
-  let width: Int
-  let ratio: Int
-  let aligned: Bool
-  let finest: Float
-
-  func forward(_ maps: [[Float]]) -> [Double] {
-    let channels = shapes[0][3]
-    var result = [Double](repeating: 0, count: rois.count / 5 * height * width * channels)
-    visit { level, source, target, weight in
-      for c in 0..<channels {
-        result[target + c] += weight * Double(maps[level][source + c])
-      }
-    }
-    return result
-  }
-
-  func backward(_ gradient: [Float]) -> [[Double]] {
-    let channels = shapes[0][3]
-    var result = shapes.map { [Double](repeating: 0, count: $0.reduce(1, *)) }
-    visit { level, source, target, weight in
-      for c in 0..<channels {
-        result[level][source + c] += weight * Double(gradient[target + c])
-      }
-    }
-    return result
-  }
-
-  /// Every (level, offset in the map, offset in the result, weight).
-  private func visit(_ body: (Int, Int, Int, Double) -> Void) {
-    for r in 0..<rois.count / 5 {
-      let roi = rois[5 * r..<5 * r + 5].map { Double($0) }
-      let side = ((roi[3] - roi[1]) * (roi[4] - roi[2])).squareRoot()
-      var level = 0
-      while level + 1 < shapes.count, side / Double(finest) + 1e-6 >= Double(2 << level) {
-        level += 1
-      }
-      let (shape, scale) = (shapes[level], Double(scales[level]))
-      let rows = taps(roi[2] * scale, roi[4] * scale, bins: height, size: shape[1])
-      let columns = taps(roi[1] * scale, roi[3] * scale, bins: width, size: shape[2])
-      for i in 0..<height {
-        for j in 0..<width {
-          let target = ((r * height + i) * width + j) * shape[3]
-          for (y, down) in rows[i] {
-            for (x, across) in columns[j] {
-              let source = ((Int(roi[0]) * shape[1] + y) * shape[2] + x) * shape[3]
-              body(level, source, target, down * across)
-            }
-          }
-        }
-      }
-    }
-  }
-
-  /// The cells that each bin of an axis reads and their weights, divided by the samples.
-  private func taps(_ low: Double, _ high: Double, bins: Int, size: Int) -> [[(Int, Double)]] {
-    let start = low - (aligned ? 0.5 : 0)
-    let extent = aligned ? high - low : max(high - low, 1)
-    let bin = extent / Double(bins)
-    let samples = ratio > 0 ? ratio : max(0, Int(bin.rounded(.up)))
-    return (0..<bins).map { index in
-      (0..<samples).flatMap { k -> [(Int, Double)] in
-        var position = start + Double(index) * bin + (Double(k) + 0.5) * bin / Double(samples)
-        guard position >= -1, position <= Double(size) else { return [] }
-        position = min(max(position, 0), Double(size - 1))
-        let cell = min(Int(position), size - 1)
-        let fraction = position - Double(cell)
-        let share = 1 / Double(samples)
-        return [(cell, (1 - fraction) * share), (min(cell + 1, size - 1), fraction * share)]
       }
     }
   }

@@ -10,7 +10,7 @@ import Testing
 struct ConsoleTests {
   /// Commands that print a result at once.
   private static let commands = [
-    "--help", "train --help", "config list", "config show coco-mini", "devices",
+    "--help", "train --help", "--version", "config list", "config show coco-mini", "devices",
     "devices --json", "bench --list", "train coco-mini --print-config",
     "evaluate --annotations \(annotations) --detections \"$FOLDER/none.json\"",
     "evaluate --annotations \(annotations) --detections \"$FOLDER/none.json\" --json",

@@ -99,6 +99,14 @@ struct WrongInputTests {
       tracks.contains { $0.contains("student") } && tracks.contains { $0.contains("teacher") })
   }
 
+  @Test("the version names the commit it was built from")
+  func version() throws {
+    let result = try BaronProcess.run("--version")
+    #expect(result.status == 0)
+    let form = /\d+\.\d+\.\d+ \((?:commit [0-9a-f]{12}(?:-dirty)?|unknown commit)\)\n/
+    #expect(result.output.wholeMatch(of: form) != nil, "\(result.output)")
+  }
+
   @Test("the self-test passes here and notices a wrong kernel")
   func selftest() throws {
     let good = try BaronProcess.run("selftest", "--json")

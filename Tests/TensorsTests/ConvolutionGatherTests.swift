@@ -1,4 +1,5 @@
 import OpenCL
+import OperatorChecks
 import TestSupport
 import Testing
 
@@ -41,23 +42,22 @@ struct ConvolutionGatherTests {
   @Test("the input's gradient, however the output is divided", arguments: [1, 1 << 15, 1 << 26])
   func chunks(bytes: Int) throws {
     try TestDevice.withStream(.cpu) { stream in
-      for form in Self.cases where form.images > 0 {
-        let weights = randomFloats(form.form.weightCount, seed: 2)
-        let gradients = randomFloats(form.form.outputShape.reduce(1, *), seed: 4)
-        let values = [Float](repeating: 0, count: form.form.inputCount)
-        let gradient = try Tensor(gradients, shape: form.form.outputShape, on: stream)
-        let weight = try Tensor(
-          weights, shape: [form.outputs] + form.kernel + [form.inputs], on: stream)
+      for form in Self.cases where form.input[0] > 0 {
+        let weights = randomFloats(form.weight.reduce(1, *), seed: 2)
+        let gradients = randomFloats(form.result.reduce(1, *), seed: 4)
+        let nothing = [Double](repeating: 0, count: form.input.reduce(1, *))
+        let gradient = try Tensor(gradients, shape: form.result, on: stream)
+        let weight = try Tensor(weights, shape: form.weight, on: stream)
         let results = try (0..<2).map { _ in
-          let result = try Tensor(
-            uninitialized: [form.images, form.height, form.width, form.inputs], on: stream,
-            label: "result")
+          let result = try Tensor(uninitialized: form.input, on: stream, label: "result")
           try ConvolutionGather(form: form.form, chunkBytes: bytes)
             .run(gradient, weight, into: result)
           return try result.floats()
         }
-        expectClose(
-          results[0], form.reference(values, weights, gradients).x, "\(form), \(bytes) bytes")
+        let wanted = form.gradients(
+          nothing, weights.map(Double.init), of: gradients.map(Double.init)
+        ).x
+        expectClose(results[0], wanted, "\(form), \(bytes) bytes")
         #expect(results[0] == results[1], "\(form): not the same twice")
       }
     }
@@ -73,16 +73,10 @@ struct ConvolutionGatherTests {
   }
 }
 
-extension ConvolutionTests.Case {
+extension HostReference.Convolution {
   /// The sizes as the operators take them.
   fileprivate var form: ConvolutionForm {
     ConvolutionForm(
-      input: [images, height, width, inputs], weight: [outputs] + kernel + [inputs],
-      stride: stride, padding: padding, dilation: dilation)
+      input: input, weight: weight, stride: stride, padding: padding, dilation: dilation)
   }
-}
-
-extension ConvolutionForm {
-  fileprivate var inputCount: Int { images * height * width * inputs }
-  fileprivate var weightCount: Int { outputs * kernelHeight * kernelWidth * inputs }
 }

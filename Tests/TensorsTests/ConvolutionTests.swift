@@ -1,61 +1,12 @@
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
 
 @Suite("Convolution")
 struct ConvolutionTests {
-  /// One convolution, with its passes in double precision.
-  struct Case: CustomStringConvertible {
-    let images, height, width, inputs, outputs: Int
-    let kernel: [Int]
-    let stride, padding, dilation: Int
-
-    init(
-      _ input: [Int], to outputs: Int, kernel: [Int], stride: Int = 1, padding: Int = 0,
-      dilation: Int = 1
-    ) {
-      (images, height, width, inputs) = (input[0], input[1], input[2], input[3])
-      (self.outputs, self.kernel, self.stride) = (outputs, kernel, stride)
-      (self.padding, self.dilation) = (padding, dilation)
-    }
-
-    var description: String {
-      "\([images, height, width, inputs]) to \(outputs), kernel \(kernel) stride \(stride) "
-        + "padding \(padding) dilation \(dilation)"
-    }
-
-    /// The result, and the gradients of input and weight.
-    func reference(
-      _ x: [Float], _ weight: [Float], _ gradient: [Float]?
-    ) -> (y: [Double], x: [Double], weight: [Double], shape: [Int]) {
-      let outHeight = (height + 2 * padding - dilation * (kernel[0] - 1) - 1) / stride + 1
-      let outWidth = (width + 2 * padding - dilation * (kernel[1] - 1) - 1) / stride + 1
-      var y = [Double](repeating: 0, count: images * outHeight * outWidth * outputs)
-      var xGradient = [Double](repeating: 0, count: x.count)
-      var weightGradient = [Double](repeating: 0, count: weight.count)
-      for position in 0..<images * outHeight * outWidth {
-        let image = position / outWidth / outHeight
-        let (oy, ox) = (position / outWidth % outHeight, position % outWidth)
-        for tap in 0..<kernel[0] * kernel[1] {
-          let iy = oy * stride - padding + tap / kernel[1] * dilation
-          let ix = ox * stride - padding + tap % kernel[1] * dilation
-          guard iy >= 0, iy < height, ix >= 0, ix < width else { continue }
-          let from = ((image * height + iy) * width + ix) * inputs
-          for output in 0..<outputs {
-            let at = (output * kernel[0] * kernel[1] + tap) * inputs
-            let upstream = gradient.map { Double($0[position * outputs + output]) } ?? 0
-            for input in 0..<inputs {
-              y[position * outputs + output] += Double(x[from + input] * weight[at + input])
-              xGradient[from + input] += upstream * Double(weight[at + input])
-              weightGradient[at + input] += upstream * Double(x[from + input])
-            }
-          }
-        }
-      }
-      return (y, xGradient, weightGradient, [images, outHeight, outWidth, outputs])
-    }
-  }
+  typealias Case = HostReference.Convolution
 
   static let cases = [
     Case([1, 1, 1, 1], to: 1, kernel: [1, 1]),
@@ -86,31 +37,31 @@ struct ConvolutionTests {
 
   /// Compares a convolution and its gradients with double precision.
   func check(_ form: Case, on stream: ComputeStream) throws {
-    let inputShape = [form.images, form.height, form.width, form.inputs]
-    let weightShape = [form.outputs] + form.kernel + [form.inputs]
-    let values = randomFloats(inputShape.reduce(1, *), seed: 1)
-    let weights = randomFloats(weightShape.reduce(1, *), seed: 2)
-    let biases = randomFloats(form.outputs, seed: 3)
-    let shape = form.reference(values, weights, nil).shape
-    let gradients = randomFloats(shape.reduce(1, *), seed: 4)
-    let want = form.reference(values, weights, gradients)
+    let values = randomFloats(form.input.reduce(1, *), seed: 1)
+    let weights = randomFloats(form.weight.reduce(1, *), seed: 2)
+    let biases = randomFloats(form.weight[0], seed: 3)
+    let gradients = randomFloats(form.result.reduce(1, *), seed: 4)
+    let (exactX, exactWeight) = (values.map(Double.init), weights.map(Double.init))
+    let want = form.gradients(exactX, exactWeight, of: gradients.map(Double.init))
 
-    let x = try Tensor(values, shape: inputShape, on: stream).trained("x")
-    let weight = try Tensor(weights, shape: weightShape, on: stream).trained("weight")
-    let bias = try Tensor(biases, shape: [form.outputs], on: stream).trained("bias")
+    let x = try Tensor(values, shape: form.input, on: stream).trained("x")
+    let weight = try Tensor(weights, shape: form.weight, on: stream).trained("weight")
+    let bias = try Tensor(biases, shape: [biases.count], on: stream).trained("bias")
     let y = try x.convolution(
       weight: weight, bias: bias, stride: form.stride, padding: form.padding,
       dilation: form.dilation)
-    #expect(y.shape == shape, "\(form)")
-    try y.backward(from: try Tensor(gradients, shape: shape, on: stream))
-    let wantY = want.y.indices.map { want.y[$0] + Double(biases[$0 % form.outputs]) }
+    #expect(y.shape == form.result, "\(form)")
+    try y.backward(from: try Tensor(gradients, shape: form.result, on: stream))
+    let wantY = form(exactX, exactWeight).enumerated().map {
+      $1 + Double(biases[$0 % biases.count])
+    }
     expectClose(try y.floats(), wantY, "\(form)")
     expectClose(try #require(x.gradient).floats(), want.x, "\(form) input gradient")
     expectClose(
       try #require(weight.gradient).floats(), want.weight, "\(form) weight gradient")
-    var wantBias = [Double](repeating: 0, count: form.outputs)
+    var wantBias = [Double](repeating: 0, count: biases.count)
     for index in gradients.indices {
-      wantBias[index % form.outputs] += Double(gradients[index])
+      wantBias[index % biases.count] += Double(gradients[index])
     }
     expectClose(try #require(bias.gradient).floats(), wantBias, "\(form) bias gradient")
   }

@@ -1,21 +1,9 @@
 import Foundation
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
-
-/// The logarithm of the sum of exponentials; -infinity of -infinities only.
-private func logSum(_ values: [Double]) -> Double {
-  let largest = values.max() ?? 0
-  guard largest.isFinite else { return largest }
-  return largest + log(values.reduce(0) { $0 + exp($1 - largest) })
-}
-
-private func binaryLoss(_ x: Double, _ target: Double) -> Double {
-  max(x, 0) - x * target + log1p(exp(-abs(x)))
-}
-
-private func logistic(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
 
 @Suite("Cross entropy")
 struct CrossEntropyTests {
@@ -50,7 +38,7 @@ struct CrossEntropyTests {
               continue
             }
             let factor = Double(rowWeights[row]) * Double(classWeights[label]) / 7
-            let total = logSum(scores)
+            let total = HostReference.logSumExp(scores)
             loss += factor * (total - scores[label])
             wanted += scores.enumerated().map {
               2 * factor * (exp($1 - total) - ($0 == label ? 1 : 0))
@@ -88,8 +76,8 @@ struct CrossEntropyTests {
               labels[row] < 0
               ? 0 : Double(rowWeights[row]) * Double(classWeights[column]) / 7
             let value = Double(x[row * columns + column])
-            loss += factor * binaryLoss(value, target)
-            wanted.append(2 * factor * (logistic(value) - target))
+            loss += factor * HostReference.binaryLoss(value, target)
+            wanted.append(2 * factor * (HostReference.sigmoid(value) - target))
           }
         }
         let source = try Tensor(x, shape: [rows, columns], on: stream).trained("x")
@@ -113,8 +101,8 @@ struct CrossEntropyTests {
         var loss = 0.0
         var wanted: [Double] = []
         for index in 0..<count {
-          loss += binaryLoss(Double(x[index]), Double(targets[index])) / 7
-          wanted.append((logistic(Double(x[index])) - Double(targets[index])) / 7)
+          loss += HostReference.binaryLoss(Double(x[index]), Double(targets[index])) / 7
+          wanted.append((HostReference.sigmoid(Double(x[index])) - Double(targets[index])) / 7)
         }
         let source = try Tensor(x, shape: [count], on: stream).trained("x")
         let result = try source.binaryCrossEntropy(targets: targets, divisor: 7)
@@ -139,7 +127,7 @@ struct CrossEntropyTests {
         for row in 0..<rows {
           let range = row * columns..<(row + 1) * columns
           let (scores, goals) = (x[range].map { Double($0) }, targets[range].map { Double($0) })
-          let (total, mass) = (logSum(scores), goals.reduce(0, +))
+          let (total, mass) = (HostReference.logSumExp(scores), goals.reduce(0, +))
           let factor = 1 / (mass + 1e-6) / Double(rows)
           for (score, goal) in zip(scores, goals) {
             loss -= factor * goal * (score - total)

@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -71,20 +72,18 @@ struct PointwiseTests {
     let slope: @Sendable (Double) -> Double
   }
 
-  static func logistic(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
-
   static let activations = [
     Activation(
       testDescription: "relu", apply: { try $0.relu() }, value: { max($0, 0) },
       slope: { $0 > 0 ? 1 : 0 }),
     Activation(
-      testDescription: "sigmoid", apply: { try $0.sigmoid() }, value: logistic,
-      slope: { logistic($0) * (1 - logistic($0)) }),
+      testDescription: "sigmoid", apply: { try $0.sigmoid() }, value: HostReference.sigmoid,
+      slope: { HostReference.sigmoid($0) * (1 - HostReference.sigmoid($0)) }),
     Activation(
       testDescription: "quickgelu", apply: { try $0.quickGELU() },
-      value: { $0 * logistic(1.702 * $0) },
+      value: { $0 * HostReference.sigmoid(1.702 * $0) },
       slope: {
-        let gate = logistic(1.702 * $0)
+        let gate = HostReference.sigmoid(1.702 * $0)
         return gate + 1.702 * $0 * gate * (1 - gate)
       }),
   ]

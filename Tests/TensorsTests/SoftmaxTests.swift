@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -10,16 +11,6 @@ struct SoftmaxTests {
     [1, 1], [3, 15], [2, 3, 16], [5, 17], [4, 127], [2, 128], [3, 129], [2, 1203], [0, 7],
   ]
 
-  private func reference(_ x: [Double], _ columns: Int) -> [Double] {
-    stride(from: 0, to: x.count, by: columns).flatMap { start in
-      let row = x[start..<start + columns]
-      let largest = row.max() ?? 0
-      let powers = row.map { exp($0 - largest) }
-      let sum = powers.reduce(0, +)
-      return powers.map { $0 / sum }
-    }
-  }
-
   @Test("against float64, forward and backward", arguments: TestDevice.families, [false, true])
   func random(family: DeviceFamily, logarithm: Bool) throws {
     try TestDevice.withStream(family) { stream in
@@ -27,7 +18,7 @@ struct SoftmaxTests {
         let columns = shape[shape.count - 1]
         let x = try Operand(shape, seed: 1, in: -20...20, on: stream)
         let result = try logarithm ? x.tensor.logSoftmax() : x.tensor.softmax()
-        let wanted = reference(x.values, columns)
+        let wanted = HostReference.rows(x.values, columns) { HostReference.softmax($0) }
         expectClose(try result.floats(), logarithm ? wanted.map { log($0) } : wanted, "\(shape)")
         let gradient = try backward(result, seed: 2)
         var wantedGradient = gradient

@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import OpenCL
+import OperatorChecks
 import Tensors
 
 /// What was measured of one case; times are of one call.

@@ -2,6 +2,7 @@ import Detection
 import Formats
 import Geometry
 import Layers
+import OperatorChecks
 import Tensors
 import Training
 

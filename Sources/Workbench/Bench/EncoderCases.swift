@@ -1,6 +1,7 @@
 import CLIP
 import Checkpoints
 import Layers
+import OperatorChecks
 import Tensors
 
 extension BenchCase {

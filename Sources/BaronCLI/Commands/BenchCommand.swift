@@ -1,6 +1,7 @@
 import ArgumentParser
 import Formats
 import Foundation
+import OperatorChecks
 import Tensors
 import Workbench
 
@@ -63,7 +64,7 @@ struct BenchCommand: ParsableCommand {
     let results = try runBench(settings, on: try device.makeStream(for: precision)) {
       try Console.print($0)
     }
-    if let peer { print(peer.table(of: results)) }
+    if let peer { try Console.print(peer.table(of: results)) }
   }
 
   private var patterns: [String] {

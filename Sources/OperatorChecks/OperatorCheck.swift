@@ -18,6 +18,8 @@ package struct OperatorCheck {
   }
 
   package let name: String
+  /// The names of the functions that it checks.
+  package let operators: [String]
   /// Shapes of the random inputs.
   let shapes: [[Int]]
   /// Bounds of the random inputs.
@@ -30,6 +32,9 @@ package struct OperatorCheck {
   var activations: Int?
   let device: ([Tensor]) throws -> Tensor
   let host: ([[Double]]) -> [Double]
+
+  /// All checks, in order.
+  package static var all: [OperatorCheck] { OperatorFamily.all.flatMap(\.checks) }
 
   private static let directions = 3
   private static let step = 1e-5

@@ -1,8 +1,33 @@
 import Tensors
 
-extension BenchCase {
+extension OperatorFamily {
   /// Matrix products: the sizes of the linear layers and convolutions of the models.
-  static var matrixCases: [BenchCase] {
+  static var products: OperatorFamily {
+    let (m, n, k) = (37, 29, 45)
+    let checks: [OperatorCheck] = [
+      OperatorCheck(
+        name: "matrix product", operators: ["matrixProduct"], shapes: [[m, k], [k, n]],
+        activations: 2, device: { try $0[0].matrixProduct($0[1]) },
+        host: { HostReference.product($0[0], $0[1], m, k, n) }),
+      OperatorCheck(
+        name: "matrix product, transposed", operators: ["matrixProduct"],
+        shapes: [[k, m], [n, k]],
+        activations: 2,
+        device: { try $0[0].matrixProduct($0[1], transposeLeft: true, transposeRight: true) },
+        host: {
+          HostReference.product(
+            HostReference.transposed($0[0], k, m), HostReference.transposed($0[1], n, k), m, k, n)
+        }),
+      OperatorCheck(
+        name: "linear", operators: ["linear"], shapes: [[m, k], [n, k], [n]],
+        activations: 1, device: { try $0[0].linear(weight: $0[1], bias: $0[2]) },
+        host: { x in
+          HostReference.product(x[0], HostReference.transposed(x[1], n, k), m, k, n).enumerated()
+            .map {
+              $1 + x[2][$0 % n]
+            }
+        }),
+    ]
     let products: [(name: String, rows: Int, columns: Int, depth: Int, transposed: Bool)] = [
       ("", 1024, 1024, 1024, false),
       ("", 2048, 2048, 2048, false),
@@ -18,11 +43,12 @@ extension BenchCase {
       ("text_mlp2_", 1232, 512, 2048, true),
     ]
     let batches = [(16, 77, 2048, 512), (32, 50, 3072, 768), (128, 77, 77, 64), (384, 50, 50, 64)]
-    return products.map {
-      product(
-        "gemm/\($0.name)\($0.rows)x\($0.columns)x\($0.depth)", batch: nil, $0.rows, $0.columns,
-        $0.depth, transposed: $0.transposed)
-    }
+    let cases =
+      products.map {
+        product(
+          "gemm/\($0.name)\($0.rows)x\($0.columns)x\($0.depth)", batch: nil, $0.rows, $0.columns,
+          $0.depth, transposed: $0.transposed)
+      }
       // What tensor cores reach at most.
       + [4096, 8192].map {
         product("ours/gemm_\($0)x\($0)x\($0)", batch: nil, $0, $0, $0, transposed: true)
@@ -30,6 +56,7 @@ extension BenchCase {
       + batches.map {
         product("bmm/\($0)x\($1)x\($2)x\($3)", batch: $0, $1, $2, $3, transposed: false)
       }
+    return OperatorFamily(checks: checks, cases: cases)
   }
 
   private static func product(

@@ -69,7 +69,7 @@ struct BenchEvaluationCommand: ParsableCommand {
       summary = try evaluate(truth, results, settings: settings)
     }
     for (kind, scores) in [("box", summary?.boxes), ("mask", summary?.masks)] {
-      if let average = scores?["AP"] { print("\(kind) AP \(average)") }
+      if let average = scores?["AP"] { try Console.print("\(kind) AP \(average)") }
     }
     try Console.print(
       String(

@@ -9,44 +9,67 @@ package struct BenchCase {
   /// The name, equal to that of the PyTorch yardstick's case.
   package let name: String
   /// Useful arithmetic of one call in 10^9 operations (a multiply-add is 2), or nil.
-  let gflop: Double?
+  package let gflop: Double?
   /// Least traffic: every operand read once, every result written once; nil for whole models.
-  let bytes: Double?
+  package let bytes: Double?
   /// Sizes, for the report.
-  let shape: [(String, [Int])]
+  package let shape: [(String, [Int])]
   /// Whether the operands are activations, which a stream may store in 16 bits; `bytes` counts
   /// float32.
-  var ofActivations = false
+  package var ofActivations = false
   /// Whether it takes minutes on a CPU: only run there when it is named.
-  var isLarge = false
+  package var isLarge = false
   /// What differs from the yardstick's case of this name, or nil.
-  var note: String?
+  package var note: String?
   /// Makes the operands; what it returns enqueues one call.
-  let prepare: (ComputeStream) throws -> () throws -> Void
+  package let prepare: (ComputeStream) throws -> () throws -> Void
 
-  /// All cases, in the order in which they run.
-  package static var all: [BenchCase] {
-    matrixCases + convolutionCases + attentionCases + rowCases + detectionCases + contrastCases
-      + encoderCases + detectorCases + ownCases + anchorCases + roofCases
-  }
-
-  /// The cases whose names match one of some shell patterns.
-  ///
-  /// - Parameters:
-  ///   - patterns: Names or shell patterns.
-  ///   - isGPU: Whether large cases match patterns too, and not only their names.
-  /// - Returns: The cases in their order.
-  package static func matching(_ patterns: [String], isGPU: Bool) -> [BenchCase] {
-    all.filter { item in
-      patterns.contains {
-        item.isLarge && !isGPU ? $0 == item.name : fnmatch($0, item.name, 0) == 0
-      }
-    }
+  /// Describes a case.
+  package init(
+    name: String, gflop: Double?, bytes: Double?, shape: [(String, [Int])],
+    ofActivations: Bool = false, isLarge: Bool = false, note: String? = nil,
+    prepare: @escaping (ComputeStream) throws -> () throws -> Void
+  ) {
+    self.name = name
+    self.gflop = gflop
+    self.bytes = bytes
+    self.shape = shape
+    self.ofActivations = ofActivations
+    self.isLarge = isLarge
+    self.note = note
+    self.prepare = prepare
   }
 
   /// Least traffic with activations of a type.
-  func bytes(with type: ElementType) -> Double? {
+  package func bytes(with type: ElementType) -> Double? {
     bytes.map { ofActivations ? $0 * Double(type.bytes) / 4 : $0 }
+  }
+
+  /// The same for an operator on activations.
+  static func activations(
+    _ name: String, _ shape: [Int], passes: Double, note: String? = nil,
+    prepare: @escaping (Tensor, inout BenchValues) throws -> () throws -> Void
+  ) -> BenchCase {
+    var result = elementwise(name, shape, passes: passes, note: note) { x, values in
+      try prepare(try x.asActivation(), &values)
+    }
+    result.ofActivations = true
+    return result
+  }
+
+  /// A case that reads or writes `passes` tensors of one shape.
+  static func elementwise(
+    _ name: String, _ shape: [Int], passes: Double, note: String? = nil,
+    prepare: @escaping (Tensor, inout BenchValues) throws -> () throws -> Void
+  ) -> BenchCase {
+    BenchCase(
+      name: name, gflop: nil, bytes: 4 * passes * Double(shape.reduce(1, *)),
+      shape: [("x", shape)], note: note
+    ) { stream in
+      var values = BenchValues()
+      let x = try values.tensor(shape, on: stream)
+      return try prepare(x, &values)
+    }
   }
 }
 
@@ -56,7 +79,7 @@ package struct BenchCase {
 ///   - leaves: The tensors that collect gradients.
 ///   - body: Gives a scalar.
 /// - Returns: One call.
-func forwardAndBackward(
+package func forwardAndBackward(
   _ leaves: [Tensor], _ body: @escaping () throws -> Tensor
 ) -> () throws -> Void {
   {
@@ -66,11 +89,15 @@ func forwardAndBackward(
 }
 
 /// Operands that look random and are the same in every run.
-struct BenchValues {
+package struct BenchValues {
   private var random = CounterRandom(seed: 0)
 
+  /// Operands from their start.
+  package init() {}
+
   /// A constant tensor of uniform values with a standard deviation of `scale`.
-  mutating func tensor(_ shape: [Int], scale: Float = 1, on stream: ComputeStream) throws -> Tensor
+  package mutating func tensor(_ shape: [Int], scale: Float = 1, on stream: ComputeStream) throws
+    -> Tensor
   {
     let half = scale * 1.7320508
     let values = random.floats(shape.reduce(1, *), in: -half...half)
@@ -78,22 +105,22 @@ struct BenchValues {
   }
 
   /// The same, stored as the stream stores activations.
-  mutating func activation(_ shape: [Int], on stream: ComputeStream) throws -> Tensor {
+  package mutating func activation(_ shape: [Int], on stream: ComputeStream) throws -> Tensor {
     try tensor(shape, on: stream).asActivation()
   }
 
   /// A number in a range.
-  mutating func number(in range: ClosedRange<Float>) -> Float {
+  package mutating func number(in range: ClosedRange<Float>) -> Float {
     Float(random.uniform(Double(range.lowerBound), Double(range.upperBound)))
   }
 
   /// Whole numbers below a limit.
-  mutating func integers(_ count: Int, below limit: Int) -> [Int32] {
+  package mutating func integers(_ count: Int, below limit: Int) -> [Int32] {
     (0..<count).map { _ in min(Int32(limit - 1), Int32(number(in: 0...Float(limit)))) }
   }
 
   /// Boxes inside an image.
-  mutating func boxes(
+  package mutating func boxes(
     _ count: Int, sides: ClosedRange<Float>, width: Float, height: Float
   ) -> [Box] {
     (0..<count).map { _ in
