@@ -87,13 +87,14 @@ public final class BufferPool {
 
   private let context: Context
   private var free: [Int: [cl_mem]] = [:]
-  private var cached = 0
   /// Use by label.
   public private(set) var byLabel: [String: Statistics] = [:]
   /// Use in total.
   public private(set) var total = Statistics()
   /// Bytes that the pool holds from the driver, in use or not.
-  public var reserved: Int { total.live + cached }
+  public var reserved: Int { total.live + unused }
+  /// Bytes of it that no buffer uses.
+  private(set) var unused = 0
 
   init(context: Context) {
     self.context = context
@@ -105,7 +106,7 @@ public final class BufferPool {
   func release() {
     for handle in free.values.joined() { clReleaseMemObject(handle) }
     free = [:]
-    cached = 0
+    unused = 0
   }
 
   /// Forgets the peaks, so that the next report starts from what is live now.
@@ -134,9 +135,9 @@ public final class BufferPool {
       (handle, sizeClass) = reused
     } else {
       let failure = OpenCLError.allocation(
-        label: label, bytes: bytes, limit: limit, live: total.live)
+        label: label, bytes: bytes, limit: limit, live: context.liveBytes)
       guard bytes <= limit else { throw failure }
-      handle = try create(sizeClass, queue: queue, failure: failure)
+      handle = try create(sizeClass, failure: failure)
     }
     total.add(sizeClass)
     byLabel[label, default: Statistics()].add(sizeClass)
@@ -152,7 +153,7 @@ public final class BufferPool {
     var candidate = sizeClass
     while candidate <= sizeClass + sizeClass / 2 {
       if let handle = free[candidate]?.popLast() {
-        cached -= candidate
+        unused -= candidate
         return (handle, candidate)
       }
       candidate = Self.sizeClass(of: candidate + 1)
@@ -160,28 +161,23 @@ public final class BufferPool {
     return nil
   }
 
-  private func create(
-    _ bytes: Int, queue: CommandQueue, failure: OpenCLError
-  ) throws -> cl_mem {
-    if reserved + bytes > context.device.memoryInBytes, cached > 0 {
-      try queue.finish()
-      release()
-    }
+  private func create(_ bytes: Int, failure: OpenCLError) throws -> cl_mem {
+    let held = context.liveBytes + context.unusedBytes
+    if held + bytes > context.device.memoryInBytes { try context.releaseUnused() }
     var code: cl_int = 0
     for attempt in 0..<2 {
       let flags = cl_mem_flags(CL_MEM_READ_WRITE)
       if let handle = clCreateBuffer(context.handle, flags, bytes, nil, &code) { return handle }
       guard attempt == 0 else { break }
-      // What lies unused in the pool may be what the driver lacks.
-      try queue.finish()
-      release()
+      // What lies unused in the pools may be what the driver lacks.
+      try context.releaseUnused()
     }
     throw failure
   }
 
   func recycle(_ handle: cl_mem, sizeClass: Int, label: String) {
     free[sizeClass, default: []].append(handle)
-    cached += sizeClass
+    unused += sizeClass
     total.live -= sizeClass
     byLabel[label]?.live -= sizeClass
   }

@@ -39,6 +39,7 @@ public final class CommandQueue {
     }
     self.handle = handle
     staging = StagingPool(context: context)
+    context.register(self)
     if let profiler { try calibrate(profiler) }
   }
 
@@ -88,7 +89,7 @@ public final class CommandQueue {
     guard !global.contains(0) else { return }
     try kernel.checkLimits(arguments, local: local, on: context)
     try kernel.set(arguments)
-    try enqueue(label ?? kernel.name, work) { event in
+    try enqueue(label ?? kernel.name, call: "clEnqueueNDRangeKernel", work) { event in
       clEnqueueNDRangeKernel(
         handle, kernel.handle, cl_uint(global.count), nil, global, local, 0, nil, event)
     } about: {
@@ -96,17 +97,29 @@ public final class CommandQueue {
     }
   }
 
+  /// Runs a call once more when it lacked memory and unused buffers could be given back: some drivers
+  /// reserve memory only when a kernel first uses it.
+  private func retrying(_ body: () -> cl_int) throws -> cl_int {
+    let code = body()
+    let lacks = [
+      CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES, CL_OUT_OF_HOST_MEMORY,
+    ]
+    guard lacks.contains(code), context.unusedBytes > 0 else { return code }
+    try context.releaseUnused()
+    return body()
+  }
+
   /// Runs one enqueueing call, handing its event to the profiler when there is one.
   private func enqueue(
-    _ name: String, _ work: Work, _ body: (UnsafeMutablePointer<cl_event?>?) -> cl_int,
+    _ name: String, call: String, _ work: Work, _ body: (UnsafeMutablePointer<cl_event?>?) -> cl_int,
     about: () -> String
   ) throws {
     guard let profiler else {
-      try check(body(nil), "enqueueing", about())
+      try check(try retrying { body(nil) }, call, about())
       return
     }
     var event: cl_event?
-    try check(body(&event), "enqueueing", about())
+    try check(try retrying { body(&event) }, call, about())
     if let event { profiler.add(event, name: name, queue: self.name, work: work) }
   }
 
@@ -120,7 +133,7 @@ public final class CommandQueue {
   public func fill(_ buffer: Buffer, pattern: UInt32, bytes: Int? = nil) throws {
     var pattern = pattern
     let count = (bytes ?? buffer.bytes) / 4 * 4
-    try enqueue("fill", Work(bytes: Double(count))) { event in
+    try enqueue("fill", call: "clEnqueueFillBuffer", Work(bytes: Double(count))) { event in
       clEnqueueFillBuffer(handle, buffer.handle, &pattern, 4, 0, count, 0, nil, event)
     } about: {
       "fill of \(buffer.label)"
@@ -141,7 +154,7 @@ public final class CommandQueue {
     bytes: Int
   ) throws {
     guard bytes > 0 else { return }
-    try enqueue("copy", Work(bytes: 2 * Double(bytes))) { event in
+    try enqueue("copy", call: "clEnqueueCopyBuffer", Work(bytes: 2 * Double(bytes))) { event in
       clEnqueueCopyBuffer(
         handle, source.handle, target.handle, sourceOffset, targetOffset, bytes, 0, nil, event)
     } about: {
@@ -166,7 +179,7 @@ public final class CommandQueue {
     try check(
       clEnqueueWriteBuffer(
         handle, buffer.handle, cl_bool(CL_FALSE), 0, bytes.count, write.memory, 0,
-        nil, &event), "enqueueing", "write of \(bytes.count) bytes to \(buffer.label)")
+        nil, &event), "clEnqueueWriteBuffer", "write of \(bytes.count) bytes to \(buffer.label)")
     write.event = event
     writes.append(write)
     if let profiler, let event {
@@ -187,7 +200,7 @@ public final class CommandQueue {
     try check(
       clEnqueueWriteBuffer(
         handle, buffer.handle, cl_bool(CL_TRUE), 0, bytes.count, bytes.baseAddress, 0, nil, nil),
-      "enqueueing", "write of \(bytes.count) bytes to \(buffer.label)")
+      "clEnqueueWriteBuffer", "write of \(bytes.count) bytes to \(buffer.label)")
     writes.removeAll { $0.isDone }
   }
 
@@ -201,7 +214,7 @@ public final class CommandQueue {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return }
     precondition(bytes.count <= buffer.bytes, "read of more bytes than \(buffer.label) holds")
     readCount += 1
-    try enqueue("read", Work(bytes: Double(bytes.count))) { event in
+    try enqueue("read", call: "clEnqueueReadBuffer", Work(bytes: Double(bytes.count))) { event in
       clEnqueueReadBuffer(
         handle, buffer.handle, cl_bool(CL_TRUE), 0, bytes.count, base, 0, nil, event)
     } about: {
@@ -225,7 +238,7 @@ public final class CommandQueue {
     try check(
       clEnqueueReadBuffer(
         handle, buffer.handle, cl_bool(CL_FALSE), 0, bytes, read.memory, 0, nil, &event),
-      "enqueueing", "read of \(bytes) bytes from \(buffer.label)")
+      "clEnqueueReadBuffer", "read of \(bytes) bytes from \(buffer.label)")
     read.event = event
     if let profiler, let event {
       clRetainEvent(event)

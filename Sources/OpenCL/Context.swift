@@ -23,6 +23,9 @@ public final class Context {
   /// Most work-items of a work-group.
   public let largestWorkGroup: Int
   let handle: cl_context
+  private var queues: [WeakQueue] = []
+
+  private struct WeakQueue { weak var queue: CommandQueue? }
 
   /// Creates a context.
   ///
@@ -56,4 +59,23 @@ public final class Context {
   }
 
   deinit { clReleaseContext(handle) }
+
+  /// Bytes that buffers of all queues use.
+  var liveBytes: Int { queues.reduce(0) { $0 + ($1.queue?.pool.total.live ?? 0) } }
+
+  /// Bytes that the pools of all queues hold for the next buffers.
+  var unusedBytes: Int { queues.reduce(0) { $0 + ($1.queue?.pool.unused ?? 0) } }
+
+  func register(_ queue: CommandQueue) {
+    queues.removeAll { $0.queue == nil }
+    queues.append(WeakQueue(queue: queue))
+  }
+
+  /// Waits for all queues and gives what their pools hold unused back to the driver.
+  func releaseUnused() throws {
+    for queue in queues.compactMap(\.queue) {
+      try queue.finish()
+      queue.pool.release()
+    }
+  }
 }

@@ -2,10 +2,12 @@ import COpenCL
 
 /// What went wrong between the program and an OpenCL driver, in one line that says what to do.
 public enum OpenCLError: Error, CustomStringConvertible {
-  /// No OpenCL platform or device exists on this machine.
-  case noDevice
+  /// No OpenCL device exists on this machine; what drivers that are installed say about it.
+  case noDevice(causes: [String])
   /// The wanted device is not among those present.
   case deviceNotFound(wanted: String, present: [String])
+  /// The only device that matches cannot be computed on.
+  case unusable(device: String, reason: String)
   /// A driver call failed: the call, its code, and what it was about.
   case call(String, code: Int32, about: String)
   /// A program did not compile: its name, the options, the driver's whole log, the saved source.
@@ -26,14 +28,18 @@ public enum OpenCLError: Error, CustomStringConvertible {
   /// One line (a build error adds the compiler's log below it).
   public var description: String {
     switch self {
-    case .noDevice:
+    case .noDevice(let causes) where causes.isEmpty:
       "no OpenCL device found; install a driver, for the CPU: "
         + "apt-get install ocl-icd-libopencl1 pocl-opencl-icd"
+    case .noDevice(let causes):
+      "no OpenCL device found: \(causes.joined(separator: "; "))"
     case .deviceNotFound(let wanted, let present):
       "no OpenCL device matches '\(wanted)'; give an index, a type (gpu, cpu) or a part of a name "
         + "of: \(present.joined(separator: "; "))"
+    case .unusable(let device, let reason):
+      "the OpenCL device \(device) cannot be used: \(reason); 'baron devices' lists the others"
     case .call(let call, let code, let about):
-      "\(call) failed with \(Self.name(of: code)) (\(about))" + Self.advice(for: code, of: call)
+      "\(call) failed with \(Self.name(of: code)) (\(about))" + Self.advice(call, code)
     case .build(let program, let options, let log, let sourcePath):
       "the OpenCL program \(program) does not compile with '\(options)'; its source is in "
         + "\(sourcePath); the compiler says:\n\(log)"
@@ -59,19 +65,23 @@ public enum OpenCLError: Error, CustomStringConvertible {
     }
   }
 
-  /// What to do; the same code means one thing for a launch and another for a query.
-  private static func advice(for code: Int32, of call: String) -> String {
-    switch (code, call) {
-    case (CL_OUT_OF_RESOURCES, "enqueueing"):
-      "; the driver lacks registers, local memory or device memory for it: lower the image size or "
-        + "the batch size, or update the driver"
-    case (CL_OUT_OF_RESOURCES, "clFinish"), (CL_OUT_OF_RESOURCES, "clFlush"):
-      "; something enqueued before failed on the device: lower the image size or the batch size, or "
-        + "update the driver"
-    case (CL_MEM_OBJECT_ALLOCATION_FAILURE, _):
+  /// What to do about a call that failed; empty where nothing helps but reading the code.
+  private static func advice(_ call: String, _ code: Int32) -> String {
+    switch (call, code) {
+    case ("clEnqueueNDRangeKernel", CL_OUT_OF_RESOURCES),
+      ("clEnqueueNDRangeKernel", CL_INVALID_WORK_GROUP_SIZE):
+      "; the kernel asks for more local memory, registers or work-items than the device gives it: "
+        + "BARON_KERNEL_FAMILY=generic takes smaller kernels, and 'baron selftest' names those that fail"
+    case (_, CL_MEM_OBJECT_ALLOCATION_FAILURE):
       "; the device is out of memory: lower the image size or the batch size"
-    case (CL_OUT_OF_HOST_MEMORY, _):
-      "; the machine is out of memory: lower the batch size or end other programs"
+    case (_, CL_OUT_OF_HOST_MEMORY):
+      "; this machine is out of memory: end other programs, or lower the image size or the batch size"
+    case ("clFinish", _), ("clWaitForEvents", _), ("clEnqueueReadBuffer", _), ("clFlush", _):
+      "; a kernel that was enqueued before ended badly: out of device memory, stopped by the time limit "
+        + "of a display's driver, or the device was lost; 'baron selftest' tells which"
+    case ("clGetDeviceInfo", _), ("clCreateContext", _), ("clCreateCommandQueue", _):
+      "; the driver does not serve this device: 'baron devices' lists the others, a new start of the "
+        + "machine or of the driver may help"
     default: ""
     }
   }

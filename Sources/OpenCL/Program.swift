@@ -36,6 +36,7 @@ public final class Program {
   ) throws {
     self.name = name
     device = context.device
+    let options = options + BuildVariables.extraOptions
     cache = context.cache
     key = context.cache?.key(context.device, source: source, options: options) ?? ""
     if let binary = context.cache?.load(key),
@@ -59,6 +60,7 @@ public final class Program {
   /// - Returns: True also for an entry that may turn out to be damaged.
   public static func isInCache(_ context: Context, source: String, options: String) -> Bool {
     guard let cache = context.cache else { return false }
+    let options = options + BuildVariables.extraOptions
     return cache.contains(cache.key(context.device, source: source, options: options))
   }
 
@@ -95,8 +97,9 @@ public final class Program {
     }
     var device: cl_device_id? = context.device.id
     code = clBuildProgram(program, 1, &device, options, nil, nil)
+    let log = buildLog(of: program, device: context.device)
+    BuildVariables.keep(log, program: name, options: options)
     guard code == CL_SUCCESS else {
-      let log = buildLog(of: program, device: context.device)
       clReleaseProgram(program)
       let path = FileManager.default.temporaryDirectory.path + "/baron-\(name).cl"
       try? source.write(toFile: path, atomically: true, encoding: .utf8)

@@ -23,11 +23,24 @@ public struct ProgramCache: Sendable {
   }
 
   func key(_ device: Device, source: String, options: String) -> String {
-    let parts = [device.platformName, device.name, device.version, device.driver, options, source]
+    // Drivers compile for the processor they run on, which some do not name: a home folder may serve
+    // several machines.
+    let host = device.kind == .gpu ? "" : Self.hostProcessor
+    let parts = [
+      device.platformName, device.name, device.version, device.driver, host, options, source,
+    ]
     var digest = SHA256()
     digest.update(parts.joined(separator: "\u{0}"))
     return digest.hexadecimal()
   }
+
+  /// Model and instruction sets of this machine's first processor, or nothing where Linux's file lacks.
+  private static let hostProcessor: String = {
+    let text = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
+    let wanted = ["model name", "flags", "Features", "CPU part"]
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).prefix { !$0.isEmpty }
+    return lines.filter { line in wanted.contains { line.hasPrefix($0) } }.joined(separator: "\n")
+  }()
 
   /// The hash of an entry's content, as 64 characters.
   private static func digest(of binary: Data) -> Data {

@@ -9,13 +9,13 @@ struct DeviceTests {
   @Test("Devices are numbered from 0 and describe themselves")
   func all() throws {
     try exclusively { _ in
-      let devices = try Device.all()
+      let devices = DeviceSurvey().devices
       #expect(devices.map(\.index) == Array(devices.indices))
       for device in devices {
         #expect(!device.name.isEmpty && !device.platformName.isEmpty)
         #expect(device.computeUnits > 0 && device.largestWorkGroup > 0)
         #expect(device.memoryInBytes >= device.largestBufferInBytes)
-        #expect(device.isGPU || device.family == (device.compilesForItself ? .cpu : .generic))
+        #expect(device.kind != .cpu || device.family == (device.compilesForItself ? .cpu : .generic))
       }
     }
   }
@@ -53,11 +53,13 @@ struct DeviceTests {
   @Test("A device is found by index, by type and by a part of its name in any case")
   func found() throws {
     try exclusively { _ in
-      for device in try Device.all() {
-        #expect(try Device.choose("\(device.index)").index == device.index)
-        #expect(try Device.choose(device.isGPU ? "gpu" : "CPU").isGPU == device.isGPU)
+      for device in DeviceSurvey().devices {
+        let byIndex = try Device.choose("\(device.index)")
+        let byKind = try Device.choose(device.kind.rawValue.uppercased())
         let part = String(device.name.dropFirst(2)).uppercased()
-        #expect(try Device.choose(part).name.uppercased().contains(part))
+        let byName = try Device.choose(part)
+        #expect(byIndex.index == device.index && byKind.kind == device.kind)
+        #expect(byName.name.uppercased().contains(part))
       }
     }
   }
@@ -65,10 +67,11 @@ struct DeviceTests {
   @Test("Without a wish the first GPU is taken, else the first device")
   func unasked() throws {
     try exclusively { _ in
-      let devices = try Device.all()
-      let first = devices.first(where: \.isGPU) ?? devices.first
-      #expect(try Device.choose(nil).index == first?.index)
-      #expect(try Device.choose("").index == first?.index)
+      let devices = DeviceSurvey().devices
+      let usable = devices.filter { $0.obstacle == nil }
+      let first = usable.first(where: \.isGPU) ?? usable.first { $0.kind == .cpu } ?? usable.first
+      let (unasked, empty) = (try Device.choose(nil), try Device.choose(""))
+      #expect(unasked.index == first?.index && empty.index == first?.index)
     }
   }
 
@@ -79,9 +82,9 @@ struct DeviceTests {
     ])
   func unknown(wanted: String) throws {
     try exclusively { _ in
-      let present = try Device.all().map { "\($0.index) \($0.name)" }.joined(separator: "; ")
+      let present = DeviceSurvey().devices.map { "\($0.index) \($0.name)" }.joined(separator: "; ")
       #expect {
-        try Device.choose(wanted)
+        _ = try Device.choose(wanted)
       } throws: { error in
         "\(error)" == "no OpenCL device matches '\(wanted)'; give an index, a type (gpu, cpu) or "
           + "a part of a name of: \(present)"
@@ -98,14 +101,111 @@ struct DeviceTests {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       setenv("OCL_ICD_VENDORS", folder.path, 1)
       defer { try? FileManager.default.removeItem(at: folder) }
-      guard try Device.all().isEmpty else { return }
+      guard DeviceSurvey().devices.isEmpty else { return }
       do {
         _ = try Device.choose(nil)
-      } catch OpenCLError.noDevice {
-        let text = "\(OpenCLError.noDevice)"
+      } catch OpenCLError.noDevice(let causes) {
+        let text = "\(OpenCLError.noDevice(causes: causes))"
         try? FileManager.default.removeItem(at: folder)
         if text.contains("apt-get install"), text.contains("pocl-opencl-icd") { exit(17) }
       }
     }
+  }
+
+  @Test("A driver that does not load is named with its file and the linker's reason")
+  func brokenDriver() async {
+    await #expect(processExitsWith: .exitCode(17)) {
+      let folder = FileManager.default.temporaryDirectory
+        .appendingPathComponent("baron-broken-driver-\(UUID().uuidString)")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      let file = folder.appendingPathComponent("vendor.icd")
+      try Data("/nowhere/libvendor.so\n".utf8).write(to: file)
+      setenv("OCL_ICD_VENDORS", folder.path, 1)
+      defer { try? FileManager.default.removeItem(at: folder) }
+      do {
+        _ = try Device.choose(nil)
+      } catch {
+        let text = "\(error)"
+        try? FileManager.default.removeItem(at: folder)
+        if text.contains(file.path), text.contains("/nowhere/libvendor.so: cannot open") { exit(17) }
+      }
+    }
+  }
+}
+
+@Suite("Choosing among many devices")
+struct DeviceSurveyTests {
+  private static func device(
+    _ index: Int, _ kind: DeviceKind, _ name: String, shared: Bool = false,
+    version: String = "OpenCL 1.2 test", address: String? = nil
+  ) -> Device {
+    Device(
+      id: nil, index: index, name: name, vendor: "Test", platformName: "Test", version: version,
+      driver: "1", kind: kind, sharesHostMemory: shared, address: address,
+      obstacle: Device.obstacle(version: version, isAvailable: true, hasCompiler: true),
+      family: .generic, computeUnits: 1, clockInMegahertz: 1, memoryInBytes: 1 << 30,
+      largestBufferInBytes: 1 << 28, localMemoryInBytes: 1 << 15, bufferAlignment: 128,
+      largestWorkGroup: 256, supportsHalf: false, computeCapability: nil)
+  }
+
+  private let survey = DeviceSurvey(
+    devices: [
+      device(0, .accelerator, "FPGA emulation"),
+      device(1, .gpu, "Old GPU", version: "OpenCL 1.1 Mesa"),
+      device(2, .cpu, "CPU"),
+      device(3, .gpu, "Integrated GPU", shared: true),
+      device(4, .gpu, "Big GPU", address: "0000:3b:00.0"),
+      device(5, .gpu, "Big GPU", address: "0000:86:00.0"),
+    ], notes: [])
+
+  @Test(
+    "Discrete before integrated, GPU before CPU before accelerator, and never what cannot compute",
+    arguments: [
+      (nil, 4), ("gpu", 4), ("cpu", 2), ("accelerator", 0), ("big", 4), ("0000:86:00.0", 5),
+      ("integrated", 3), ("GPU", 4), ("5", 5), ("0", 0),
+    ] as [(String?, Int)])
+  func order(wanted: String?, index: Int) throws {
+    let found = try survey.choose(wanted).index
+    #expect(found == index)
+  }
+
+  @Test("Without a GPU the CPU comes before an accelerator that is listed first")
+  func accelerator() throws {
+    let two = DeviceSurvey(devices: Array(survey.devices.prefix(3)), notes: [])
+    let found = try two.choose(nil).index
+    #expect(found == 2)
+  }
+
+  @Test("A device that cannot compute is refused with the reason, also by its number")
+  func unusable() {
+    for wanted in ["1", "old gpu"] {
+      #expect {
+        _ = try survey.choose(wanted)
+      } throws: { error in
+        "\(error)" == "the OpenCL device Old GPU cannot be used: it reports \"OpenCL 1.1 Mesa\" and "
+          + "OpenCL 1.2 is needed; 'baron devices' lists the others"
+      }
+    }
+  }
+
+  @Test(
+    "What stands in the way of computing",
+    arguments: [
+      ("OpenCL 1.2 pocl", true, true, nil), ("OpenCL 3.0 ", true, true, nil),
+      ("OpenCL 1.1 Mesa 22.3", true, true, "it reports \"OpenCL 1.1 Mesa 22.3\""),
+      ("", true, true, "it reports \"\""), ("OpenCL", true, true, "it reports"),
+      ("OpenCL 3.0", false, true, "not available"), ("OpenCL 3.0", true, false, "no compiler"),
+    ] as [(String, Bool, Bool, String?)])
+  func obstacle(version: String, isAvailable: Bool, hasCompiler: Bool, part: String?) {
+    let found = Device.obstacle(
+      version: version, isAvailable: isAvailable, hasCompiler: hasCompiler)
+    if let part { #expect(found?.contains(part) == true) } else { #expect(found == nil) }
+  }
+
+  @Test("Notes of drivers that gave no device are the causes of there being none")
+  func causes() {
+    #expect {
+      _ = try DeviceSurvey(devices: [], notes: ["Clover answers no device"]).choose(nil)
+    } throws: { "\($0)".hasPrefix("no OpenCL device found: Clover answers no device") }
   }
 }

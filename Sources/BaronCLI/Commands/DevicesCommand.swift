@@ -16,47 +16,68 @@ struct DevicesCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let devices = try Device.all()
-    let chosen = try selection.choose()
+    let survey = DeviceSurvey()
+    let devices = survey.devices
+    let notes = survey.notes + DriverDiagnosis.brokenDrivers()
+    let chosen = try survey.choose(selection.wanted?.text)
     let reason = self.reason(for: chosen)
     if json {
-      try Console.print(Self.json(devices, chosen: chosen, reason: reason).text(pretty: true))
+      try Console.print(
+        Self.json(devices, chosen: chosen, reason: reason, notes: notes).text(pretty: true))
       return
     }
     try Console.print(
       Self.table(devices, chosen: chosen).text(style: .detect(descriptor: 1)), terminator: "")
     try Console.print("\n* \(chosen.index) is used: \(reason)")
+    for device in devices {
+      if let obstacle = device.obstacle {
+        try Console.print("\(device.index) cannot be used: \(obstacle)")
+      }
+    }
+    for note in notes { try Console.print(note) }
   }
 
   private func reason(for device: Device) -> String {
     if let wanted = selection.wanted { return "the first that matches \(wanted.origin)" }
-    return device.isGPU ? "the first GPU" : "the first device, as there is no GPU"
+    switch device.kind {
+    case .gpu: return device.sharesHostMemory ? "the first GPU" : "the first GPU with its own memory"
+    case .cpu: return "the first CPU, as there is no GPU"
+    case .accelerator: return "the first device, as there is neither GPU nor CPU"
+    }
   }
 
   private static func table(_ devices: [Device], chosen: Device) -> TerminalTable {
     var table = TerminalTable([
       .text("use"), .number("index"), .text("type"), .text("name"), .text("platform"),
-      .number("units"), .number("memory"), .number("local"), .text("half"), .text("driver"),
+      .number("units"), .number("memory"), .number("local"), .text("half"), .text("OpenCL"),
+      .text("driver"), .text("address"),
     ])
     for device in devices {
       table.add([
-        device.index == chosen.index ? "*" : "", "\(device.index)", type(of: device), device.name,
+        device.index == chosen.index ? "*" : "", "\(device.index)", device.kind.rawValue, device.name,
         device.platformName, "\(device.computeUnits)", size(device.memoryInBytes),
-        size(device.localMemoryInBytes), device.supportsHalf ? "yes" : "no", device.driver,
+        size(device.localMemoryInBytes), device.supportsHalf ? "yes" : "no",
+        device.version.split(separator: " ").dropFirst().first.map(String.init) ?? device.version,
+        device.driver, device.address ?? "-",
       ])
     }
     return table
   }
 
-  private static func json(_ devices: [Device], chosen: Device, reason: String) -> JSONValue {
+  private static func json(
+    _ devices: [Device], chosen: Device, reason: String, notes: [String]
+  ) -> JSONValue {
     .object([
       "chosen": .number(Double(chosen.index)),
       "reason": .string(reason),
+      "notes": .array(notes.map { .string($0) }),
       "devices": .array(
         devices.map { device in
           .object([
             "index": .number(Double(device.index)),
-            "type": .string(type(of: device)),
+            "type": .string(device.kind.rawValue),
+            "usable": .bool(device.obstacle == nil),
+            "address": device.address.map { .string($0) } ?? .null,
             "name": .string(device.name),
             "vendor": .string(device.vendor),
             "platform": .string(device.platformName),
@@ -74,8 +95,6 @@ struct DevicesCommand: ParsableCommand {
         }),
     ])
   }
-
-  private static func type(of device: Device) -> String { device.isGPU ? "gpu" : "cpu" }
 
   /// Bytes in the largest binary unit that keeps the number at 1 or more.
   private static func size(_ bytes: Int) -> String {
