@@ -111,7 +111,8 @@ public final class CommandQueue {
 
   /// Runs one enqueueing call, handing its event to the profiler when there is one.
   private func enqueue(
-    _ name: String, call: String, _ work: Work, _ body: (UnsafeMutablePointer<cl_event?>?) -> cl_int,
+    _ name: String, call: String, _ work: Work,
+    _ body: (UnsafeMutablePointer<cl_event?>?) -> cl_int,
     about: () -> String
   ) throws {
     guard let profiler else {

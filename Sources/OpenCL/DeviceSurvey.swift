@@ -12,7 +12,9 @@ public struct DeviceSurvey: Sendable {
     self.notes = notes
   }
 
-  /// Asks every driver. One that fails costs its own devices, not those of the others.
+  /// Asks every driver.
+  ///
+  /// One that fails costs its own devices, not those of the others.
   public init() {
     var devices: [Device] = []
     var notes: [String] = []

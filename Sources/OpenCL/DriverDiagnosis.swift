@@ -72,7 +72,7 @@ public enum DriverDiagnosis {
       FileManager.default.fileExists(atPath: $0) && access($0, R_OK | W_OK) != 0
     }
     guard !closed.isEmpty else { return nil }
-    return "\(closed.joined(separator: ", ")) cannot be opened by this user; join the groups render "
-      + "and video, or run as one who may"
+    return "\(closed.joined(separator: ", ")) cannot be opened by this user; join the groups "
+      + "render and video, or run as one who may"
   }
 }

@@ -95,7 +95,8 @@ struct CommandQueueTests {
         try queue.launch(
           try Self.kernel(context), global: [local], local: [local], [.buffer(values), .int(1)])
       } throws: { error in
-        "\(error)" == "add_one needs work-groups of \(local) work-items and the driver runs it with "
+        "\(error)"
+          == "add_one needs work-groups of \(local) work-items and the driver runs it with "
           + "\(device.largestWorkGroup) at most: update the driver or use another device"
       }
     }

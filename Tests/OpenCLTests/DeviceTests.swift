@@ -15,7 +15,8 @@ struct DeviceTests {
         #expect(!device.name.isEmpty && !device.platformName.isEmpty)
         #expect(device.computeUnits > 0 && device.largestWorkGroup > 0)
         #expect(device.memoryInBytes >= device.largestBufferInBytes)
-        #expect(device.kind != .cpu || device.family == (device.compilesForItself ? .cpu : .generic))
+        let family: DeviceFamily = device.compilesForItself ? .cpu : .generic
+        #expect(device.kind != .cpu || device.family == family)
       }
     }
   }
@@ -127,7 +128,8 @@ struct DeviceTests {
       } catch {
         let text = "\(error)"
         try? FileManager.default.removeItem(at: folder)
-        if text.contains(file.path), text.contains("/nowhere/libvendor.so: cannot open") { exit(17) }
+        let reason = "/nowhere/libvendor.so: cannot open"
+        if text.contains(file.path), text.contains(reason) { exit(17) }
       }
     }
   }
@@ -182,7 +184,8 @@ struct DeviceSurveyTests {
       #expect {
         _ = try survey.choose(wanted)
       } throws: { error in
-        "\(error)" == "the OpenCL device Old GPU cannot be used: it reports \"OpenCL 1.1 Mesa\" and "
+        "\(error)"
+          == "the OpenCL device Old GPU cannot be used: it reports \"OpenCL 1.1 Mesa\" and "
           + "OpenCL 1.2 is needed; 'baron devices' lists the others"
       }
     }

@@ -40,7 +40,8 @@ struct DevicesCommand: ParsableCommand {
   private func reason(for device: Device) -> String {
     if let wanted = selection.wanted { return "the first that matches \(wanted.origin)" }
     switch device.kind {
-    case .gpu: return device.sharesHostMemory ? "the first GPU" : "the first GPU with its own memory"
+    case .gpu:
+      return device.sharesHostMemory ? "the first GPU" : "the first GPU with memory of its own"
     case .cpu: return "the first CPU, as there is no GPU"
     case .accelerator: return "the first device, as there is neither GPU nor CPU"
     }
@@ -54,8 +55,8 @@ struct DevicesCommand: ParsableCommand {
     ])
     for device in devices {
       table.add([
-        device.index == chosen.index ? "*" : "", "\(device.index)", device.kind.rawValue, device.name,
-        device.platformName, "\(device.computeUnits)", size(device.memoryInBytes),
+        device.index == chosen.index ? "*" : "", "\(device.index)", device.kind.rawValue,
+        device.name, device.platformName, "\(device.computeUnits)", size(device.memoryInBytes),
         size(device.localMemoryInBytes), device.supportsHalf ? "yes" : "no",
         device.version.split(separator: " ").dropFirst().first.map(String.init) ?? device.version,
         device.driver, device.address ?? "-",
