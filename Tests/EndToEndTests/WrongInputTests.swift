@@ -26,6 +26,7 @@ struct WrongInputTests {
     expectError(try BaronProcess.run("train", "--resume", scratch.folder), scratch.folder)
     try FileManager.default.createDirectory(
       atPath: scratch.folder + "/taken", withIntermediateDirectories: true)
+    try Data("mine".utf8).write(to: URL(filePath: scratch.folder + "/taken/notes.txt"))
     expectError(
       try BaronProcess.run("train", "coco-mini", "--run", scratch.folder + "/taken"), "taken")
     func captions(_ setting: String) throws -> BaronProcess.Result {
