@@ -79,7 +79,7 @@ let package = Package(
       name: "Workbench",
       dependencies: [
         "Formats", "Geometry", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers",
-        "CLIP", "Detection", "Baron", "Training", "Reporting", "DemoWorld", "OperatorChecks",
+        "CLIP", "Detection", "Training", "Reporting", "DemoWorld", "OperatorChecks",
       ]),
     // Row 10: the command line.
     .executableTarget(
@@ -122,8 +122,7 @@ let package = Package(
     .testTarget(
       name: "TensorsTests",
       dependencies: [
-        "OperatorChecks", "Tensors", "Geometry", "KernelLibrary", "OpenCL", "Checkpoints",
-        "Formats", "TestSupport",
+        "OperatorChecks", "Tensors", "Geometry", "KernelLibrary", "OpenCL", "TestSupport",
       ]),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "Checkpoints", "TestSupport"]),
@@ -135,8 +134,8 @@ let package = Package(
     .testTarget(
       name: "DetectionTests",
       dependencies: [
-        "OperatorChecks", "Detection", "Geometry", "Masks", "CLIP", "Layers", "Tensors",
-        "Checkpoints", "OpenCL", "Formats", "TestSupport",
+        "OperatorChecks", "Detection", "Geometry", "Masks", "Layers", "Tensors", "Checkpoints",
+        "OpenCL", "Formats", "TestSupport",
       ]),
     .testTarget(name: "OperatorChecksTests", dependencies: ["OperatorChecks"]),
     .testTarget(

@@ -13,6 +13,11 @@ extension Box {
   }
 }
 
+extension Box {
+  /// Four floats: x1, y1, x2, y2.
+  public var corners: [Float] { [x1, y1, x2, y2] }
+}
+
 extension [Box] {
   /// Reads boxes from rows of four floats: x1, y1, x2, y2.
   ///
@@ -25,7 +30,7 @@ extension [Box] {
   }
 
   /// Rows of four floats: x1, y1, x2, y2.
-  public var corners: [Float] { flatMap { [$0.x1, $0.y1, $0.x2, $0.y2] } }
+  public var corners: [Float] { flatMap(\.corners) }
 }
 
 /// A box with how sure a detector is of it.

@@ -30,18 +30,18 @@ extension OperatorFamily {
         hasGradient: false,
         device: { x in
           let kept = try Tensor.nonMaximumSuppression(
-            boxes: try Tensor(references, shape: [1, 40, 4], on: x[0].stream),
+            boxes: try Tensor(references.corners, shape: [1, 40, 4], on: x[0].stream),
             scores: x[0].reshaped([1, 40]), threshold: 0.15)
           return kept.indices
         },
         host: { x in
-          let kept = HostReference.suppressed(boxes, x[0], threshold: 0.15).map(Double.init)
+          let kept = HostReference.suppressed(references, x[0], threshold: 0.15).map(Double.init)
           return kept + [Double](repeating: -1, count: 40 - kept.count)
         }),
       OperatorCheck(
         name: "box decoding", operators: ["decodedBoxes"], shapes: [[40, 4]], hasGradient: false,
         device: {
-          try Tensor(references, shape: [40, 4], on: $0[0].stream).decodedBoxes(
+          try Tensor(references.corners, shape: [40, 4], on: $0[0].stream).decodedBoxes(
             $0[0], coding: coding, imageSize: (70, 60))
         }, host: { x in (0..<40).flatMap { decoded($0, by: x[0][(4 * $0)...]) } }),
       best,
@@ -64,15 +64,15 @@ extension OperatorFamily {
   }
 
   private static let coding = BoxCoding(means: [0, 0, 0, 0], deviations: [0.1, 0.1, 0.2, 0.2])
-  private static let references: [Float] = (0..<40).flatMap { index -> [Float] in
+  private static let references: [Box] = (0..<40).map { index in
     let (x, y) = (Float(index % 8) * 9, Float(index / 8) * 11)
-    return [x, y, x + 12 + Float(index % 5), y + 10 + Float(index % 7)]
+    let (width, height) = (12 + Float(index % 5), 10 + Float(index % 7))
+    return Box(x: x, y: y, width: width, height: height)
   }
-  private static let boxes = (0..<40).map { references[4 * $0..<4 * $0 + 4].map(Double.init) }
 
   /// An anchor moved by the first four numbers, within an image of 70 x 60.
   private static func decoded(_ anchor: Int, by numbers: ArraySlice<Double>) -> [Double] {
-    let box = boxes[anchor]
+    let box = references[anchor].corners.map(Double.init)
     let delta = zip(numbers, [0.1, 0.1, 0.2, 0.2]).map { $0 * $1 }
     let (w, h) = (box[2] - box[0], box[3] - box[1])
     let (cx, cy) = ((box[0] + box[2]) / 2 + delta[0] * w, (box[1] + box[3]) / 2 + delta[1] * h)
@@ -94,7 +94,8 @@ extension OperatorFamily {
       device: { x in
         let stream = x[0].stream
         let best = try Tensor.bestDecodedBoxes(
-          scores: x[0], deltas: x[1], boxes: try Tensor(references, shape: [40, 4], on: stream),
+          scores: x[0], deltas: x[1],
+          boxes: try Tensor(references.corners, shape: [40, 4], on: stream),
           levels: RowSegments(lengths: [32, 8], limit: 10), coding: coding,
           imageSizes: try Tensor([70, 60, 70, 60] as [Float], shape: [2, 2], on: stream),
           minimumSize: Float(smallest))
@@ -144,29 +145,29 @@ extension HostReference {
   /// Greedy suppression of boxes that overlap better ones of their group.
   ///
   /// - Parameters:
-  ///   - boxes: Corners.
+  ///   - boxes: The boxes.
   ///   - scores: One per box; a box with -inf or NaN is left out.
   ///   - groups: Boxes of different groups do not see each other; nil for one group.
   ///   - threshold: An overlap above it suppresses.
   ///   - limit: How many are kept at most.
   /// - Returns: Indices by falling score, of equal ones the lower first.
   package static func suppressed(
-    _ boxes: [[Double]], _ scores: [Double], groups: [Int32]? = nil, threshold: Double,
+    _ boxes: [Box], _ scores: [Double], groups: [Int32]? = nil, threshold: Double,
     limit: Int = .max
   ) -> [Int] {
+    let boxes = boxes.map { box in
+      let corners = box.corners.map(Double.init)
+      return FileBox(x1: corners[0], y1: corners[1], x2: corners[2], y2: corners[3])
+    }
     let order = scores.indices.filter { scores[$0] > -.infinity }.sorted {
       scores[$0] == scores[$1] ? $0 < $1 : scores[$0] > scores[$1]
     }
     var kept: [Int] = []
     for index in order where kept.count < limit {
-      let a = boxes[index]
       let overlaps = kept.contains { other in
         guard groups?[other] == groups?[index] else { return false }
-        let b = boxes[other]
-        let inter =
-          max(0, min(a[2], b[2]) - max(a[0], b[0])) * max(0, min(a[3], b[3]) - max(a[1], b[1]))
-        let union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - inter
-        return inter / union > threshold
+        let shared = boxes[index].overlap(with: boxes[other])
+        return shared / (boxes[index].area + boxes[other].area - shared) > threshold
       }
       if !overlaps { kept.append(index) }
     }

@@ -1,4 +1,5 @@
 import Detection
+import Geometry
 import OpenCL
 import OperatorChecks
 import Tensors
@@ -12,8 +13,8 @@ struct NMSTests {
     _ boxes: [Float], _ scores: [Float], _ groups: [Int32]?, _ threshold: Double, _ limit: Int
   ) -> [Int32] {
     HostReference.suppressed(
-      scores.indices.map { boxes[4 * $0..<4 * $0 + 4].map(Double.init) },
-      scores.map(Double.init), groups: groups, threshold: threshold, limit: limit
+      [Box](corners: boxes), scores.map(Double.init), groups: groups, threshold: threshold,
+      limit: limit
     ).map { Int32($0) }
   }
 
