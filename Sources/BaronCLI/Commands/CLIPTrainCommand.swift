@@ -27,6 +27,6 @@ struct CLIPTrainCommand: ParsableCommand {
     context.compileInParallel()
     let run = try training.open(yaml: configuration.yaml())
     try TrainingSession(configuration, context: context, run: run).train(
-      rewriting: training.overrides.isEmpty ? nil : configuration.yaml())
+      rewriting: training.changesRun ? configuration.yaml() : nil)
   }
 }

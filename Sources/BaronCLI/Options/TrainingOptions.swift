@@ -38,6 +38,9 @@ struct TrainingOptions: ParsableArguments {
   /// The folder of the run to go on with, or nil for a new one.
   var resumed: String? { resume.map { RunFolder.path(for: $0) } }
 
+  /// Whether a run is to go on with another configuration than it had.
+  var changesRun: Bool { resume != nil && !overrides.isEmpty }
+
   /// The configuration of the new run or of the one to go on with.
   ///
   /// - Parameter load: Loads a preset or a file with overrides.
