@@ -43,8 +43,7 @@ struct MatrixPlan {
     kernel = "matrix_product_forward"
     file = "MatrixProduct"
     arguments = []
-    let side =
-      largestWorkGroup < Self.groupSide * Self.groupSide ? Self.groupSide / 2 : Self.groupSide
+    let side = [Self.groupSide, 8].first { $0 * $0 <= largestWorkGroup } ?? 4
     parameters = side == Self.groupSide ? [:] : ["SIDE": side]
     local = [side, side]
     let tile = side * Self.itemSide
