@@ -35,9 +35,9 @@ let package = Package(
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
-    .target(name: "Annotations", dependencies: ["Formats", "Geometry", "Masks"]),
     .target(
       name: "Pictures", dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG"]),
+    .target(name: "Annotations", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),
     .target(name: "Evaluation", dependencies: ["Formats", "Geometry", "Masks", "Annotations"]),
     // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
     .target(
@@ -49,7 +49,8 @@ let package = Package(
     .target(
       name: "CLIP",
       dependencies: [
-        "Formats", "Settings", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers",
+        "Formats", "Annotations", "Settings", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors",
+        "Layers",
       ]),
     .target(
       name: "Detection",
@@ -129,7 +130,8 @@ let package = Package(
     .testTarget(
       name: "CLIPTests",
       dependencies: [
-        "CLIP", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats", "TestSupport",
+        "CLIP", "Annotations", "Layers", "Tensors", "Checkpoints", "OpenCL", "Formats",
+        "TestSupport",
       ]),
     .testTarget(
       name: "DetectionTests",

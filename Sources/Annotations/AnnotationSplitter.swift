@@ -67,7 +67,7 @@ public struct AnnotationSplitter {
       uniqueKeysWithValues: index.categories.enumerated().map { ($0.element.id, $0.offset) })
     try AtomicFile.write(to: part.path) { descriptor in
       var writer = RawJSONWriter(path: part.path, descriptor: descriptor)
-      let file = try MappedFile(path: index.path)
+      let file = try MappedFile.text(index.path)
       defer { withExtendedLifetime(file) {} }
       var scanner = JSONScanner(file)
       try scanner.beginObject()

@@ -197,7 +197,7 @@ public struct COCOAnnotations: Sendable {
     return box.height < 1 ? .tooLow : nil
   }
 
-  /// The images of a stream (spec 4.5, image filter).
+  /// The images of a stream (spec 4.5, image filter); those without a size are none of them.
   ///
   /// - Parameters:
   ///   - labels: Keep images with an annotation of one of these classes; nil keeps all images.
@@ -206,7 +206,8 @@ public struct COCOAnnotations: Sendable {
   public func imageIndices(annotatedWith labels: Set<Int>?, minimumSide: Int) -> [Int] {
     images.indices.filter { index in
       let image = images[index]
-      guard min(image.width, image.height) >= minimumSide else { return false }
+      // Without a size there is no picture that could be read.
+      guard min(image.width, image.height) >= max(1, minimumSide) else { return false }
       return labels.map { !image.annotatedLabels.isDisjoint(with: $0) } ?? true
     }
   }

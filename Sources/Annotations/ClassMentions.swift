@@ -18,28 +18,13 @@ public struct ClassMentions: Sendable {
   /// - Parameter path: The file's path.
   /// - Throws: ``DatasetError`` for a missing, truncated or malformed file or one without classes.
   public init(path: String) throws {
-    var classes: [[String]] = []
-    _ = try RecordCursor.readLists(["categories"], of: try RecordCursor.open(path)) {
-      _, scanner, cursor in
-      var names: [String] = []
-      try cursor.object(&scanner, required: ["name"]) { key, scanner, _ in
-        switch key {
-        case "name": names.append(try scanner.string())
-        case "synonyms":
-          try scanner.beginArray()
-          while try scanner.nextElement() { names.append(try scanner.string()) }
-        default: return false
-        }
-        return true
-      }
-      classes.append(names)
-    }
+    let classes = try VocabularyJSON.categories(try RecordCursor.open(path)) ?? []
     guard !classes.isEmpty else {
       throw DatasetError.record(
         file: path, place: "", field: "categories",
         reason: "is empty or missing; give a COCO or LVIS annotation file")
     }
-    self.init(classes)
+    self.init(classes.map(\.name.all))
   }
 
   /// Takes the names of classes.

@@ -21,6 +21,40 @@ public enum DatasetError: Error, CustomStringConvertible, Equatable {
   }
 }
 
+extension DatasetError {
+  /// The same error with the key of the configuration that brought it about.
+  ///
+  /// - Parameter key: The key, `data.train_annotations` for example.
+  /// - Returns: The error; the key stands at its end.
+  public func naming(_ key: String) -> DatasetError {
+    switch self {
+    case .record(let file, let place, let field, let reason):
+      .record(file: file, place: place, field: field, reason: "\(reason) (\(key))")
+    case .unknownClass(let name, let source, let nearest):
+      .record(
+        file: source, place: "", field: "",
+        reason: "there is no class \"\(name)\""
+          + (nearest.map { "; did you mean \"\($0)\"?" } ?? "")
+          + " (\(key) takes a file {\"base\": [names], \"novel\": [names]} of one's own classes)")
+    }
+  }
+
+  /// Runs what reads a file that a configuration names; its errors name the key.
+  ///
+  /// - Parameters:
+  ///   - key: The key.
+  ///   - body: Reads the file.
+  /// - Returns: What `body` returns.
+  /// - Throws: What `body` throws.
+  public static func naming<Result>(_ key: String, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as DatasetError {
+      throw error.naming(key)
+    }
+  }
+}
+
 /// Finds the name that a misspelt one was meant to be.
 enum NearestName {
   /// The candidate with the smallest edit distance, when it is close enough to be meant.

@@ -60,7 +60,7 @@ package struct RecordCursor {
   /// Opens a file of records.
   package static func open(_ path: String) throws -> MappedFile {
     do {
-      return try MappedFile(path: path)
+      return try MappedFile.text(path)
     } catch let error as FormatError {
       throw DatasetError.record(file: path, place: "", field: "", reason: error.reason)
     }

@@ -12,9 +12,16 @@ extension SegmentationRecord {
   /// - Throws: `MaskError` when the mask is of another size or a vertex is far outside.
   public func usableMask(width: Int, height: Int) throws(MaskError) -> RunLengthMask? {
     guard case .polygons(let polygons) = self else { return try mask(width: width, height: height) }
-    let usable = polygons.filter { $0.count >= 6 && $0.count.isMultiple(of: 2) }
+    let usable = polygons.filter(Self.isUsable)
     return usable.isEmpty
       ? nil : try RunLengthMask(width: width, height: height, polygons: usable)
+  }
+}
+
+extension SegmentationRecord {
+  /// Whether a polygon has three corners and no half one.
+  static func isUsable(_ polygon: [Double]) -> Bool {
+    polygon.count >= 6 && polygon.count.isMultiple(of: 2)
   }
 }
 
@@ -66,6 +73,16 @@ public final class SegmentationReader: Sendable {
     } catch let fault as MaskError {
       throw error(position, "\(fault); the image has \(image.width)x\(image.height) pixels")
     }
+  }
+
+  /// Whether an annotation has a mask that trains: run lengths, or a polygon of three corners.
+  ///
+  /// - Parameter position: The annotation's position in the index.
+  /// - Returns: False as well for a mask that is malformed.
+  public func hasMask(at position: Int) -> Bool {
+    guard let record = try? segmentation(at: position) else { return false }
+    guard case .polygons(let polygons) = record else { return true }
+    return polygons.contains { SegmentationRecord.isUsable($0) }
   }
 
   private func error(_ position: Int, _ reason: String) -> DatasetError {

@@ -7,7 +7,7 @@ import Foundation
 /// [0, width] here; labelling tools that write continuous coordinates need `isZeroBased`. Boxes are
 /// clipped to the image. A difficult object becomes a crowd that is to be ignored: training sets it
 /// aside and scoring neither asks for it nor counts it as a false alarm (spec evaluation 5.4, 5.6).
-/// File names in the result are relative to the converted folder.
+/// File names in the result are relative to the converted folder; ``VOCPictures`` finds them.
 public struct VOCConverter {
   /// The classes of the challenge in its own order; others follow by name.
   public static let challengeClasses = [
@@ -26,6 +26,8 @@ public struct VOCConverter {
     public let difficult: Int
     /// The class names by id, from 1.
     public let classes: [String]
+    /// What was odd, one line each.
+    public let warnings: [String]
   }
 
   private let folder: String
@@ -54,16 +56,23 @@ public struct VOCConverter {
   public func write(to path: String) throws -> Summary {
     var records: [VOCRecord] = []
     var fileNames: [String] = []
+    var pictures = VOCPictures()
     for part in try parts() {
       let prefix = part.isEmpty ? "" : part + "/"
+      pictures.enter("\(folder)/\(prefix)JPEGImages")
       for file in try files(of: part) {
-        let record = try VOCRecord(path: "\(folder)/\(file)")
+        var record = try VOCRecord(path: "\(folder)/\(file)")
+        guard let name = pictures.complete(&record, of: "\(folder)/\(file)") else { continue }
         records.append(record)
-        fileNames.append("\(prefix)JPEGImages/\(record.fileName)")
+        fileNames.append("\(prefix)JPEGImages/\(name)")
       }
     }
     guard !records.isEmpty else {
-      throw fault(folder, "has no annotation files; name a folder that holds Annotations/*.xml")
+      let lost = pictures.warnings.first.map { ": \($0)" }
+      throw fault(
+        folder,
+        lost.map { "has no annotation file that can be used\($0)" }
+          ?? "has no annotation files; name a folder that holds Annotations/*.xml")
     }
     let found = Set(records.flatMap { $0.objects.map(\.name) })
     let isChallenge = found.isSubset(of: Self.challengeClasses)
@@ -99,7 +108,8 @@ public struct VOCConverter {
     ]
     try AtomicFile.write(Data((root.text() + "\n").utf8), to: path)
     return Summary(
-      images: records.count, boxes: annotations.count, difficult: difficult, classes: classes)
+      images: records.count, boxes: annotations.count, difficult: difficult, classes: classes,
+      warnings: pictures.warnings)
   }
 
   /// The folders with annotations, relative to the converted one; empty names that one itself.

@@ -19,9 +19,11 @@ struct VOCRecord: Equatable {
     }
   }
 
+  /// The picture's name, without folders; empty when there is none.
   let fileName: String
-  let width: Int
-  let height: Int
+  /// In pixels; 0 when it is not given, as labelling tools do that never opened the picture.
+  var width: Int
+  var height: Int
   let objects: [Object]
 
   /// Reads a file.
@@ -30,16 +32,18 @@ struct VOCRecord: Equatable {
     do {
       let file = try MappedFile(path: path)
       defer { withExtendedLifetime(file) {} }
-      root = try MarkupElement(parsing: String(decoding: file.bytes, as: UTF8.self), source: path)
+      root = try MarkupElement(parsing: file.bytes, source: path)
     } catch let error as FormatError {
       throw DatasetError.record(
         file: path, place: error.place, field: "", reason: "\(error.reason); copy the file again")
     }
     let reader = Fields(path: path)
-    fileName = try reader.text(root, "filename", place: "")
-    guard let size = root.child("size") else { throw reader.missing("size", place: "") }
-    width = try reader.side(size, "width")
-    height = try reader.side(size, "height")
+    guard root.name == "annotation" else { throw reader.missing("annotation", place: "") }
+    // Tools on Windows write whole paths.
+    let name = root.child("filename")?.text ?? ""
+    fileName = name.split { $0 == "/" || $0 == "\\" }.last.map(String.init) ?? ""
+    width = try reader.side(root.child("size"), "width")
+    height = try reader.side(root.child("size"), "height")
     objects = try root.children.filter { $0.name == "object" }.enumerated().map { number, node in
       let place = "object \(number + 1)"
       guard let box = node.child("bndbox") else { throw reader.missing("bndbox", place: place) }
@@ -80,10 +84,12 @@ struct VOCRecord: Equatable {
       return value
     }
 
-    func side(_ node: MarkupElement, _ name: String) throws -> Int {
+    /// A side of the picture; 0 when it is not given.
+    func side(_ node: MarkupElement?, _ name: String) throws -> Int {
+      guard let node, node.child(name)?.text.isEmpty == false else { return 0 }
       let value = try number(node, name, place: "size")
-      guard let side = Int(exactly: value), side > 0 else {
-        throw fault("is \(value); it must be a positive whole number of pixels", name, "size")
+      guard let side = Int(exactly: value), side >= 0, side <= Int(Int32.max) else {
+        throw fault("is \(value); it must be a whole number of pixels", name, "size")
       }
       return side
     }

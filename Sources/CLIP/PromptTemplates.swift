@@ -1,3 +1,5 @@
+import Annotations
+
 /// The sentences that describe a class to the text encoder.
 ///
 /// Source: spec "CLIP ViT-B/32", 3.9.
@@ -10,7 +12,7 @@ public enum PromptTemplates {
   /// - Parameter className: The name as the data set writes it, for example "stop_sign".
   /// - Returns: 63 sentences.
   public static func texts(for className: String) -> [String] {
-    let name = normalised(className)
+    let name = ClassName.plain(className)
     return templates(article: article(for: className)).map { template in
       let text = template.replacing("{n}", with: name)
       return text.hasPrefix("a") || text.hasPrefix("the") ? "This is " + text : text
@@ -26,19 +28,9 @@ public enum PromptTemplates {
   public static func texts(for className: String, templates: [String]) -> [String] {
     guard !templates.isEmpty else { return texts(for: className) }
     return templates.map {
-      $0.replacing("{name}", with: normalised(className))
+      $0.replacing("{name}", with: ClassName.plain(className))
         .replacing("{article}", with: article(for: className))
     }
-  }
-
-  /// The name as a sentence uses it: lower-case words, "or" for a slash, no dots at the end.
-  ///
-  /// - Parameter className: The name as the data set writes it.
-  /// - Returns: The name in plain words.
-  public static func normalised(_ className: String) -> String {
-    var name = className.replacing("_", with: " ").replacing("/", with: " or ").lowercased()
-    while name.hasSuffix(".") { name.removeLast() }
-    return name
   }
 
   /// The indefinite article of a name, decided by the first letter as the data set writes it.

@@ -73,7 +73,8 @@ struct OpenVocabularyGroups: Equatable {
   private static func resolve<Key: Hashable>(
     _ keys: [Key], _ positions: [Key: Int], group: String, _ truth: GroundTruth
   ) throws -> [Int] {
-    guard !keys.isEmpty else {
+    // A data set may have base classes alone.
+    guard !keys.isEmpty || group == "novel" else {
       throw EvaluationError.emptyList(file: truth.source, list: "\(group) classes")
     }
     let unknown = keys.filter { positions[$0] == nil }

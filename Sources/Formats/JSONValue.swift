@@ -26,7 +26,7 @@ public enum JSONValue: Sendable, Equatable {
   /// - Parameter path: The file's path.
   /// - Throws: ``FormatError`` with line and column.
   public init(contentsOf path: String) throws {
-    var scanner = JSONScanner(try MappedFile(path: path))
+    var scanner = JSONScanner(try MappedFile.text(path))
     self = try scanner.value()
     try scanner.end()
   }

@@ -10,6 +10,8 @@ public final class MappedFile: @unchecked Sendable {
   public let path: String
   /// The file's bytes; empty for an empty file.
   public let bytes: UnsafeRawBufferPointer
+  /// Whether the bytes are the file's own pages and no copy.
+  private let isMapped: Bool
 
   /// Maps a file.
   ///
@@ -17,6 +19,7 @@ public final class MappedFile: @unchecked Sendable {
   /// - Throws: ``FormatError`` when the file is missing, is a folder or cannot be read.
   public init(path: String) throws {
     self.path = path
+    isMapped = true
     let descriptor = open(path, O_RDONLY)
     guard descriptor >= 0 else {
       throw FormatError(path, errno == ENOENT ? "no such file" : String(cString: strerror(errno)))
@@ -41,11 +44,20 @@ public final class MappedFile: @unchecked Sendable {
     bytes = UnsafeRawBufferPointer(start: base, count: size)
   }
 
+  /// A file whose content was unpacked.
+  init(_ file: MappedFile, content: [UInt8]) {
+    path = file.path
+    isMapped = false
+    let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 64)
+    copy.copyBytes(from: content)
+    bytes = UnsafeRawBufferPointer(copy)
+  }
+
   /// Gives the memory of whole pages back to the system; they are read again when touched.
   ///
   /// - Parameter range: The bytes that were read and will hardly be read again.
   public func release(_ range: Range<Int>) {
-    guard let base = bytes.baseAddress else { return }
+    guard isMapped, let base = bytes.baseAddress else { return }
     let page = Int(getpagesize())
     let start = range.lowerBound.roundedUp(toMultipleOf: page)
     let end = min(range.upperBound, bytes.count) / page * page
@@ -54,6 +66,10 @@ public final class MappedFile: @unchecked Sendable {
   }
 
   deinit {
+    guard isMapped else {
+      bytes.deallocate()
+      return
+    }
     if let base = bytes.baseAddress {
       munmap(UnsafeMutableRawPointer(mutating: base), bytes.count)
     }

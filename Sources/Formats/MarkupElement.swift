@@ -19,15 +19,35 @@ public struct MarkupElement: Sendable, Equatable {
   /// - Returns: The child, or nil.
   public func child(_ name: String) -> MarkupElement? { children.first { $0.name == name } }
 
-  /// Parses a document in UTF-8.
+  /// Parses a document.
   ///
   /// - Parameters:
-  ///   - text: The document.
+  ///   - bytes: The document, in the encoding of its byte-order mark or its first line, else in UTF-8.
   ///   - source: What errors call it.
-  /// - Throws: ``FormatError`` with the line when it is cut short or not well formed.
-  public init(parsing text: String, source: String) throws {
-    var reader = XMLReader(bytes: Array(text.utf8), source: source)
+  /// - Throws: ``FormatError`` with the line when it is cut short, not well formed or not in its
+  ///   encoding.
+  public init(parsing bytes: UnsafeRawBufferPointer, source: String) throws {
+    let mark = TextDecoding.byteOrderMark(bytes)
+    let body = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(mark?.length ?? 0))
+    // A mark that the first line contradicts is the bytes' own and wins.
+    let encoding = mark?.encoding ?? Self.declaredEncoding(body) ?? "UTF-8"
+    let text =
+      encoding.uppercased() == "UTF-8"
+      ? Array(body) : try TextDecoding.utf8(body, from: encoding, source: source)
+    var reader = XMLReader(bytes: text, source: source)
+    guard String(validating: text, as: UTF8.self) != nil else {
+      throw reader.notUTF8()
+    }
     self = try reader.document()
+  }
+
+  /// The encoding that `<?xml … encoding="…"?>` names.
+  private static func declaredEncoding(_ bytes: UnsafeRawBufferPointer) -> String? {
+    let head = String(decoding: bytes.prefix(200), as: UTF8.self)
+    guard head.hasPrefix("<?xml"), let line = head.firstRange(of: "?>"),
+      let match = head[..<line.lowerBound].firstMatch(of: /encoding\s*=\s*["']([^"']+)["']/)
+    else { return nil }
+    return String(match.1)
   }
 
   init(name: String) { self.name = name }
@@ -44,6 +64,18 @@ private struct XMLReader {
   init(bytes: [UInt8], source: String) {
     self.bytes = bytes
     self.source = source
+  }
+
+  /// The error of a text that is in another encoding than it says.
+  mutating func notUTF8() -> FormatError {
+    while position < bytes.count {
+      let rest = bytes[position...].prefix { $0 != 0x0A }
+      guard String(validating: rest, as: UTF8.self) != nil else { break }
+      position += rest.count + 1
+    }
+    return error(
+      "is no UTF-8 text; name its encoding in the first line (<?xml version=\"1.0\" "
+        + "encoding=\"GBK\"?>) or save the file as UTF-8")
   }
 
   private func error(_ reason: String) -> FormatError {

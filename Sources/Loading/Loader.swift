@@ -73,6 +73,8 @@ public struct LoaderStream: Sendable {
   public let name: ImageStream
   /// The folder that the file names of the images are relative to.
   public let folder: String
+  /// The configuration's key of the folder, which errors name; empty for none.
+  public let folderKey: String
   /// The images of the data set.
   public let images: [COCOAnnotations.ImageRecord]
   /// The images that are used; an index that stands twice is given twice as often.
@@ -83,12 +85,15 @@ public struct LoaderStream: Sendable {
   public let augmentation: Augmentation
   /// Where the masks of objects are; nil leaves them out.
   public let segmentations: SegmentationReader?
+  /// Whether ids fit the 32 bits that the method keeps of them.
+  private let hasShortIDs: Bool
 
   /// Creates a source.
   ///
   /// - Parameters:
   ///   - name: What its images are for.
   ///   - folder: The folder of the image files.
+  ///   - folderKey: The configuration's key of the folder, which errors name; empty for none.
   ///   - images: The images of the data set.
   ///   - indices: The images that are used, indices into `images`.
   ///   - batchSize: The number of images in a batch of one process.
@@ -96,9 +101,11 @@ public struct LoaderStream: Sendable {
   ///   - segmentations: Where the masks of objects are; nil leaves them out. With masks an object
   ///     without a usable one is left out (spec training 4.5).
   public init(
-    name: ImageStream, folder: String, images: [COCOAnnotations.ImageRecord], indices: [Int],
-    batchSize: Int, augmentation: Augmentation, segmentations: SegmentationReader? = nil
+    name: ImageStream, folder: String, folderKey: String = "",
+    images: [COCOAnnotations.ImageRecord], indices: [Int], batchSize: Int,
+    augmentation: Augmentation, segmentations: SegmentationReader? = nil
   ) {
+    self.folderKey = folderKey
     self.segmentations = segmentations
     self.name = name
     self.folder = folder
@@ -106,24 +113,21 @@ public struct LoaderStream: Sendable {
     self.indices = indices
     self.batchSize = batchSize
     self.augmentation = augmentation
+    hasShortIDs = images.allSatisfy { Int32(exactly: $0.id) != nil }
   }
 
-  /// The path of an image's file.
-  func path(of index: Int) -> String { "\(folder)/\(images[index].fileName)" }
+  /// The path of an image's file, or what stands for it.
+  func path(of index: Int) -> String {
+    (try? images[index].path(in: folder)) ?? "\(folder)/ image \(images[index].id)"
+  }
 
   /// Decodes an image and draws its transform.
   func sample(_ index: Int, seed: UInt64, iteration: Int, slot: Int) throws -> LoadedSample {
     let record = images[index]
-    let image = try ImageDecoder.decode(path: path(of: index))
-    guard image.width == record.width, image.height == record.height else {
-      throw PictureError(
-        path: path(of: index),
-        reason: "is \(image.width)x\(image.height) pixels, but its record (id \(record.id)) says "
-          + "\(record.width)x\(record.height), so its boxes cannot be trusted")
-    }
+    let image = try record.picture(in: folder)
     let view = augmentation.view(
-      width: record.width, height: record.height, seed: seed, iteration: iteration, slot: slot,
-      imageID: record.id)
+      width: image.width, height: image.height, seed: seed, iteration: iteration, slot: slot,
+      imageID: hasShortIDs ? record.id : index)
     let (objects, masks) = try masks(of: record.objects, view)
     return LoadedSample(
       index: index, image: image, view: view,

@@ -38,6 +38,8 @@ final class LoaderCore: @unchecked Sendable {
   private var nextBatch: Int
   private var ready: [Int: Result<LoadedBatch, any Error>] = [:]
   private var unusable: [String: LeftOut] = [:]
+  /// Why images are unusable, in the order of their finding.
+  private var faults: [(path: String, error: any Error)] = []
   private var waited = 0.0
   private var running = 0
   private var stopped = false
@@ -161,9 +163,9 @@ final class LoaderCore: @unchecked Sendable {
       // A wrong folder would otherwise be reported once for every image of the data set.
       if condition.withLock({ unusable.count }) - before >= Self.mostFailures { break }
     }
-    throw StreamError(
-      name: source.name.rawValue,
-      reason: "no usable image in \(source.folder); check that this is the image folder")
+    let paths = Set(source.indices.map { source.path(of: $0) })
+    let found = condition.withLock { faults.filter { paths.contains($0.path) }.map(\.error) }
+    throw StreamError(nothingUsableIn: source, found)
   }
 
   private func attempt(
@@ -185,6 +187,7 @@ final class LoaderCore: @unchecked Sendable {
         unusable[path] = LeftOut(
           stream: old?.stream ?? source.name.rawValue, file: source.images[index].fileName,
           iteration: min(old?.iteration ?? iteration, iteration))
+        if old == nil { faults.append((path, error)) }
         return old == nil
       }
       if isNew { warn("\(error); the image is left out") }

@@ -16,7 +16,7 @@ public enum ImageDecoder {
     do {
       file = try PassingFailure.retrying(path) { try MappedFile(path: path) }
     } catch let error as FormatError {
-      throw PictureError(path: path, reason: error.reason)
+      throw PictureError(unreadable: path, reason: error.reason)
     }
     return try withExtendedLifetime(file) { try decode(file.bytes, name: path) }
   }

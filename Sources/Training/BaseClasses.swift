@@ -33,7 +33,7 @@ extension RunConfiguration {
       split = try TrainingData.split(classSplit: data.classSplit, of: [], in: "")
     }
     // What the prompts make of a name counts.
-    let base = Set(split.base.map(PromptTemplates.normalised))
-    return names.map { base.contains(PromptTemplates.normalised($0)) }
+    let base = Set(split.base.map(ClassName.plain))
+    return names.map { base.contains(ClassName.plain($0)) }
   }
 }

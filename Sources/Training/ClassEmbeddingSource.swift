@@ -1,3 +1,4 @@
+import Annotations
 import CLIP
 import Checkpoints
 
@@ -67,7 +68,7 @@ struct ClassEmbeddingSource {
     }
     let written = file.classes?.map(\.name) ?? names
     for (index, (name, wanted)) in zip(written, names).enumerated()
-    where PromptTemplates.normalised(name) != PromptTemplates.normalised(wanted) {
+    where ClassName.plain(name) != ClassName.plain(wanted) {
       throw refuse(
         "names row \(index) \"\(name)\", the data set's class there is \"\(wanted)\"; write the "
           + "rows in the order of its annotations (\(annotations))")
@@ -86,13 +87,13 @@ struct ClassEmbeddingSource {
       return nil
     }
     let places = Dictionary(
-      known.enumerated().map { (PromptTemplates.normalised($1.name), $0) }
+      known.enumerated().map { (ClassName.plain($1.name), $0) }
     ) { first, _ in first }
     var groups: [[Int]] = []
     for entry in classes {
       var group: [Int] = []
       for name in entry.all {
-        guard let place = places[PromptTemplates.normalised(name)] else {
+        guard let place = places[ClassName.plain(name)] else {
           note(
             "\(file.path) (clip.class_embeddings) has no \"\(name)\": the whole vocabulary is "
               + "encoded with templates instead")

@@ -25,10 +25,19 @@ public struct TrainingData: Sendable {
   public init(_ configuration: RunConfiguration) throws {
     try configuration.requirePathsForTraining()
     let data = configuration.data
-    let index = try AnnotationIndex(path: data.trainAnnotations)
-    let split = try Self.split(classSplit: data.classSplit, of: index.categories, in: index.path)
-    let train = try COCOAnnotations(index, keeping: split.base)
-    let base = Set(try split.baseLabels(in: train.categories))
+    func read(_ path: String, _ key: String, _ folder: String) throws -> (AnnotationIndex, [String])
+    {
+      var index = try DatasetError.naming(key) { try AnnotationIndex(path: path) }
+      let measured = index.completeSizes(from: folder)
+      return (index, index.warnings + measured)
+    }
+    let (index, odd) = try read(
+      data.trainAnnotations, "data.train_annotations", data.trainImages)
+    let (split, train, base) = try DatasetError.naming("data.class_split") {
+      let split = try Self.split(classSplit: data.classSplit, of: index.categories, in: index.path)
+      let train = try COCOAnnotations(index, keeping: split.base)
+      return (split, train, Set(try split.baseLabels(in: train.categories)))
+    }
     classNames = train.categories.map(\.name)
     isBase = train.categories.indices.map { base.contains($0) }
     let augmentation = Augmentation(
@@ -38,41 +47,50 @@ public struct TrainingData: Sendable {
         ? indices : ClassBalance.repeated(indices, of: images, threshold: data.resampling)
     }
     let usable = train.imageIndices(annotatedWith: base, minimumSide: Self.minimumSide)
-    guard !usable.isEmpty else {
-      throw DatasetError.record(
-        file: data.trainAnnotations, place: "", field: "annotations",
-        reason: "no image has a box of a base class; check data.class_split and the file")
-    }
+    try train.requireBoxes(in: usable)
+    let masks = configuration.model.mask.enabled ? try SegmentationReader(index) : nil
     var streams = [
       LoaderStream(
-        name: .detection, folder: data.trainImages, images: train.images,
-        indices: balanced(train.images, usable),
+        name: .detection, folder: data.trainImages, folderKey: "data.train_images",
+        images: train.images, indices: balanced(train.images, usable),
         batchSize: configuration.training.detectionBatch, augmentation: augmentation,
-        segmentations: configuration.model.mask.enabled ? try SegmentationReader(index) : nil)
+        segmentations: masks)
     ]
     var summary = [
       "detection: \(usable.count) of \(train.images.count) images with \(train.report.boxes) "
         + "boxes of \(base.count) base classes; \(classNames.count) classes in all"
     ]
-    var warnings = index.warnings + train.report.warnings
+    var warnings = odd + train.report.warnings
+    if let masks, let line = try train.maskWarning(masks) { warnings.append(line) }
     let wanted = Set(configuration.methods.map(\.stream))
     if wanted.contains(.alignment) {
       let same = data.alignmentAnnotations == data.trainAnnotations
+      let folder = data.alignmentImages.isEmpty ? data.trainImages : data.alignmentImages
+      let (other, otherOdd) =
+        same
+        ? (index, [])
+        : try read(
+          data.alignmentAnnotations, "data.alignment_annotations", folder)
       let alignment =
-        same ? train : try COCOAnnotations(path: data.alignmentAnnotations, keeping: split.base)
+        same
+        ? train
+        : try DatasetError.naming("data.alignment_annotations") {
+          try COCOAnnotations(other, keeping: split.base)
+        }
       // OV-LVIS leaves out small images here too; OV-COCO takes all (spec training 4.5).
       let alignmentSide =
         data.classSplit == RunConfiguration.Data.openVocabularyLVIS ? Self.minimumSide : 0
-      let folder = data.alignmentImages.isEmpty ? data.trainImages : data.alignmentImages
       streams.append(
         LoaderStream(
-          name: .alignment, folder: folder, images: alignment.images,
+          name: .alignment, folder: folder,
+          folderKey: data.alignmentImages.isEmpty ? "data.train_images" : "data.alignment_images",
+          images: alignment.images,
           indices: balanced(
             alignment.images,
             alignment.imageIndices(annotatedWith: nil, minimumSide: alignmentSide)),
           batchSize: configuration.training.alignmentBatch, augmentation: augmentation))
       summary.append("alignment: \(alignment.images.count) images")
-      if !same { warnings += alignment.index.warnings + alignment.report.warnings }
+      if !same { warnings += otherOdd + alignment.report.warnings }
     }
     if wanted.contains(.captions) {
       let captions = try Self.captions(configuration, augmentation: augmentation)
@@ -89,11 +107,15 @@ public struct TrainingData: Sendable {
     _ configuration: RunConfiguration, augmentation: Augmentation
   ) throws -> (stream: LoaderStream, summary: String) {
     let data = configuration.data
-    let captions = try Captions(path: data.captionAnnotations)
+    let captions = try DatasetError.naming("data.caption_annotations") {
+      try Captions(path: data.captionAnnotations)
+    }
     var used = Array(captions.images.indices)
     var left = ["\(captions.uncaptionedCount) without captions"]
     if !data.captionClasses.isEmpty {
-      let mentions = try ClassMentions(path: data.captionClasses)
+      let mentions = try DatasetError.naming("data.caption_classes") {
+        try ClassMentions(path: data.captionClasses)
+      }
       used = captions.imageIndices(mentioning: mentions)
       guard !used.isEmpty else {
         throw DatasetError.record(
@@ -111,6 +133,7 @@ public struct TrainingData: Sendable {
       LoaderStream(
         name: .captions,
         folder: data.captionImages.isEmpty ? data.trainImages : data.captionImages,
+        folderKey: data.captionImages.isEmpty ? "data.train_images" : "data.caption_images",
         images: captions.images, indices: used, batchSize: configuration.training.captionBatch,
         augmentation: augmentation),
       "captions: \(used.count) images with \(count) captions; left out: "

@@ -21,7 +21,9 @@ public struct ValidationRun: Sendable {
   /// - Parameter configuration: The run's configuration.
   /// - Throws: `DatasetError` when the file is malformed.
   public init(_ configuration: RunConfiguration) throws {
-    annotations = try AnnotationIndex(path: configuration.data.validationAnnotations)
+    annotations = try DatasetError.naming("data.validation_annotations") {
+      try AnnotationIndex(path: configuration.data.validationAnnotations)
+    }
     truth = try GroundTruth(annotations)
     self.configuration = configuration
   }
@@ -42,8 +44,8 @@ public struct ValidationRun: Sendable {
   ///   `DatasetError` when annotations and classes do not fit.
   func check(warn: (String) -> Void) throws {
     let folder = configuration.data.validationImages
-    let paths = (0..<annotations.imageCount).map {
-      "\(folder)/\(annotations.image(at: $0).fileName)"
+    let paths = try (0..<annotations.imageCount).map {
+      try annotations.image(at: $0).path(in: folder)
     }
     let missing = paths.filter { !FileManager.default.fileExists(atPath: $0) }
     let present = Set(paths).subtracting(missing).sorted()
@@ -102,19 +104,17 @@ public struct ValidationRun: Sendable {
     let records = (0..<annotations.imageCount).map { annotations.image(at: $0) }
     var (unreadable, reason) = (0, "")
     try DetectionResultsWriter.write(to: path) { writer in
+      let paths = records.map { (try? $0.path(in: folder)) ?? folder }
       for first in stride(from: 0, to: records.count, by: Self.imagesAtATime) {
         let range = first..<min(first + Self.imagesAtATime, records.count)
         var read: [(id: Int, image: Image)] = []
-        for (index, picture) in zip(
-          range, ImageDecoder.decode(range.map { "\(folder)/\(records[$0].fileName)" }))
-        {
-          switch picture {
-          case .success(let image): read.append((records[index].id, image))
-          case .failure(let error as PictureError):
+        for (index, picture) in zip(range, ImageDecoder.decode(Array(paths[range]))) {
+          do {
+            read.append((records[index].id, try records[index].checked(picture, in: folder)))
+          } catch let error as PictureError {
             unreadable += 1
             if unreadable == 1 { reason = "\(error)" }
             if unreadable <= Self.mostReasons { warn("\(error)") }
-          case .failure(let error): throw error
           }
         }
         for (image, objects) in zip(read, try detector.detect(read.map(\.image))) {

@@ -91,6 +91,45 @@ private final class Notes: Sendable {
     #expect(try line("[[1, 2, 3, 4, 5, 1e30]]").contains("far outside"))
   }
 
+  @Test func packedFilesAreRead() throws {
+    let folder = try TemporaryFolder()
+    let packed = try #require(Data(base64Encoded: Self.packed))
+    let path = folder.path + "/a.json.gz"
+    try packed.write(to: URL(filePath: path))
+    let cache = AnnotationIndexCache(folder: folder.path + "/kept", minimumSize: 0) {
+      Issue.record("\($0)")
+    }
+    // The second time from the kept index.
+    for _ in 0..<2 {
+      let index = try cache.index(of: path)
+      #expect(index.categories.map(\.name) == ["cat"] && index.annotationCount == 1)
+      #expect(
+        try SegmentationReader(index).segmentation(at: 0) == .polygons([[1, 2, 4, 2, 4, 6]]))
+      let target = folder.path + "/cats.json"
+      _ = try AnnotationSplitter(index, isCompact: true).write([.init(path: target, labels: [0])])
+      #expect(try AnnotationIndex(reading: target).annotationCount == 1)
+    }
+  }
+
+  /// One image, one cat and its mask, packed by gzip.
+  private static let packed =
+    "H4sIAAAAAAACA12P0QrCMAxFf6XkeQjqEPRXpIzMxS5iW9kKKqP/btJtgr40vTc3h2QC9uhohJM5T8Cd1G1l4Mp3"
+    + "agJ6Eg24uT0ciPvkLvXiHOXfE7s+qchWJIYQEyaO4R9V+M1XXjCRi8N7dnbitG186Yx0Re4rUxfgQKgjmhjJeQoz"
+    + "XpNLtF7fg7VliYXNP+coYL1EApBt/gCzU3pr9QAAAA=="
+
+  @Test func masksThatTrainAreTold() throws {
+    let folder = try TemporaryFolder()
+    for (segmentation, has) in [
+      ("[[1, 2, 4, 2, 4, 6]]", true), ("[[1, 2], [1, 2, 4, 2, 4, 6]]", true), ("[]", false),
+      ("[[]]", false), ("[[1, 2, 3, 4]]", false), ("[[1, 2, 4, 2, 4, 6, 7]]", false),
+      ("null", false), (#"{"size": [6, 8], "counts": [48]}"#, true), ("[[1, \"a\"]]", false),
+    ] {
+      let text = Self.lvis.replacing("[[1, 2, 4, 2, 4, 6]]", with: segmentation)
+      let index = try AnnotationIndex(reading: try folder.file("lvis.json", text))
+      #expect(try SegmentationReader(index).hasMask(at: 0) == has, "\(segmentation)")
+    }
+  }
+
   @Test func shortPolygonsAreNoMask() throws {
     #expect(
       try SegmentationRecord.polygons([[1, 2, 3, 4], [1, 2, 3, 4, 5, 6, 7]])

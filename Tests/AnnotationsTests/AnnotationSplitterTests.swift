@@ -49,6 +49,21 @@ import Testing
     #expect(summary.annotations == 1 && summary.categories == 2)
   }
 
+  @Test func largeAndQuotedIdsAreFound() throws {
+    let folder = try TemporaryFolder()
+    let large = "9223372036854775807"
+    let text = Self.text.replacing(
+      "\"id\": 9, \"name\"", with: "\"id\": \"\(large)\", \"name\""
+    ).replacing("\"category_id\": 9", with: "\"category_id\": \(large)")
+    let index = try AnnotationIndex(path: try folder.file("all.json", text))
+    let target = folder.path + "/cats.json"
+    let summaries = try AnnotationSplitter(index, isCompact: true).write([
+      .init(path: target, labels: [1])
+    ])
+    #expect(summaries.first?.categories == 1 && summaries.first?.annotations == 1)
+    #expect(try AnnotationIndex(path: target).categories.map(\.id) == [.max])
+  }
+
   @Test func compactFilesLeaveOutWhatNothingNames() throws {
     let (summary, text) = try split(compact: true)
     #expect(summary.images == 1 && summary.annotations == 1 && summary.categories == 1)

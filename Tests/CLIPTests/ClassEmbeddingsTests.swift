@@ -1,3 +1,4 @@
+import Annotations
 import CLIP
 import Checkpoints
 import Formats

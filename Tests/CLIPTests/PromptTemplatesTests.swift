@@ -1,3 +1,4 @@
+import Annotations
 import CLIP
 import Testing
 
@@ -40,6 +41,6 @@ struct PromptTemplatesTests {
     ("TV", "tv"), ("Inc...", "inc"), ("dining table", "dining table"), ("", ""),
   ])
   func namesBecomePlainWords(name: String, plain: String) {
-    #expect(PromptTemplates.normalised(name) == plain)
+    #expect(ClassName.plain(name) == plain)
   }
 }

@@ -174,6 +174,14 @@ import Testing
     #expect(some.detections == 2 && some.detectionsCounted == 1)
   }
 
+  @Test func aSplitMayHaveNoNovelClass() throws {
+    let objects = try truth([.init(imageID: 1, categoryID: 1, box: square)])
+    let summary = try evaluate(
+      objects, found([(square, 0.5)]), split: .names(base: ["cup"], novel: []))
+    #expect(isNear(summary.group("base")?["AP"], 1) && isNear(summary.group("all")?["AP"], 1))
+    #expect(summary.group("novel")?.classes == 0 && summary.group("novel")?["AP"] == nil)
+  }
+
   @Test func onlyClassesOfTheSplitCanBeScored() throws {
     let categories = (1...3).map { GroundTruth.Category(id: $0, name: "c\($0)") }
     let objects = try truth(

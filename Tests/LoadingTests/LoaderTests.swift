@@ -54,6 +54,54 @@ import Testing
     return try (0..<count).map { _ in Summary(try loader.next()) }
   }
 
+  @Test func aStreamWithoutAPictureSaysWhy() throws {
+    let folder = try TemporaryFolder()
+    let whole = try Self.stream(in: folder)
+    for number in 0..<12 {
+      let path = "\(folder.path)/\(number).png"
+      if number < 7 {
+        try FileManager.default.removeItem(atPath: path)
+      } else if number < 9 {
+        _ = try folder.file("\(number).png", "no picture")
+      } else {
+        try Image(width: 5, height: 5).writePNG(path)
+      }
+    }
+    let stream = LoaderStream(
+      name: .detection, folder: folder.path, folderKey: "data.train_images", images: whole.images,
+      indices: whole.indices, batchSize: 2, augmentation: whole.augmentation)
+    let loader = try Loader(streams: [stream], seed: 1, threads: 1) { _ in }
+    defer { loader.stop() }
+    let error = #expect(throws: StreamError.self) { try loader.next() }
+    let line = try #require(error).description
+    #expect(
+      line.hasPrefix(
+        "stream \"detection\": no usable image in \(folder.path) (data.train_images); of 12 tried 7 "
+          + "missing, 3 of another size than the record says, 2 not readable; the first: "
+          + "\(folder.path)/"), "\(line)")
+  }
+
+  /// Ids that are equal in 32 bits must not make one image of two.
+  @Test func largeIdsStayApart() throws {
+    let folder = try TemporaryFolder()
+    let small = try Self.stream(in: folder)
+    for shift in [0, 32, 60] {
+      let images = small.images.map {
+        COCOAnnotations.ImageRecord(
+          id: ($0.id - 99) << shift, fileName: $0.fileName, width: $0.width, height: $0.height)
+      }
+      let stream = LoaderStream(
+        name: .detection, folder: folder.path, images: images, indices: small.indices,
+        batchSize: 12, augmentation: small.augmentation)
+      let loader = try Loader(streams: [stream], seed: 1, threads: 1) { Issue.record("\($0)") }
+      defer { loader.stop() }
+      let samples = try loader.next().streams[.detection] ?? []
+      let ids = samples.map { Int32(truncatingIfNeeded: $0.view.imageID) }
+      let expected: Set<Int32> = shift == 0 ? Set(1...12) : Set(0..<12)
+      #expect(Set(ids).isSubset(of: expected) && Set(ids).count >= 4, "\(ids)")
+    }
+  }
+
   @Test func orderDependsOnTheIterationAlone() throws {
     let folder = try TemporaryFolder()
     let streams = [

@@ -97,6 +97,59 @@ struct BadInputTests {
       ["no image has a box of a base class", "class_split"])
   }
 
+  /// What leaves no box to train on is told at the start, with the causes.
+  @Test func boxesThatAreAllLeftOut() throws {
+    refuses(
+      try world(annotations: file([[0.1, 0.1, 0.5, 0.4], [0.3, 0.2, 0.2, 0.2]])),
+      [
+        "train.json", "no image has a box of a base class that can be trained on",
+        "2 boxes dropped: narrower than 1 pixel (first: annotations[0] (id 1))",
+        "are the boxes in pixels",
+      ])
+    refuses(
+      try world(annotations: file([[10, 10, 0, 30]])), ["1 box dropped: area not above 0"])
+    let crowds = file([[10, 10, 30, 30]]).replacing("\"iscrowd\":0", with: "\"iscrowd\":1")
+    refuses(try world(annotations: crowds), ["1 set aside as crowds or to be ignored"])
+  }
+
+  @Test func masksThatAreMissing() throws {
+    let boxes: [[Double]] = [[10, 10, 30, 30], [40, 40, 30, 30]]
+    let polygons = /,"segmentation":\[\[[^\]]*\]\]/
+    let plain = file(boxes).replacing(polygons, with: "")
+    func world(_ text: String) throws -> TrainingWorld {
+      var world = try self.world(annotations: text)
+      world.configuration.model.mask.enabled = true
+      return world
+    }
+    refuses(
+      try world(plain),
+      ["train.json: \"segmentation\": no object has a mask; set model.mask.enabled to false"])
+    let some = file(boxes).replacing(polygons, with: "", maxReplacements: 1)
+    let data = try TrainingData(try world(some).configuration)
+    #expect(
+      data.warnings == [
+        "1 object has no mask: left out, as a mask head is trained (first: annotations[0] (id 1))"
+      ])
+  }
+
+  @Test func errorsNameTheKey() throws {
+    func refuses(_ key: String, _ change: (inout RunConfiguration.Data) -> Void) throws {
+      var world = try TrainingWorld(images: 2)
+      world.configuration.captions.enabled = true
+      change(&world.configuration.data)
+      self.refuses(world, ["/nowhere", "(\(key)"])
+    }
+    try refuses("data.train_annotations") { $0.trainAnnotations = "/nowhere.json" }
+    try refuses("data.alignment_annotations") { $0.alignmentAnnotations = "/nowhere.json" }
+    try refuses("data.class_split") { $0.classSplit = "/nowhere.json" }
+    try refuses("data.caption_annotations") { $0.captionAnnotations = "/nowhere.json" }
+    try refuses("data.caption_classes") { $0.captionClasses = "/nowhere.json" }
+    var world = try TrainingWorld(images: 2)
+    world.configuration.data.validationAnnotations = "/nowhere.json"
+    let error = #expect(throws: (any Error).self) { try ValidationRun(world.configuration) }
+    #expect("\(try #require(error))" == "/nowhere.json: no such file (data.validation_annotations)")
+  }
+
   @Test func classSplits() throws {
     func split(_ text: String) throws -> TrainingWorld {
       let world = try TrainingWorld(images: 2)

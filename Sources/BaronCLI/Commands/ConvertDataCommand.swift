@@ -40,6 +40,7 @@ struct ConvertDataCommand: ParsableCommand {
       let summary = try VOCConverter(
         folder: folder, imageSet: imageSet, isZeroBased: zeroBased
       ).write(to: output)
+      for line in summary.warnings { Console.warn(line) }
       try Console.print(
         "\(output): \(summary.images) images, \(summary.boxes) boxes (\(summary.difficult) "
           + "difficult) of \(summary.classes.count) classes")

@@ -1,3 +1,4 @@
+import Annotations
 import ArgumentParser
 import CLIP
 import Checkpoints
@@ -90,10 +91,10 @@ struct EmbedCommand: ParsableCommand {
     guard !FileManager.default.fileExists(atPath: output) else {
       throw CheckpointError.file(path: output, reason: "exists already; choose another name")
     }
-    let vocabulary = try names.map { try VocabularyNames($0, option: "--names") }
-    let classes =
-      try vocabulary?.classes
-      ?? VocabularyJSON.categoryNames(path: annotations ?? "").map { ClassName($0) }
+    let vocabulary =
+      try names.map { try VocabularyNames($0, option: "--names") }
+      ?? VocabularyNames(categoriesOf: annotations ?? "")
+    let classes = vocabulary.classes
     let templates = try templates.map(Self.templates) ?? []
     let stream = try device.makeStream()
     let encoder = try TextEncoder(
@@ -106,7 +107,7 @@ struct EmbedCommand: ParsableCommand {
         line?.update(step: done)
       }
     }
-    let matrices = try vocabulary?.explaining(embed) ?? embed()
+    let matrices = try vocabulary.explaining(embed)
     line?.finish()
     try write(matrices, of: classes, templates: templates)
   }

@@ -33,7 +33,7 @@ struct DemoGallery {
     }
     func label(_ name: String) -> String { novel.contains(name) ? name + "*" : name }
     return try scenes.flatMap { record in
-      let image = try ImageDecoder.decode(path: "\(folder)/images/\(record.fileName)")
+      let image = try record.picture(in: "\(folder)/images")
       let truth = record.objects.map {
         LabeledBox(box: $0.box, label: label(annotations.categories[$0.label].name))
       }

@@ -46,7 +46,9 @@ final class CLIPTrainingData {
   /// - Throws: `DatasetError` when a file is malformed or has fewer images than a batch needs.
   init(_ configuration: CLIPTrainingConfiguration) throws {
     let data = configuration.data
-    regions = try CaptionedRegions(path: data.trainCaptions)
+    regions = try DatasetError.naming("data.train_captions") {
+      try CaptionedRegions(path: data.trainCaptions)
+    }
     folder = data.trainImages
     longSide = data.longSide
     size = configuration.model.imageSize
@@ -150,7 +152,7 @@ final class CLIPTrainingData {
 
   private func image(_ index: Int) throws -> Image {
     if let known = images[index] { return known }
-    let image = try ImageDecoder.decode(path: "\(folder)/\(regions.images[index].fileName)")
+    let image = try regions.images[index].picture(in: folder)
     if bytes + image.bytes.count <= Self.cacheLimit {
       bytes += image.bytes.count
       images[index] = image

@@ -74,7 +74,9 @@ public struct ZeroShotScore: Sendable, Equatable {
     progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws {
     let weights = try CLIPWeights(folder: folder)
-    let annotations = try COCOAnnotations(path: data.validationAnnotations)
+    let annotations = try DatasetError.naming("data.validation_annotations") {
+      try COCOAnnotations(path: data.validationAnnotations)
+    }
     let names = annotations.categories.map(\.name)
     let split = try TrainingData.split(
       classSplit: data.classSplit, of: annotations.categories, in: annotations.path)
@@ -96,7 +98,7 @@ public struct ZeroShotScore: Sendable, Equatable {
         var crops: [(image: Image, box: Box)] = []
         var labels: [Int] = []
         for record in annotations.images[start..<end] where !record.objects.isEmpty {
-          let picture = try ImageDecoder.decode(path: "\(data.validationImages)/\(record.fileName)")
+          let picture = try record.picture(in: data.validationImages)
           for object in record.objects {
             crops.append((picture, object.box))
             labels.append(object.label)

@@ -1,4 +1,4 @@
-/// A class as a user names it.
+/// A class of a vocabulary: the name that results show, and other names of the same thing.
 public struct ClassName: Sendable, Equatable {
   /// The name that results show.
   public let name: String
@@ -17,4 +17,14 @@ public struct ClassName: Sendable, Equatable {
 
   /// The name and its synonyms.
   public var all: [String] { [name] + synonyms }
+
+  /// A name as a sentence uses it: lower-case words, "or" for a slash, no dots at the end.
+  ///
+  /// - Parameter name: The name as the data set writes it.
+  /// - Returns: The name in plain words.
+  public static func plain(_ name: String) -> String {
+    var words = name.replacing("_", with: " ").replacing("/", with: " or ").lowercased()
+    while words.hasSuffix(".") { words.removeLast() }
+    return words
+  }
 }

@@ -1,0 +1,114 @@
+import Foundation
+import Pictures
+
+/// The picture of a record: where it lies, and whether it is the one that the boxes were drawn on.
+extension COCOAnnotations.ImageRecord {
+  /// Where the picture lies.
+  ///
+  /// An absolute name stands for itself. A backslash divides folders as on Windows, unless a file is
+  /// really called so.
+  ///
+  /// - Parameter folder: The folder that names are relative to.
+  /// - Returns: The path.
+  /// - Throws: `PictureError` when the record has no name.
+  public func path(in folder: String) throws -> String {
+    guard !fileName.isEmpty else {
+      throw PictureError(
+        path: folder,
+        reason: "image \(id) has no \"file_name\" and no \"coco_url\" to take it from",
+        cause: .nameless)
+    }
+    let path = fileName.hasPrefix("/") ? fileName : "\(folder)/\(fileName)"
+    guard path.contains("\\"), !FileManager.default.fileExists(atPath: path) else { return path }
+    return path.replacing("\\", with: "/")
+  }
+
+  /// Decodes the picture.
+  ///
+  /// - Parameter folder: The folder that names are relative to.
+  /// - Returns: The picture, turned as its EXIF orientation says.
+  /// - Throws: `PictureError` when it cannot be decoded or is not of the record's size.
+  public func picture(in folder: String) throws -> Image {
+    let path = try path(in: folder)
+    return try checked(Result { try ImageDecoder.decode(path: path) }, in: folder)
+  }
+
+  /// Checks what came of decoding the picture.
+  ///
+  /// - Parameters:
+  ///   - decoded: The picture or the error.
+  ///   - folder: The folder that names are relative to.
+  /// - Returns: The picture.
+  /// - Throws: `PictureError` for a record without a name, an error with where the file is instead, or
+  ///   a picture that is not of the record's size.
+  public func checked(_ decoded: Result<Image, any Error>, in folder: String) throws -> Image {
+    let path = try path(in: folder)
+    let image: Image
+    do {
+      image = try decoded.get()
+    } catch let error as PictureError where error.cause == .missing {
+      throw PictureError(path: path, reason: error.reason + nearby(folder), cause: .missing)
+    }
+    guard width > 0, height > 0, (image.width, image.height) != (width, height) else {
+      return image
+    }
+    throw PictureError(
+      path: path,
+      reason: "is \(image.width)x\(image.height) pixels, but its record (id \(id)) says "
+        + "\(width)x\(height), so its boxes cannot be trusted" + explanation(of: image, path),
+      cause: .otherSize)
+  }
+
+  /// What a wrong size usually comes from.
+  private func explanation(of image: Image, _ path: String) -> String {
+    guard (image.height, image.width) == (width, height) else { return "" }
+    guard let header = try? PictureHeader(path: path), header.orientation.swapsSides else {
+      return "; swap \"width\" and \"height\""
+    }
+    return
+      "; it is stored lying and turned by its EXIF orientation \(header.orientation.rawValue): "
+      + "if the boxes are those of the stored picture, write it again without the orientation"
+  }
+
+  /// Where the file is instead, when a folder stands twice or is not there.
+  private func nearby(_ folder: String) -> String {
+    let parent = URL(filePath: folder).standardizedFileURL.deletingLastPathComponent().path
+    let name = fileName.replacing("\\", with: "/")
+    let last = name.split(separator: "/").last.map(String.init) ?? name
+    let candidates = [
+      ("\(parent)/\(name)", "the name repeats the folder"),
+      ("\(folder)/\(last)", "the name has a folder of its own"),
+    ]
+    let found = candidates.first { FileManager.default.fileExists(atPath: $0.0) }
+    return found.map { "; \($0.1), \($0.0) is there" } ?? ""
+  }
+}
+
+extension AnnotationIndex {
+  /// Takes sizes that the file does not give from the pictures.
+  ///
+  /// - Parameter folder: The folder that names are relative to.
+  /// - Returns: What was done, one line each; an image whose picture cannot be read stays without.
+  public mutating func completeSizes(from folder: String) -> [String] {
+    var read = 0
+    var failed = 0
+    var first: (any Error)?
+    for number in images.ids.indices
+    where images.widths[number] == 0 || images.heights[number] == 0 {
+      do {
+        let header = try PictureHeader(path: try image(at: number).path(in: folder))
+        images.widths[number] = Int32(clamping: header.width)
+        images.heights[number] = Int32(clamping: header.height)
+        read += 1
+      } catch {
+        failed += 1
+        first = first ?? error
+      }
+    }
+    var lines: [String] = []
+    let what = "images without \"width\" and \"height\""
+    if read > 0 { lines.append("\(read) \(what): read from the pictures") }
+    if let first { lines.append("\(failed) \(what) are left out (first: \(first))") }
+    return lines
+  }
+}
