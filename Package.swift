@@ -20,6 +20,7 @@ let package = Package(
         intent: .custom(
           verb: "check-imports", description: "Compare the imports of every file with the manifest."
         ))),
+    .target(name: "CFileGuard"),
     .systemLibrary(
       name: "COpenCL", pkgConfig: "OpenCL",
       providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
@@ -28,7 +29,7 @@ let package = Package(
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // Row 1: bytes and pixels only.
-    .target(name: "Formats", dependencies: ["CZlib"]),
+    .target(name: "Formats", dependencies: ["CZlib", "CFileGuard"]),
     .target(name: "Geometry", dependencies: ["Formats"]),
     .target(name: "Masks", dependencies: ["Formats", "Geometry"]),
     .target(name: "Settings", dependencies: ["Formats"]),

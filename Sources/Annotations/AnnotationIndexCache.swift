@@ -78,12 +78,13 @@ public struct AnnotationIndexCache: Sendable {
   private func load(_ place: String, of path: String, _ mark: FileMark) throws -> AnnotationIndex? {
     guard FileManager.default.fileExists(atPath: place) else { return nil }
     let file = try MappedFile(path: place)
-    defer { withExtendedLifetime(file) {} }
-    var reader = try ColumnReader(file)
-    guard try reader.mark() == mark else {
-      throw FormatError(place, "is of an earlier state of the file")
+    return try file.whole {
+      var reader = try ColumnReader(file)
+      guard try reader.mark() == mark else {
+        throw FormatError(place, "is of an earlier state of the file")
+      }
+      return try reader.index(path: path)
     }
-    return try reader.index(path: path)
   }
 
   private func store(_ index: AnnotationIndex, _ mark: FileMark, at place: String) {

@@ -97,6 +97,8 @@ public struct AnnotationSplitter {
         default: try writer.append(file.bytes[try scanner.skippedRange()])
         }
       }
+      // Checks as well that the file did not become shorter while its records were copied.
+      try scanner.end()
       try writer.append("}\n")
       try writer.flush()
     }

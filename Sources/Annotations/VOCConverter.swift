@@ -133,7 +133,7 @@ public struct VOCConverter {
       }
     }
     let list = "\(folder)/\(root)ImageSets/Main/\(imageSet).txt"
-    guard let text = try? String(contentsOfFile: list, encoding: .utf8) else {
+    guard let text = try? RegularFile.text(list) else {
       throw fault(list, "cannot be read; name a list of ImageSets/Main or leave the image set out")
     }
     // Lists of one class have a second column, which is not needed.

@@ -30,9 +30,7 @@ struct VOCRecord: Equatable {
   init(path: String) throws {
     let root: MarkupElement
     do {
-      let file = try MappedFile(path: path)
-      defer { withExtendedLifetime(file) {} }
-      root = try MarkupElement(parsing: file.bytes, source: path)
+      root = try MappedFile.read(path) { try MarkupElement(parsing: $0, source: path) }
     } catch let error as FormatError {
       throw DatasetError.record(
         file: path, place: error.place, field: "", reason: "\(error.reason); copy the file again")

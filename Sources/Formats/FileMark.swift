@@ -38,19 +38,23 @@ public struct FileMark: Equatable, Sendable {
   public init?(path: String) {
     var status = stat()
     guard stat(path, &status) == 0, let file = try? MappedFile(path: path) else { return nil }
-    defer { withExtendedLifetime(file) {} }
     location = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
     size = Int(status.st_size)
     seconds = status.st_mtim.tv_sec
     nanoseconds = status.st_mtim.tv_nsec
     guard file.bytes.count == size else { return nil }
+    guard let digest = try? file.whole({ Self.digest(of: file.bytes) }) else { return nil }
+    self.digest = digest
+  }
+
+  private static func digest(of bytes: UnsafeRawBufferPointer) -> [UInt8] {
     var samples = SHA256()
-    let last = max(0, size - Self.blockSize)
-    for block in 0..<Self.blocks {
-      let start = last * block / (Self.blocks - 1)
-      let end = min(size, start + Self.blockSize)
-      samples.update(UnsafeRawBufferPointer(rebasing: file.bytes[start..<end]))
+    let last = max(0, bytes.count - blockSize)
+    for block in 0..<blocks {
+      let start = last * block / (blocks - 1)
+      let end = min(bytes.count, start + blockSize)
+      samples.update(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
     }
-    digest = samples.bytes()
+    return samples.bytes()
   }
 }

@@ -22,9 +22,11 @@ public struct JSONScanner {
     case object, array, string, number, bool, null
   }
 
-  private let owner: AnyObject?
-  /// The file behind ``bytes``, whose pages can be given back.
+  /// What keeps ``bytes`` alive: a text, or else ``file``.
+  private let text: OwnedBytes?
   private let file: MappedFile?
+  /// Whether pages that were read are given back.
+  private let givesBack: Bool
   private var released = 0
   let bytes: UnsafeRawBufferPointer
   private let source: String
@@ -39,8 +41,9 @@ public struct JSONScanner {
   ///
   /// - Parameter file: The file; the scanner keeps it alive.
   public init(_ file: MappedFile) {
-    owner = file
+    text = nil
     self.file = file
+    givesBack = true
     bytes = file.bytes
     source = file.path
     skipByteOrderMark()
@@ -53,8 +56,9 @@ public struct JSONScanner {
   ///   - offset: The value's first byte, from 0 to the size of the file.
   public init(_ file: MappedFile, at offset: Int) {
     precondition((0...file.bytes.count).contains(offset), "a value lies in the file")
-    owner = file
-    self.file = nil
+    text = nil
+    self.file = file
+    givesBack = false
     bytes = file.bytes
     source = file.path
     position = offset
@@ -68,8 +72,9 @@ public struct JSONScanner {
   public init(text: String, source: String) {
     let data = Array(text.utf8)
     let box = OwnedBytes(data)
-    owner = box
+    self.text = box
     file = nil
+    givesBack = false
     bytes = box.bytes
     self.source = source
     skipByteOrderMark()
@@ -83,7 +88,7 @@ public struct JSONScanner {
   ///
   /// To be called after each record of a large file; reading it again later costs time only.
   public mutating func releaseBehind() {
-    guard position - released >= Self.releasedAtOnce, let file else { return }
+    guard givesBack, position - released >= Self.releasedAtOnce, let file else { return }
     file.release(released..<position)
     released = position
   }
@@ -95,6 +100,7 @@ public struct JSONScanner {
   /// - Parameter reason: What is wrong and what to do.
   /// - Returns: The error with source, line and column.
   public func error(_ reason: String) -> FormatError {
+    do { try file?.check() } catch let cause as FormatError { return cause } catch {}
     var line = 1
     var column = 1
     for index in 0..<min(position, bytes.count) {
@@ -207,6 +213,7 @@ public struct JSONScanner {
   /// - Throws: ``FormatError`` when something does.
   public mutating func end() throws {
     if peekByte() != nil { throw error("unexpected text after the document") }
+    try file?.check()
   }
 
   // MARK: Values
@@ -218,18 +225,23 @@ public struct JSONScanner {
   public mutating func string() throws -> String {
     try expect(0x22, "a string")
     let start = position
+    var seen: UInt8 = 0
     while position < bytes.count {
       let byte = bytes[position]
       if byte == 0x22 {
         let slice = UnsafeRawBufferPointer(rebasing: bytes[start..<position])
-        guard let text = String(validating: slice, as: UTF8.self) else {
-          throw error("a string is not valid UTF-8")
-        }
+        // Beyond ASCII a copy is validated: a mapped file may change between the look and the taking.
+        let text =
+          seen < 0x80
+          ? String(validating: slice, as: UTF8.self)
+          : String(validating: Array(slice), as: UTF8.self)
+        guard let text else { throw error("a string is not valid UTF-8") }
         position += 1
         return text
       }
       if byte == 0x5C { return try escapedString(from: start) }
       guard byte >= 0x20 else { throw error("a control character inside a string") }
+      seen |= byte
       position += 1
     }
     throw error("the text ends inside a string")

@@ -75,12 +75,11 @@ public struct SHA256: Sendable {
   /// - Returns: 64 lower-case hexadecimal digits.
   /// - Throws: ``FormatError`` when the file cannot be read.
   public static func hexadecimal(ofFile path: String) throws -> String {
-    let file = try MappedFile(path: path)
-    // The compiler may drop the file, and with it the mapping, after its last use by name.
-    defer { withExtendedLifetime(file) {} }
-    var digest = SHA256()
-    digest.update(file.bytes)
-    return digest.hexadecimal()
+    try MappedFile.read(path) { bytes in
+      var digest = SHA256()
+      digest.update(bytes)
+      return digest.hexadecimal()
+    }
   }
 
   /// Mixes one block of 64 bytes into the state; all sums are modulo 2^32.

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// The OpenCL C files that are embedded into the binary, by path below `Kernels/`.
@@ -29,7 +30,7 @@ public enum KernelSource {
   /// - Throws: ``Missing``.
   static func text(_ path: String, includedFrom origin: String? = nil) throws -> String {
     if let folder = ProcessInfo.processInfo.environment["BARON_KERNELS"], !folder.isEmpty {
-      guard let text = try? String(contentsOfFile: "\(folder)/\(path)", encoding: .utf8) else {
+      guard let text = try? RegularFile.text("\(folder)/\(path)") else {
         throw Missing(path: path, includedFrom: origin)
       }
       return text

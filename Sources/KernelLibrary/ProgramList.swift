@@ -24,8 +24,8 @@ public struct ProgramList {
 
   /// Keys as ``KernelLibrary/store(_:context:)`` takes them; empty when there is no list.
   func load() -> [String] {
-    guard let data = FileManager.default.contents(atPath: path) else { return [] }
-    return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
+    let text = (try? RegularFile.text(path)) ?? ""
+    return text.split(separator: "\n").map(String.init)
   }
 
   /// Keeps a list; one that cannot be written costs time at another start.

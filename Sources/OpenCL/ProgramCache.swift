@@ -54,7 +54,7 @@ public struct ProgramCache: Sendable {
   func contains(_ key: String) -> Bool { FileManager.default.fileExists(atPath: path(key)) }
 
   func load(_ key: String) -> Data? {
-    guard let entry = FileManager.default.contents(atPath: path(key)), entry.count > 64 else {
+    guard let entry = try? RegularFile.contents(path(key)), entry.count > 64 else {
       return nil
     }
     let binary = entry.dropFirst(64)

@@ -131,9 +131,7 @@ public final class MetricLog {
   }
 
   private static func lines(in path: String) throws -> [Line] {
-    guard let content = FileManager.default.contents(atPath: path) else {
-      throw FormatError(path, "cannot be read")
-    }
+    let content = try RegularFile.contents(path, limit: .max)
     // What follows the last line end was cut short by a crash.
     let whole = content.split(separator: 10, omittingEmptySubsequences: false).dropLast()
     return whole.enumerated().map { index, bytes in

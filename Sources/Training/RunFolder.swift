@@ -203,7 +203,7 @@ public final class RunFolder {
         throw RunFolderError.system(
           path: file, reason: "cannot be locked: \(String(cString: strerror(code)))")
       }
-      let holder = FileManager.default.contents(atPath: file) ?? Foundation.Data()
+      let holder = (try? RegularFile.contents(file)) ?? Foundation.Data()
       throw RunFolderError.locked(
         path: path,
         holder: String(decoding: holder, as: UTF8.self).trimmingCharacters(in: .newlines))

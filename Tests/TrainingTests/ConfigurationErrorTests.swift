@@ -316,11 +316,11 @@ struct ConfigurationErrorTests {
     try Data([0xFF, 0xFE, 0x00]).write(to: URL(filePath: path))
     #expect(
       throws: ConfigurationError.unreadable(
-        path: path, reason: "is not UTF-8 text; give a YAML file")
+        path: path, reason: "is not UTF-8 text; save it as UTF-8; give a YAML file")
     ) { try load(path) }
     #expect(
       throws: ConfigurationError.unreadable(
-        path: scratch.folder, reason: "cannot be read; give a YAML file")
+        path: scratch.folder, reason: "is a folder, not a regular file; give a YAML file")
     ) { try load(scratch.folder) }
   }
 

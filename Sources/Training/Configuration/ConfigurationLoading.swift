@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Settings
 
@@ -104,6 +105,8 @@ private struct ConfigurationLoading<Root: ConfigurationRoot> {
     return folder.isEmpty ? base : "\(folder)/\(base)"
   }
 
+  private static var largestFile: Int { 1 << 20 }
+
   private static func read(
     _ nameOrPath: String
   ) throws(ConfigurationError) -> (ConfigurationSource, String) {
@@ -113,12 +116,12 @@ private struct ConfigurationLoading<Root: ConfigurationRoot> {
     guard FileManager.default.fileExists(atPath: nameOrPath) else {
       throw .unknownName(place: nil, name: nameOrPath, presets: presets)
     }
-    guard let content = FileManager.default.contents(atPath: nameOrPath) else {
-      throw .unreadable(path: nameOrPath, reason: "cannot be read; give a YAML file")
+    do {
+      let text = try RegularFile.text(nameOrPath, limit: largestFile)
+      return (ConfigurationSource(name: nameOrPath, hasLines: true), text)
+    } catch {
+      let reason = (error as? FormatError)?.reason ?? "cannot be read"
+      throw .unreadable(path: nameOrPath, reason: "\(reason); give a YAML file")
     }
-    guard let text = String(validating: content, as: UTF8.self) else {
-      throw .unreadable(path: nameOrPath, reason: "is not UTF-8 text; give a YAML file")
-    }
-    return (ConfigurationSource(name: nameOrPath, hasLines: true), text)
   }
 }

@@ -10,9 +10,7 @@ package struct BenchComparison {
   /// - Parameter path: The file.
   /// - Throws: `FormatError` when it cannot be read.
   package init(contentsOf path: String) throws {
-    let file = try MappedFile(path: path)
-    let text = String(decoding: file.bytes, as: UTF8.self)
-    for line in text.split(separator: "\n") {
+    for line in try RegularFile.text(path).split(separator: "\n") {
       let fields = try JSONValue(parsing: String(line), source: path)
       guard let name = fields["case"]?.string, let wall = fields["median_s"]?.number,
         let processor = fields["cpu_s"]?.number

@@ -1,0 +1,97 @@
+import Foundation
+
+/// The one way to open what is to be read: a regular file, and nothing that makes the reader wait.
+///
+/// A pipe without a writer, a terminal or a socket would hold the program for ever, and a device gives
+/// bytes without an end; they are refused by name before a byte is read.
+public enum RegularFile {
+  /// The most bytes that ``contents(_:limit:)`` takes: texts and lists, not weights.
+  public static let largestText = 1 << 28
+
+  /// Opens a file for reading.
+  ///
+  /// - Parameter path: The file's path.
+  /// - Returns: The descriptor, which the caller closes, and what the system says of the file.
+  /// - Throws: ``FormatError`` when the file is missing, may not be read or is no regular file.
+  static func open(_ path: String) throws -> (descriptor: Int32, status: stat) {
+    var status = stat()
+    // A socket cannot be opened at all, so that the kind is asked first.
+    guard stat(path, &status) == 0 else {
+      throw FormatError(path, errno == ENOENT ? "no such file" : String(cString: strerror(errno)))
+    }
+    if let kind = kind(status) { throw FormatError(path, kind) }
+    // Without waiting: the file may have been replaced by a pipe in between.
+    let descriptor = Foundation.open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw FormatError(path, String(cString: strerror(errno)))
+    }
+    guard fstat(descriptor, &status) == 0, kind(status) == nil else {
+      close(descriptor)
+      throw FormatError(path, kind(status) ?? "cannot be read")
+    }
+    return (descriptor, status)
+  }
+
+  /// Why a path is refused, or nil for a regular file.
+  private static func kind(_ status: stat) -> String? {
+    let name: String
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: return nil
+    case S_IFDIR: name = "folder"
+    case S_IFIFO: name = "pipe"
+    case S_IFSOCK: name = "socket"
+    default: name = "device"
+    }
+    return "is a \(name), not a regular file"
+  }
+
+  /// Reads a small file as a whole.
+  ///
+  /// - Parameters:
+  ///   - path: The file's path.
+  ///   - limit: The most bytes it may have.
+  /// - Returns: Its bytes.
+  /// - Throws: ``FormatError`` when it is missing, no regular file, too large or becomes shorter.
+  public static func contents(_ path: String, limit: Int = largestText) throws -> Data {
+    let (descriptor, status) = try open(path)
+    defer { close(descriptor) }
+    let size = Int(status.st_size)
+    guard size <= limit else {
+      throw FormatError(path, "has \(size) bytes, more than the \(limit) that such a file may have")
+    }
+    var data = Data(count: size)
+    try data.withUnsafeMutableBytes { try fill($0, from: descriptor, path: path) }
+    return data
+  }
+
+  /// Reads a small text file as a whole.
+  ///
+  /// - Parameters:
+  ///   - path: The file's path.
+  ///   - limit: The most bytes it may have.
+  /// - Returns: The text.
+  /// - Throws: ``FormatError`` as ``contents(_:limit:)``, and when it is not UTF-8.
+  public static func text(_ path: String, limit: Int = largestText) throws -> String {
+    guard let text = String(validating: try contents(path, limit: limit), as: UTF8.self) else {
+      throw FormatError(path, "is not UTF-8 text; save it as UTF-8")
+    }
+    return text
+  }
+
+  /// Fills memory with the file's bytes from the descriptor's place on.
+  static func fill(
+    _ target: UnsafeMutableRawBufferPointer, from descriptor: Int32, path: String
+  ) throws {
+    var done = 0
+    while done < target.count {
+      let count = Foundation.read(
+        descriptor, target.baseAddress.map { $0 + done }, target.count - done)
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else {
+        throw FormatError(path, "cannot be read: \(String(cString: strerror(errno)))")
+      }
+      guard count > 0 else { throw FormatError(path, MappedFile.becameShorter) }
+      done += count
+    }
+  }
+}
