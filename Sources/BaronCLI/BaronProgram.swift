@@ -51,7 +51,7 @@ struct BaronProgram: ParsableCommand {
         do { try Console.print(text) } catch { end(error) }
       }
     } else {
-      Console.say("error: \(error is CocoaError ? error.localizedDescription : "\(error)")")
+      Console.fail(error is CocoaError ? error.localizedDescription : "\(error)")
     }
     Foundation.exit(code.rawValue)
   }

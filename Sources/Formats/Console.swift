@@ -2,6 +2,9 @@ import Foundation
 
 /// The program's terminal: results go to standard output, all else that is said to standard error.
 ///
+/// Names from files cannot steer the terminal, as ``PrintedText`` writes them; notes, warnings and
+/// errors are one line of at most 500 characters, only ``tell(_:)`` takes what it is given.
+///
 /// Nothing here traps, as Foundation's handles do on a full disk or a closed terminal. What cannot
 /// be said is dropped, for no run is worth less than its log; a result that cannot be written is an
 /// error.
@@ -44,17 +47,20 @@ public enum Console {
   ///   - terminator: What follows it.
   /// - Throws: ``WriteError``.
   public static func print(_ text: String, terminator: String = "\n") throws {
-    try write(text + terminator, to: 1)
+    try write(PrintedText.escapedLines(text) + terminator, to: 1)
   }
 
-  /// Writes a line to standard error.
-  public static func say(_ line: String) { tell(line + "\n") }
+  /// Writes one or more lines to standard error.
+  public static func say(_ text: String) { tell(PrintedText.escapedLines(text) + "\n") }
 
   /// Writes a note to standard error.
-  public static func note(_ line: String) { say("note: \(line)") }
+  public static func note(_ line: String) { tell(PrintedText.line("note: \(line)") + "\n") }
 
   /// Writes a warning to standard error.
-  public static func warn(_ line: String) { say("warning: \(line)") }
+  public static func warn(_ line: String) { tell(PrintedText.line("warning: \(line)") + "\n") }
+
+  /// Writes an error to standard error.
+  public static func fail(_ line: String) { tell(PrintedText.line("error: \(line)") + "\n") }
 
   /// Writes a text that may be less than a line to standard error.
   public static func tell(_ text: String) { try? write(text, to: 2) }

@@ -106,7 +106,7 @@ public final class ProgressLine {
   ///
   /// - Parameter text: The line without its end.
   public func note(_ text: String) {
-    sink((isLive ? "\r\u{1B}[K" : "") + text + "\n")
+    sink((isLive ? "\r\u{1B}[K" : "") + PrintedText.escapedLines(text) + "\n")
     // The next update draws the line again at once.
     if isLive { shownStep = nil }
   }

@@ -1,3 +1,5 @@
+import Formats
+
 /// A table of text with aligned columns.
 ///
 /// On a terminal, text columns are shortened until the table fits the window; elsewhere nothing
@@ -51,7 +53,8 @@ public struct TerminalTable: Sendable {
   public mutating func add(_ cells: [String]) {
     precondition(
       cells.count <= columns.count, "a row of \(cells.count) cells for \(columns.count) columns")
-    rows.append(cells + Array(repeating: "", count: columns.count - cells.count))
+    rows.append(
+      cells.map(PrintedText.escaped) + Array(repeating: "", count: columns.count - cells.count))
   }
 
   /// Adds a rule between rows.
