@@ -10,10 +10,7 @@ public enum Gzip {
   /// - Returns: The content.
   /// - Throws: ``FormatError`` when the file is missing, no gzip, damaged, cut short or too large.
   public static func decompress(path: String, limit: Int = 1 << 28) throws -> [UInt8] {
-    let file = try MappedFile(path: path)
-    // The compiler may drop the file, and with it the mapping, after its last use by name.
-    defer { withExtendedLifetime(file) {} }
-    return try decompress(file.bytes, source: path, limit: limit)
+    try MappedFile.read(path) { try decompress($0, source: path, limit: limit) }
   }
 
   /// Inflates gzip bytes, all their members one after the other.
@@ -32,6 +29,7 @@ public enum Gzip {
     }
     // 16 more than the largest window asks zlib for the gzip header and its checksum.
     let inflater = try Inflater(bytes, windowBits: MAX_WBITS + 16, source: source)
+    let limit = min(limit, Inflater.limit(packed: bytes.count))
     var output: [UInt8] = []
     repeat {
       try inflater.appendStream(to: &output, limit: limit)
@@ -42,6 +40,17 @@ public enum Gzip {
 
 /// One run of zlib's inflate over bytes in memory.
 final class Inflater {
+  /// More than this many bytes from each packed one are no content but an attack on the memory: JSON
+  /// and pickles come to 30, numbers to less; a run of zeros comes to 1000.
+  static let largestRatio = 64
+  /// What any input may unpack to, however well it packs.
+  private static let unsuspected = 4 << 20
+
+  /// The most bytes that so many packed ones may unpack to.
+  static func limit(packed: Int) -> Int {
+    max(unsuspected, packed.multipliedReportingOverflow(by: largestRatio).partialValue)
+  }
+
   /// zlib remembers the address and refuses a stream that has moved.
   private let stream: UnsafeMutablePointer<z_stream>
   private let input: UnsafeRawBufferPointer
@@ -80,9 +89,7 @@ final class Inflater {
         return (code, buffer.count - Int(stream.pointee.avail_out))
       }
       consumed += offered - Int(stream.pointee.avail_in)
-      guard output.count + produced <= limit else {
-        throw FormatError(source, "holds more than \(limit) bytes when unpacked")
-      }
+      guard output.count + produced <= limit else { throw Self.tooLarge(source, limit: limit) }
       output.append(contentsOf: chunk[..<produced])
       switch code {
       case Z_STREAM_END: return
@@ -95,6 +102,13 @@ final class Inflater {
           source, place: "byte \(consumed)", "the compressed data is damaged (\(reason))")
       }
     }
+  }
+
+  static func tooLarge(_ source: String, limit: Int) -> FormatError {
+    FormatError(
+      source,
+      "unpacks to more than \(limit) bytes, over \(largestRatio) times its size or what such a file "
+        + "may have; unpack it with another program and give the result")
   }
 
   /// Gets ready for another gzip member, if there is one.

@@ -24,12 +24,22 @@ public enum JSONValue: Sendable, Equatable {
   /// Parses a file.
   ///
   /// - Parameter path: The file's path.
-  /// - Throws: ``FormatError`` with line and column.
+  /// - Throws: ``FormatError`` with line and column, and for a file whose tree would take gigabytes.
   public init(contentsOf path: String) throws {
-    var scanner = JSONScanner(try MappedFile.text(path))
+    let file = try MappedFile.text(path)
+    guard file.bytes.count <= Self.largestTree else {
+      throw FormatError(
+        path,
+        "has \(file.bytes.count) bytes, more than the \(Self.largestTree) that a file of this kind may "
+          + "have; is it the right one?")
+    }
+    var scanner = JSONScanner(file)
     self = try scanner.value()
     try scanner.end()
   }
+
+  /// A tree takes up to 30 times the bytes of its text.
+  private static let largestTree = 1 << 25
 
   /// The member of an object, or nil.
   public subscript(key: String) -> JSONValue? {
@@ -113,6 +123,14 @@ public enum JSONValue: Sendable, Equatable {
   private static func quote(_ text: String, into out: inout String) {
     out += "\""
     for scalar in text.unicodeScalars {
+      // What a terminal would obey or not show, beyond what JSON itself asks for.
+      if scalar.value >= 0x7F, PrintedText.isHidden(scalar) {
+        for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter {
+          let hex = String(unit, radix: 16)
+          out += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
+        }
+        continue
+      }
       switch scalar {
       case "\"": out += "\\\""
       case "\\": out += "\\\\"

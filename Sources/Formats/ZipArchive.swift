@@ -19,6 +19,8 @@ public final class ZipArchive: Sendable {
 
   /// The file's path as it was given.
   public let path: String
+  /// The archive's length in bytes.
+  public var byteCount: Int { file.bytes.count }
   /// The entries in the order of the central directory.
   public let entries: [Entry]
   private let file: MappedFile
@@ -30,9 +32,7 @@ public final class ZipArchive: Sendable {
   /// - Throws: ``FormatError`` when the file is missing, no zip archive, cut short or inconsistent.
   public init(path: String) throws {
     let file = try MappedFile(path: path)
-    // The compiler may drop the file, and with it the mapping, after its last use by name.
-    defer { withExtendedLifetime(file) {} }
-    let entries = try ZipDirectory(bytes: file.bytes, path: path).entries()
+    let entries = try file.whole { try ZipDirectory(bytes: file.bytes, path: path).entries() }
     var indexByName: [String: Int] = [:]
     for (index, entry) in entries.enumerated() {
       guard indexByName.updateValue(index, forKey: entry.name) == nil else {
@@ -64,6 +64,12 @@ public final class ZipArchive: Sendable {
   public func read<Result>(
     _ entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
+    try file.whole { try readStored(entry, body) }
+  }
+
+  private func readStored<Result>(
+    _ entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
     let place = "entry \"\(entry.name)\""
     let stored = try storedBytes(of: entry, place: place)
     switch entry.method {
@@ -77,6 +83,12 @@ public final class ZipArchive: Sendable {
       try check(stored, entry, place)
       return try body(stored)
     case 8:
+      guard entry.size <= Inflater.limit(packed: entry.storedSize) else {
+        throw FormatError(
+          path, place: place,
+          "says that \(entry.storedSize) bytes unpack to \(entry.size), more than "
+            + "\(Inflater.largestRatio) times as many; write the file again without compression")
+      }
       var content: [UInt8] = []
       let inflater = try Inflater(stored, windowBits: -MAX_WBITS, source: "\(path): \(place)")
       try inflater.appendStream(to: &content, limit: entry.size)

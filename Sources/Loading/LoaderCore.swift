@@ -129,11 +129,23 @@ final class LoaderCore: @unchecked Sendable {
   private func take() -> Ticket? {
     condition.lock()
     defer { condition.unlock() }
-    while nextTicket >= nextBatch + prefetch, !stopped { condition.wait() }
+    while !stopped, nextTicket >= nextBatch + prefetch || readyBytes > Self.mostReadyBytes {
+      condition.wait()
+    }
     guard !stopped else { return nil }
     let ticket = Ticket(iteration: nextTicket, indices: sampler.batch(at: nextTicket))
     nextTicket += 1
     return ticket
+  }
+
+  /// The pixels in bytes of batches that wait to be taken; with more no further one is begun.
+  private static let mostReadyBytes = 1 << 30
+
+  private var readyBytes: Int {
+    ready.values.reduce(0) { sum, batch in
+      guard let streams = try? batch.get().streams else { return sum }
+      return sum + streams.values.joined().reduce(0) { $0 + $1.image.bytes.count }
+    }
   }
 
   private func load(_ ticket: Ticket) throws -> LoadedBatch {

@@ -12,6 +12,8 @@ public enum MaskError: Error, Equatable, CustomStringConvertible {
   case vertex(index: Int, value: Double)
   /// A polygon with fewer than three corners or half a corner.
   case polygon(index: Int, count: Int)
+  /// A polygon whose outline is longer than that of any object.
+  case outline(length: Double)
   /// A mask of another size than its image; both are width, height.
   case sizeOfImage(mask: [Int], image: [Int])
   /// Two masks of different sizes.
@@ -36,6 +38,9 @@ public enum MaskError: Error, Equatable, CustomStringConvertible {
     case .polygon(let index, let count):
       "polygon \(index) has \(count) numbers; a polygon is [x1, y1, x2, y2, ...] in pixels with at "
         + "least three corners"
+    case .outline(let length):
+      "the outline of a polygon is \(length) pixels long, longer than any object's; a polygon is "
+        + "[x1, y1, x2, y2, ...] in pixels"
     case .sizeOfImage(let mask, let image):
       "the mask has \(mask[0])x\(mask[1]) pixels, its image \(image[0])x\(image[1]); \"size\" is "
         + "[height, width] of the image as the annotations give it"

@@ -2,6 +2,8 @@
 extension RunLengthMask {
   /// The largest coordinate of a vertex, in pixels to either side of 0.
   private static let farthest = 1e6
+  /// The longest outline in pixels, along the longer side of each edge; every pixel of it takes 80 bytes.
+  private static let longestOutline = 1e6
 
   /// Rasterises polygons and unites them.
   ///
@@ -27,6 +29,8 @@ extension RunLengthMask {
     for (index, value) in polygon.enumerated() where !(abs(value) <= Self.farthest) {
       throw MaskError.vertex(index: index, value: value)
     }
+    let length = Self.length(of: polygon)
+    guard length <= Self.longestOutline else { throw MaskError.outline(length: length) }
     let outline = Outline(polygon)
     var places = outline.crossings(width: width, height: height)
     places.append(width * height)
@@ -48,6 +52,14 @@ extension RunLengthMask {
       }
     }
     self.init(width: width, height: height, checked: runs)
+  }
+
+  private static func length(of polygon: [Double]) -> Double {
+    stride(from: 0, to: polygon.count, by: 2).reduce(0) { sum, place in
+      let next = place + 2 < polygon.count ? place + 2 : 0
+      return sum
+        + max(abs(polygon[next] - polygon[place]), abs(polygon[next + 1] - polygon[place + 1]))
+    }
   }
 
   /// The points of a closed polygon on a grid of fifths of pixels.

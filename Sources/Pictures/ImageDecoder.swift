@@ -18,7 +18,15 @@ public enum ImageDecoder {
     } catch let error as FormatError {
       throw PictureError(unreadable: path, reason: error.reason)
     }
-    return try withExtendedLifetime(file) { try decode(file.bytes, name: path) }
+    return try decode(file)
+  }
+
+  private static func decode(_ file: MappedFile) throws -> Image {
+    do {
+      return try file.whole { try decode(file.bytes, name: file.path) }
+    } catch let error as FormatError {
+      throw PictureError(path: file.path, reason: error.reason)
+    }
   }
 
   /// Decodes image files side by side.
@@ -27,6 +35,38 @@ public enum ImageDecoder {
   /// - Returns: For each file its picture or what ``decode(path:)`` throws.
   public static func decode(_ paths: [String]) -> [Result<Image, any Error>] {
     Parallel.map(count: paths.count) { index in Result { try decode(path: paths[index]) } }
+  }
+
+  /// Divides a list of files into groups whose pictures fit into memory together.
+  ///
+  /// - Parameters:
+  ///   - paths: The files' paths.
+  ///   - count: The most files of a group.
+  /// - Returns: Ranges of the list, one after the other, each of at least one file: as many as come to
+  ///   twice ``mostPixels``, a gigabyte. The headers of a group's files are read when it is asked for.
+  public static func groups(of paths: [String], most count: Int) -> AnyIterator<Range<Int>> {
+    var next = 0
+    return AnyIterator {
+      guard next < paths.count else { return nil }
+      let first = next
+      var pixels = 0
+      repeat {
+        pixels += pixelCount(path: paths[next])
+        if next > first, pixels > 2 * mostPixels { break }
+        next += 1
+      } while next < min(paths.count, first + count)
+      return first..<next
+    }
+  }
+
+  /// The pixels that a file declares; 0 when it is none that can be decoded.
+  private static func pixelCount(path: String) -> Int {
+    let size = try? MappedFile.read(path) { bytes in
+      bytes.starts(with: PNG.signature) ? PNG.size(of: bytes) : JPEG.size(of: bytes)
+    }
+    guard let (width, height) = size ?? nil else { return 0 }
+    let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
+    return overflow || pixels > mostPixels ? 0 : pixels
   }
 
   /// Decodes a picture in memory.
@@ -60,8 +100,15 @@ public enum ImageDecoder {
       reason: "is neither JPEG nor PNG (it starts with \(first.joined(separator: " ")))")
   }
 
-  /// Checks a declared size before memory is taken for it.
-  static func check(width: Int, height: Int, name: String) throws {
+  /// What all threads together may take while they decode; larger pictures are decoded one by one.
+  static let budget = MemoryBudget(limit: 1 << 30)
+  /// Up to so many pixels, 100 MB decoded, a picture may be as small a file as it likes.
+  private static let unsuspectedPixels = 1 << 25
+  /// The most pixels a byte of a larger picture: a photograph has at most 50, a drawing 100.
+  private static let pixelsPerByte = 256
+
+  /// Checks a declared size, also against the bytes of the file, before memory is taken for it.
+  static func check(width: Int, height: Int, bytes: Int, name: String) throws {
     guard width > 0, height > 0 else {
       throw PictureError(path: name, reason: "declares a size of \(width)x\(height) pixels")
     }
@@ -71,6 +118,13 @@ public enum ImageDecoder {
       throw PictureError(
         path: name,
         reason: "declares \(width)x\(height) pixels, more than the limit of \(mostPixels)")
+    }
+    guard width * height <= max(unsuspectedPixels, bytes * pixelsPerByte) else {
+      throw PictureError(
+        path: name,
+        reason:
+          "declares \(width)x\(height) pixels in \(bytes) bytes, more than \(pixelsPerByte) a "
+          + "byte, as no photograph or drawing does; save it smaller if it is one")
     }
   }
 }

@@ -9,6 +9,17 @@ import Foundation
 /// inside its scan, gives a picture whose missing part is grey, as in the reference decoder; what it
 /// calls an error is thrown.
 enum JPEG {
+  /// The width and height that the header declares.
+  static func size(of bytes: UnsafeRawBufferPointer) -> (width: Int, height: Int)? {
+    guard let handle = tjInitDecompress() else { return nil }
+    defer { tjDestroy(handle) }
+    var (width, height, sampling, space): (Int32, Int32, Int32, Int32) = (0, 0, 0, 0)
+    tjDecompressHeader3(
+      handle, bytes.bindMemory(to: UInt8.self).baseAddress, UInt(bytes.count), &width, &height,
+      &sampling, &space)
+    return width > 0 && height > 0 ? (Int(width), Int(height)) : nil
+  }
+
   static func decode(_ bytes: UnsafeRawBufferPointer, name: String) throws -> Image {
     guard let handle = tjInitDecompress() else {
       throw PictureError(path: name, reason: "the JPEG decoder cannot start: out of memory")
@@ -22,8 +33,21 @@ enum JPEG {
     guard status == 0 || (width > 0 && height > 0) else {
       throw PictureError(path: name, reason: reason(handle))
     }
-    try ImageDecoder.check(width: Int(width), height: Int(height), name: name)
+    try ImageDecoder.check(
+      width: Int(width), height: Int(height), bytes: bytes.count, name: name)
+    // Three bytes a pixel, as many again where the picture is turned or CMYK, and 6 for the
+    // coefficients that a progressive file needs at the same time.
+    return try ImageDecoder.budget.hold(Int(width) * Int(height) * 9) {
+      try decode(bytes, handle, width: width, height: height, space: space, name: name)
+    }
+  }
 
+  private static func decode(
+    _ bytes: UnsafeRawBufferPointer, _ handle: tjhandle, width: Int32, height: Int32, space: Int32,
+    name: String
+  ) throws -> Image {
+    let data = bytes.bindMemory(to: UInt8.self).baseAddress
+    let size = UInt(bytes.count)
     let inks = space == Int32(TJCS_CMYK.rawValue) || space == Int32(TJCS_YCCK.rawValue)
     let format = inks ? TJPF_CMYK : TJPF_RGB
     let channels = inks ? 4 : 3

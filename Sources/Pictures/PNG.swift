@@ -10,12 +10,23 @@ enum PNG {
   static let signature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
   private static let pixelChunks: Set<String> = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"]
 
-  static func decode(_ bytes: UnsafeRawBufferPointer, name: String) throws -> Image {
-    // The library reads the memory until the last row is done, so all of it happens in here.
-    try pixelsOnly(bytes).withUnsafeBytes { try decodePixels($0, name: name) }
+  /// The width and height that the header declares.
+  static func size(of bytes: UnsafeRawBufferPointer) -> (width: Int, height: Int)? {
+    guard bytes.count >= 24 else { return nil }
+    func side(at place: Int) -> Int {
+      Int(UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt32.self)))
+    }
+    return (side(at: 16), side(at: 20))
   }
 
-  private static func decodePixels(_ bytes: UnsafeRawBufferPointer, name: String) throws -> Image {
+  static func decode(_ bytes: UnsafeRawBufferPointer, name: String) throws -> Image {
+    // The library reads the memory until the last row is done, so all of it happens in here.
+    try pixelsOnly(bytes).withUnsafeBytes { try decodePixels($0, size: bytes.count, name: name) }
+  }
+
+  private static func decodePixels(
+    _ bytes: UnsafeRawBufferPointer, size: Int, name: String
+  ) throws -> Image {
     var image = png_image()
     image.version = UInt32(PNG_IMAGE_VERSION)
     defer { png_image_free(&image) }
@@ -23,25 +34,36 @@ enum PNG {
       throw PictureError(path: name, reason: reason(image))
     }
     let (width, height) = (Int(image.width), Int(image.height))
-    try ImageDecoder.check(width: width, height: height, name: name)
-    image.format = UInt32(PNG_FORMAT_FLAG_COLOR) | UInt32(PNG_FORMAT_FLAG_ALPHA)
-    image.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB)
-    var failed = false
-    let pixels = [UInt8](unsafeUninitializedCapacity: width * height * 4) { target, count in
-      target.initialize(repeating: 0)
-      failed = png_image_finish_read(&image, nil, target.baseAddress, 0, nil) == 0
-      count = width * height * 4
+    try ImageDecoder.check(width: width, height: height, bytes: size, name: name)
+    // Alpha is read and dropped: without it the library would lay the picture on a background.
+    let hasAlpha = image.format & UInt32(PNG_FORMAT_FLAG_ALPHA) != 0
+    let channels = hasAlpha ? 4 : 3
+    return try ImageDecoder.budget.hold(width * height * (hasAlpha ? 7 : 3)) {
+      image.format = UInt32(PNG_FORMAT_FLAG_COLOR)
+      if hasAlpha { image.format |= UInt32(PNG_FORMAT_FLAG_ALPHA) }
+      image.flags |= UInt32(PNG_IMAGE_FLAG_16BIT_sRGB)
+      var failed = false
+      let pixels = [UInt8](unsafeUninitializedCapacity: width * height * channels) {
+        target, count in
+        target.initialize(repeating: 0)
+        failed = png_image_finish_read(&image, nil, target.baseAddress, 0, nil) == 0
+        count = width * height * channels
+      }
+      guard !failed else { throw PictureError(path: name, reason: reason(image)) }
+      return Image(
+        width: width, height: height, bytes: hasAlpha ? withoutAlpha(pixels) : pixels)
     }
-    guard !failed else { throw PictureError(path: name, reason: reason(image)) }
-    let colors = [UInt8](unsafeUninitializedCapacity: width * height * 3) { target, count in
-      for pixel in 0..<width * height {
+  }
+
+  private static func withoutAlpha(_ pixels: [UInt8]) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: pixels.count / 4 * 3) { target, count in
+      for pixel in 0..<pixels.count / 4 {
         target[pixel * 3] = pixels[pixel * 4]
         target[pixel * 3 + 1] = pixels[pixel * 4 + 1]
         target[pixel * 3 + 2] = pixels[pixel * 4 + 2]
       }
-      count = width * height * 3
+      count = pixels.count / 4 * 3
     }
-    return Image(width: width, height: height, bytes: colors)
   }
 
   /// The file without the chunks that say how to show it; a cut-off chunk is kept for the library

@@ -105,8 +105,7 @@ public struct ValidationRun: Sendable {
     var (unreadable, reason) = (0, "")
     try DetectionResultsWriter.write(to: path) { writer in
       let paths = records.map { (try? $0.path(in: folder)) ?? folder }
-      for first in stride(from: 0, to: records.count, by: Self.imagesAtATime) {
-        let range = first..<min(first + Self.imagesAtATime, records.count)
+      for range in ImageDecoder.groups(of: paths, most: Self.imagesAtATime) {
         var read: [(id: Int, image: Image)] = []
         for (index, picture) in zip(range, ImageDecoder.decode(Array(paths[range]))) {
           do {

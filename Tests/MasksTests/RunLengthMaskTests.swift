@@ -20,6 +20,22 @@ import Testing
     #expect(try RunLengthMask(width: 5, height: 4, text: "5220003") == mask)
   }
 
+  /// A few corners far apart would take gigabytes: 5 points of 16 bytes for each pixel of outline.
+  @Test func anOutlineHasALimit() throws {
+    var zigzag: [Double] = []
+    for corner in 0..<1000 { zigzag += [corner % 2 == 0 ? 0 : 9e5, Double(corner)] }
+    let error = #expect(throws: MaskError.self) {
+      try RunLengthMask(width: 100, height: 100, polygons: [zigzag])
+    }
+    #expect("\(try #require(error))".contains("pixels long, longer than any object's"))
+    // A ragged object in the largest picture is none of that kind.
+    var ragged: [Double] = [0, 1000]
+    for corner in 0..<2000 { ragged += [16 * Double(corner), corner % 2 == 0 ? 0 : 400] }
+    #expect(throws: Never.self) {
+      try RunLengthMask(width: 1 << 15, height: 1 << 15, polygons: [ragged])
+    }
+  }
+
   @Test func longRunsAndNegativeDifferencesSurvive() throws {
     let runs = [0, 100, 5, 300, 70]
     let mask = try RunLengthMask(width: 25, height: 19, runs: runs)

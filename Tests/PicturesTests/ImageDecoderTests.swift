@@ -1,8 +1,9 @@
 import Formats
 import Foundation
-import Pictures
 import TestSupport
 import Testing
+
+@testable import Pictures
 
 /// One line of the manifest of odd and damaged images.
 struct HardImage: Sendable, CustomTestStringConvertible {
@@ -112,7 +113,7 @@ struct HardImageTests {
     #expect(throws: PictureError(path: "/nowhere.jpg", reason: "no such file")) {
       try ImageDecoder.decode(path: "/nowhere.jpg")
     }
-    #expect(throws: PictureError(path: "/tmp", reason: "is not a regular file")) {
+    #expect(throws: PictureError(path: "/tmp", reason: "is a folder, not a regular file")) {
       try ImageDecoder.decode(path: "/tmp")
     }
   }
@@ -124,6 +125,96 @@ struct HardImageTests {
       contentsOf: [0, 0, 0, 4, 0x67, 0x41, 0x4D, 0x41, 0, 1, 0x86, 0xA0, 0, 0, 0, 0], at: 33)
     let copy = try data.withUnsafeBytes { try ImageDecoder.decode($0, name: "gamma") }
     #expect(copy == Self.ramp(9, 7))
+  }
+
+  /// A PNG file of its own making: a header, chunks, and the rows in one stored block.
+  private static func png(
+    _ width: Int, _ height: Int, depth: UInt8 = 8, color: UInt8, chunks: [(String, [UInt8])] = [],
+    rows: [UInt8]
+  ) -> [UInt8] {
+    func big(_ number: Int) -> [UInt8] {
+      (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * $0)) }
+    }
+    func chunk(_ name: String, _ content: [UInt8]) -> [UInt8] {
+      let body = Array(name.utf8) + content
+      return big(content.count) + body + big(Int(body.withUnsafeBytes { Checksum.crc32($0) }))
+    }
+    let sums = rows.reduce((1, 0)) { sums, byte in
+      let first = (sums.0 + Int(byte)) % 65_521
+      return (first, (sums.1 + first) % 65_521)
+    }
+    let length = [UInt8(rows.count & 0xFF), UInt8(rows.count >> 8)]
+    let packed = [0x78, 1, 1] + length + length.map { ~$0 } + rows + big(sums.1 << 16 | sums.0)
+    return PNG.signature + chunk("IHDR", big(width) + big(height) + [depth, color, 0, 0, 0])
+      + chunks.flatMap { chunk($0.0, $0.1) } + chunk("IDAT", packed) + chunk("IEND", [])
+  }
+
+  private static func pixels(_ file: [UInt8]) throws -> [UInt8] {
+    try file.withUnsafeBytes { try ImageDecoder.decode($0, name: "made.png").bytes }
+  }
+
+  /// Alpha is dropped, not laid on a background, however it is stored.
+  @Test func everyKindOfPixelIsRead() throws {
+    #expect(try Self.pixels(Self.png(2, 1, color: 0, rows: [0, 7, 9])) == [7, 7, 7, 9, 9, 9])
+    #expect(try Self.pixels(Self.png(1, 1, color: 2, rows: [0, 1, 2, 3])) == [1, 2, 3])
+    #expect(try Self.pixels(Self.png(1, 1, color: 6, rows: [0, 1, 2, 3, 0])) == [1, 2, 3])
+    #expect(try Self.pixels(Self.png(1, 1, color: 4, rows: [0, 5, 128])) == [5, 5, 5])
+    let palette = ("PLTE", [10, 20, 30, 40, 50, 60] as [UInt8])
+    let colors = try Self.pixels(Self.png(2, 1, color: 3, chunks: [palette], rows: [0, 1, 0]))
+    #expect(colors == [40, 50, 60, 10, 20, 30])
+    let clear = ("tRNS", [0, 255] as [UInt8])
+    let seen = try Self.pixels(
+      Self.png(2, 1, color: 3, chunks: [palette, clear], rows: [0, 1, 0]))
+    #expect(seen == [40, 50, 60, 10, 20, 30])
+    let deep = Self.png(1, 1, depth: 16, color: 2, rows: [0, 1, 0, 2, 0, 3, 0])
+    #expect(try Self.pixels(deep) == [1, 2, 3])
+  }
+
+  @Test func aSmallFileIsNoLargePicture() throws {
+    let bomb = Self.png(13_300, 13_300, depth: 1, color: 0, rows: [0])
+    let error = #expect(throws: PictureError.self) { try Self.pixels(bomb) }
+    let text = "\(try #require(error))"
+    #expect(text.contains("declares 13300x13300 pixels in \(bomb.count) bytes"), "\(text)")
+    #expect(text.contains("more than 256 a byte"))
+    // The same in a JPEG: the sides stand behind the frame's mark.
+    var photo = [UInt8](try JPEG.encode(Self.ramp(8, 8), quality: 92, name: "ramp"))
+    let frame = try #require(photo.firstRange(of: [0xFF, 0xC0, 0, 17])).lowerBound
+    photo.replaceSubrange(frame + 5..<frame + 9, with: [0x33, 0xF4, 0x33, 0xF4])
+    let second = #expect(throws: PictureError.self) { try Self.pixels(photo) }
+    #expect("\(try #require(second))".contains("declares 13300x13300 pixels in"))
+    // A blank picture of a camera's size is one.
+    #expect(throws: Never.self) {
+      try ImageDecoder.check(width: 6000, height: 4000, bytes: 1000, name: "blank")
+    }
+    #expect(throws: Never.self) {
+      try ImageDecoder.check(width: 10_000, height: 10_000, bytes: 400_000, name: "map")
+    }
+  }
+
+  /// A gigabyte of decoded pixels at a time, in order, and each file once.
+  @Test func groupsFitIntoMemory() throws {
+    let folder = try TemporaryFolder()
+    func write(_ name: String, _ bytes: [UInt8]) throws -> String {
+      let path = "\(folder.path)/\(name)"
+      try Data(bytes).write(to: URL(filePath: path))
+      return path
+    }
+    let large = try write("large.png", Self.png(13_000, 13_000, depth: 1, color: 0, rows: [0]))
+    let small = try write(
+      "small.jpg", [UInt8](try JPEG.encode(Self.ramp(8, 8), quality: 92, name: "ramp")))
+    let paths = [small, large, large, large, small, small, "/nowhere.jpg", small, large, large]
+    #expect(Array(ImageDecoder.groups(of: paths, most: 4)) == [0..<3, 3..<7, 7..<10])
+    #expect(Array(ImageDecoder.groups(of: paths, most: 1)) == (0..<10).map { $0..<$0 + 1 })
+    #expect(Array(ImageDecoder.groups(of: [], most: 4)).isEmpty)
+  }
+
+  @Test(.timeLimit(.minutes(1))) func aPipeIsRefused() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/a.jpg"
+    #expect(mkfifo(path, 0o644) == 0)
+    #expect(throws: PictureError(path: path, reason: "is a pipe, not a regular file")) {
+      try ImageDecoder.decode(path: path)
+    }
   }
 
   @Test func declaredSizeIsCheckedFirst() throws {

@@ -19,7 +19,7 @@ struct ConvertCommand: ParsableCommand {
       .pth files are read but not written: PyTorch loads safetensors with \
       safetensors.torch.load_file. An OUT that ends in .npy takes one tensor, such as a matrix of \
       class embeddings; --to huggingface with an OUT that does not end in .safetensors makes a folder \
-      with config.json, to which the tokenizer's vocab.json and merges.txt must be copied.
+      with config.json, to which the tokenizer must be copied: vocab.json and merges.txt, or tokenizer.json.
       """)
 
   @Argument(help: "A file of weights or a Hugging Face folder.")

@@ -130,11 +130,7 @@ struct EmbedCommand: ParsableCommand {
   }
 
   private static func templates(_ path: String) throws -> [String] {
-    guard let bytes = FileManager.default.contents(atPath: path),
-      let text = String(validating: bytes, as: UTF8.self)
-    else {
-      throw EmbedError.unreadable(path: path)
-    }
+    let text = try RegularFile.text(path)
     var templates: [String] = []
     let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     for (index, line) in lines.enumerated()
@@ -149,14 +145,11 @@ struct EmbedCommand: ParsableCommand {
 
 /// Why names cannot be embedded; the description is one line with the remedy.
 enum EmbedError: Error, CustomStringConvertible {
-  case unreadable(path: String)
   case noName(path: String, line: Int)
   case noTemplates(path: String)
 
   var description: String {
     switch self {
-    case .unreadable(let path):
-      "\(path): cannot be read as text; give a UTF-8 file with one sentence on each line"
     case .noName(let path, let line):
       "\(path): line \(line): the sentence has no {name}; write it in the place of the class name"
     case .noTemplates(let path):

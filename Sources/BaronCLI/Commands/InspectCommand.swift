@@ -10,8 +10,8 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect",
     abstract: "List the tensors of a file of weights, or try it as a start of a configuration.",
     discussion: """
-      Reads safetensors files, files that torch.save wrote (.pth, .pt, .bin), NumPy .npy files and \
-      folders of Hugging Face models. Nothing in them is run. With --config the file is loaded into \
+      Reads safetensors files, files that torch.save wrote (.pth, .pt, .bin), NumPy .npy files, \
+      the .index.json of a model in several files and folders of Hugging Face models. Nothing in them is run. With --config the file is loaded into \
       the configuration's detector as model.start would be, together with CLIP, and what was loaded, \
       missing and unused is printed with time and memory.
       """)

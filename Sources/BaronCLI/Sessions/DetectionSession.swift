@@ -39,8 +39,7 @@ struct DetectionSession {
     var unreadable: [String] = []
     var firstReason: String?
     try DetectionResultsWriter.write(to: "\(folder.path)/detections.json") { writer in
-      for first in stride(from: 0, to: files.count, by: batch) {
-        let range = first..<min(first + batch, files.count)
+      for range in ImageDecoder.groups(of: files, most: batch) {
         var pictures: [(index: Int, image: Image)] = []
         for (index, result) in zip(range, ImageDecoder.decode(Array(files[range]))) {
           switch result {
@@ -48,7 +47,7 @@ struct DetectionSession {
           case .failure(let error as PictureError):
             firstReason = firstReason ?? "\(error)"
             // A lone file's reason is the error of the whole command.
-            if files.count > 1 { line.note("warning: \(error)") }
+            if files.count > 1 { line.note(PrintedText.line("warning: \(error)")) }
             unreadable.append(files[index])
           case .failure(let error): throw error
           }
