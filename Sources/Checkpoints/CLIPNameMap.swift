@@ -6,8 +6,8 @@ enum CLIPNameMap: Equatable {
   case openAI(prefix: String)
   /// The names of Hugging Face's `CLIPModel` after a prefix.
   case huggingFace(prefix: String)
-  /// A detector checkpoint of the reference program.
-  case detector
+  /// A detector checkpoint of the reference program, after a prefix.
+  case detector(prefix: String)
 
   /// How a weight is made from the tensors of a file.
   enum Recipe: Equatable {
@@ -19,31 +19,30 @@ enum CLIPNameMap: Equatable {
 
   private static let detectorText = "roi_head.clip.text_encoder."
   private static let detectorImage = "roi_head.clip.image_encoder."
-  private static let prefixes = ["", "model.", "module."]
 
   /// Tells the layout from the name of the token embedding, which every layout has.
   init?(_ source: any WeightSource) {
-    for prefix in Self.prefixes {
-      if source.shape(of: prefix + "token_embedding.weight") != nil {
-        self = .openAI(prefix: prefix)
-        return
-      }
-      if source.shape(of: prefix + "text_model.embeddings.token_embedding.weight") != nil {
-        self = .huggingFace(prefix: prefix)
-        return
-      }
+    func prefix(_ anchor: String) -> String? {
+      WeightWrappers.prefixes(before: anchor, in: source.names).first
     }
-    guard source.shape(of: Self.detectorText + "token_embedding.weight") != nil else { return nil }
-    self = .detector
+    if let prefix = prefix("text_model.embeddings.token_embedding.weight") {
+      self = .huggingFace(prefix: prefix)
+    } else if let prefix = prefix("token_embedding.weight") {
+      self = .openAI(prefix: prefix)
+    } else if let prefix = prefix(Self.detectorText + "token_embedding.weight") {
+      self = .detector(prefix: prefix)
+    } else {
+      return nil
+    }
   }
 
   /// How to make the weight with an OpenAI name.
   func recipe(for name: String) -> Recipe {
     switch self {
     case .openAI(let prefix): return .same(prefix + name)
-    case .detector:
-      guard name.hasPrefix("visual.") else { return .same(Self.detectorText + name) }
-      return .same(Self.detectorImage + name.dropFirst("visual.".count))
+    case .detector(let prefix):
+      guard name.hasPrefix("visual.") else { return .same(prefix + Self.detectorText + name) }
+      return .same(prefix + Self.detectorImage + name.dropFirst("visual.".count))
     case .huggingFace(let prefix):
       switch Self.huggingFace(name) {
       case .same(let found): return .same(prefix + found)

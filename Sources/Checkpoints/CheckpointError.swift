@@ -12,7 +12,7 @@ public enum CheckpointError: Error, CustomStringConvertible, Equatable {
   case missingTensor(path: String, name: String, remedy: String)
   /// A pickle asks to call something that is no part of a plain state dict.
   case refusedCall(path: String, name: String)
-  /// The file was written by `torch.save` in the format before PyTorch 1.6.
+  /// The file was written by `torch.save` as a tar archive, before PyTorch 0.1.10.
   case legacyFormat(path: String)
   /// A field of a configuration file is missing or does not fit.
   case configuration(path: String, field: String, reason: String)
@@ -29,8 +29,8 @@ public enum CheckpointError: Error, CustomStringConvertible, Equatable {
       "\(path): the pickle wants to use \(name), which is no part of a plain state dict, so it was "
         + "refused and not run; save only the state dict, or convert it to safetensors"
     case .legacyFormat(let path):
-      "\(path): was written by torch.save in the format before PyTorch 1.6; load it with a current "
-        + "torch and save it again, or convert it to safetensors"
+      "\(path): was written by torch.save as a tar archive, before PyTorch 0.1.10; load it with a "
+        + "PyTorch that still reads it and save it again"
     case .configuration(let path, let field, let reason): "\(path): field \"\(field)\": \(reason)"
     }
   }

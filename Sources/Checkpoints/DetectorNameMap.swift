@@ -25,8 +25,8 @@ public struct DetectorNameMap: Sendable {
   ///
   /// - Parameter source: The file.
   public init?(_ source: any WeightSource) {
-    for prefix in ["", "module.", "model."] {
-      for layout in Layout.allCases where source.shape(of: prefix + layout.rawValue) != nil {
+    for layout in Layout.allCases {
+      for prefix in WeightWrappers.prefixes(before: layout.rawValue, in: source.names) {
         // Other models begin with a convolution "conv1" too.
         if layout == .backbone, source.shape(of: prefix + "layer1.0.conv1.weight") == nil {
           continue

@@ -16,10 +16,10 @@ public enum NumPyArray {
   /// - Throws: ``CheckpointError`` when the file is missing, damaged, cut short or of another type
   ///   or order.
   public static func read(path: String) throws -> HostTensor {
-    let file = try CheckpointError.wrapping { try MappedFile(path: path) }
-    // The compiler may drop the file, and with it the mapping, after its last use by name.
-    defer { withExtendedLifetime(file) {} }
-    let bytes = file.bytes
+    try CheckpointError.wrapping { try MappedFile.read(path) { try read($0, path: path) } }
+  }
+
+  private static func read(_ bytes: UnsafeRawBufferPointer, path: String) throws -> HostTensor {
     func refuse(_ reason: String) -> CheckpointError { .header(path: path, reason: reason) }
     guard bytes.count >= 10, bytes.starts(with: magic) else {
       throw refuse("this is not a NumPy .npy file")

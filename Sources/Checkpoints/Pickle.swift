@@ -18,6 +18,9 @@ enum PickleValue {
   case dictionary(Int)
   /// What would have come of ``PickleCallable/bookkeeping``; nobody looks into it.
   case opaque
+
+  /// Whether it is Python's `None`.
+  var isNone: Bool { if case .none = self { true } else { false } }
 }
 
 /// What a pickle may name: the few things a plain state dict is made of, and what training programs
@@ -34,7 +37,8 @@ enum PickleCallable: Equatable {
   init?(module: String, name: String) {
     switch (module, name) {
     case ("collections", "OrderedDict"): self = .orderedDictionary
-    case ("torch._utils", "_rebuild_tensor_v2"): self = .rebuildTensor
+    case ("torch._utils", "_rebuild_tensor_v2"), ("torch._utils", "_rebuild_tensor"):
+      self = .rebuildTensor
     case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter
     case ("torch", "Size"): self = .size
     case ("torch", _):

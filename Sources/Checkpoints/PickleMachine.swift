@@ -9,21 +9,44 @@ struct PickleMachine {
   private var result = PickleResult()
   private var stack: [PickleValue] = []
   private var memo: [Int: PickleValue] = [:]
+  private var stepsLeft: Int
+  /// A state dict takes about 60 opcodes a tensor.
+  ///
+  /// Each may leave 50 bytes in memory, so that a pickle of many millions would take gigabytes.
+  static let mostSteps = 1 << 22
 
   /// Unpacks a pickle.
-  static func unpack(_ bytes: UnsafeRawBufferPointer) throws(PickleProblem) -> PickleResult {
-    var machine = PickleMachine(reader: PickleReader(bytes))
-    while try machine.step() {}
-    machine.result.root = try machine.pop()
-    return machine.result
+  static func unpack(
+    _ bytes: UnsafeRawBufferPointer, mostSteps: Int = mostSteps
+  ) throws(PickleProblem) -> PickleResult {
+    try unpackFirst(bytes, mostSteps: mostSteps).result
   }
 
-  private init(reader: PickleReader) { self.reader = reader }
+  /// Unpacks a pickle that other bytes may follow; gives its length too.
+  static func unpackFirst(
+    _ bytes: UnsafeRawBufferPointer, mostSteps: Int = mostSteps
+  ) throws(PickleProblem) -> (result: PickleResult, length: Int) {
+    var machine = PickleMachine(reader: PickleReader(bytes), stepsLeft: mostSteps)
+    while try machine.step() {}
+    machine.result.root = try machine.pop()
+    return (machine.result, machine.reader.position)
+  }
+
+  private init(reader: PickleReader, stepsLeft: Int) {
+    self.reader = reader
+    self.stepsLeft = stepsLeft
+  }
 
   // MARK: Opcodes
 
   /// Runs one opcode; false after the last.
   private mutating func step() throws(PickleProblem) -> Bool {
+    stepsLeft -= 1
+    guard stepsLeft >= 0 else {
+      throw .damaged(
+        "the pickle has millions of opcodes, which no state dict needs; save only model.state_dict()"
+      )
+    }
     let opcode = try reader.byte()
     switch opcode {
     case 0x2E: return false  // STOP
@@ -233,11 +256,13 @@ struct PickleMachine {
   }
 
   /// A persistent id is a storage: ("storage", its type, its key, its device, its element count).
+  ///
+  /// Before PyTorch 1.6 a sixth part may make it a view into another storage; nobody wrote that since 0.4.
   private mutating func pushStorage() throws(PickleProblem) {
     guard case .tuple(let index) = try pop(), case let parts = result.tuples[index],
       parts.count >= 5, case .string("storage") = parts[0],
       case .callable(.storageType(let type)) = parts[1], case .string(let key) = parts[2],
-      case .integer(let count) = parts[4], count >= 0
+      case .integer(let count) = parts[4], count >= 0, parts.count < 6 || parts[5].isNone
     else {
       throw .damaged("a storage before byte \(reader.position) is not described as torch does")
     }

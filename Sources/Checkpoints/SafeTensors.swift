@@ -28,15 +28,32 @@ public final class SafeTensorsFile: WeightSource {
   /// - Throws: ``CheckpointError`` when the file is missing, cut short, damaged or hostile.
   public init(path: String) throws {
     let file = try CheckpointError.wrapping { try MappedFile(path: path) }
-    // The compiler may drop the file, and with it the mapping, after its last use by name.
-    defer { withExtendedLifetime(file) {} }
-    let bytes = file.bytes
+    let (header, dataStart) = try CheckpointError.wrapping {
+      try file.whole { try Self.header(of: file.bytes, path: path) }
+    }
+    var records: [String: Record] = [:]
+    for entry in header.entries {
+      records[entry.name] = Record(
+        type: entry.type, shape: entry.shape,
+        range: dataStart + entry.begin..<dataStart + entry.end)
+    }
+    self.path = path
+    self.file = file
+    self.records = records
+    names = records.keys.sorted()
+    metadata = header.metadata
+  }
+
+  /// The header, checked against the length of the file, and where the tensors begin.
+  private static func header(
+    of bytes: UnsafeRawBufferPointer, path: String
+  ) throws -> (SafeTensorsHeader, dataStart: Int) {
     func refuse(_ reason: String) -> CheckpointError { .header(path: path, reason: reason) }
     guard bytes.count >= 8 else {
       throw refuse("the file has \(bytes.count) bytes, too few for a safetensors file")
     }
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
-    guard length <= UInt64(Self.largestHeader) else {
+    guard length <= UInt64(largestHeader) else {
       throw refuse("says that it is \(length) bytes long; the format allows 100000000")
     }
     let dataStart = 8 + Int(length)
@@ -48,16 +65,12 @@ public final class SafeTensorsFile: WeightSource {
       throw refuse("is not a JSON object")
     }
     let header = try SafeTensorsHeader(text: text, path: path)
-    var records: [String: Record] = [:]
     for entry in header.entries {
       guard entry.end <= bytes.count - dataStart else {
         throw CheckpointError.tensor(
           path: path, name: entry.name,
           reason: "ends at byte \(entry.end) of \(bytes.count - dataStart); the file was cut short")
       }
-      records[entry.name] = Record(
-        type: entry.type, shape: entry.shape,
-        range: dataStart + entry.begin..<dataStart + entry.end)
     }
     // Every byte must belong to exactly one tensor, as in the reference reader.
     var covered = 0
@@ -74,11 +87,7 @@ public final class SafeTensorsFile: WeightSource {
       throw refuse(
         "describes \(covered) bytes of tensors but \(bytes.count - dataStart) bytes follow")
     }
-    self.path = path
-    self.file = file
-    self.records = records
-    names = records.keys.sorted()
-    metadata = header.metadata
+    return (header, dataStart)
   }
 
   /// The shape of a tensor, without reading it.
@@ -105,6 +114,10 @@ public final class SafeTensorsFile: WeightSource {
   ) throws -> Result {
     guard let record = records[name] else { throw missing(name) }
     defer { file.release(record.range) }
-    return try body(record.type, UnsafeRawBufferPointer(rebasing: file.bytes[record.range]))
+    return try CheckpointError.wrapping {
+      try file.whole {
+        try body(record.type, UnsafeRawBufferPointer(rebasing: file.bytes[record.range]))
+      }
+    }
   }
 }

@@ -1,21 +1,21 @@
 import Formats
 
 /// The tensors of a file that `torch.save` wrote from a state dict, or from a dictionary that holds
-/// one under `state_dict` or `model`.
+/// one under a key of ``WeightWrappers``.
 ///
 /// The pickle inside is unpacked by a machine that knows tensors and plain values and refuses
-/// anything else by name. Tensors are copied out of the archive on demand.
+/// anything else by name. Tensors are copied out of the file on demand.
 public final class TorchCheckpoint: WeightSource {
   /// The file's path as it was given.
   public let path: String
   /// The names of all tensors, sorted.
   public let names: [String]
-  private let archive: ZipArchive
+  private let storages: TorchStorages
   private let views: [String: View]
 
   /// A checked view into a storage; offset and strides count elements.
   private struct View {
-    let entry: ZipArchive.Entry
+    let storage: String
     let type: StoredType
     let offset: Int
     let shape: [Int]
@@ -38,113 +38,93 @@ public final class TorchCheckpoint: WeightSource {
   /// Opens a file and checks its list of tensors against the storages.
   ///
   /// - Parameter path: The file's path.
-  /// - Throws: ``CheckpointError`` when the file is missing, cut short, damaged, in the format
-  ///   before PyTorch 1.6, a TorchScript archive, or holds anything but plain values and tensors.
+  /// - Throws: ``CheckpointError`` when the file is missing, cut short, damaged, a TorchScript archive,
+  ///   or holds anything but plain values and tensors.
   public init(path: String) throws {
-    let file = try CheckpointError.wrapping { try MappedFile(path: path) }
-    // The compiler may drop the file, and with it the mapping, after its last use by name.
-    defer { withExtendedLifetime(file) {} }
-    guard !Self.isLegacy(file.bytes) else { throw CheckpointError.legacyFormat(path: path) }
-    let archive = try CheckpointError.wrapping { try ZipArchive(path: path) }
-    let pickles = archive.entries.filter { $0.name.hasSuffix("/data.pkl") }
-    guard let pickle = pickles.first, pickles.count == 1 else {
-      throw CheckpointError.file(
-        path: path, reason: "is a zip archive but no PyTorch checkpoint: it has no single data.pkl")
-    }
-    let root = String(pickle.name.dropLast("data.pkl".count))
-    guard archive.entry(named: root + "constants.pkl") == nil else {
-      throw CheckpointError.file(
-        path: path,
-        reason: "is a TorchScript archive; load it with torch.jit.load and save its state_dict()")
-    }
-    if let order = archive.entry(named: root + "byteorder") {
-      let little = try CheckpointError.wrapping {
-        try archive.read(order) { $0.elementsEqual("little".utf8) }
-      }
-      guard little else {
-        throw CheckpointError.file(
-          path: path, reason: "is not little-endian; save it again on a little-endian machine")
-      }
-    }
-    let unpacked = try Self.unpack(pickle, of: archive)
-    let tensors = try Self.stateDict(unpacked, path: path)
+    let storages = try CheckpointError.wrapping { try TorchStorages(path: path) }
+    let tensors = try Self.stateDict(storages.unpacked, path: path)
     var views: [String: View] = [:]
+    // Views may show one storage many times; what they come to together is bound by the file.
+    var left = storages.byteCount.multipliedReportingOverflow(by: 64).partialValue + (1 << 28)
     for (name, tensor) in tensors {
-      views[name] = try Self.view(name, tensor, archive: archive, root: root)
+      let view = try Self.view(name, tensor, storages, path: path)
+      left -= view.shape.reduce(view.type.byteCount, *)
+      guard left >= 0 else {
+        throw CheckpointError.header(
+          path: path,
+          reason:
+            "the tensors show the file's \(storages.byteCount) bytes more than 64 times over; "
+            + "save it after contiguous()")
+      }
+      views[name] = view
     }
     self.path = path
-    self.archive = archive
+    self.storages = storages
     self.views = views
     names = views.keys.sorted()
-  }
-
-  /// Whether a file starts as `torch.save` wrote before PyTorch 1.6: a pickle, without a zip archive.
-  static func isLegacy(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    // PROTO 2..5, then LONG1 with the ten bytes of torch's magic number.
-    let magic: [UInt8] = [0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
-    if bytes.count >= 14, bytes[0] == 0x80, bytes[2..<14].elementsEqual(magic) { return true }
-    // The oldest files are tar archives.
-    return bytes.count >= 512 && bytes[257..<262].elementsEqual("ustar".utf8)
-  }
-
-  private static func unpack(
-    _ pickle: ZipArchive.Entry, of archive: ZipArchive
-  ) throws -> PickleResult {
-    let outcome: Result<PickleResult, PickleProblem> = try CheckpointError.wrapping {
-      try archive.read(pickle) { bytes in
-        Result { () throws(PickleProblem) in try PickleMachine.unpack(bytes) }
-      }
-    }
-    switch outcome {
-    case .success(let result): return result
-    case .failure(.damaged(let reason)):
-      throw CheckpointError.header(path: archive.path, reason: reason)
-    case .failure(.refused(let name)):
-      throw CheckpointError.refusedCall(path: archive.path, name: name)
-    }
   }
 
   private static func stateDict(
     _ unpacked: PickleResult, path: String
   ) throws -> [String: PickleResult.Tensor] {
-    guard let members = unpacked.members(unpacked.root) else {
+    guard var members = unpacked.members(unpacked.root) else {
       throw CheckpointError.header(
         path: path, reason: "the file holds no dictionary; save model.state_dict()")
     }
-    let nested = ["state_dict", "model"].lazy.compactMap {
-      members[$0].flatMap { unpacked.members($0) }
+    func tensors(_ members: [String: PickleValue]) -> [String: PickleResult.Tensor] {
+      members.compactMapValues { value in
+        if case .tensor(let index) = value { unpacked.tensors[index] } else { nil }
+      }
     }
-    let tensors = (nested.first ?? members).compactMapValues { value in
-      if case .tensor(let index) = value { unpacked.tensors[index] } else { nil }
+    var seen: Set<Int> = []
+    /// The dictionary under the likeliest key that holds tensors, at once or further below.
+    func inner(_ members: [String: PickleValue], depth: Int) -> [String: PickleValue]? {
+      for key in WeightWrappers.keys {
+        // A dictionary may hold itself.
+        guard case .dictionary(let index)? = members[key], seen.insert(index).inserted,
+          let found = unpacked.members(.dictionary(index))
+        else { continue }
+        if depth > 0, let deeper = inner(found, depth: depth - 1) { return deeper }
+        if !tensors(found).isEmpty { return found }
+      }
+      return nil
     }
-    guard !tensors.isEmpty else {
+    if let nested = inner(members, depth: deepestWrapper) { members = nested }
+    let found = tensors(members)
+    guard !found.isEmpty else {
+      let keys = members.keys.sorted().prefix(8).map { "\"\($0)\"" }.joined(separator: ", ")
       throw CheckpointError.header(
         path: path,
-        reason:
-          "the dictionary holds no tensors; save model.state_dict(), or put it under state_dict"
-      )
+        reason: "the dictionary holds no tensors, its keys are \(keys.isEmpty ? "none" : keys); "
+          + "save model.state_dict(), or put it under state_dict")
     }
-    return tensors
+    return found
   }
 
-  /// Checks that a tensor lies inside its storage and the storage inside the archive.
+  /// Wrappers within wrappers; more are none that a program writes.
+  private static let deepestWrapper = 3
+
+  /// Checks that a tensor lies inside its storage and the storage inside the file.
   private static func view(
-    _ name: String, _ tensor: PickleResult.Tensor, archive: ZipArchive, root: String
+    _ name: String, _ tensor: PickleResult.Tensor, _ storages: TorchStorages, path: String
   ) throws -> View {
     func refuse(_ reason: String) -> CheckpointError {
-      .tensor(path: archive.path, name: name, reason: reason)
+      .tensor(path: path, name: name, reason: reason)
     }
     let storage = tensor.storage
-    guard let entry = archive.entry(named: "\(root)data/\(storage.key)") else {
-      throw refuse("its storage \"\(storage.key)\" is not in the archive")
+    guard let size = storages.byteCount(of: storage.key) else {
+      throw refuse("its storage \"\(storage.key)\" is not in the file")
     }
-    guard CheckedShape.byteCount(of: [storage.count], type: storage.type) == entry.size else {
+    guard CheckedShape.byteCount(of: [storage.count], type: storage.type) == size else {
       throw refuse(
-        "its storage \"\(storage.key)\" has \(entry.size) bytes, which is not "
+        "its storage \"\(storage.key)\" has \(size) bytes, which is not "
           + "\(storage.count) numbers of \(storage.type.rawValue)")
     }
     guard let byteCount = CheckedShape.byteCount(of: tensor.shape, type: storage.type) else {
       throw refuse("has the shape \(tensor.shape), whose product overflows")
+    }
+    guard tensor.offset <= storage.count else {
+      throw refuse("starts at element \(tensor.offset) of a storage of \(storage.count)")
     }
     if byteCount > 0 {
       var last = tensor.offset
@@ -164,7 +144,7 @@ public final class TorchCheckpoint: WeightSource {
       }
     }
     return View(
-      entry: entry, type: storage.type, offset: tensor.offset, shape: tensor.shape,
+      storage: storage.key, type: storage.type, offset: tensor.offset, shape: tensor.shape,
       strides: tensor.strides)
   }
 
@@ -194,7 +174,7 @@ public final class TorchCheckpoint: WeightSource {
   ) throws -> Result {
     guard let view = views[name] else { throw missing(name) }
     return try CheckpointError.wrapping {
-      try archive.read(view.entry) { storage in
+      try storages.read(view.storage) { storage in
         guard view.isDense else {
           return try Self.gather(storage, view).withUnsafeBytes { try body(view.type, $0) }
         }

@@ -55,8 +55,8 @@ extension WeightSource {
 
 /// Opens weights; the format is told from the content, not from the file's name.
 ///
-/// - Parameter path: A safetensors file, a file written by `torch.save`, a NumPy `.npy` file, or the
-///   folder of a Hugging Face model.
+/// - Parameter path: A safetensors file, a file written by `torch.save`, a NumPy `.npy` file, the index
+///   of a model that is split, or the folder of a Hugging Face model.
 /// - Returns: The tensors.
 /// - Throws: ``CheckpointError`` when the file is missing, damaged or of another format.
 public func openWeights(path: String) throws -> any WeightSource {
@@ -64,13 +64,20 @@ public func openWeights(path: String) throws -> any WeightSource {
   if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
     return try openWeights(path: try HuggingFaceCLIP(folder: path).weightsPath())
   }
-  let file = try CheckpointError.wrapping { try MappedFile(path: path) }
-  // The compiler may drop the file, and with it the mapping, after its last use by name.
-  defer { withExtendedLifetime(file) {} }
-  let head = Array(file.bytes.prefix(9))
-  if head.starts(with: [0x50, 0x4B]) { return try TorchCheckpoint(path: path) }
-  if TorchCheckpoint.isLegacy(file.bytes) { throw CheckpointError.legacyFormat(path: path) }
+  let (head, isRow, isTar) = try CheckpointError.wrapping {
+    try MappedFile.read(path) { bytes in
+      (
+        Array(bytes.prefix(9)), TorchStorages.isRow(bytes),
+        bytes.count >= 512 && bytes[257..<262].elementsEqual("ustar".utf8)
+      )
+    }
+  }
+  if isRow || head.starts(with: [0x50, 0x4B]) { return try TorchCheckpoint(path: path) }
+  if isTar { throw CheckpointError.legacyFormat(path: path) }
   if head.count == 9, head[8] == UInt8(ascii: "{") { return try SafeTensorsFile(path: path) }
+  if head.first == UInt8(ascii: "{"), path.hasSuffix(ShardedWeights.suffix) {
+    return try ShardedWeights(index: path)
+  }
   if head.starts(with: NumPyArray.magic) { return try NumPyWeights(path: path) }
   if head.count > 1, head[0] == 0x80, (2...5).contains(head[1]) {
     throw CheckpointError.file(
@@ -81,7 +88,7 @@ public func openWeights(path: String) throws -> any WeightSource {
   }
   throw CheckpointError.file(
     path: path,
-    reason: file.bytes.isEmpty
+    reason: head.isEmpty
       ? "is empty; download it again"
       : "is neither a safetensors file nor one written by torch.save; was it downloaded whole?")
 }

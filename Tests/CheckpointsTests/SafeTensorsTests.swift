@@ -171,4 +171,18 @@ struct HostTensorTests {
     #expect(
       try message { try HostTensor(shape: [1], integers: [1]).floats() }.contains("holds I32"))
   }
+
+  /// A tensor of a file that another program cuts is an error, not zeros.
+  @Test func aFileMayBecomeShorter() throws {
+    let scratch = try Scratch()
+    let path = scratch.folder + "/large.safetensors"
+    let ones = HostTensor(shape: [1 << 20], floats: [Float](repeating: 1, count: 1 << 20))
+    try SafeTensors.write(tensors: [("a", ones), ("b", ones)], to: path)
+    let file = try SafeTensorsFile(path: path)
+    #expect(try file.tensor(named: "b").floats().allSatisfy { $0 == 1 })
+    #expect(truncate(path, 5 << 20) == 0)
+    let text = try message { try file.tensor(named: "b") }
+    #expect(text.hasPrefix("\(path): became shorter while it was read"), "\(text)")
+    #expect(try message { try StoredFloats.read("b", of: file) { $0.count } } == text)
+  }
 }

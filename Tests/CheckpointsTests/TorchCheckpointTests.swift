@@ -1,7 +1,8 @@
-import Checkpoints
 import Foundation
 import TestSupport
 import Testing
+
+@testable import Checkpoints
 
 /// Writes pickles opcode by opcode.
 private enum Opcode {
@@ -109,6 +110,44 @@ struct TorchCheckpointTests {
     #expect(try TorchCheckpoint(path: path).tensor(named: "w").integers().count == 3)
   }
 
+  @Test func anEmptyTensorStartsInItsStorage() throws {
+    func empty(at offset: Int) -> [UInt8] {
+      archive(
+        Opcode.dictionary([
+          ("w", Opcode.tensor("0", count: 6, offset: offset, shape: [0], strides: [1]))
+        ]))
+    }
+    #expect(
+      try reason(empty(at: 1 << 62)).contains("\"w\": starts at element 4611686018427387904 of a"))
+    #expect(try reason(empty(at: 7)).contains("starts at element 7 of a storage of 6"))
+    let scratch = try Scratch()
+    let path = try scratch.write(empty(at: 6))
+    #expect(try TorchCheckpoint(path: path).tensor(named: "w").floats() == [])
+  }
+
+  /// Views of stride 0 may come to a thousand times the file.
+  @Test func viewsTogetherHaveALimit() throws {
+    let large = Opcode.tensor(
+      "0", count: 6, shape: [1 << 12, 1 << 12], strides: [0, 0])
+    let text = try reason(archive(Opcode.dictionary((0..<8).map { ("w\($0)", large) })))
+    #expect(text.contains("more than 64 times over"), "\(text)")
+  }
+
+  @Test func aPickleHasALimit() {
+    let bytes = [UInt8](repeating: 0x4E, count: 200) + Opcode.stop
+    let problem = #expect(throws: PickleProblem.self) {
+      try bytes.withUnsafeBytes { _ = try PickleMachine.unpack($0, mostSteps: 100) }
+    }
+    guard case .damaged(let reason) = problem else {
+      Issue.record("\(String(describing: problem))")
+      return
+    }
+    #expect(reason.contains("millions of opcodes"))
+    #expect(throws: Never.self) {
+      try bytes.withUnsafeBytes { _ = try PickleMachine.unpack($0, mostSteps: 201) }
+    }
+  }
+
   @Test func aCallIsRefusedAndNotRun() throws {
     let scratch = try Scratch()
     let trace = scratch.folder + "/ran"
@@ -175,7 +214,7 @@ struct TorchCheckpointTests {
     #expect(try view([3], [.max]).contains("overflow"))
     #expect(try view([1 << 40, 1 << 40], [0, 0]).contains("overflows"))
     #expect(try view([1 << 40], [0]).contains("contiguous()"))
-    #expect(try view(key: "9", [1], [1]).contains("\"9\" is not in the archive"))
+    #expect(try view(key: "9", [1], [1]).contains("\"9\" is not in the file"))
     #expect(try view(count: 7, [1], [1]).contains("24 bytes, which is not 7 numbers"))
     #expect(try view(count: .max, [1], [1]).contains("24 bytes"))
     #expect(try view([-1], [1]).contains("not described"))
@@ -232,16 +271,57 @@ struct TorchCheckpointTests {
     #expect(text.contains("entry \"m/data/0\": is damaged"))
   }
 
-  @Test func legacyAndForeignFilesAreToldApart() throws {
-    let scratch = try Scratch()
+  /// The format before PyTorch 1.6: pickles in a row and the storages behind them.
+  private func row(
+    _ pickle: [UInt8], keys: [String] = ["0"], storages: [UInt8]? = nil, version: UInt8 = 0xE9,
+    isLittle: Bool = true
+  ) -> [UInt8] {
+    func whole(_ pickle: [UInt8]) -> [UInt8] { Opcode.start + pickle + Opcode.stop }
     let magic: [UInt8] = [
       0x80, 2, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E,
     ]
-    let legacy = try scratch.write(magic, "legacy.pth")
-    for open in [openWeights, { try TorchCheckpoint(path: $0) }] {
-      let text = try message { try open(legacy) }
-      #expect(text.contains("before PyTorch 1.6") && text.contains("convert it to safetensors"))
+    let machine = Opcode.dictionary([("little_endian", isLittle ? [0x88] : [0x89])])
+    let list = [0x5D] + Opcode.mark + keys.flatMap(Opcode.text) + [0x65]
+    return magic + whole([0x4D, version, 3]) + whole(machine) + whole(pickle) + whole(list)
+      + (storages ?? StoredZip.little(Int64(6)) + Self.six)
+  }
+
+  @Test func filesBeforeTheArchiveAreRead() throws {
+    let scratch = try Scratch()
+    let members = Opcode.dictionary([
+      ("plain", Opcode.tensor("0", count: 6, shape: [2, 3], strides: [3, 1])),
+      ("transposed", Opcode.tensor("0", count: 6, shape: [3, 2], strides: [1, 3])),
+    ])
+    let path = try scratch.write(row(Opcode.dictionary([("state_dict", members)])), "old.pth")
+    let opened = try openWeights(path: path)
+    #expect(opened is TorchCheckpoint && opened.names == ["plain", "transposed"])
+    #expect(try opened.tensor(named: "plain").floats() == [0, 1, 2, 3, 4, 5])
+    #expect(try opened.tensor(named: "transposed").floats() == [0, 3, 1, 4, 2, 5])
+
+    let whole = row(members)
+    #expect(try reason(Array(whole.dropLast())).contains("reaches past the end of the file"))
+    #expect(try reason(Array(whole.dropLast(30))).contains("are cut short"))
+    #expect(try reason(row(members, version: 0xEA)).contains("format before PyTorch 1.6"))
+    #expect(try reason(row(members, isLittle: false)).contains("not little-endian"))
+    #expect(try reason(row(members, keys: ["1"])).contains("does not fit the tensors"))
+    #expect(try reason(row(members, keys: [], storages: [])).contains("\"0\" is not in the file"))
+    for count in [-1, .max, 1 << 62] as [Int64] {
+      let text = try reason(row(members, storages: StoredZip.little(count) + Self.six))
+      #expect(text.contains("storage \"0\" of \(count) numbers"), "\(text)")
     }
+    for length in 0..<whole.count {
+      let path = try scratch.write(Array(whole.prefix(length)))
+      #expect(throws: CheckpointError.self) { _ = try openWeights(path: path) }
+    }
+  }
+
+  @Test func foreignFilesAreToldApart() throws {
+    let scratch = try Scratch()
+    var tar = [UInt8](repeating: 0, count: 1024)
+    tar.replaceSubrange(257..<262, with: Array("ustar".utf8))
+    let old = try scratch.write(tar, "oldest.pth")
+    #expect(
+      try message { try openWeights(path: old) }.contains("tar archive, before PyTorch 0.1.10"))
     let page = try scratch.write(Array("<!DOCTYPE html><html>".utf8))
     #expect(try message { try openWeights(path: page) }.contains("neither a safetensors file"))
     let empty = try scratch.write([])
