@@ -56,4 +56,7 @@ package enum HostReference {
   }
 
   package static func sigmoid(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+
+  /// x times the integral of the standard normal distribution up to x.
+  package static func gelu(_ x: Double) -> Double { x * erfc(-x / 2.squareRoot()) / 2 }
 }

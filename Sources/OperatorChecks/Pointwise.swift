@@ -19,6 +19,7 @@ extension OperatorFamily {
       each(
         "QuickGELU", ["quickGELU"], { try $0.quickGELU() },
         { $0 * HostReference.sigmoid(1.702 * $0) }),
+      each("GELU", ["gelu"], { try $0.gelu() }, HostReference.gelu),
       each("sigmoid", ["sigmoid"], { try $0.sigmoid() }, HostReference.sigmoid),
       each("storage of activations", ["asActivation"], { try $0.asActivation() }, { $0 }),
       rounding(to: .bfloat16) { value in
@@ -53,6 +54,9 @@ extension OperatorFamily {
     let cases: [BenchCase] = [
       BenchCase.activations("rows/quick_gelu_1600x3072", [1600, 3072], passes: 2) { x, _ in
         { _ = try x.quickGELU() }
+      },
+      BenchCase.activations("rows/gelu_1600x3072", [1600, 3072], passes: 2) { x, _ in
+        { _ = try x.gelu() }
       },
       BenchCase.elementwise("ours/scale_exponential_1600x512", [1600, 512], passes: 4) {
         x, values in

@@ -66,6 +66,7 @@ struct StorageTests {
       Case("relu \(c)", [x]) { try $0[0].relu() },
       Case("sigmoid \(c)", [x]) { try $0[0].sigmoid() },
       Case("quickGELU \(c)", [x]) { try $0[0].quickGELU() },
+      Case("GELU \(c)", [x]) { try $0[0].gelu() },
       Case("row \(c)", [x, row]) { try $0[0].addingRow($0[1]) },
       Case("layer norm \(c)", [x, row, row]) { try $0[0].layerNorm(weight: $0[1], bias: $0[2]) },
       Case("frozen batch norm \(c)", [x, row, row, x]) { operands in

@@ -179,6 +179,22 @@ extension Tensor {
     }
   }
 
+  /// x times the integral of the standard normal distribution up to x, the activation of CLIP models
+  /// trained with OpenCLIP.
+  ///
+  /// - Returns: A new tensor.
+  /// - Throws: `OpenCLError` when the device fails.
+  public func gelu() throws -> Tensor {
+    let input = detached()
+    let result = try elementwise("pointwise_gelu_forward", operations: 45, label: "GELU")
+    return result.differentiable(from: [self], "gelu") { gradient in
+      [
+        try input.elementwise(
+          "pointwise_gelu_backward", with: gradient, operations: 65, label: "gradient")
+      ]
+    }
+  }
+
   /// The logistic function 1 / (1 + exp(-x)).
   ///
   /// - Returns: A new tensor.
