@@ -29,32 +29,62 @@ struct BytePairVocabulary: Sendable {
   private static let mergeCount = 49_152 - 256 - 2
 
   /// Reads `vocab.json` and `merges.txt`.
-  init(folder: String) throws {
-    let vocabularyPath = folder + "/vocab.json"
-    let mergesPath = folder + "/merges.txt"
+  init(vocabulary vocabularyPath: String, merges mergesPath: String) throws {
     guard let members = try JSONValue(contentsOf: vocabularyPath).object else {
       throw TokenizerError.vocabulary(path: vocabularyPath, reason: "is not an object of ids")
     }
-    var ids: [String: Int] = [:]
-    var seen: Set<Int> = []
-    for (symbol, value) in members {
-      guard let id = value.integer, id >= 0, id < members.count, seen.insert(id).inserted else {
-        throw TokenizerError.vocabulary(
-          path: vocabularyPath,
-          reason:
-            "\"\(symbol)\" has the id \(value.text()); ids must be 0 to \(members.count - 1), "
-            + "each once")
-      }
-      ids[symbol] = id
-    }
-    let file = try MappedFile(path: mergesPath)
-    // The compiler may drop the file, and with it the mapping, after its last use by name.
-    defer { withExtendedLifetime(file) {} }
-    var lines = try Self.lines(file.bytes, path: mergesPath)
+    let ids = try Self.ids(members, path: vocabularyPath)
+    var lines = try MappedFile.read(mergesPath) { try Self.lines($0, path: mergesPath) }
     if lines.first?.hasPrefix("#") ?? false { lines.removeFirst() }
     while lines.last?.isEmpty ?? false { lines.removeLast() }
     try self.init(
       ids: ids, merges: lines, vocabularyPath: vocabularyPath, mergesPath: mergesPath)
+  }
+
+  /// Reads `tokenizer.json`, all that newer programs write: the table and the merges in one file.
+  init(tokenizer path: String) throws {
+    let document = try JSONValue(contentsOf: path)
+    func refuse(_ reason: String) -> TokenizerError { .vocabulary(path: path, reason: reason) }
+    let model = document["model"]
+    guard model?["type"]?.string == "BPE", model?["end_of_word_suffix"]?.string == Self.wordEnd,
+      var members = model?["vocab"]?.object, let merges = model?["merges"]?.array
+    else {
+      throw refuse(
+        "is no byte-pair tokenizer whose words end with \(Self.wordEnd), as CLIP's is; take the files of "
+          + "a CLIP model")
+    }
+    // The markers stand in the table, among the added tokens or in both.
+    for token in document["added_tokens"]?.array ?? [] {
+      guard let symbol = token["content"]?.string, let id = token["id"] else { continue }
+      guard members[symbol] == nil || members[symbol] == id else {
+        throw refuse("\"\(symbol)\" has two ids")
+      }
+      members[symbol] = id
+    }
+    let lines = try merges.enumerated().map { rank, merge in
+      if let line = merge.string { return line }
+      guard let pair = merge.array, pair.count == 2, let left = pair[0].string,
+        let right = pair[1].string
+      else { throw refuse("merge \(rank + 1) is no pair of symbols") }
+      return "\(left) \(right)"
+    }
+    try self.init(
+      ids: try Self.ids(members, path: path), merges: lines, vocabularyPath: path, mergesPath: path)
+  }
+
+  /// The ids by symbol, checked to be all the numbers from 0 on.
+  private static func ids(_ members: [String: JSONValue], path: String) throws -> [String: Int] {
+    var seen: Set<Int> = []
+    return Dictionary(
+      uniqueKeysWithValues: try members.map { symbol, value in
+        guard let id = value.integer, id >= 0, id < members.count, seen.insert(id).inserted else {
+          throw TokenizerError.vocabulary(
+            path: path,
+            reason: "\"\(symbol)\" has the id \(value.text()); ids must be 0 to "
+              + "\(members.count - 1), each once")
+        }
+        return (symbol, id)
+      })
   }
 
   /// Reads `bpe_simple_vocab_16e6.txt.gz`, from which the ids follow.

@@ -106,12 +106,12 @@ public struct ClassEmbedder {
   /// author tries other kernels.
   private func identity(of classes: [ClassName]) throws -> String? {
     let environment = ProcessInfo.processInfo.environment
-    guard environment["BARON_KERNELS"] ?? "" == "",
-      let weights = FileMark(path: "\(folder)/model.safetensors")
-    else { return nil }
+    let paths = try HuggingFaceCLIP(folder: folder).weightFiles()
+    let marks = paths.compactMap(FileMark.init)
+    guard environment["BARON_KERNELS"] ?? "" == "", marks.count == paths.count else { return nil }
     func list(_ texts: [String]) -> JSONValue { .array(texts.map { .string($0) }) }
-    let files = try ["config.json", "vocab.json", "merges.txt"].map {
-      try SHA256.hexadecimal(ofFile: "\(folder)/\($0)")
+    let files = try (["\(folder)/config.json"] + Tokenizer.files(of: folder)).map {
+      try SHA256.hexadecimal(ofFile: $0)
     }
     let (stream, device) = (encoder.stream, encoder.stream.device)
     // Other devices, kernels or plans add up in another order: a run must not depend on who was
@@ -123,8 +123,10 @@ public struct ClassEmbedder {
     ]
     let parts: JSONValue = [
       "weights": list(
-        [weights.size, weights.seconds, weights.nanoseconds].map { "\($0)" }
-          + [weights.digest.map { String($0, radix: 16) }.joined(separator: " ")]),
+        marks.flatMap { mark in
+          [mark.size, mark.seconds, mark.nanoseconds].map { "\($0)" }
+            + [mark.digest.map { String($0, radix: 16) }.joined(separator: " ")]
+        }),
       "files": list(files),
       "templates": list(PromptTemplates.texts(for: "name", templates: templates)),
       "arithmetic": list(arithmetic),

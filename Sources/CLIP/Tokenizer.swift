@@ -1,3 +1,5 @@
+import Foundation
+
 /// CLIP's byte-pair tokenizer: texts to token ids.
 ///
 /// Source: spec "CLIP ViT-B/32", 3.7. A tokenizer never changes; it may be shared between tasks.
@@ -28,11 +30,27 @@ public struct Tokenizer: Sendable {
 
   /// Reads the tokenizer of a Hugging Face model folder.
   ///
-  /// - Parameter folder: The folder's path, with `vocab.json` and `merges.txt`.
+  /// - Parameter folder: The folder's path, with `vocab.json` and `merges.txt` or else `tokenizer.json`.
   /// - Throws: `FormatError` or ``TokenizerError`` when a file is missing, damaged or does not fit
   ///   the other.
   public init(folder: String) throws {
-    self.init(try BytePairVocabulary(folder: folder))
+    let files = Self.files(of: folder)
+    self.init(
+      files.count == 1
+        ? try BytePairVocabulary(tokenizer: files[0])
+        : try BytePairVocabulary(vocabulary: files[0], merges: files[1]))
+  }
+
+  /// The files of a folder that the tokenizer is read from.
+  ///
+  /// - Parameter folder: The folder's path.
+  /// - Returns: Their paths.
+  static func files(of folder: String) -> [String] {
+    let pair = ["\(folder)/vocab.json", "\(folder)/merges.txt"]
+    let single = "\(folder)/tokenizer.json"
+    let manager = FileManager.default
+    return !pair.allSatisfy(manager.fileExists) && manager.fileExists(atPath: single)
+      ? [single] : pair
   }
 
   /// Reads the tokenizer from CLIP's own merge table `bpe_simple_vocab_16e6.txt.gz`.

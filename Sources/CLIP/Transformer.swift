@@ -13,11 +13,13 @@ struct TransformerBlock {
   private let narrowing: Linear
   private let heads: Int
   private let width: Int
+  private let activation: CLIPConfiguration.Activation
 
   init(_ scope: ParameterScope, tower: CLIPConfiguration.Tower) throws {
     let epsilon = Float(tower.layerNormEpsilon)
     width = tower.width
     heads = tower.heads
+    activation = tower.activation
     firstNorm = try LayerNorm(scope / "ln_1", width: width, epsilon: epsilon)
     // Start values of the released CLIP: what is added to the residual shrinks with the depth.
     let usual = Initializer.normal(standardDeviation: 1 / Float(width).squareRoot())
@@ -46,7 +48,9 @@ struct TransformerBlock {
   }
 
   private func withMLP(_ x: Tensor) throws -> Tensor {
-    try x.adding(try narrowing(try widening(try secondNorm(x)).quickGELU()))
+    let widened = try widening(try secondNorm(x))
+    let active = try activation == .gelu ? widened.gelu() : widened.quickGELU()
+    return try x.adding(try narrowing(active))
   }
 
   /// What each token would be if attention let every position keep its own value, on top of the

@@ -2,6 +2,14 @@
 ///
 /// Source: spec "CLIP ViT-B/32", 3.1.
 public struct CLIPConfiguration: Sendable, Equatable {
+  /// What stands between the two linear layers of a block; the raw value is Hugging Face's name.
+  public enum Activation: String, Sendable, CaseIterable {
+    /// x times sigmoid(1.702 x), as OpenAI's models were trained.
+    case quickGELU = "quick_gelu"
+    /// x times the integral of the normal distribution, as most of OpenCLIP's models were trained.
+    case gelu
+  }
+
   /// The sizes of one transformer.
   public struct Tower: Sendable, Equatable {
     /// The length of a token's vector.
@@ -14,6 +22,8 @@ public struct CLIPConfiguration: Sendable, Equatable {
     public var mlpWidth: Int
     /// What LayerNorm adds to the variance.
     public var layerNormEpsilon: Double
+    /// What stands between the two linear layers of a block.
+    public var activation: Activation
 
     /// Creates the sizes of a transformer.
     ///
@@ -23,14 +33,17 @@ public struct CLIPConfiguration: Sendable, Equatable {
     ///   - heads: The number of attention heads.
     ///   - mlpWidth: The width between the two linear layers of a block.
     ///   - layerNormEpsilon: What LayerNorm adds to the variance.
+    ///   - activation: What stands between the two linear layers of a block.
     public init(
-      width: Int, layers: Int, heads: Int, mlpWidth: Int, layerNormEpsilon: Double = 1e-5
+      width: Int, layers: Int, heads: Int, mlpWidth: Int, layerNormEpsilon: Double = 1e-5,
+      activation: Activation = .quickGELU
     ) {
       self.width = width
       self.layers = layers
       self.heads = heads
       self.mlpWidth = mlpWidth
       self.layerNormEpsilon = layerNormEpsilon
+      self.activation = activation
     }
   }
 

@@ -1,8 +1,8 @@
 import Formats
 import Foundation
 
-/// A CLIP model folder as Hugging Face lays it out: `config.json`, `model.safetensors`,
-/// `vocab.json`, `merges.txt`.
+/// A CLIP model folder as Hugging Face's programs write it: `config.json`, the weights in one file or
+/// several, and the tokenizer's files.
 public struct HuggingFaceCLIP: Sendable {
   /// The folder's path.
   public let folder: String
@@ -19,14 +19,25 @@ public struct HuggingFaceCLIP: Sendable {
       throw CheckpointError.file(
         path: path,
         reason: "no such file; give the folder of a Hugging Face CLIP model with config.json, "
-          + "model.safetensors, vocab.json and merges.txt")
+          + "model.safetensors and tokenizer.json")
     }
     let document = try CheckpointError.wrapping { try JSONValue(contentsOf: path) }
+    try Self.checkKind(document, path: path)
     if let field = Self.resNetField(document) {
       throw CheckpointError.configuration(path: path, field: field, reason: Self.resNetReason)
     }
     self.folder = folder
     configuration = try ConfigurationReader(path: path, document: document).configuration()
+  }
+
+  /// Refuses the models that have the same fields and mean other things by them.
+  private static func checkKind(_ document: JSONValue, path: String) throws {
+    guard let kind = document["model_type"], kind != .null, kind.string != "clip" else { return }
+    throw CheckpointError.configuration(
+      path: path, field: "model_type",
+      reason:
+        "is \(kind.text()); only \"clip\" is supported, as OpenAI's, LAION's and DataComp's ViT "
+        + "models have it")
   }
 
   /// Why a ResNet is refused.
@@ -47,35 +58,64 @@ public struct HuggingFaceCLIP: Sendable {
     return document["architecture"]?.string?.contains("resnet") ?? false ? "architecture" : nil
   }
 
+  /// What the weights may be called, the best first.
+  private static let weightNames = [
+    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+  ]
+
   /// The path of the weights.
   ///
-  /// - Returns: The path of `model.safetensors`.
+  /// - Returns: The path of one file, or of the index of several.
   /// - Throws: ``CheckpointError`` that says what to do when there is none.
   public func weightsPath() throws -> String {
-    let path = folder + "/model.safetensors"
-    let manager = FileManager.default
-    if manager.fileExists(atPath: path) { return path }
-    if manager.fileExists(atPath: path + ".index.json") {
-      throw CheckpointError.file(
-        path: path, reason: "no such file: the model is split; save it as one safetensors file")
-    }
-    if manager.fileExists(atPath: folder + "/pytorch_model.bin") {
-      throw CheckpointError.file(
-        path: path,
-        reason: "no such file; pytorch_model.bin is there: give that file as the weights, or save "
-          + "the model with safe_serialization=True")
-    }
+    let paths = Self.weightNames.map { "\(folder)/\($0)" }
+    if let path = paths.first(where: FileManager.default.fileExists) { return path }
     throw CheckpointError.file(
-      path: path, reason: "no such file; download model.safetensors of the model into the folder")
+      path: paths[0],
+      reason:
+        "no such file, nor pytorch_model.bin or the index of several files; download the weights of "
+        + "the model into the folder")
+  }
+
+  /// The paths of all files that hold the weights, an index among them.
+  ///
+  /// - Returns: One path, or that of the index and those of the files that it names.
+  /// - Throws: ``CheckpointError`` when there are no weights or the index is damaged.
+  public func weightFiles() throws -> [String] {
+    let path = try weightsPath()
+    return path.hasSuffix(ShardedWeights.suffix)
+      ? try [path] + ShardedWeights.shards(of: path) : [path]
   }
 }
 
 /// Takes the fields of a `config.json` one by one and names the field in every error.
+///
+/// A field that is left out has the value of ViT-B/32, as Hugging Face's programs leave out what equals
+/// their defaults. Source: their `CLIPTextConfig` and `CLIPVisionConfig`.
 private struct ConfigurationReader {
+  private static let defaults: [String: JSONValue] = [
+    "projection_dim": 512,
+    "text_config": [
+      "vocab_size": 49408, "hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 12,
+      "num_attention_heads": 8, "max_position_embeddings": 77, "hidden_act": "quick_gelu",
+      "layer_norm_eps": 1e-5,
+    ],
+    "vision_config": [
+      "hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12,
+      "num_attention_heads": 12, "num_channels": 3, "image_size": 224, "patch_size": 32,
+      "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5,
+    ],
+  ]
+
   let path: String
   let document: JSONValue
 
   func configuration() throws -> CLIPConfiguration {
+    // What is no CLIP model has none of these, and must not pass for one of all defaults.
+    guard document["model_type"] != nil || document["text_config"] != nil else {
+      throw problem("text_config", "is missing; this is no configuration of a CLIP model")
+    }
     let text = try tower("text_config")
     let vision = try tower("vision_config")
     let vocabularySize = try positive("text_config", "vocab_size")
@@ -88,8 +128,9 @@ private struct ConfigurationReader {
     guard vocabularySize >= 3 else {
       throw problem("text_config.vocab_size", "\(vocabularySize) leaves no room for words")
     }
-    if let channels = value("vision_config", "num_channels"), channels.integer != 3 {
-      throw problem("vision_config.num_channels", "is \(channels.text()); only 3 is supported")
+    let channels = try positive("vision_config", "num_channels")
+    guard channels == 3 else {
+      throw problem("vision_config.num_channels", "is \(channels); only 3 is supported")
     }
     // The towers may hold a projection_dim of their own; it is a default that no CLIP model uses.
     let embeddingWidth = try positive(nil, "projection_dim")
@@ -102,21 +143,21 @@ private struct ConfigurationReader {
   }
 
   private func tower(_ section: String) throws -> CLIPConfiguration.Tower {
-    guard let members = document[section], members.object != nil else {
-      throw problem(section, document[section] == nil ? "is missing" : "is not an object")
+    if let members = document[section], members != .null, members.object == nil {
+      throw problem(section, "is not an object")
     }
-    let activation = members["hidden_act"]
-    guard activation?.string == "quick_gelu" else {
+    let name = value(section, "hidden_act")
+    guard let activation = name?.string.flatMap(CLIPConfiguration.Activation.init) else {
       throw problem(
         "\(section).hidden_act",
-        activation.map { "is \($0.text()); only \"quick_gelu\" is supported" } ?? "is missing")
+        "is \((name ?? .null).text()); \"quick_gelu\" and \"gelu\" are supported")
     }
     let width = try positive(section, "hidden_size")
     let heads = try positive(section, "num_attention_heads")
     guard width.isMultiple(of: heads) else {
       throw problem("\(section).num_attention_heads", "\(heads) does not divide the width \(width)")
     }
-    guard let epsilon = members["layer_norm_eps"]?.number, epsilon > 0, epsilon < 1 else {
+    guard let epsilon = value(section, "layer_norm_eps")?.number, epsilon > 0, epsilon < 1 else {
       throw problem("\(section).layer_norm_eps", "needs a number between 0 and 1, such as 1e-05")
     }
     let layers = try positive(section, "num_hidden_layers")
@@ -125,7 +166,8 @@ private struct ConfigurationReader {
     }
     return CLIPConfiguration.Tower(
       width: width, layers: layers, heads: heads,
-      mlpWidth: try positive(section, "intermediate_size"), layerNormEpsilon: epsilon)
+      mlpWidth: try positive(section, "intermediate_size"), layerNormEpsilon: epsilon,
+      activation: activation)
   }
 
   /// A token id; published files carry ids of another model (`legacy`) and mean the usual ones.
@@ -143,7 +185,9 @@ private struct ConfigurationReader {
 
   private func positive(_ section: String?, _ key: String) throws -> Int {
     let field = section.map { "\($0).\(key)" } ?? key
-    guard let value = value(section, key) else { throw problem(field, "is missing") }
+    guard var value = value(section, key) else { throw problem(field, "is missing") }
+    // Newer programs may write both sides of a square.
+    if let sides = value.array, sides.count == 2, sides[0] == sides[1] { value = sides[0] }
     // The bound keeps every product of two sizes far from overflow.
     guard let number = value.integer, number > 0, number <= 1 << 20 else {
       throw problem(field, "is \(value.text()), not a whole number from 1 to 1048576")
@@ -151,8 +195,14 @@ private struct ConfigurationReader {
     return number
   }
 
+  /// A field, or its default.
+  ///
+  /// Files of 2022 have a second section with the word "dict", which counts.
   private func value(_ section: String?, _ key: String) -> JSONValue? {
-    section.map { document[$0]?[key] } ?? document[key]
+    guard let section else { return document[key] ?? Self.defaults[key] }
+    let older = document["\(section)_dict"]
+    let members = older?.object == nil ? document[section] : older
+    return members?[key] ?? Self.defaults[section]?[key]
   }
 
   private func problem(_ field: String, _ reason: String) -> CheckpointError {

@@ -46,7 +46,7 @@ extension HuggingFaceCLIP {
     func number(_ value: Int) -> JSONValue { .number(Double(value)) }
     func tower(_ tower: CLIPConfiguration.Tower) -> [String: JSONValue] {
       [
-        "hidden_act": "quick_gelu", "hidden_size": number(tower.width),
+        "hidden_act": .string(tower.activation.rawValue), "hidden_size": number(tower.width),
         "intermediate_size": number(tower.mlpWidth),
         "layer_norm_eps": .number(tower.layerNormEpsilon),
         "num_attention_heads": number(tower.heads), "num_hidden_layers": number(tower.layers),

@@ -53,42 +53,78 @@ struct CLIPConfigurationTests {
     #expect(try read(["bos_token_id": 598, "eos_token_id": 599]) == wanted)
   }
 
+  /// What the programs of Hugging Face leave out has the value of ViT-B/32.
+  @Test func whatIsLeftOutIsUsual() throws {
+    func read(_ text: String) throws -> CLIPConfiguration {
+      let scratch = try Scratch()
+      _ = try scratch.write(Array(text.utf8), "config.json")
+      return try HuggingFaceCLIP(folder: scratch.folder).configuration
+    }
+    let base = CLIPConfiguration(
+      text: .init(width: 512, layers: 12, heads: 8, mlpWidth: 2048),
+      vision: .init(width: 768, layers: 12, heads: 12, mlpWidth: 3072),
+      vocabularySize: 49408, contextLength: 77, imageSize: 224, patchSize: 32, embeddingWidth: 512)
+    #expect(try read(#"{"model_type": "clip"}"#) == base)
+    #expect(try read(#"{"text_config": {}, "vision_config": null}"#) == base)
+    var large = base
+    large.text = .init(width: 768, layers: 12, heads: 12, mlpWidth: 3072)
+    large.vision = .init(width: 1024, layers: 24, heads: 16, mlpWidth: 4096)
+    large.patchSize = 14
+    large.embeddingWidth = 768
+    let text = #"{"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072}"#
+    let vision =
+      #"{"hidden_size": 1024, "num_attention_heads": 16, "intermediate_size": 4096, "#
+      + #""num_hidden_layers": 24, "patch_size": [14, 14]}"#
+    let sections = #""model_type": "clip", "projection_dim": 768, "#
+    #expect(
+      try read("{\(sections)\"text_config\": \(text), \"vision_config\": \(vision)}") == large)
+    // Files of 2022: the section with the word "dict" counts, also for what it leaves out.
+    #expect(
+      try read(
+        "{\(sections)\"text_config\": {\"hidden_size\": 7}, \"text_config_dict\": \(text), "
+          + "\"vision_config\": \(vision), \"vision_config_dict\": null}") == large)
+    #expect(try message { try read("{}") }.contains("no configuration of a CLIP model"))
+  }
+
   @Test(arguments: text.keys.sorted())
-  func everyTextFieldIsNeeded(field: String) throws {
-    let scratch = try Scratch()
-    var members = Self.text
-    members[field] = nil
-    let document: JSONValue = [
-      "text_config": .object(members), "vision_config": .object(Self.vision), "projection_dim": 4,
-    ]
-    _ = try scratch.write(Array(document.text().utf8), "config.json")
-    let text = try message { try HuggingFaceCLIP(folder: scratch.folder) }
-    #expect(text.contains("config.json: field \"text_config.\(field)\""), "\(text)")
+  func everyTextFieldIsChecked(field: String) throws {
     let wrong = try message { try read([field: [1]]) }
-    #expect(wrong.contains("field \"text_config.\(field)\""), "\(wrong)")
+    #expect(wrong.contains("config.json: field \"text_config.\(field)\""), "\(wrong)")
   }
 
   @Test(arguments: vision.keys.sorted())
-  func everyVisionFieldIsNeeded(field: String) throws {
+  func everyVisionFieldIsChecked(field: String) throws {
+    let wrong = try message { try read([:], [field: "x"]) }
+    #expect(wrong.contains("config.json: field \"vision_config.\(field)\""), "\(wrong)")
+  }
+
+  @Test func bothActivationsAreTaken() throws {
+    let sizes = try read(["hidden_act": "gelu"])
+    #expect(sizes.text.activation == .gelu && sizes.vision.activation == .quickGELU)
+    for name in ["gelu_new", "relu", "GELU"] {
+      let text = try message { try read([:], ["hidden_act": .string(name)]) }
+      #expect(text.contains("is \"\(name)\"; \"quick_gelu\" and \"gelu\" are supported"), "\(text)")
+    }
+  }
+
+  /// Models with the same fields that mean other things by them.
+  @Test(arguments: ["siglip", "siglip2", "altclip", "chinese_clip", "clipseg", "clip_text_model"])
+  func otherModelsAreRefused(kind: String) throws {
     let scratch = try Scratch()
-    var members = Self.vision
-    members[field] = nil
     let document: JSONValue = [
-      "text_config": .object(Self.text), "vision_config": .object(members), "projection_dim": 4,
+      "model_type": .string(kind), "text_config": .object(Self.text),
+      "vision_config": .object(Self.vision), "projection_dim": 4,
     ]
     _ = try scratch.write(Array(document.text().utf8), "config.json")
     let text = try message { try HuggingFaceCLIP(folder: scratch.folder) }
-    #expect(text.contains("config.json: field \"vision_config.\(field)\""), "\(text)")
-    let wrong = try message { try read([:], [field: "x"]) }
-    #expect(wrong.contains("field \"vision_config.\(field)\""), "\(wrong)")
+    #expect(text.contains("field \"model_type\": is \"\(kind)\"; only \"clip\""), "\(text)")
   }
 
   @Test func inconsistentSizesAreRefused() throws {
-    #expect(try message { try read(projection: nil) }.contains("\"projection_dim\": is missing"))
+    #expect(try read(projection: nil).embeddingWidth == 512)
     #expect(try message { try read(projection: 0) }.contains("\"projection_dim\": is 0"))
     #expect(try message { try read(["num_attention_heads": 3]) }.contains("does not divide"))
     #expect(try message { try read([:], ["patch_size": 5]) }.contains("5 does not divide"))
-    #expect(try message { try read(["hidden_act": "gelu"]) }.contains("only \"quick_gelu\""))
     #expect(try message { try read([:], ["num_channels": 4]) }.contains("only 3"))
     #expect(try message { try read(["eos_token_id": 7]) }.contains("eos_token_id\": is 7"))
     #expect(try message { try read(["bos_token_id": "a"]) }.contains("not a token id"))
@@ -231,14 +267,47 @@ struct CLIPWeightsTests {
     #expect(try message { try folder.tensor("nothing") }.contains("no weight of this name"))
   }
 
+  /// The same model as one file of PyTorch's and as several of both kinds.
+  @Test func foldersOfEveryKindAreRead() throws {
+    let model = try CLIPWeights(folder: Fixtures.clipFolder)
+    let scratch = try Scratch()
+    let config = scratch.folder + "/config.json"
+    try FileManager.default.copyItem(atPath: Fixtures.clipFolder + "/config.json", toPath: config)
+    let whole = try openWeights(path: Fixtures.clipFolder)
+    var map: [String: JSONValue] = [:]
+    for part in 0..<3 {
+      let names = whole.names.enumerated().filter { $0.offset % 3 == part }.map(\.element)
+      let file = "model-0000\(part + 1)-of-00003.safetensors"
+      try SafeTensors.write(
+        tensors: try names.map { ($0, try whole.tensor(named: $0)) },
+        to: "\(scratch.folder)/\(file)")
+      for name in names { map[name] = .string(file) }
+    }
+    let index = scratch.folder + "/model.safetensors.index.json"
+    try Data(JSONValue.object(["weight_map": .object(map)]).text().utf8)
+      .write(to: URL(filePath: index))
+    let split = try CLIPWeights(folder: scratch.folder)
+    for name in model.names { #expect(try split.tensor(name) == model.tensor(name), "\(name)") }
+    let files = try HuggingFaceCLIP(folder: scratch.folder).weightFiles()
+    #expect(
+      files.count == 4 && files[0] == index && files[3].hasSuffix("00003-of-00003.safetensors"))
+    // openai_style.pth has OpenAI's names; a name map is told from the file, not from its name.
+    try FileManager.default.removeItem(atPath: index)
+    try FileManager.default.copyItem(
+      atPath: Fixtures.clipPickle, toPath: scratch.folder + "/pytorch_model.bin")
+    let pickle = try CLIPWeights(folder: scratch.folder)
+    for name in model.names { #expect(try pickle.tensor(name) == model.tensor(name), "\(name)") }
+  }
+
   @Test func missingFilesSayWhatToDo() throws {
     let scratch = try Scratch()
     try FileManager.default.copyItem(
       atPath: Fixtures.clipFolder + "/config.json", toPath: scratch.folder + "/config.json")
     #expect(try message { try CLIPWeights(folder: scratch.folder) }.contains("download"))
-    _ = try scratch.write([], "pytorch_model.bin")
-    #expect(try message { try CLIPWeights(folder: scratch.folder) }.contains("safe_serialization"))
-    _ = try scratch.write([], "model.safetensors.index.json")
-    #expect(try message { try CLIPWeights(folder: scratch.folder) }.contains("split"))
+    for name in ["pytorch_model.bin.index.json", "pytorch_model.bin", "model.safetensors"] {
+      _ = try scratch.write(Array("{}".utf8), name)
+      let path = try HuggingFaceCLIP(folder: scratch.folder).weightsPath()
+      #expect(path == "\(scratch.folder)/\(name)")
+    }
   }
 }
