@@ -73,7 +73,7 @@ let package = Package(
       resources: [.embedInCode("Presets")]),
     .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
     .target(
-      name: "DemoWorld", dependencies: ["Formats", "Geometry", "Masks", "Annotations", "Pictures"]),
+      name: "DemoWorld", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),
     .target(
       name: "OperatorChecks",
       dependencies: ["Formats", "Geometry", "OpenCL", "Tensors", "Detection", "Baron"]),

@@ -73,9 +73,9 @@ public struct BagBatch: Sendable {
       guard occurrenceCount - before + added <= limit else {
         guard occurrenceCount == before else { return }
         let (bags, orders) = Self.fitting(bags, orders, limit: limit)
-        return append(bags, orders, of: proposal, image: image, box: box)
+        return append(bags, orders, image: image, box: box)
       }
-      append(bags, orders, of: proposal, image: image, box: box)
+      append(bags, orders, image: image, box: box)
     }
   }
 
@@ -84,9 +84,11 @@ public struct BagBatch: Sendable {
   /// - Parameters:
   ///   - region: The box in pixels of the resized image.
   ///   - image: The image's place in the batch.
-  public mutating func append(region: Box, image: Int) {
+  ///   - span: What the teacher sees of it; nil for the region alone.
+  public mutating func append(region: Box, image: Int, span: Box? = nil) {
     append(
-      [[NeighbourhoodSampling.centre]], [[[0]]], of: region, image: image, box: { _ in region })
+      [[NeighbourhoodSampling.centre]], [[[0]]], image: image, box: { _ in region },
+      span: { _ in span ?? region })
   }
 
   /// The orders that fit into a number of occurrences, or else the proposal alone.
@@ -106,7 +108,8 @@ public struct BagBatch: Sendable {
   }
 
   private mutating func append(
-    _ bags: [[Int]], _ orders: [[[Int]]], of proposal: Box, image: Int, box: (Int) -> Box
+    _ bags: [[Int]], _ orders: [[[Int]]], image: Int, box: (Int) -> Box,
+    span: ([Box]) -> Box = NeighbourhoodSampling.span
   ) {
     let key = Int32(proposalCount * 9)
     proposalCount += 1
@@ -117,7 +120,7 @@ public struct BagBatch: Sendable {
         regionOfCell[cell] = Int32(regions.count)
         regions.append(Region(image: image, box: box))
       }
-      let span = NeighbourhoodSampling.span(of: boxes)
+      let span = span(boxes)
       let bag = Int32(spans.count)
       spans.append(Region(image: image, box: span))
       for order in orders {

@@ -17,7 +17,8 @@ package final class BagDistillation: AlignmentMethod {
   package init(_ settings: BagSettings, _ parts: AlignmentParts) throws {
     self.settings = settings
     choice = ProposalChoice(settings.filter, settings.cache, name: "cache")
-    alignment = try CropAlignment(BagAlignment(settings), parts)
+    alignment = try CropAlignment(
+      BagAlignment(settings), parts, embedsPositions: settings.positionEmbedding)
   }
 
   package var stream: ImageStream { settings.stream }

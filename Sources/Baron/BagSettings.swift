@@ -41,6 +41,8 @@ package struct BagSettings: Sendable, Equatable {
   package var occurrenceLimit = 0
   /// Whether the teacher sees only the patches that a bag's regions cover.
   package var cropMask = false
+  /// Whether a region's words are moved by its place in the bag.
+  package var positionEmbedding = true
   /// Proposals remembered over the epochs.
   package var cache = BoxCacheSettings()
 
@@ -66,6 +68,7 @@ extension BagSettings: SettingsSection {
     try keys.section("sampling", &sampling)
     try keys.field("occurrence_limit", &occurrenceLimit, .atLeast(0))
     try keys.field("crop_mask", &cropMask)
+    try keys.field("position_embedding", &positionEmbedding)
     try keys.section("cache", &cache)
   }
 }

@@ -8,19 +8,21 @@ import Tensors
 struct CropAlignment {
   /// Losses and queues; part of a checkpoint.
   var losses: BagAlignment
-  private let position: PositionEmbedding
+  private let position: PositionEmbedding?
   private let text: TextEncoder
   private let teacher: ImageEncoder
 
   /// Where the parameters of the position embedding are named.
   private static let place = "baron_kd"
 
-  /// Builds what the losses need.
-  init(_ losses: BagAlignment, _ parts: AlignmentParts) throws {
+  /// Builds what the losses need; words stay as they are without position embedding.
+  init(
+    _ losses: BagAlignment, _ parts: AlignmentParts, embedsPositions: Bool = true
+  ) throws {
     self.losses = losses
     text = parts.text
     teacher = try parts.imageEncoder()
-    position = try parts.position(Self.place)
+    position = embedsPositions ? try parts.position(Self.place) : nil
   }
 
   /// Computes the losses of sampled sequences, and how many crops the teacher saw.
@@ -61,9 +63,9 @@ struct CropAlignment {
     let pooled = try detector.regionFeatures(
       maps, regions: try Tensor.regions(bags.regions, on: stream), training: true)
     let head = detector.head.alignment
-    let words = try head.words(try head.features(pooled, training: true))
+    var words = try head.words(try head.features(pooled, training: true))
       .gatheredRows(bags.regionOfOccurrence)
-      .adding(try position(bags.normalisedBoxes, on: stream))
+    if let position { words = try words.adding(try position(bags.normalisedBoxes, on: stream)) }
     let imageOfSequence = bags.imageOfSequence
     let owners = bags.sequenceOfOccurrence.map { imageOfSequence[Int($0)] }
     let keep = batch.frames.enumerated().flatMap { image, frame in

@@ -23,6 +23,8 @@ package struct RegionCropSettings: Sendable, Equatable {
   package var patchQueueLength: QueueLengths = 1024
   /// Which proposals are cropped.
   package var filter = ProposalFilter()
+  /// What the teacher sees more of than the region: both sides are multiplied by it.
+  package var cropScale: Float = 1
   /// Most crops of an image, a cap of memory; 0 for none.
   package var cropLimit = 0
   /// Proposals remembered over the epochs.
@@ -42,6 +44,7 @@ extension RegionCropSettings: SettingsSection {
     try keys.field("queue_length", &queueLength, .lengths)
     try keys.field("patch_queue_length", &patchQueueLength, .lengths)
     try keys.section("filter", &filter)
+    try keys.field("crop_scale", &cropScale, .number(1...10))
     try keys.field("crop_limit", &cropLimit, .atLeast(0))
     try keys.section("cache", &cache)
   }
@@ -104,10 +107,12 @@ package final class RegionCrops: AlignmentMethod {
     var regions = BagBatch()
     for (image, boxes) in choice(batch, try proposed.proposals.read()).enumerated() {
       let frame = batch.frames[image]
+      let (width, height) = (Float(frame.width), Float(frame.height))
       for box in settings.cropLimit == 0 ? boxes[...] : boxes.prefix(settings.cropLimit) {
+        let region = box.clipped(width: width, height: height)
         regions.append(
-          region: box.clipped(width: Float(frame.width), height: Float(frame.height)),
-          image: image)
+          region: region, image: image,
+          span: region.enlarged(by: settings.cropScale, width: width, height: height))
       }
     }
     let (losses, cropCount) = try alignment(

@@ -1,20 +1,9 @@
-import Annotations
 import Formats
 import Foundation
 import Pictures
 
-/// A small invented world of shapes as an ordinary COCO data set.
+/// A small invented world as an ordinary COCO data set.
 public enum DemoWorld {
-  /// The base and novel classes.
-  ///
-  /// - Returns: The split.
-  /// - Throws: ``DatasetError`` never for this list; the split checks every list alike.
-  public static func split() throws -> OpenVocabularySplit {
-    try OpenVocabularySplit(
-      base: Glyph.base.map(\.rawValue), novel: Glyph.novel.map(\.rawValue),
-      source: "the demo world")
-  }
-
   /// What a written world holds.
   public struct Summary: Sendable, Equatable {
     /// The number of pictures.
@@ -38,6 +27,7 @@ public enum DemoWorld {
   /// The same arguments give the same bytes.
   ///
   /// - Parameters:
+  ///   - kind: The kind of the world.
   ///   - folder: The folder, made when missing.
   ///   - images: The number of scenes.
   ///   - seed: The seed of the world; other scenes need another seed.
@@ -48,8 +38,8 @@ public enum DemoWorld {
   /// - Throws: ``DatasetError`` or ``FormatError`` when the folder or a file cannot be written.
   @discardableResult
   public static func write(
-    to folder: String, images: Int, seed: UInt64, pixels: Int = 96, regionsPerImage: Int = 16,
-    progress: (Int) -> Void = { _ in }
+    _ kind: WorldKind = .shapes, to folder: String, images: Int, seed: UInt64, pixels: Int = 96,
+    regionsPerImage: Int = 16, progress: (Int) -> Void = { _ in }
   ) throws -> Summary {
     for part in ["images", "annotations"] {
       do {
@@ -59,29 +49,28 @@ public enum DemoWorld {
         throw FormatError("\(folder)/\(part)", "the folder cannot be made; choose a writable place")
       }
     }
-    let scenes = (0..<images).map { Scene(seed: seed, index: $0) }
+    let scenes = (0..<images).map { Scene(kind: kind, seed: seed, index: $0) }
     for start in stride(from: 0, to: images, by: paintedAtATime) {
       let end = min(start + paintedAtATime, images)
       try paint(scenes[start..<end], pixels: pixels, into: "\(folder)/images")
       progress(end)
     }
-    let tables: [(String, [Glyph])] = [
-      ("instances", Glyph.allCases), ("instances_base", Glyph.base),
-      ("instances_novel", Glyph.novel),
+    let tables: [(String, [WorldClass])] = [
+      ("instances", kind.classes), ("instances_base", kind.base), ("instances_novel", kind.novel),
     ]
-    for (name, glyphs) in tables {
-      try write(try instances(of: scenes, keeping: glyphs, pixels: pixels), name, folder)
+    for (name, kept) in tables {
+      try write(try instances(of: scenes, kind, keeping: kept, pixels: pixels), name, folder)
     }
     try write(captions(of: scenes, pixels: pixels), "captions", folder)
     if regionsPerImage > 0 {
       let captions = regionCaptions(of: scenes, perImage: regionsPerImage, pixels: pixels)
       try write(captions, "region_captions", folder)
     }
-    try write(classes(), "classes", folder)
-    let glyphs = scenes.flatMap(\.objects).map(\.glyph)
-    let novel = glyphs.count { Glyph.novel.contains($0) }
+    try write(classes(of: kind), "classes", folder)
+    let things = scenes.flatMap(\.objects).map(\.thing)
+    let novel = things.count(where: \.isNovel)
     return Summary(
-      images: images, baseBoxes: glyphs.count - novel, novelBoxes: novel, captions: images,
+      images: images, baseBoxes: things.count - novel, novelBoxes: novel, captions: images,
       regionCaptions: images * regionsPerImage)
   }
 
@@ -104,9 +93,12 @@ public enum DemoWorld {
     index.digits(6) + ".png"
   }
 
-  /// Category ids count from 1 in the order of the glyphs.
-  private static func id(of glyph: Glyph) -> Double {
-    Double((Glyph.allCases.firstIndex(of: glyph) ?? 0) + 1)
+  /// The categories of some classes; ids count from 1 in the order of all.
+  private static func categories(_ kind: WorldKind, keeping kept: [WorldClass]) -> JSONValue {
+    .array(
+      kind.classes.enumerated().filter { kept.contains($1) }.map {
+        ["id": .number(Double($0 + 1)), "name": .string($1.name)]
+      })
   }
 
   private static func records(of scenes: [Scene], pixels: Int) -> JSONValue {
@@ -120,20 +112,22 @@ public enum DemoWorld {
   }
 
   private static func instances(
-    of scenes: [Scene], keeping glyphs: [Glyph], pixels: Int
+    of scenes: [Scene], _ kind: WorldKind, keeping kept: [WorldClass], pixels: Int
   ) throws -> JSONValue {
-    let kept = Set(glyphs)
+    let classes = kind.classes
     var annotations: [JSONValue] = []
     var number = 0.0
     for scene in scenes {
       for object in scene.objects {
         // Ids count all objects, so that a box has the same id in every file.
         number += 1
-        guard kept.contains(object.glyph) else { continue }
+        guard kept.contains(object.thing), let place = classes.firstIndex(of: object.thing) else {
+          continue
+        }
         let box = object.bounds(pixels: pixels)
         annotations.append([
           "id": .number(number), "image_id": .number(Double(scene.index + 1)),
-          "category_id": .number(id(of: object.glyph)),
+          "category_id": .number(Double(place + 1)),
           "bbox": .array(box.numbers.map { .number($0) }), "area": .number(box.width * box.height),
           "iscrowd": 0,
           "segmentation": [
@@ -145,8 +139,7 @@ public enum DemoWorld {
     }
     return [
       "images": records(of: scenes, pixels: pixels), "annotations": .array(annotations),
-      "categories": .array(
-        Glyph.allCases.map { ["id": .number(id(of: $0)), "name": .string($0.rawValue)] }),
+      "categories": categories(kind, keeping: classes),
     ]
   }
 
@@ -156,7 +149,7 @@ public enum DemoWorld {
       "annotations": .array(
         scenes.map { scene in
           let id = JSONValue.number(Double(scene.index + 1))
-          let text = Scene.caption(of: scene.objects.map(\.glyph))
+          let text = Scene.caption(of: scene.objects.map(\.thing.name))
           return ["id": id, "image_id": id, "caption": .string(text)]
         }),
     ]
@@ -179,10 +172,9 @@ public enum DemoWorld {
     return ["images": records(of: scenes, pixels: pixels), "annotations": .array(annotations)]
   }
 
-  private static func classes() -> JSONValue {
-    func list(_ glyphs: [Glyph]) -> JSONValue {
-      .array(glyphs.map { ["id": .number(id(of: $0)), "name": .string($0.rawValue)] })
-    }
-    return ["base": list(Glyph.base), "novel": list(Glyph.novel)]
+  private static func classes(of kind: WorldKind) -> JSONValue {
+    [
+      "base": categories(kind, keeping: kind.base), "novel": categories(kind, keeping: kind.novel),
+    ]
   }
 }

@@ -2,7 +2,7 @@ import Formats
 import Geometry
 import Pictures
 
-/// A picture's content: objects in clusters, most clusters from one theme.
+/// A picture's content: of shapes, objects in clusters, most clusters from one theme.
 ///
 /// All lengths are in units of which the picture has ``side`` in both directions.
 public struct Scene: Sendable, Equatable {
@@ -13,54 +13,73 @@ public struct Scene: Sendable, Equatable {
   /// One object.
   public struct Object: Sendable, Equatable {
     /// The class.
-    public let glyph: Glyph
+    public let thing: WorldClass
     /// The box, which rotation leaves as it is.
     public let box: Box
     /// The turn of the shape inside the box, in radians.
     public let rotation: Double
     /// The colour.
     public let color: Color
-    fileprivate let cluster: Int
+
+    /// Draws turn and colour.
+    init(_ thing: WorldClass, _ box: Box, _ random: inout CounterRandom) {
+      self.thing = thing
+      self.box = box
+      rotation = random.uniform(-1, 1) * 10 * .pi / 180
+      color = Color(
+        hue: random.uniform(), saturation: random.uniform(0.5, 0.9), value: random.uniform(0.7, 1))
+    }
   }
 
   /// The objects in painting order.
   public let objects: [Object]
+  /// The pattern of the ground, where there is one.
+  public let ground: Ground?
+  let kind: WorldKind
   let seed: UInt64
   let index: Int
 
   /// Invents a scene, the same for the same arguments.
   ///
   /// - Parameters:
+  ///   - kind: The kind of the world.
   ///   - seed: The seed of the world.
   ///   - index: The number of the scene.
-  public init(seed: UInt64, index: Int) {
+  public init(kind: WorldKind = .shapes, seed: UInt64, index: Int) {
     var random = CounterRandom(seed: seed, CounterRandom.key("scene"), UInt64(index))
-    var objects: [Object] = []
-    for cluster in 0..<1 + random.integer(below: 3) {
-      let room = Self.mostObjects - objects.count
-      objects += Self.cluster(cluster, among: objects, atMost: room, &random)
+    switch kind {
+    case .shapes: (objects, ground) = (Self.clusters(&random), nil)
+    case .scenery: (objects, ground) = Self.scenery(&random)
     }
-    self.objects = objects
+    self.kind = kind
     self.seed = seed
     self.index = index
   }
 
+  private static func clusters(_ random: inout CounterRandom) -> [Object] {
+    var objects: [Object] = []
+    for _ in 0..<1 + random.integer(below: 3) {
+      objects += cluster(among: objects, atMost: mostObjects - objects.count, &random)
+    }
+    return objects
+  }
+
   /// A chain of objects of about one size; the complete one when eight tries find room for it.
   private static func cluster(
-    _ number: Int, among earlier: [Object], atMost room: Int, _ random: inout CounterRandom
+    among earlier: [Object], atMost room: Int, _ random: inout CounterRandom
   ) -> [Object] {
     let length = min(room, 1 + random.integer(below: 3))
     let theme = Glyph.themes[random.integer(below: Glyph.themes.count)]
     let size = random.uniform(15, 30)
     for attempt in 1...8 {
-      let members = chain(number, length, theme, size, among: earlier, &random)
+      let members = chain(length, theme, size, among: earlier, &random)
       if members.count == length || (attempt >= 6 && !members.isEmpty) { return members }
     }
     return []
   }
 
   private static func chain(
-    _ number: Int, _ length: Int, _ theme: [Glyph], _ size: Double, among earlier: [Object],
+    _ length: Int, _ theme: [Glyph], _ size: Double, among earlier: [Object],
     _ random: inout CounterRandom
   ) -> [Object] {
     let draw = random.uniform()
@@ -77,13 +96,9 @@ public struct Scene: Sendable, Equatable {
         x1: Float(x - width / 2), y1: Float(y - height / 2), x2: Float(x + width / 2),
         y2: Float(y + height / 2))
       let choices = random.uniform() < 0.8 ? theme : Glyph.allCases
+      let glyph = choices[random.integer(below: choices.count)]
       let object = Object(
-        glyph: choices[random.integer(below: choices.count)], box: box,
-        rotation: random.uniform(-1, 1) * 10 * .pi / 180,
-        color: Color(
-          hue: random.uniform(), saturation: random.uniform(0.5, 0.9),
-          value: random.uniform(0.7, 1)),
-        cluster: number)
+        WorldClass(glyph.rawValue, glyph, isNovel: Glyph.novel.contains(glyph)), box, &random)
       guard fits(box, among: earlier) else { break }
       members.append(object)
       let step = size * random.uniform(1, 1.15)
@@ -106,14 +121,14 @@ public struct Scene: Sendable, Equatable {
   /// few words.
   ///
   /// - Parameters:
-  ///   - glyphs: The classes in the order in which they are named.
+  ///   - names: The classes in the order in which they are named.
   ///   - prefix: What stands in front.
   /// - Returns: For example "a photo of a disk and a star"; "nothing" without classes.
-  public static func caption(of glyphs: [Glyph], prefix: String = "a photo of") -> String {
-    var named: [Glyph] = []
-    for glyph in glyphs where !named.contains(glyph) { named.append(glyph) }
+  public static func caption(of names: [String], prefix: String = "a photo of") -> String {
+    var named: [String] = []
+    for name in names where !named.contains(name) { named.append(name) }
     guard !named.isEmpty else { return "nothing" }
-    let phrases = named.map { "a \($0.rawValue)" }
+    let phrases = named.map { "a \($0)" }
     return (prefix.isEmpty ? "" : prefix + " ") + phrases.joined(separator: " and ")
   }
 }

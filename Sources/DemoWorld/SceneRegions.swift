@@ -27,6 +27,8 @@ extension Scene {
   }
 
   private static let prefixes = ["", "a photo of", "there is"]
+  /// The share of windows that are taken although they hide the ground which their caption tells of.
+  private static let hiddenShare = 0.15
 
   /// Regions of the scene, the same for the same arguments; more of them start with the fewer.
   ///
@@ -38,8 +40,12 @@ extension Scene {
   /// - Returns: The regions.
   func regions(_ count: Int, pixels: Int) -> [Region] {
     var random = CounterRandom(seed: seed, CounterRandom.key("regions"), UInt64(index))
+    let recipe = kind == .shapes ? WindowRecipe.shapes : .scenery
     return (0..<count).map { _ in
-      let window = Self.window(among: objects, pixels: pixels, &random)
+      var window = Self.window(among: objects, recipe, pixels: pixels, &random)
+      while hidesGround(window, pixels: pixels), random.uniform() > Self.hiddenShare {
+        window = Self.window(among: objects, recipe, pixels: pixels, &random)
+      }
       // All objects are shuffled, so that the draws do not depend on which of them are visible.
       var order = objects
       random.shuffle(&order)
@@ -50,16 +56,37 @@ extension Scene {
         return box.overlap(with: window) / box.area > 0.5
       }
       return Region(
-        window: window, caption: Self.caption(of: visible.map(\.glyph), prefix: prefix))
+        window: window, caption: Self.caption(of: visible.map(\.thing.name), prefix: prefix))
     }
   }
 
-  /// A window: 45 % close-ups of an object, 48 % an object with what is around it, 7 % anywhere.
+  /// How windows are drawn.
+  struct WindowRecipe {
+    /// The share of close-ups of an object; 7 % lie anywhere, the others show what is around.
+    let closeUps: Double
+    /// The side of a close-up in sizes of the object, at least 1.
+    let closestSide: Double
+    /// How far an object may be from the middle of its close-up, in sizes of it.
+    let closeUpShift: Double
+    /// The logarithm of a close-up's most extreme ratio of width and height.
+    let closeUpStretch: Double
+    /// The same of the other windows.
+    let stretch: Double
+
+    static let shapes = WindowRecipe(
+      closeUps: 0.45, closestSide: 1.5, closeUpShift: 0.12, closeUpStretch: 0.35, stretch: 0.35)
+    static let scenery = WindowRecipe(
+      closeUps: 0.4, closestSide: 1.25, closeUpShift: 0.08, closeUpStretch: 0.2, stretch: 0.65)
+  }
+
+  /// A window: a close-up of an object, an object with what is around it, or anywhere.
   static func window(
-    among objects: [Object], pixels: Int, _ random: inout CounterRandom
+    among objects: [Object], _ recipe: WindowRecipe, pixels: Int, _ random: inout CounterRandom
   ) -> FileBox {
     let kind = objects.isEmpty ? 1 : random.uniform()
-    let stretch = exp(random.uniform(-0.35, 0.35)).squareRoot()
+    let isCloseUp = kind < recipe.closeUps
+    let most = isCloseUp ? recipe.closeUpStretch : recipe.stretch
+    let stretch = exp(random.uniform(-most, most)).squareRoot()
     guard kind < 0.93 else {
       let side = random.uniform(16, 40)
       let (width, height) = (side * stretch, side / stretch)
@@ -69,11 +96,12 @@ extension Scene {
     }
     let box = objects[random.integer(below: objects.count)].box
     let size = Double(max(box.width, box.height))
-    let isCloseUp = kind < 0.45
-    let side = size * (isCloseUp ? random.uniform(1, 1.5) : random.uniform(1.5, 3.2))
+    let side =
+      size * (isCloseUp ? random.uniform(1, recipe.closestSide) : random.uniform(1.5, 3.2))
     let (width, height) = (side * stretch, side / stretch)
     // Below half the window, so that the object's centre stays in it and it never leaves the image.
-    let reach = isCloseUp ? (x: 0.12 * size, y: 0.12 * size) : (x: 0.4 * width, y: 0.4 * height)
+    let shift = recipe.closeUpShift * size
+    let reach = isCloseUp ? (x: shift, y: shift) : (x: 0.4 * width, y: 0.4 * height)
     return clipped(
       x: Double(box.x1 + box.x2) / 2 + reach.x * random.uniform(-1, 1),
       y: Double(box.y1 + box.y2) / 2 + reach.y * random.uniform(-1, 1), width, height,

@@ -13,6 +13,7 @@ extension Scene {
     var random = CounterRandom(seed: seed, CounterRandom.key("paint"), UInt64(index))
     var values = Self.background(pixels: pixels, &random)
     let scale = Double(pixels) / Self.side
+    if let ground { paint(ground, pixels: pixels, &values, &random) }
     for object in objects { paint(object, scale: scale, pixels: pixels, &values, &random) }
     let bytes = values.map { value -> UInt8 in
       let noisy = value + 0.02 * random.normal()
@@ -96,7 +97,7 @@ private struct Placement {
 
   init(_ object: Scene.Object, scale: Double) {
     let box = object.box
-    glyph = object.glyph
+    glyph = object.thing.glyph
     (halfWidth, halfHeight) = (Double(box.width) / 2 * scale, Double(box.height) / 2 * scale)
     centerX = Double(box.x1 + box.x2) / 2 * scale
     centerY = Double(box.y1 + box.y2) / 2 * scale

@@ -11,6 +11,20 @@ extension Box {
     guard overlap > 0 else { return 0 }
     return overlap / max(area + other.area - overlap, 1e-6)
   }
+
+  /// The box enlarged about its centre and cut at the picture's border.
+  ///
+  /// - Parameters:
+  ///   - scale: What width and height are multiplied by; 1 leaves the box as it is.
+  ///   - width: The picture's width.
+  ///   - height: The picture's height.
+  /// - Returns: The box.
+  public func enlarged(by scale: Float, width: Float, height: Float) -> Box {
+    guard scale != 1 else { return self }
+    let (dx, dy) = ((scale - 1) / 2 * self.width, (scale - 1) / 2 * self.height)
+    return Box(x1: x1 - dx, y1: y1 - dy, x2: x2 + dx, y2: y2 + dy).clipped(
+      width: width, height: height)
+  }
 }
 
 extension Box {

@@ -194,6 +194,20 @@ struct BagDistillationTests {
     }
   }
 
+  @Test("without position embedding there are no weights of it, and words stay in place")
+  func positions() throws {
+    var plain: [String: Float] = [:]
+    try withWorld { world in
+      plain = try losses(world)
+      #expect(world.store.parameters.contains { $0.name.contains("positional_embed") })
+    }
+    try withWorld({ $0.positionEmbedding = false }) { world in
+      #expect(!world.store.parameters.contains { $0.name.contains("positional_embed") })
+      let without = try losses(world)
+      #expect(without != plain)
+    }
+  }
+
   @Test("masked crops see their boxes only")
   func masks() throws {
     var plain: [String: Float] = [:]

@@ -195,6 +195,17 @@ struct SamplingTests {
     }
   }
 
+  @Test("a region that stands alone keeps its place in a larger crop")
+  func enlargedCrop() {
+    let region = Box(x1: 20, y1: 40, x2: 40, y2: 50)
+    var bags = BagBatch()
+    bags.append(
+      region: region, image: 0, span: region.enlarged(by: 2, width: 75, height: 90))
+    #expect(coordinates(bags.regions.map(\.box)) == [20, 40, 40, 50])
+    #expect(coordinates(bags.spans.map(\.box)) == [10, 35, 50, 55])
+    #expect(coordinates(bags.normalisedBoxes) == [0.25, 0.25, 0.75, 0.75])
+  }
+
   /// Drawing without replacement must have the distribution of drawing again on a repeat.
   @Test("bags follow the product distribution")
   func distribution() {

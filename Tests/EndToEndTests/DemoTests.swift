@@ -74,6 +74,87 @@ struct DemoTests {
     #expect(third.output == again.output)
   }
 
+  @Test("in the world of scenery it counts names and controls and has enlarged crops")
+  func scenery() throws {
+    let scratch = try Scratch()
+    let folder = scratch.folder + "/demo"
+    let first = try BaronProcess(Self.arguments(folder) + ["--world", "scenery"]).finish()
+    #expect(first.status == 0, "\(first.errors)")
+    for part in ["right of two names, novel", "novel controls AP50", "\nenlarged-crops "] {
+      #expect(first.output.contains(part), "\(part)")
+    }
+    let result = try JSONValue(contentsOf: "\(folder)/result.json")
+    #expect(result["world"]?.string == "scenery")
+    let annotations = try JSONValue(
+      contentsOf: "\(folder)/world/test/annotations/instances.json")
+    // Base classes 1 to 8 and novel classes 13 to 20 are pairs.
+    let ids = (annotations["annotations"]?.array ?? []).compactMap { $0["category_id"]?.integer }
+    for crop in ["tight", "enlarged"] {
+      let names = try #require(result["teacher_names"]?[crop])
+      #expect(names["base"]?["found"]?.integer == ids.count { (1...8).contains($0) })
+      #expect(names["novel"]?["found"]?.integer == ids.count { (13...20).contains($0) })
+    }
+    let variants = try #require(result["variants"]?.array)
+    #expect(variants.map { $0["name"]?.string } == Self.names + ["enlarged-crops"])
+    for variant in variants {
+      #expect((0...100).contains(try #require(variant["controls_ap50"]?.number)))
+      let novel = try #require(variant["right_names"]?["novel"])
+      let found = try #require(novel["found"]?.integer)
+      #expect((0...found).contains(try #require(novel["right"]?.integer)))
+      #expect(variant["classes"]?.object?.count == 22)
+    }
+    let report = try String(contentsOfFile: "\(folder)/report.html", encoding: .utf8)
+    #expect(report.contains("cup or bucket") && report.contains("right of two names"))
+    // Without an option it goes on in the same world; another world is refused.
+    let again = try BaronProcess(["demo", folder]).finish()
+    #expect(again.status == 0 && again.output == first.output, "\(again.errors)")
+    expectError(
+      try BaronProcess(["demo", folder, "--world", "shapes"]).finish(),
+      "holds a demo of the world of scenery")
+  }
+
+  @Test("the published choices are changed one at a time, and what is done is kept")
+  func ablation() throws {
+    let scratch = try Scratch()
+    let folder = scratch.folder + "/ablation"
+    let arguments = Self.arguments(folder) + ["--ablate", "--seeds", "2", "--world"]
+    let first = try BaronProcess(arguments + ["scenery"]).finish()
+    #expect(first.status == 0, "\(first.errors)")
+    #expect(first.output.contains("mean of 2 seeds"))
+    let outcomes = try #require(
+      try JSONValue(contentsOf: "\(folder)/ablation.json")["outcomes"]?.array)
+    let names = outcomes.compactMap { $0["name"]?.string }
+    #expect(names.count == 24 && names.prefix(12) == names.suffix(12) && Set(names).count == 12)
+    #expect(outcomes.map { $0["seed"]?.integer } == (0..<24).map { $0 < 12 ? 5 : 6 })
+    let file = "scenery-5/students/words-6/checkpoints/iteration-000004/model.safetensors"
+    let before = try Self.bytes(folder, file)
+    let started = ContinuousClock.now
+    let again = try BaronProcess(arguments + ["scenery"]).finish()
+    #expect(again.status == 0 && again.output == first.output, "\(again.errors)")
+    #expect(try Self.bytes(folder, file) == before && ContinuousClock.now - started < .seconds(60))
+    // The choices reach the runs.
+    let plain = try String(
+      contentsOfFile: "\(folder)/scenery-5/students/full/config.yaml", encoding: .utf8)
+    for (name, line) in [
+      ("groups-3", "group_limit: 3"), ("orders-2", "permutation_limit: 2"), ("words-2", "words: 2"),
+      ("no-dropout", "word_dropout: 0"), ("no-position", "position_embedding: false"),
+      ("queues-0", "bag_queue_length: 0"), ("queues-256", "region_queue_length: 256"),
+      ("box-cache", "first_call: 25"), ("no-regions", "region_weight: 0"),
+    ] {
+      let text = try String(
+        contentsOfFile: "\(folder)/scenery-5/students/\(name)/config.yaml", encoding: .utf8)
+      #expect(text.contains("\(line)\n") && !plain.contains("\(line)\n"), "\(name)")
+    }
+    try "mine".write(toFile: folder + "/notes.txt", atomically: true, encoding: .utf8)
+    expectError(try BaronProcess(arguments + ["shapes"]).finish(), folder)
+    for wrong in [
+      ["--seeds", "2"], ["--ablate", "--seeds", "0"], ["--ablate", "--all-variants"],
+      ["--quick", "--world", "scenery"],
+    ] {
+      #expect(try BaronProcess(["demo", scratch.folder + "/x"] + wrong).finish().status == 64)
+    }
+  }
+
   @Test("stopped by Ctrl-C in either training, it ends bit for bit the same")
   func interruption() throws {
     let scratch = try Scratch()
@@ -113,7 +194,8 @@ struct DemoTests {
       ("demo", "training_images: 3000"), ("demo-quick", "training_images: 1200"),
       ("demo-teacher", "second_momentum: 0.98"), ("demo-student", "kind: bags"),
       ("demo-none", "kind: none"), ("demo-individual", "kind: regions"),
-      ("demo-bags", "kind: bags"), ("demo-region-crops", "base_probability: 0"),
+      ("demo-bags", "kind: bags"), ("demo-region-crops", "enabled: true"),
+      ("demo-enlarged-crops", "crop_scale: 2"), ("demo-scenery", "kind: scenery"),
     ]
     for (name, line) in parts {
       #expect(list.output.contains("\n\(name) "), "\(name)")

@@ -50,6 +50,16 @@ struct WorldCommandTests {
     #expect(file.status == 1 && file.lines("error:").count == 1)
   }
 
+  @Test("scenery is a kind of its own")
+  func scenery() throws {
+    let scratch = try Scratch()
+    let result = try Self.world(scratch.folder, "--kind", "scenery")
+    #expect(result.status == 0 && result.output.contains("boxes of 12 base classes"))
+    let names = try OpenVocabularySplit(path: scratch.folder + "/annotations/classes.json").novel
+    #expect(names.prefix(2) == ["cup", "bucket"] && names.count == 10)
+    #expect(try Self.world(scratch.folder + "/x", "--kind", "cats").status == 64)
+  }
+
   @Test("an empty folder will do, and without regions there is no file of them")
   func emptyFolder() throws {
     let scratch = try Scratch()

@@ -18,6 +18,14 @@ struct BoxTests {
     #expect(empty.iou(with: empty) == 0)
   }
 
+  @Test("a box is enlarged about its centre and cut at the border")
+  func enlarging() {
+    let box = Box(x1: 20, y1: 40, x2: 60, y2: 50)
+    #expect(box.enlarged(by: 2, width: 100, height: 90) == Box(x1: 0, y1: 35, x2: 80, y2: 55))
+    #expect(box.enlarged(by: 2, width: 75, height: 52) == Box(x1: 0, y1: 35, x2: 75, y2: 52))
+    #expect(box.enlarged(by: 1, width: 30, height: 30) == box)
+  }
+
   @Test("rows of four floats and back")
   func corners() {
     let corners: [Float] = [1, 2, 3, 4, 5, 6, 7, 8]

@@ -15,10 +15,13 @@ import Testing
 
     var folder: String { temporary.path }
 
-    init(images: Int, seed: UInt64, pixels: Int = 96, regions: Int = 16) throws {
+    init(
+      _ kind: WorldKind = .shapes, images: Int, seed: UInt64, pixels: Int = 96, regions: Int = 16
+    ) throws {
       temporary = try TemporaryFolder()
       summary = try DemoWorld.write(
-        to: temporary.path, images: images, seed: seed, pixels: pixels, regionsPerImage: regions)
+        kind, to: temporary.path, images: images, seed: seed, pixels: pixels,
+        regionsPerImage: regions)
     }
 
     /// The digest of all files with their names; of pictures the pixels count, as how a PNG file is
@@ -44,20 +47,24 @@ import Testing
   }
 
   /// The classes that a caption names.
-  private static func classes(in caption: String) -> Set<String> {
-    Set(caption.split(separator: " ").map(String.init)).intersection(Glyph.allCases.map(\.rawValue))
+  private static func classes(in caption: String, _ kind: WorldKind = .shapes) -> Set<String> {
+    Set(caption.split(separator: " ").map(String.init)).intersection(kind.classes.map(\.name))
   }
 
-  @Test func worldsAreReproducible() throws {
-    let digests = try [4, 4, 5].map { try World(images: 5, seed: $0, pixels: 80).digest() }
+  @Test(arguments: [
+    (WorldKind.shapes, "80bcbf1d2774a43e6ad80d8b6c49062f2b6c217816a8c21f8230485e5b96fd6f"),
+    (.scenery, "10e870e8b79619694d45feb770aa725bf354b1cfcb28a02d397fbef9013aa0f9"),
+  ])
+  func worldsAreReproducible(kind: WorldKind, digest: String) throws {
+    let digests = try [4, 4, 5].map { try World(kind, images: 5, seed: $0, pixels: 80).digest() }
     #expect(digests[0] == digests[1] && digests[0] != digests[2])
     // A world that is meant to change gets its new digest here.
-    #expect(
-      digests[0] == "80bcbf1d2774a43e6ad80d8b6c49062f2b6c217816a8c21f8230485e5b96fd6f")
+    #expect(digests[0] == digest)
   }
 
-  @Test func captionsAgreeWithBoxes() throws {
-    let world = try World(images: 200, seed: 6, pixels: 128)
+  @Test(arguments: WorldKind.allCases)
+  func captionsAgreeWithBoxes(kind: WorldKind) throws {
+    let world = try World(kind, images: kind == .shapes ? 200 : 50, seed: 6, pixels: 128)
     let truth = try JSONValue(contentsOf: "\(world.folder)/annotations/instances.json")
     let file = try JSONValue(contentsOf: "\(world.folder)/annotations/region_captions.json")
     var names: [Int: String] = [:]
@@ -68,7 +75,8 @@ import Testing
       $0["image_id"]?.integer
     }
     let regions = try #require(file["annotations"]?.array)
-    #expect(regions.count == 200 * 16 && world.summary.regionCaptions == regions.count)
+    #expect(regions.count == world.summary.images * 16)
+    #expect(world.summary.regionCaptions == regions.count)
     #expect(regions.map { $0["id"]?.integer } == (1...regions.count).map { $0 })
     for region in regions {
       let window = (region["bbox"]?.array ?? []).compactMap(\.number)
@@ -85,7 +93,7 @@ import Testing
         visible.insert(try #require(names[object["category_id"]?.integer ?? 0]))
       }
       let caption = try #require(region["caption"]?.string)
-      #expect(Self.classes(in: caption) == visible, "\(region.text())")
+      #expect(Self.classes(in: caption, kind) == visible, "\(region.text())")
       #expect((caption == "nothing") == visible.isEmpty)
       #expect(caption.split(separator: " ").count { $0 == "and" } == max(0, visible.count - 1))
     }
@@ -136,7 +144,7 @@ import Testing
 
   @Test func withoutObjectsEveryWindowIsAnywhere() {
     var random = CounterRandom(seed: 9)
-    let windows = (0..<2000).map { _ in Scene.window(among: [], pixels: 192, &random) }
+    let windows = (0..<2000).map { _ in Scene.window(among: [], .shapes, pixels: 192, &random) }
     for window in windows {
       #expect(window.x1 >= 0 && window.x2 <= 192 + 1e-9)
       #expect(window.y1 >= 0 && window.y2 <= 192 + 1e-9)

@@ -134,8 +134,8 @@ struct ConfigurationErrorTests {
     (
       "base: demo-bag\n",
       "x.yaml: line 1, column 7: there is no preset or file \"demo-bag\"; did you mean \"demo-bags\"? "
-        + "Presets: coco-mini-captions, coco-mini, demo-bags, demo-individual, demo-none, demo-region-crops, "
-        + "demo-student, ov-coco-c4-baseline, ov-coco-c4-caption, ov-coco-c4-kd, "
+        + "Presets: coco-mini-captions, coco-mini, demo-bags, demo-enlarged-crops, demo-individual, demo-none, "
+        + "demo-region-crops, demo-student, ov-coco-c4-baseline, ov-coco-c4-caption, ov-coco-c4-kd, "
         + "ov-coco-fpn-baseline, ov-coco-fpn-kd, ov-lvis-baseline, ov-lvis-kd-ensemble, ov-lvis-kd"
     ),
     (

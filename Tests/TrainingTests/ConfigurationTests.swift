@@ -186,13 +186,31 @@ struct ConfigurationTests {
 
   @Test func demoDetectorsDifferInTheirAlignmentOnly() throws {
     let student = try load("demo-student")
-    for name in ["demo-none", "demo-individual", "demo-bags", "demo-region-crops"] {
+    for name in [
+      "demo-none", "demo-individual", "demo-bags", "demo-region-crops", "demo-enlarged-crops",
+    ] {
       var found = try load(name)
       #expect((found.methods.count == 1) == (name != "demo-none"))
       found.alignment = student.alignment
       found.regionCrops.enabled = false
+      found.regionCrops.cropScale = 1
       #expect(found == student)
     }
+  }
+
+  @Test func enlargedCropsAreRegionCropsButForTheirSize() throws {
+    var enlarged = try load("demo-enlarged-crops")
+    #expect(enlarged.regionCrops.cropScale == 2)
+    enlarged.regionCrops.cropScale = 1
+    #expect(enlarged == (try load("demo-region-crops")))
+  }
+
+  @Test func theSceneryDemoDiffersInWorldAndDetectorsOnly() throws {
+    var found = try DemoConfiguration.load("demo-scenery")
+    #expect(found.world.kind == .scenery && found.students.configs.count == 5)
+    found.world.kind = .shapes
+    found.students = .init()
+    #expect(found == DemoConfiguration())
   }
 
   @Test func clipTrainingReadsBackEqual() throws {

@@ -8,15 +8,20 @@ import Reporting
 struct WorldCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "world",
-    abstract: "Draw a small world of shapes as a COCO data set with captions.",
+    abstract: "Draw a small world as a COCO data set with captions.",
     discussion: """
       Writes images/ and annotations/: boxes of all, of base and of novel classes, captions of whole \
       pictures, captions of parts of pictures, and the split of the classes. The same arguments give \
-      the same files; sets for training and validation need different seeds.
+      the same files; sets for training and validation need different seeds. In the kind shapes every \
+      class has a shape of its own; in scenery most shapes have two names, and only the ground of the \
+      picture says which.
       """)
 
   @Argument(help: "The folder, new or empty.")
   var folder: String
+
+  @Option(help: "What is drawn: shapes or scenery.")
+  var kind = WorldKind.shapes
 
   @Option(help: "The number of pictures.")
   var images: Int
@@ -48,7 +53,7 @@ struct WorldCommand: ParsableCommand {
     }
     let line = ProgressLine(label: "world", total: images)
     let summary = try DemoWorld.write(
-      to: folder, images: images, seed: seed, pixels: pixels, regionsPerImage: regions
+      kind, to: folder, images: images, seed: seed, pixels: pixels, regionsPerImage: regions
     ) { line.update(step: $0) }
     line.finish()
     try Console.print(text(summary))
@@ -59,10 +64,10 @@ struct WorldCommand: ParsableCommand {
     let annotations = "\(folder)/annotations"
     var lines = [
       "\(folder)/images: \(summary.images) PNG files of \(pixels)x\(pixels) pixels",
-      "\(annotations)/instances.json: \(boxes) boxes of \(Glyph.allCases.count) classes",
-      "\(annotations)/instances_base.json: \(summary.baseBoxes) boxes of \(Glyph.base.count) "
+      "\(annotations)/instances.json: \(boxes) boxes of \(kind.classes.count) classes",
+      "\(annotations)/instances_base.json: \(summary.baseBoxes) boxes of \(kind.base.count) "
         + "base classes",
-      "\(annotations)/instances_novel.json: \(summary.novelBoxes) boxes of \(Glyph.novel.count) "
+      "\(annotations)/instances_novel.json: \(summary.novelBoxes) boxes of \(kind.novel.count) "
         + "novel classes",
       "\(annotations)/captions.json: \(summary.captions) captions of whole pictures",
     ]
@@ -75,6 +80,8 @@ struct WorldCommand: ParsableCommand {
     return lines.joined(separator: "\n")
   }
 }
+
+extension WorldKind: ExpressibleByArgument {}
 
 /// Why no world can be written; the description is one line with the remedy.
 enum WorldError: Error, CustomStringConvertible {

@@ -1,9 +1,7 @@
 import ArgumentParser
+import DemoWorld
 import Formats
-import Foundation
 import OpenCL
-import Reporting
-import Tensors
 import Training
 
 /// `baron demo`: the whole method in small, without any download.
@@ -19,10 +17,18 @@ struct DemoCommand: ParsableCommand {
       finds base classes and classes that it never saw a box of. Ctrl-C saves; the same command \
       goes on from there. baron config show demo prints what is done, demo-teacher and \
       demo-student how.
+
+      In the world of scenery most shapes have two names, and only the ground says which. --ablate \
+      changes the published choices one at a time, in both worlds or in that of --world: about an \
+      hour for each and seed.
       """)
 
-  @Argument(help: "The folder, new or of an earlier demo.")
-  var folder = "runs/demo"
+  @Argument(
+    help: "The folder, new or of an earlier demo (default: runs/demo, runs/ablation to ablate).")
+  var folder: String?
+
+  @Option(help: "What is drawn: shapes (the default) or scenery.")
+  var world: WorldKind?
 
   @Option(help: ArgumentHelp("What to do: a preset or a YAML file.", valueName: "config"))
   var config: String?
@@ -41,6 +47,12 @@ struct DemoCommand: ParsableCommand {
     help: ArgumentHelp("Override a key of the configuration.", valueName: "section.key=value"))
   var overrides: [String] = []
 
+  @Flag(help: "Train with bags, changing the published choices one at a time, and compare.")
+  var ablate = false
+
+  @Option(help: "How many seeds to ablate with, from --seed on (default: 1).")
+  var seeds: Int?
+
   @Flag(help: "Remove an earlier demo in the folder first.")
   var overwrite = false
 
@@ -50,120 +62,66 @@ struct DemoCommand: ParsableCommand {
     guard config == nil || !quick else {
       throw ValidationError("give --config or --quick, not both.")
     }
+    guard config == nil || world == nil else {
+      throw ValidationError("the file of --config says the world; leave out --world.")
+    }
+    guard world != .scenery || !quick else {
+      throw ValidationError("--quick is of the world of shapes; give it or --world scenery.")
+    }
+    guard !ablate || !(allVariants || quick || config != nil) else {
+      throw ValidationError(
+        "--ablate has its own plan; leave out --all-variants, --quick and --config.")
+    }
+    guard ablate || seeds == nil else { throw ValidationError("--seeds belongs to --ablate.") }
+    guard (1...100).contains(seeds ?? 1) else {
+      throw ValidationError("--seeds \(seeds ?? 1): take 1 to 100.")
+    }
   }
 
   func run() throws {
-    var wanted = try DemoConfiguration.load(
-      config ?? (quick ? "demo-quick" : "demo"),
-      overrides: overrides + (seed.map { ["seed=\($0)"] } ?? []))
+    let context = try device.makeContext()
+    context.compileInParallel()
+    guard !ablate else {
+      let ablation = DemoAblation(
+        folder: folder ?? "runs/ablation", worlds: world.map { [$0] } ?? WorldKind.allCases,
+        seeds: seeds ?? 1, context: context, overwrites: overwrite
+      ) { try configuration(of: $0, seed: $1) }
+      return try StopSignals.answering(by: .exit("stopped; '\(ablation.continuation)' goes on")) {
+        try ablation.run()
+      }
+    }
+    let place = DemoFolder(path: folder ?? "runs/demo")
+    if overwrite { try place.removeDemo() }
+    if let world, let kind = place.kind, world != kind {
+      throw DemoError.otherWorld(place.path, kind)
+    }
+    var wanted = try configuration(of: world ?? place.kind ?? .shapes, seed: 0)
     if allVariants {
       wanted.students.configs += wanted.students.extraConfigs.filter {
         !wanted.students.configs.contains($0)
       }
     }
-    let place = DemoFolder(path: folder)
-    let context = try device.makeContext()
-    context.compileInParallel()
-    if overwrite { try place.removeDemo() }
-    let goesOn = !place.isNew
-    let demo = try place.open(wanted)
-    if goesOn { Console.say("going on with the demo in \(folder) as it was started") }
     try StopSignals.answering(by: .exit("stopped; 'baron demo \(place.path)' goes on")) {
-      try Demo(configuration: demo, folder: place, context: context).run()
+      try Demo.open(place, wanted, context: context).run()
     }
   }
-}
 
-/// A demo under way: each part is done only if it is not there yet.
-struct Demo {
-  let configuration: DemoConfiguration
-  let folder: DemoFolder
-  let context: Context
-
-  /// Does what is left, writes report and result and prints the table.
+  /// What is asked for.
   ///
-  /// - Throws: `ExitCode` 130 when interrupted; else what the parts throw.
-  func run() throws {
-    let teacher = try folder.teacherConfiguration(configuration)
-    let variants = try configuration.students.configs.map {
-      try DemoVariant($0, demo: configuration, folder: folder)
-    }
-    let roof = try Roof.measure(on: context)
-    let plan = DemoPlan(
-      configuration, teacher: teacher, teacherIsDone: hasTeacher, variants: variants,
-      worldIsDone: FileManager.default.fileExists(atPath: teacher.data.classSplit),
-      peak: roof.operationsPerSecond)
-    Console.say(plan.text(style: .detect(descriptor: 2)))
-    let started = MonotonicClock.seconds
-    try folder.drawWorlds(configuration)
-    if !hasTeacher { try train(teacher) }
-    var scores: [DemoVariant.Score] = []
-    for variant in variants {
-      if !variant.isTrained { try train(variant) }
-      scores.append(
-        try variant.score {
-          try ValidationSession(
-            location: ModelLocation(run: variant.run, warn: Console.warn), clip: nil
-          ).run(context: context)
-        })
-    }
-    let seconds = MonotonicClock.seconds - started
-    let result = DemoResult(
-      seed: configuration.seed, device: context.device.name,
-      teacher: CLIPTraining.score(of: folder.teacher),
-      rows: zip(variants, scores).map {
-        .init(variant: $0, score: $1)
-      })
-    try AtomicFile.write(
-      Data((result.json.text(pretty: true) + "\n").utf8), to: folder.result)
-    try DemoReport(
-      demo: configuration, folder: folder, context: context, result: result, roof: roof
-    ).write()
-    try Console.print(result.text(style: .detect(descriptor: 1)))
-    try Console.print(closing(seconds, variants))
-  }
-
-  private var hasTeacher: Bool {
-    FileManager.default.fileExists(atPath: "\(CLIPTraining.modelFolder(of: folder.teacher))")
-      && CLIPTraining.score(of: folder.teacher) != nil
-  }
-
-  private var continuation: String { "baron demo \(folder.path)" }
-
-  private func train(_ configuration: CLIPTrainingConfiguration) throws {
-    try TrainingSession(
-      configuration, context: context,
-      run: try Self.open(folder.teacher, yaml: configuration.yaml()), continuation: continuation
-    ).train()
-  }
-
-  private func train(_ variant: DemoVariant) throws {
-    Console.say("\(variant.name): \(variant.teaching)")
-    try TrainingSession(
-      variant.configuration, context: context,
-      run: try Self.open(variant.run, yaml: variant.configuration.yaml()),
-      continuation: continuation
-    ).train()
-  }
-
-  /// A new run, or one that was interrupted.
-  private static func open(_ path: String, yaml: String) throws -> RunFolder {
-    FileManager.default.fileExists(atPath: "\(path)/config.yaml")
-      ? try RunFolder.resume(at: path, note: Console.say)
-      : try RunFolder.create(at: path, yaml: yaml)
-  }
-
-  private func closing(_ seconds: Double, _ variants: [DemoVariant]) -> String {
-    let last = variants.last?.run ?? folder.path
-    return """
-      \(folder.report)  the whole story with plots and pictures; open it in a browser
-      \(folder.result)  the numbers for programs
-      \(folder.path)/world        the scenes as COCO data sets
-      \(folder.teacher)      the teacher's run; teacher/clip is a Hugging Face folder
-      \(folder.path)/students     the detectors' runs
-
-      Try: baron detect \(folder.path)/world/\(configuration.world.evaluation.rawValue)/images/\
-      000000.png --checkpoint \(last) --vocabulary "disk, heart, star"
-      """
+  /// - Parameters:
+  ///   - kind: The world, unless a file says it.
+  ///   - offset: What is added to the seed.
+  /// - Returns: The configuration.
+  /// - Throws: `ConfigurationError` with the place of what is wrong.
+  private func configuration(of kind: WorldKind, seed offset: Int) throws -> DemoConfiguration {
+    let preset = kind == .scenery ? "demo-scenery" : quick ? "demo-quick" : "demo"
+    // Settings are compared on scenes to choose settings on.
+    let all =
+      (ablate ? ["world.evaluation=validation"] : []) + overrides
+      + (seed.map { ["seed=\($0)"] } ?? [])
+    let wanted = try DemoConfiguration.load(config ?? preset, overrides: all)
+    guard offset > 0 else { return wanted }
+    return try DemoConfiguration.load(
+      config ?? preset, overrides: all + ["seed=\(wanted.seed + offset)"])
   }
 }

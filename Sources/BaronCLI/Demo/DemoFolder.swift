@@ -60,6 +60,11 @@ struct DemoFolder {
     return configuration
   }
 
+  /// The kind of the world of the demo in the folder, if there is one.
+  var kind: WorldKind? {
+    isNew ? nil : (try? DemoConfiguration.load(plan))?.world.drawnKind
+  }
+
   private var isFile: Bool {
     var isFolder: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
@@ -84,9 +89,9 @@ struct DemoFolder {
     where !FileManager.default.fileExists(atPath: "\(folder)/annotations/classes.json") {
       let name = URL(filePath: folder).lastPathComponent
       let line = ProgressLine(label: "world/\(name)", total: images)
-      try DemoWorld.write(to: folder, images: images, seed: seed, regionsPerImage: regions) {
-        line.update(step: $0)
-      }
+      try DemoWorld.write(
+        world.drawnKind, to: folder, images: images, seed: seed, regionsPerImage: regions
+      ) { line.update(step: $0) }
       line.finish()
     }
   }
@@ -106,9 +111,11 @@ struct DemoFolder {
   }
 
   /// The configuration of a detector's run.
-  func studentConfiguration(_ config: String, _ demo: DemoConfiguration) throws -> RunConfiguration
-  {
-    var configuration = try RunConfiguration.load(config, overrides: demo.students.overrides)
+  func studentConfiguration(
+    _ config: String, _ demo: DemoConfiguration, overrides: [String]
+  ) throws -> RunConfiguration {
+    var configuration = try RunConfiguration.load(
+      config, overrides: demo.students.overrides + overrides)
     configuration.clip.folder = CLIPTraining.modelFolder(of: "\(root)/teacher")
     configuration.data.trainAnnotations = "\(trainingWorld)/annotations/instances_base.json"
     configuration.data.trainImages = "\(trainingWorld)/images"
@@ -137,11 +144,22 @@ struct DemoFolder {
   }
 }
 
+extension DemoConfiguration.World {
+  /// What is drawn, as the world calls it.
+  var drawnKind: WorldKind {
+    switch kind {
+    case .shapes: .shapes
+    case .scenery: .scenery
+    }
+  }
+}
+
 /// Why a demo cannot start; the description is one line with the remedy.
 enum DemoError: Error, CustomStringConvertible {
   case occupied(String)
   case unwritable(String)
   case foreign(String)
+  case otherWorld(String, WorldKind)
 
   var description: String {
     switch self {
@@ -151,6 +169,8 @@ enum DemoError: Error, CustomStringConvertible {
       "\(path): the folder cannot be made; name a writable place"
     case .foreign(let path):
       "\(path): holds files that no demo made, so it is not removed; name another folder"
+    case .otherWorld(let path, let kind):
+      "\(path): holds a demo of the world of \(kind.rawValue); name another folder or give --overwrite"
     }
   }
 }

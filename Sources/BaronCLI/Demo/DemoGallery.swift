@@ -17,11 +17,12 @@ struct DemoGallery {
   let rows: [DemoResult.Row]
   /// The world that the detectors are scored on.
   let folder: String
+  let kind: WorldKind
 
   /// The first scenes with a novel object, a picture for the truth and one for each detector.
   func pictures() throws -> [(png: Data, alt: String, caption: String)] {
     let annotations = try COCOAnnotations(path: "\(folder)/annotations/instances.json")
-    let novel = Set(Glyph.novel.map(\.rawValue))
+    let novel = Set(kind.novel.map(\.name))
     let scenes = annotations.images.filter { record in
       record.objects.contains { novel.contains(annotations.categories[$0.label].name) }
     }.prefix(count)

@@ -19,7 +19,8 @@ struct DemoPlan {
   /// Work of a mean step as the profiler counts it, and the share of the device's peak that so
   /// narrow networks reach; both measured with the presets on a CPU.
   private static let teacherOperations = 8.6e9
-  private static let studentOperations = (alone: 4.8e9, aligned: 10.5e9)
+  private static let detectorOperations = 4.8e9
+  private static let sequenceOperations = 2.85e9
   private static let shareOfPeak = 0.36
   private static let secondsPerScene = 1.0 / 600
   private static let secondsPerEvaluationImage = 0.01
@@ -47,8 +48,8 @@ struct DemoPlan {
       + variants.map { variant in
         let training = variant.configuration.training
         let operations =
-          variant.configuration.methods.isEmpty
-          ? Self.studentOperations.alone : Self.studentOperations.aligned
+          Self.detectorOperations
+          + Double(Self.sequences(variant.configuration)) * Self.sequenceOperations
         return Stage(
           name: variant.name,
           work: "\(training.iterations) steps: \(variant.teaching)",
@@ -57,6 +58,13 @@ struct DemoPlan {
             : Double(training.iterations) * operations / rate
               + Double(demo.world.evaluationImages) * Self.secondsPerEvaluationImage)
       }
+  }
+
+  /// Sequences that a proposal is aligned in.
+  private static func sequences(_ configuration: RunConfiguration) -> Int {
+    let (bags, sampling) = (configuration.alignment, configuration.alignment.sampling)
+    return (bags.kind == .none ? 0 : sampling.groupLimit * sampling.permutationLimit)
+      + (configuration.regionCrops.enabled ? 1 : 0)
   }
 
   /// The plan as lines, each with a line end.

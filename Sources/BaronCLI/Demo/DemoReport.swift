@@ -31,24 +31,43 @@ struct DemoReport {
     classes(&page)
     try profile(&page)
     page.heading("How to repeat it")
-    page.preformatted("baron demo \(folder.path) --seed \(demo.seed) --overwrite")
+    page.preformatted(
+      "baron demo \(folder.path) --world \(result.kind.rawValue) --seed \(demo.seed) --overwrite")
     page.details(summary: "The configuration of the demo") { $0.preformatted(demo.yaml()) }
     try AtomicFile.write(Data(page.html().utf8), to: folder.report)
   }
 
   private func story(_ page: inout HTMLReport) {
+    let kind = result.kind
     page.paragraph(
-      "The world is drawn: pictures of 96 x 96 pixels with shapes of \(Glyph.allCases.count) "
-        + "classes whose colour says nothing. \(Glyph.base.count) classes are base: the detectors "
-        + "get their boxes. \(Glyph.novel.count) are novel "
-        + "(\(Glyph.novel.map(\.rawValue).joined(separator: ", "))): their objects are in the "
+      "The world is drawn: pictures of 96 x 96 pixels with objects of \(kind.classes.count) "
+        + "classes whose colour says nothing. \(kind.base.count) classes are base: the detectors "
+        + "get their boxes. \(kind.novel.count) are novel "
+        + "(\(kind.novel.map(\.name).joined(separator: ", "))): their objects are in the "
         + "training pictures too, but no detector ever sees a box of one.")
+    if let names = Self.twoNames(kind) { page.paragraph(names) }
     page.paragraph(
       "A small CLIP model, the teacher, learned from captions of parts of the pictures, which name "
         + "all classes. The detectors turn each region into pseudo words for its frozen text "
         + "encoder, and differ only in what they learn from the teacher's image encoder. They had "
         + "the same pictures, steps and seed, and are scored on "
         + "\(demo.world.evaluationImages) other pictures, all classes together.")
+  }
+
+  /// How a world is made in which shapes have two names.
+  private static func twoNames(_ kind: WorldKind) -> String? {
+    let pairs = kind.classes.filter { $0.ground == .striped }.compactMap { one in
+      kind.classes.first { $0.glyph == one.glyph && $0.ground == .dotted }.map { (one, $0) }
+    }
+    guard !pairs.isEmpty else { return nil }
+    func list(_ isNovel: Bool) -> String {
+      pairs.filter { $0.0.isNovel == isNovel }.map { "\($0.name) or \($1.name)" }
+        .joined(separator: ", ")
+    }
+    let controls = kind.classes.filter { $0.ground == nil }.map(\.name).joined(separator: ", ")
+    return "Most shapes have two names, one on striped and one on dotted ground: of base classes "
+      + "\(list(false)), of novel classes \(list(true)). A plain halo hides the ground from a tight "
+      + "crop, and no caption names it. The controls (\(controls)) have a shape of their own."
   }
 
   private func numbers(_ page: inout HTMLReport) {
@@ -64,6 +83,12 @@ struct DemoReport {
       ).svg(),
       caption: "Higher is better. Boxes of novel classes were never shown.")
     page.table(columns: DemoResult.columns, rows: result.cells, caption: "AP50 in percent")
+    if !result.nameCells.isEmpty {
+      page.table(
+        columns: DemoResult.nameColumns, rows: result.nameCells,
+        caption: "The right one of the two names of a shape, percent of the objects that got "
+          + "either (chance is 50 %), and AP50 of the novel controls")
+    }
     page.paragraph(result.reading)
   }
 
@@ -71,6 +96,13 @@ struct DemoReport {
     page.heading("The teacher")
     if let score = result.teacher {
       page.paragraph("Objects cut out of the scoring pictures, \(score.summary).")
+    }
+    if let probe = result.probe {
+      page.table(
+        columns: [.text("what it sees"), .number("base classes"), .number("novel classes")],
+        rows: [("the box of an object", probe.tight), ("twice its size", probe.enlarged)].map {
+          [$0, DemoResult.text($1.base), DemoResult.text($1.novel)]
+        }, caption: "The right one of the two names, percent of all objects")
     }
     let records = (try? MetricLog.records(in: "\(folder.teacher)/metrics.jsonl")) ?? []
     page.figure(
@@ -116,7 +148,8 @@ struct DemoReport {
 
   private func gallery(_ page: inout HTMLReport) throws {
     let pictures = try DemoGallery(
-      count: demo.report.pictures, rows: result.rows, folder: folder.evaluationWorld(demo)
+      count: demo.report.pictures, rows: result.rows, folder: folder.evaluationWorld(demo),
+      kind: result.kind
     ).pictures()
     guard !pictures.isEmpty else { return }
     page.heading("Pictures")

@@ -73,21 +73,63 @@ public struct ZeroShotScore: Sendable, Equatable {
     folder: String, data: CLIPTrainingConfiguration.Data, on stream: ComputeStream,
     progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws {
+    let found = try ZeroShotCosines(folder: folder, data: data, on: stream, progress: progress)
+    let base = Set(try found.split.baseLabels(in: found.categories))
+    var right = [0, 0]
+    var counts = [0, 0]
+    for (label, row) in zip(found.labels, found.rows) {
+      let part = base.contains(label) ? 0 : 1
+      counts[part] += 1
+      if row.indices.max(by: { row[$0] < row[$1] }) == label { right[part] += 1 }
+    }
+    self.init(
+      baseCount: counts[0], base: Double(right[0]) / Double(max(1, counts[0])),
+      novelCount: counts[1], novel: Double(right[1]) / Double(max(1, counts[1])),
+      classCount: found.categories.count)
+  }
+}
+
+/// How near a CLIP model sees each object, cut out by its box, to each class name.
+public struct ZeroShotCosines: Sendable {
+  /// The classes in the order of the annotations.
+  public let categories: [COCOAnnotations.Category]
+  /// The class of each object, an index of ``categories``.
+  public let labels: [Int]
+  /// The cosines of each object with all class names.
+  public let rows: [[Float]]
+  let split: OpenVocabularySplit
+  /// Bounds the memory of the crops.
+  private static let imagesAtATime = 32
+
+  /// Looks at all objects with the model of a Hugging Face folder, read by the ordinary loader.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder.
+  ///   - data: Annotations, images, split and templates.
+  ///   - cropScale: What boxes are enlarged by, about their centres, before they are cut out.
+  ///   - stream: Where it runs.
+  ///   - progress: Gets how many images are done, of how many.
+  /// - Throws: `CheckpointError`, `DatasetError` or `FormatError` when a file does not fit;
+  ///   `OpenCLError`.
+  public init(
+    folder: String, data: CLIPTrainingConfiguration.Data, cropScale: Float = 1,
+    on stream: ComputeStream, progress: (Int, Int) throws -> Void = { _, _ in }
+  ) throws {
     let weights = try CLIPWeights(folder: folder)
     let annotations = try DatasetError.naming("data.validation_annotations") {
       try COCOAnnotations(path: data.validationAnnotations)
     }
     let names = annotations.categories.map(\.name)
-    let split = try TrainingData.split(
+    categories = annotations.categories
+    split = try TrainingData.split(
       classSplit: data.classSplit, of: annotations.categories, in: annotations.path)
-    let base = Set(try split.baseLabels(in: annotations.categories))
     let text = try TextEncoder(
       weights, store: ParameterStore(stream: stream, seed: 0) { _ in true })
     let image = try ImageEncoder(
       weights, store: ParameterStore(stream: stream, seed: 0) { _ in true })
     let tokenizer = try Tokenizer(folder: folder)
-    var right = [0, 0]
-    var counts = [0, 0]
+    var labels: [Int] = []
+    var rows: [[Float]] = []
     try stream.withoutGradients {
       let classes = try ClassEmbeddings.encode(
         names, tokenizer: tokenizer, encoder: text, output: .final,
@@ -96,11 +138,12 @@ public struct ZeroShotScore: Sendable, Equatable {
         try progress(start, annotations.images.count)
         let end = min(start + Self.imagesAtATime, annotations.images.count)
         var crops: [(image: Image, box: Box)] = []
-        var labels: [Int] = []
         for record in annotations.images[start..<end] where !record.objects.isEmpty {
           let picture = try record.picture(in: data.validationImages)
+          let (width, height) = (Float(picture.width), Float(picture.height))
           for object in record.objects {
-            crops.append((picture, object.box))
+            let box = object.box.enlarged(by: cropScale, width: width, height: height)
+            crops.append((picture, box))
             labels.append(object.label)
           }
         }
@@ -110,22 +153,11 @@ public struct ZeroShotScore: Sendable, Equatable {
             crops, longSide: data.longSide, size: weights.configuration.imageSize, on: stream)
         ).l2Normalized()
         let cosines = try features.matrixProduct(classes, transposeRight: true).floats()
-        for (row, label) in labels.enumerated() {
-          let scores = cosines[row * names.count..<(row + 1) * names.count]
-          let best = scores.indices.max { scores[$0] < scores[$1] } ?? 0
-          let part = base.contains(label) ? 0 : 1
-          counts[part] += 1
-          if best - scores.startIndex == label { right[part] += 1 }
-        }
+        rows += crops.indices.map { Array(cosines[$0 * names.count..<($0 + 1) * names.count]) }
       }
     }
     try progress(annotations.images.count, annotations.images.count)
-    self.init(
-      baseCount: counts[0], base: Double(right[0]) / Double(max(1, counts[0])),
-      novelCount: counts[1], novel: Double(right[1]) / Double(max(1, counts[1])),
-      classCount: names.count)
+    self.labels = labels
+    self.rows = rows
   }
-
-  /// Bounds the memory of the crops.
-  private static let imagesAtATime = 32
 }

@@ -28,6 +28,16 @@ public struct DemoConfiguration: Sendable, Equatable {
       case validation
     }
 
+    /// What is drawn.
+    public enum Kind: String, Sendable, CaseIterable, SettingsChoice {
+      /// Every class has a shape of its own.
+      case shapes
+      /// Most shapes have two names, and only the ground says which.
+      case scenery
+    }
+
+    /// What is drawn.
+    public var kind = Kind.shapes
     /// Scenes to learn from.
     public var trainingImages = 3000
     /// Scenes to be scored on.
@@ -116,6 +126,7 @@ extension DemoConfiguration: ConfigurationRoot {
 
 extension DemoConfiguration.World: SettingsSection {
   package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
+    try keys.field("kind", &kind)
     try keys.field("training_images", &trainingImages, .atLeast(1))
     try keys.field("evaluation_images", &evaluationImages, .atLeast(1))
     try keys.field("evaluation", &evaluation)
