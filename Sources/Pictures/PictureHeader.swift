@@ -29,7 +29,7 @@ public struct PictureHeader: Sendable, Equatable {
     guard let size = isPNG ? Self.pngSize(bytes) : Self.jpegSize(bytes) else {
       throw PictureError(path: path, reason: "has no header of a JPEG or PNG file")
     }
-    try ImageDecoder.check(width: size.0, height: size.1, name: path)
+    try ImageDecoder.check(width: size.0, height: size.1, bytes: bytes.count, name: path)
     orientation = isPNG ? .upright : Orientation(jpeg: bytes)
     (width, height) = orientation.swapsSides ? (size.1, size.0) : size
   }
