@@ -68,7 +68,7 @@ public struct VOCConverter {
       }
     }
     guard !records.isEmpty else {
-      let lost = pictures.warnings.first.map { ": \($0)" }
+      let lost = pictures.warnings.last.map { ": \($0)" }
       throw fault(
         folder,
         lost.map { "has no annotation file that can be used\($0)" }

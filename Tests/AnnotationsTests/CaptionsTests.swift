@@ -101,7 +101,7 @@ import Testing
   @Test(arguments: [
     (#"{"images": []}"#, #""categories": is empty or missing"#),
     (#"{"categories": []}"#, #""categories": is empty or missing"#),
-    (#"{"categories": [{"id": 3}]}"#, #"categories[0]: "name": is missing"#),
+    (#"{"categories": [{"id": 3}]}"#, #"categories[0] (id 3): "name": is missing"#),
     (#"{"categories": [{"name": "a", "synonyms": 3}]}"#, "expected an array"),
   ])
   func filesWithoutClassesGiveOneLine(text: String, part: String) throws {

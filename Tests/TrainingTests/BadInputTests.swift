@@ -125,7 +125,8 @@ struct BadInputTests {
       try world(plain),
       ["train.json: \"segmentation\": no object has a mask; set model.mask.enabled to false"])
     let some = file(boxes).replacing(polygons, with: "", maxReplacements: 1)
-    let data = try TrainingData(try world(some).configuration)
+    let partly = try world(some)
+    let data = try withExtendedLifetime(partly) { try TrainingData(partly.configuration) }
     #expect(
       data.warnings == [
         "1 object has no mask: left out, as a mask head is trained (first: annotations[0] (id 1))"
