@@ -9,7 +9,7 @@ extension MappedFile {
   public static func text(_ path: String) throws -> MappedFile {
     var file = try MappedFile(path: path)
     if file.bytes.starts(with: [0x1F, 0x8B]) {
-      let unpacked = try withExtendedLifetime(file) {
+      let unpacked = try file.whole {
         try Gzip.decompress(file.bytes, source: path, limit: 1 << 33)
       }
       file = MappedFile(file, content: unpacked)
@@ -17,7 +17,7 @@ extension MappedFile {
     guard let mark = TextDecoding.byteOrderMark(file.bytes), mark.encoding != "UTF-8" else {
       return file
     }
-    let text = try withExtendedLifetime(file) {
+    let text = try file.whole {
       try TextDecoding.utf8(
         UnsafeRawBufferPointer(rebasing: file.bytes[mark.length...]), from: mark.encoding,
         source: path)
