@@ -100,6 +100,7 @@ let package = Package(
         "Tensors",
       ],
       path: "Tests/TestSupport"),
+    .testTarget(name: "RepositoryTests"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "Formats", "TestSupport"]),

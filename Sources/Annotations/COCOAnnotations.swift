@@ -1,7 +1,7 @@
 import Formats
 import Geometry
 
-/// The classes, images and boxes of a COCO-format detection file, filtered for training (spec 4.5).
+/// The classes, images and boxes of a COCO-format detection file, filtered for training (spec training 4.5).
 ///
 /// LVIS files are read as well: an image without `file_name` takes the last folder and the name of
 /// `coco_url`, and a missing `iscrowd` means no crowd. Masks stay in the file: ``SegmentationReader`` gets them with
@@ -197,7 +197,7 @@ public struct COCOAnnotations: Sendable {
     return box.height < 1 ? .tooLow : nil
   }
 
-  /// The images of a stream (spec 4.5, image filter); those without a size are none of them.
+  /// The images of a stream (spec training 4.5, image filter); those without a size are none of them.
   ///
   /// - Parameters:
   ///   - labels: Keep images with an annotation of one of these classes; nil keeps all images.

@@ -1,6 +1,6 @@
 /// What was kept and what was dropped while an annotation file was loaded.
 public struct LoadReport: Sendable, Equatable {
-  /// Why a box was dropped (spec 4.5, annotation filter).
+  /// Why a box was dropped (spec training 4.5, annotation filter).
   public enum Drop: String, Sendable, CaseIterable {
     case emptyArea = "area not above 0"
     case outsideImage = "outside the image"

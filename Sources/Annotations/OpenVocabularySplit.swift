@@ -112,7 +112,7 @@ public struct OpenVocabularySplit: Sendable, Equatable {
     return weights
   }
 
-  /// The 48 base and 17 novel COCO classes of the OV-COCO benchmark (spec 5.1).
+  /// The 48 base and 17 novel COCO classes of the OV-COCO benchmark (spec evaluation 5.1).
   public static let openVocabularyCOCO = OpenVocabularySplit(
     checkedBase: [
       "person", "bicycle", "car", "motorcycle", "train", "truck", "boat", "bench", "bird", "horse",

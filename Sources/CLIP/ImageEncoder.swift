@@ -64,7 +64,7 @@ public struct ImageEncoder {
   /// Encodes crops.
   ///
   /// - Parameters:
-  ///   - crops: `[N, S, S, 3]` at the model's image size, normalised as CLIP wants (spec 3.4).
+  ///   - crops: `[N, S, S, 3]` at the model's image size, normalised as CLIP wants (spec clip 3.4).
   ///   - mask: Additive `[N·heads, L, L]` over class position and patches, or nil.
   /// - Returns: Features.
   /// - Throws: `OpenCLError` when the device fails.

@@ -2,7 +2,7 @@ import Annotations
 
 /// The sentences that describe a class to the text encoder.
 ///
-/// Source: spec "CLIP ViT-B/32", 3.9.
+/// Source: spec clip 3.9.
 public enum PromptTemplates {
   /// The number of sentences of a class.
   public static let count = 63

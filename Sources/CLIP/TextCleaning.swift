@@ -2,7 +2,7 @@ import Foundation
 
 /// Brings a text into the form that CLIP's vocabulary was made for.
 ///
-/// Source: spec 3.7, step 1.
+/// Source: spec clip 3.7, step 1.
 enum TextCleaning {
   /// Repairs, unescapes, trims, collapses spaces and lower-cases a text.
   static func clean(_ text: String) -> String {

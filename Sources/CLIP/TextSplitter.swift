@@ -1,6 +1,6 @@
 /// Cuts a cleaned text into the words that byte pairs are merged in.
 ///
-/// Source: spec 3.7, step 2; at each place the first alternative that matches is taken.
+/// Source: spec clip 3.7, step 2; at each place the first alternative that matches is taken.
 enum TextSplitter {
   /// One word, or a marker that stands for itself.
   enum Piece {

@@ -2,7 +2,7 @@ import Foundation
 
 /// CLIP's byte-pair tokenizer: texts to token ids.
 ///
-/// Source: spec "CLIP ViT-B/32", 3.7. A tokenizer never changes; it may be shared between tasks.
+/// Source: spec clip 3.7. A tokenizer never changes; it may be shared between tasks.
 public struct Tokenizer: Sendable {
   /// What happens to a text that does not fit into the context.
   public enum Overflow: Sendable {

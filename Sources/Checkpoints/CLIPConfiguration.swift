@@ -1,6 +1,6 @@
 /// The sizes of a CLIP model, all that its two encoders need besides the weights.
 ///
-/// Source: spec "CLIP ViT-B/32", 3.1.
+/// Source: spec clip 3.1.
 public struct CLIPConfiguration: Sendable, Equatable {
   /// What stands between the two linear layers of a block; the raw value is Hugging Face's name.
   public enum Activation: String, Sendable, CaseIterable {
@@ -98,7 +98,7 @@ public struct CLIPConfiguration: Sendable, Equatable {
 
   /// The OpenAI names of all weights with their shapes, text tower first.
   ///
-  /// Source: spec 3.8.
+  /// Source: spec clip 3.8.
   public var shapes: [(name: String, shape: [Int])] {
     var shapes: [(name: String, shape: [Int])] = [
       ("token_embedding.weight", [vocabularySize, text.width]),

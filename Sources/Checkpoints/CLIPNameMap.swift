@@ -1,6 +1,6 @@
 /// Where the weights of a CLIP model stand in a file: the names of the model zoos, one table.
 ///
-/// The OpenAI names are the program's own. Source: spec 3.8.
+/// The OpenAI names are the program's own. Source: spec clip 3.8.
 enum CLIPNameMap: Equatable {
   /// OpenAI names after a prefix.
   case openAI(prefix: String)

@@ -1,6 +1,6 @@
 /// What the COCO metric measures: thresholds, recall points, size ranges and detection cuts.
 ///
-/// Source: spec 5.4.
+/// Source: spec evaluation 5.4.
 public struct AveragePrecisionOptions: Sendable, Equatable {
   /// A range of object areas in square pixels, both ends included.
   public struct AreaRange: Sendable, Equatable {
@@ -103,7 +103,7 @@ struct ClassScorer {
     everyThreshold = UInt64.max >> UInt64(64 - options.thresholds.count)
   }
 
-  /// Scores one class whose lists are sorted (spec 5.4, steps 1 to 8).
+  /// Scores one class whose lists are sorted (spec evaluation 5.4, steps 1 to 8).
   mutating func score(_ boxes: ClassBoxes, _ overlaps: Overlaps) throws -> ClassScore {
     var counts = [Int](repeating: 0, count: options.areaRanges.count)
     for object in boxes.objects where !object.isIgnored {

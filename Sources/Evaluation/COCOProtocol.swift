@@ -1,4 +1,4 @@
-/// Sorting a data set into classes by the rules of COCO (spec 5.4).
+/// Sorting a data set into classes by the rules of COCO (spec evaluation 5.4).
 enum COCOProtocol {
   /// Every class in category order; crowds are ignored objects that absorb many.
   static func classes(

@@ -4,7 +4,7 @@ import Foundation
 public struct EvaluationSettings: Sendable, Equatable {
   /// How many detections of a class in an image count, ascending.
   ///
-  /// Plain COCO has `[1, 10, 100]`, the reference's framework `[100, 300, 1000]` (spec 5.4); LVIS
+  /// Plain COCO has `[1, 10, 100]`, the reference's framework `[100, 300, 1000]` (spec evaluation 5.4); LVIS
   /// has no such cut.
   public var cuts = [1, 10, 100]
   /// LVIS: detections in an image that count, over all classes.
@@ -15,11 +15,11 @@ public struct EvaluationSettings: Sendable, Equatable {
   public var iouTypes: Set<IoUType>?
   /// Whether only images with an object of a base or novel class are scored.
   ///
-  /// On COCO val2017 those are the 4836 images of the literature instead of all 5000 (spec 5.2).
+  /// On COCO val2017 those are the 4836 images of the literature instead of all 5000 (spec evaluation 5.2).
   public var onlyImagesOfSplit = false
   /// Whether only base and novel classes are in the vocabulary: 65 instead of COCO's 80.
   ///
-  /// Detections of the others are left out (spec 5.2).
+  /// Detections of the others are left out (spec evaluation 5.2).
   public var onlyClassesOfSplit = false
   /// Whether detections of categories that the ground truth does not list are left out instead
   /// of being an error.
@@ -33,7 +33,7 @@ public struct EvaluationSettings: Sendable, Equatable {
   public init() {}
 }
 
-/// How the devkit of PASCAL VOC counts (spec 5.6).
+/// How the devkit of PASCAL VOC counts (spec evaluation 5.6).
 public struct VOCSettings: Sendable, Equatable {
   /// How a curve of precision over recall becomes one number.
   public enum Interpolation: String, Sendable, CaseIterable {

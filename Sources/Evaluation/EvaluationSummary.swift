@@ -1,6 +1,6 @@
 import Formats
 
-/// The numbers of one evaluation and what they were measured on (spec 5.8).
+/// The numbers of one evaluation and what they were measured on (spec evaluation 5.8).
 public struct EvaluationSummary: Sendable, Equatable {
   /// One class's result.
   public struct ClassResult: Sendable, Equatable {

@@ -3,7 +3,7 @@ import Formats
 import Masks
 
 /// The images, categories and annotated objects that detections are scored against: an annotation
-/// index seen by ids (spec 5.4, 5.5).
+/// index seen by ids (spec evaluation 5.4, 5.5).
 ///
 /// Masks are read when they are scored.
 public struct GroundTruth: Sendable {

@@ -1,6 +1,6 @@
 import Annotations
 
-/// Sorting a data set into classes by the rules of LVIS (spec 5.5).
+/// Sorting a data set into classes by the rules of LVIS (spec evaluation 5.5).
 enum LVISProtocol {
   /// Every class in category order.
   ///

@@ -48,7 +48,7 @@ struct ScoreTable {
     mean(\.recall, threshold: nil, range: range, cut: cut)
   }
 
-  /// The cut of the unqualified AP: 100 where it is measured (spec 5.4), else the last.
+  /// The cut of the unqualified AP: 100 where it is measured (spec evaluation 5.4), else the last.
   var mainCut: Int { options.cuts.firstIndex(of: 100) ?? options.cuts.count - 1 }
 
   /// AP, AP50, AP75 and AP by size.

@@ -4,15 +4,15 @@ import Annotations
 public enum ClassSplit: Sendable, Equatable {
   /// Plain COCO, no groups.
   case none
-  /// OV-COCO with class lists by name (spec 5.2).
+  /// OV-COCO with class lists by name (spec evaluation 5.2).
   case names(base: [String], novel: [String])
   /// OV-COCO with class lists by category id.
   case categories(base: [Int], novel: [Int])
   /// OV-COCO as released: one ground truth file per group, over the same images and categories.
   case files(base: String, novel: String)
-  /// OV-LVIS: rare, common and frequent classes as the ground truth names them (spec 5.5).
+  /// OV-LVIS: rare, common and frequent classes as the ground truth names them (spec evaluation 5.5).
   case frequency
-  /// PASCAL VOC by the rule of its devkit, no groups (spec 5.6).
+  /// PASCAL VOC by the rule of its devkit, no groups (spec evaluation 5.6).
   case voc
 }
 

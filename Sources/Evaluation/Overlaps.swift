@@ -2,7 +2,7 @@ import Formats
 import Geometry
 import Masks
 
-/// Areas of detections and their overlap with objects, by boxes or by masks (spec 5.4).
+/// Areas of detections and their overlap with objects, by boxes or by masks (spec evaluation 5.4).
 enum Overlaps: Sendable {
   case boxes([DetectionResult])
   case masks(MaskOverlaps)

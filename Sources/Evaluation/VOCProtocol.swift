@@ -1,6 +1,6 @@
 import Geometry
 
-/// Average precision as the devkit of PASCAL VOC counts it (spec 5.6).
+/// Average precision as the devkit of PASCAL VOC counts it (spec evaluation 5.6).
 ///
 /// A detection is compared with the one object of its class and image that it overlaps most. From the
 /// threshold on it is right when the object is still free, wrong when it is taken, and neither when the

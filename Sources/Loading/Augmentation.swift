@@ -1,7 +1,7 @@
 import Formats
 import Geometry
 
-/// The sizes and the flip that training draws from (spec 4.5).
+/// The sizes and the flip that training draws from (spec training 4.5).
 public struct Augmentation: Sendable, Equatable {
   /// The bound of the long side in pixels.
   public var longSide: Int

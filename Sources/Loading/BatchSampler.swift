@@ -1,6 +1,6 @@
 import Formats
 
-/// Which images form the batch of an iteration (spec 4.5, batch composition).
+/// Which images form the batch of an iteration (spec training 4.5, batch composition).
 ///
 /// Each iteration draws an aspect group, portrait or landscape, with probability equal to its share
 /// over all streams; every stream then gives its images from that group. A (stream, group) pair is an

@@ -1,6 +1,6 @@
 import Annotations
 
-/// Repeats images of rare classes (OV-LVIS; spec 4.5, class-balanced resampling).
+/// Repeats images of rare classes (OV-LVIS; spec training 4.5, class-balanced resampling).
 public enum ClassBalance {
   /// The index list with images of rare classes repeated.
   ///

@@ -1,7 +1,7 @@
 import Evaluation
 import Foundation
 
-/// An evaluation as text: what was measured, on what, and the numbers in percent (spec 5.8).
+/// An evaluation as text: what was measured, on what, and the numbers in percent (spec evaluation 5.8).
 public enum EvaluationTable {
   /// The whole summary without the single classes.
   ///

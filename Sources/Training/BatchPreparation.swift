@@ -5,7 +5,7 @@ import Geometry
 import Loading
 import Tensors
 
-/// Carries decoded samples to the device (design 6, step 1).
+/// Carries decoded samples to the device.
 public struct BatchPreparation: Sendable {
   /// How the detector wants its pixels.
   public var normalisation: PixelNormalisation

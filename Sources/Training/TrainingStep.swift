@@ -6,7 +6,7 @@ import Loading
 import OpenCL
 import Tensors
 
-/// One training step: forward, backward, update (design 6).
+/// One training step: forward, backward, update.
 public final class TrainingStep {
   /// The student's stream.
   public let student: ComputeStream

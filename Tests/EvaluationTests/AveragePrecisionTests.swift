@@ -9,7 +9,7 @@ import Testing
   private let square = FileBox(x: 0, y: 0, width: 50, height: 50)
   private let far = FileBox(x: 200, y: 200, width: 50, height: 50)
 
-  /// Found, false alarm, found: precision 1 up to half recall, 2/3 beyond (spec 5.4).
+  /// Found, false alarm, found: precision 1 up to half recall, 2/3 beyond (spec evaluation 5.4).
   private let twoOfThree: Double = (51.0 + 50.0 * 2.0 / 3.0) / 101.0
 
   private func truth(

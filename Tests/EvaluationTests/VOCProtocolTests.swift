@@ -4,7 +4,7 @@ import Testing
 
 @testable import Evaluation
 
-/// The rules of the VOC devkit (spec 5.6), worked out by hand.
+/// The rules of the VOC devkit (spec evaluation 5.6), worked out by hand.
 @Suite struct VOCProtocolTests {
   private func square(_ x: Double) -> FileBox { FileBox(x: x, y: 0, width: 10, height: 10) }
 

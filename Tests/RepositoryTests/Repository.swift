@@ -25,7 +25,9 @@ enum Repository {
     folders.flatMap { root -> [String] in
       let found = FileManager.default.enumerator(atPath: folder.appendingPathComponent(root).path)
       let names = (found?.allObjects as? [String]) ?? []
-      return names.filter { name in endings.contains { name.hasSuffix($0) } }.map { "\(root)/\($0)" }
+      return names.filter { name in endings.contains { name.hasSuffix($0) } }.map {
+        "\(root)/\($0)"
+      }
     }.sorted()
   }
 }

@@ -19,8 +19,8 @@ struct DemoCommand: ParsableCommand {
       demo-student how.
 
       In the world of scenery most shapes have two names, and only the ground says which. --ablate \
-      changes the published choices one at a time, in both worlds or in that of --world: about an \
-      hour for each and seed.
+      changes the published choices one at a time, in both worlds or in that of --world: a teacher \
+      and twelve detectors for each world and seed. It goes on in the same way.
       """)
 
   @Argument(
