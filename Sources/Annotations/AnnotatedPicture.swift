@@ -9,9 +9,8 @@ extension COCOAnnotations.ImageRecord {
   /// really called so.
   ///
   /// - Parameter folder: The folder that names are relative to.
-  /// - Returns: The path.
   /// - Throws: `PictureError` when the record has no name.
-  public func path(in folder: String) throws -> String {
+  package func path(in folder: String) throws -> String {
     guard !fileName.isEmpty else {
       throw PictureError(
         path: folder,
@@ -28,7 +27,7 @@ extension COCOAnnotations.ImageRecord {
   /// - Parameter folder: The folder that names are relative to.
   /// - Returns: The picture, turned as its EXIF orientation says.
   /// - Throws: `PictureError` when it cannot be decoded or is not of the record's size.
-  public func picture(in folder: String) throws -> Image {
+  package func picture(in folder: String) throws -> Image {
     let path = try path(in: folder)
     return try checked(Result { try ImageDecoder.decode(path: path) }, in: folder)
   }
@@ -38,10 +37,9 @@ extension COCOAnnotations.ImageRecord {
   /// - Parameters:
   ///   - decoded: The picture or the error.
   ///   - folder: The folder that names are relative to.
-  /// - Returns: The picture.
   /// - Throws: `PictureError` for a record without a name, an error with where the file is instead, or
   ///   a picture that is not of the record's size.
-  public func checked(_ decoded: Result<Image, any Error>, in folder: String) throws -> Image {
+  package func checked(_ decoded: Result<Image, any Error>, in folder: String) throws -> Image {
     let path = try path(in: folder)
     let image: Image
     do {
@@ -89,7 +87,7 @@ extension AnnotationIndex {
   ///
   /// - Parameter folder: The folder that names are relative to.
   /// - Returns: What was done, one line each; an image whose picture cannot be read stays without.
-  public mutating func completeSizes(from folder: String) -> [String] {
+  package mutating func completeSizes(from folder: String) -> [String] {
     var read = 0
     var failed = 0
     var first: (any Error)?

@@ -6,7 +6,7 @@ import Geometry
 /// COCO instances and LVIS v0.5 and v1 are read in one pass over the mapped file. Of a mask only its
 /// place in the file is kept: ``SegmentationReader`` reads it when it is wanted. About 80 bytes an
 /// annotation stay in memory.
-public struct AnnotationIndex: Sendable {
+package struct AnnotationIndex: Sendable {
   /// The images in file order.
   package struct ImageColumns: Sendable, Equatable {
     package var ids: [Int] = []
@@ -67,11 +67,11 @@ public struct AnnotationIndex: Sendable {
   static let noID = Int.min
 
   /// The file's path.
-  public let path: String
+  package let path: String
   /// The classes by ascending id; a label is an index into this list.
-  public internal(set) var categories: [COCOAnnotations.Category] = []
+  package internal(set) var categories: [COCOAnnotations.Category] = []
   /// What the file gets wrong without being useless, one line each.
-  public internal(set) var warnings: [String] = []
+  package internal(set) var warnings: [String] = []
   package var images = ImageColumns()
   package var annotations = AnnotationColumns()
 
@@ -79,19 +79,19 @@ public struct AnnotationIndex: Sendable {
   init(emptyFor path: String) { self.path = path }
 
   /// The number of images.
-  public var imageCount: Int { images.ids.count }
+  package var imageCount: Int { images.ids.count }
 
   /// The number of annotations.
-  public var annotationCount: Int { annotations.ids.count }
+  package var annotationCount: Int { annotations.ids.count }
 
   /// Whether the classes have the frequency groups of LVIS.
-  public var isLVIS: Bool { categories.contains { $0.frequency != nil } }
+  package var isLVIS: Bool { categories.contains { $0.frequency != nil } }
 
   /// One image.
   ///
   /// - Parameter index: The position in file order.
   /// - Returns: The image without boxes.
-  public func image(at index: Int) -> COCOAnnotations.ImageRecord {
+  package func image(at index: Int) -> COCOAnnotations.ImageRecord {
     COCOAnnotations.ImageRecord(
       id: images.ids[index], fileName: images.fileNames[index], width: Int(images.widths[index]),
       height: Int(images.heights[index]))
@@ -100,7 +100,6 @@ public struct AnnotationIndex: Sendable {
   /// One annotation.
   ///
   /// - Parameter index: The position in file order.
-  /// - Returns: The annotation.
   func annotation(at index: Int) -> Annotation {
     let box = annotations.boxes[index]
     let area = annotations.areas[index]

@@ -9,24 +9,18 @@ import Foundation
 /// digest of samples that it had: SHA-256 over 17 blocks of 64 KiB from the first to the last byte. A
 /// digest of the whole file would take as long as indexing it. The index itself carries a CRC-32.
 /// Whatever does not fit is told in one line and made anew.
-public struct AnnotationIndexCache: Sendable {
+package struct AnnotationIndexCache: Sendable {
   /// Smaller files are read at once and not kept.
-  public static let smallestFile = 8 << 20
+  package static let smallestFile = 8 << 20
 
   /// The folder of the indexes.
-  public let folder: String
+  package let folder: String
   /// The size in bytes from which on files are kept.
-  public let minimumSize: Int
+  package let minimumSize: Int
   /// Takes one line when a kept index cannot be used or none can be kept.
   let note: @Sendable (String) -> Void
 
-  /// Creates a cache.
-  ///
-  /// - Parameters:
-  ///   - folder: The folder; made on the first use.
-  ///   - minimumSize: The size in bytes from which on files are kept.
-  ///   - note: Takes one line when a kept index cannot be used; standard error by default.
-  public init(
+  package init(
     folder: String, minimumSize: Int = AnnotationIndexCache.smallestFile,
     note: @escaping @Sendable (String) -> Void = AnnotationIndexCache.tell
   ) {
@@ -36,23 +30,22 @@ public struct AnnotationIndexCache: Sendable {
   }
 
   /// The user's cache, or nil when `BARON_CACHE` is `off`.
-  public static var standard: AnnotationIndexCache? {
+  package static var standard: AnnotationIndexCache? {
     UserCache.folder("annotations").map { AnnotationIndexCache(folder: $0) }
   }
 
   /// Writes a line to standard error.
   ///
   /// - Parameter line: The line.
-  public static func tell(_ line: String) {
+  package static func tell(_ line: String) {
     Console.note(line)
   }
 
   /// The index of a file, kept or made.
   ///
   /// - Parameter path: The annotation file's path.
-  /// - Returns: The index.
   /// - Throws: ``DatasetError`` when the file must be read and is malformed.
-  public func index(of path: String) throws -> AnnotationIndex {
+  package func index(of path: String) throws -> AnnotationIndex {
     guard let mark = FileMark(path: path), mark.size >= minimumSize else {
       return try AnnotationIndex(reading: path)
     }
@@ -105,7 +98,7 @@ extension AnnotationIndex {
   ///   - path: The file's path.
   ///   - cache: Where indexes are kept; nil reads the file.
   /// - Throws: ``DatasetError`` when the file must be read and is malformed.
-  public init(path: String, cache: AnnotationIndexCache? = .standard) throws {
+  package init(path: String, cache: AnnotationIndexCache? = .standard) throws {
     self = try cache?.index(of: path) ?? AnnotationIndex(reading: path)
   }
 }

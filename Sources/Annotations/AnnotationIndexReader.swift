@@ -6,7 +6,7 @@ extension AnnotationIndex {
   /// - Parameter path: The file's path.
   /// - Throws: ``DatasetError`` for a missing, truncated or malformed file, ids or names that stand
   ///   twice, an annotation of an unknown image, or a file without images or classes.
-  public init(reading path: String) throws {
+  package init(reading path: String) throws {
     typealias Builder = AnnotationIndexBuilder
     var builder = Builder(path: path)
     let cursor = try RecordCursor.readLists(

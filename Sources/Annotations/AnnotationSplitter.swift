@@ -7,47 +7,36 @@ import Foundation
 /// they are. As in the published files (spec training 4.5) all images and all categories are kept and
 /// only the annotations are chosen. A compact file leaves out images without an annotation, and in
 /// COCO categories of other parts; images of LVIS name categories that they do not have.
-public struct AnnotationSplitter {
+package struct AnnotationSplitter {
   /// One file to write.
-  public struct Part: Sendable, Equatable {
+  package struct Part: Sendable, Equatable {
     /// The file's path.
-    public let path: String
+    package let path: String
     /// The labels whose annotations it gets.
-    public let labels: Set<Int>
+    package let labels: Set<Int>
 
-    /// Creates a part.
-    ///
-    /// - Parameters:
-    ///   - path: The file's path.
-    ///   - labels: The labels whose annotations it gets.
-    public init(path: String, labels: Set<Int>) {
+    package init(path: String, labels: Set<Int>) {
       self.path = path
       self.labels = labels
     }
   }
 
   /// What went into a file.
-  public struct Summary: Sendable, Equatable {
+  package struct Summary: Sendable, Equatable {
     /// The number of images.
-    public internal(set) var images = 0
+    package internal(set) var images = 0
     /// The number of annotations.
-    public internal(set) var annotations = 0
+    package internal(set) var annotations = 0
     /// The number of categories.
-    public internal(set) var categories = 0
+    package internal(set) var categories = 0
     /// The number of images with an annotation in the file.
-    public internal(set) var imagesWithAnnotations = 0
+    package internal(set) var imagesWithAnnotations = 0
   }
 
   private let index: AnnotationIndex
   private let isCompact: Bool
 
-  /// Prepares to divide an indexed file.
-  ///
-  /// - Parameters:
-  ///   - index: The file's index.
-  ///   - isCompact: Whether images without an annotation, and in COCO categories outside of a part,
-  ///     are left out of it.
-  public init(_ index: AnnotationIndex, isCompact: Bool) {
+  package init(_ index: AnnotationIndex, isCompact: Bool) {
     self.index = index
     self.isCompact = isCompact
   }
@@ -57,7 +46,7 @@ public struct AnnotationSplitter {
   /// - Parameter parts: The files; their folder must exist.
   /// - Returns: A summary for each part.
   /// - Throws: ``DatasetError`` or `FormatError` when the file changed or a file cannot be written.
-  public func write(_ parts: [Part]) throws -> [Summary] { try parts.map(write) }
+  package func write(_ parts: [Part]) throws -> [Summary] { try parts.map(write) }
 
   private func write(_ part: Part) throws -> Summary {
     var summary = Summary()

@@ -6,30 +6,24 @@ import Geometry
 /// LVIS files are read as well: an image without `file_name` takes the last folder and the name of
 /// `coco_url`, and a missing `iscrowd` means no crowd. Masks stay in the file: ``SegmentationReader`` gets them with
 /// ``index``. The index of a large file is kept in the user's cache (``AnnotationIndexCache``).
-public struct COCOAnnotations: Sendable {
+package struct COCOAnnotations: Sendable {
   /// How many training images an LVIS category appears in: fewer than 10, up to 99, or more.
-  public enum Frequency: String, Sendable, CaseIterable {
+  package enum Frequency: String, Sendable, CaseIterable {
     case rare = "r"
     case common = "c"
     case frequent = "f"
   }
 
   /// One class of the file.
-  public struct Category: Sendable, Equatable {
+  package struct Category: Sendable, Equatable {
     /// The id that the file uses, sparse in COCO.
-    public let id: Int
+    package let id: Int
     /// The name.
-    public let name: String
+    package let name: String
     /// LVIS: the frequency group; nil elsewhere.
-    public let frequency: Frequency?
+    package let frequency: Frequency?
 
-    /// Creates a class.
-    ///
-    /// - Parameters:
-    ///   - id: The id that the file uses.
-    ///   - name: The name.
-    ///   - frequency: The LVIS frequency, if any.
-    public init(id: Int, name: String, frequency: Frequency? = nil) {
+    package init(id: Int, name: String, frequency: Frequency? = nil) {
       self.id = id
       self.name = name
       self.frequency = frequency
@@ -37,27 +31,19 @@ public struct COCOAnnotations: Sendable {
   }
 
   /// One box of an image.
-  public struct Object: Sendable, Equatable {
+  package struct Object: Sendable, Equatable {
     /// The annotation's id; nil when the file gives none.
-    public let id: Int?
+    package let id: Int?
     /// The box in pixels of the original image, not clipped to it.
-    public let box: Box
+    package let box: Box
     /// The index of the class in ``COCOAnnotations/categories``.
-    public let label: Int
+    package let label: Int
     /// The area that the file gives (of the mask), or width times height, in square pixels.
-    public let area: Double
+    package let area: Double
     /// The annotation's position in the file's index; nil when it is of no file.
-    public let position: Int?
+    package let position: Int?
 
-    /// Creates a box.
-    ///
-    /// - Parameters:
-    ///   - id: The annotation's id, if any.
-    ///   - box: The box in pixels of the original image.
-    ///   - label: The index of the class.
-    ///   - area: The area in square pixels.
-    ///   - position: The annotation's position in the file's index, if it is of a file.
-    public init(id: Int?, box: Box, label: Int, area: Double, position: Int? = nil) {
+    package init(id: Int?, box: Box, label: Int, area: Double, position: Int? = nil) {
       self.position = position
       self.id = id
       self.box = box
@@ -66,32 +52,32 @@ public struct COCOAnnotations: Sendable {
     }
 
     /// Whether two objects say the same, wherever they stand in their files.
-    public static func == (one: Object, other: Object) -> Bool {
+    package static func == (one: Object, other: Object) -> Bool {
       one.id == other.id && one.box == other.box && one.label == other.label
         && one.area == other.area
     }
   }
 
   /// One image with its boxes or captions.
-  public struct ImageRecord: Sendable, Equatable {
+  package struct ImageRecord: Sendable, Equatable {
     /// The image's id.
-    public let id: Int
+    package let id: Int
     /// The file's name below the image folder; empty when the file gives none.
-    public let fileName: String
+    package let fileName: String
     /// The width in pixels; 0 when the file gives none.
-    public let width: Int
+    package let width: Int
     /// The height in pixels; 0 when the file gives none.
-    public let height: Int
+    package let height: Int
     /// The boxes that train, in file order.
-    public internal(set) var objects: [Object]
+    package internal(set) var objects: [Object]
     /// Crowds and objects to be ignored: never positive, never in the distillation list, no protection from being
     /// background.
-    public internal(set) var crowds: [Object]
+    package internal(set) var crowds: [Object]
     /// The classes of all annotations that the file has for the image, those of crowd and dropped
     /// boxes included: the image filter of the reference counts them.
-    public internal(set) var annotatedLabels: Set<Int>
+    package internal(set) var annotatedLabels: Set<Int>
     /// The sentences that describe it, when the file is one of captions.
-    public internal(set) var captions: [String] = []
+    package internal(set) var captions: [String] = []
 
     /// Creates an image.
     ///
@@ -102,7 +88,7 @@ public struct COCOAnnotations: Sendable {
     ///   - height: The height in pixels.
     ///   - objects: The boxes.
     ///   - crowds: The crowd boxes.
-    public init(
+    package init(
       id: Int, fileName: String, width: Int, height: Int, objects: [Object] = [],
       crowds: [Object] = []
     ) {
@@ -117,15 +103,15 @@ public struct COCOAnnotations: Sendable {
   }
 
   /// The file's path.
-  public let path: String
+  package let path: String
   /// All that the file says, in columns, nothing filtered: the way to masks and LVIS fields.
-  public let index: AnnotationIndex
+  package let index: AnnotationIndex
   /// The classes by ascending id; a label is an index into this list.
-  public let categories: [Category]
+  package let categories: [Category]
   /// The images in file order, those without boxes included.
-  public let images: [ImageRecord]
+  package let images: [ImageRecord]
   /// What was kept and dropped.
-  public let report: LoadReport
+  package let report: LoadReport
 
   /// Loads and filters a file.
   ///
@@ -133,7 +119,7 @@ public struct COCOAnnotations: Sendable {
   ///   - path: The file's path.
   ///   - names: The classes whose boxes are kept, nil for all; labels keep their numbers.
   /// - Throws: ``DatasetError`` as ``AnnotationIndex/init(reading:)``, or for an unknown name.
-  public init(path: String, keeping names: [String]? = nil) throws {
+  package init(path: String, keeping names: [String]? = nil) throws {
     try self.init(try AnnotationIndex(path: path), keeping: names)
   }
 
@@ -143,7 +129,7 @@ public struct COCOAnnotations: Sendable {
   ///   - index: The file's index.
   ///   - names: The classes whose boxes are kept, nil for all; labels keep their numbers.
   /// - Throws: ``DatasetError`` for an unknown name.
-  public init(_ index: AnnotationIndex, keeping names: [String]? = nil) throws {
+  package init(_ index: AnnotationIndex, keeping names: [String]? = nil) throws {
     let path = index.path
     let categories = index.categories
     let wanted = try names.map { Set(try categories.labels(of: $0, source: path)) }
@@ -203,7 +189,7 @@ public struct COCOAnnotations: Sendable {
   ///   - labels: Keep images with an annotation of one of these classes; nil keeps all images.
   ///   - minimumSide: The smallest width and height kept, in pixels.
   /// - Returns: Indices into ``images``, ascending.
-  public func imageIndices(annotatedWith labels: Set<Int>?, minimumSide: Int) -> [Int] {
+  package func imageIndices(annotatedWith labels: Set<Int>?, minimumSide: Int) -> [Int] {
     images.indices.filter { index in
       let image = images[index]
       // Without a size there is no picture that could be read.
@@ -221,7 +207,7 @@ extension [COCOAnnotations.Category] {
   ///   - source: The file, for the error.
   /// - Returns: One label for each name.
   /// - Throws: ``DatasetError`` with the nearest name when one is not in the list.
-  public func labels(of names: [String], source: String) throws -> [Int] {
+  package func labels(of names: [String], source: String) throws -> [Int] {
     let table = Dictionary(enumerated().map { ($0.element.name, $0.offset) }) { first, _ in first }
     return try names.map { name in
       guard let label = table[name] else {

@@ -5,30 +5,30 @@ import Geometry
 /// Read from a COCO caption file whose annotations may carry a `bbox`: the part of the image that the
 /// caption describes, as in Visual Genome's region descriptions. Without it the caption is about the
 /// whole image, so an ordinary caption file will do (``CaptionRecords``).
-public struct CaptionedRegions: Sendable, Equatable {
+package struct CaptionedRegions: Sendable, Equatable {
   /// One region and its caption.
-  public struct Pair: Sendable, Equatable {
+  package struct Pair: Sendable, Equatable {
     /// The index of the image in ``CaptionedRegions/images``.
-    public let imageIndex: Int
+    package let imageIndex: Int
     /// The region in pixels of the original image, clipped to it and never empty.
-    public let box: Box
+    package let box: Box
     /// The sentence.
-    public let caption: String
+    package let caption: String
   }
 
   /// The file's path.
-  public let path: String
+  package let path: String
   /// The images in file order, those without captions included.
-  public let images: [COCOAnnotations.ImageRecord]
+  package let images: [COCOAnnotations.ImageRecord]
   /// The regions in file order, at least one.
-  public let pairs: [Pair]
+  package let pairs: [Pair]
 
   /// Reads a caption file.
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``DatasetError`` for a missing, truncated or malformed file, a file without images or
   ///   captions, repeated image ids, a caption of an unknown image, or a region outside its image.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let records = try CaptionRecords(path: path)
     pairs = try records.entries.map { entry in
       let image = records.images[entry.image]

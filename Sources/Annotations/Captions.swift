@@ -1,19 +1,19 @@
 /// Images with their captions, from a caption file of either layout (``CaptionRecords``).
-public struct Captions: Sendable, Equatable {
+package struct Captions: Sendable, Equatable {
   /// The captioned images in file order, at least one.
-  public let images: [COCOAnnotations.ImageRecord]
+  package let images: [COCOAnnotations.ImageRecord]
   /// How many images of the file have no caption.
-  public let uncaptionedCount: Int
+  package let uncaptionedCount: Int
 
   /// The number of captions.
-  public var count: Int { images.reduce(0) { $0 + $1.captions.count } }
+  package var count: Int { images.reduce(0) { $0 + $1.captions.count } }
 
   /// Reads a caption file.
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``DatasetError`` for a missing, truncated or malformed file, one without images or
   ///   captions, repeated image ids, or a caption of an unknown image.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let records = try CaptionRecords(path: path)
     var images = records.images
     for entry in records.entries { images[entry.image].captions.append(entry.caption) }
@@ -26,7 +26,7 @@ public struct Captions: Sendable, Equatable {
   ///
   /// - Parameter mentions: The names of the classes.
   /// - Returns: Indices into ``images``, ascending.
-  public func imageIndices(mentioning mentions: ClassMentions) -> [Int] {
+  package func imageIndices(mentioning mentions: ClassMentions) -> [Int] {
     images.indices.filter {
       mentions.occur(in: images[$0].captions.joined(separator: " "))
     }

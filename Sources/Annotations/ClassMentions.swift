@@ -5,9 +5,9 @@ import Formats
 /// A class is mentioned by its name and, in LVIS, by its synonyms: in lower case, with blanks for
 /// underscores and without what stands in parentheses to tell namesakes apart ("bow_(weapon)" is
 /// "bow"). A name inside a longer word counts, as in the published filter: "dogs" mentions "dog".
-public struct ClassMentions: Sendable {
+package struct ClassMentions: Sendable {
   /// How many classes there are.
-  public let classCount: Int
+  package let classCount: Int
   /// The tree of all names: the child of a node (upper bits) by a byte (lower 8 bits).
   private var children: [UInt32: UInt32] = [:]
   /// The nodes at which a name ends.
@@ -17,7 +17,7 @@ public struct ClassMentions: Sendable {
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``DatasetError`` for a missing, truncated or malformed file or one without classes.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let classes = try VocabularyJSON.categories(try RecordCursor.open(path)) ?? []
     guard !classes.isEmpty else {
       throw DatasetError.record(
@@ -30,7 +30,7 @@ public struct ClassMentions: Sendable {
   /// Takes the names of classes.
   ///
   /// - Parameter classes: The names of each class.
-  public init(_ classes: [[String]]) {
+  package init(_ classes: [[String]]) {
     classCount = classes.count
     for name in classes.joined() { insert(Self.plain(name)) }
   }
@@ -60,7 +60,7 @@ public struct ClassMentions: Sendable {
   ///
   /// - Parameter text: Any text; case does not matter. Time is proportional to its length.
   /// - Returns: Whether one of the names occurs in it.
-  public func occur(in text: String) -> Bool {
+  package func occur(in text: String) -> Bool {
     let bytes = Array(text.lowercased().utf8)
     return bytes.indices.contains { start in
       var node: UInt32 = 0

@@ -1,28 +1,23 @@
 /// A class of a vocabulary: the name that results show, and other names of the same thing.
-public struct ClassName: Sendable, Equatable {
+package struct ClassName: Sendable, Equatable {
   /// The name that results show.
-  public let name: String
+  package let name: String
   /// Other names of the same thing.
-  public let synonyms: [String]
+  package let synonyms: [String]
 
-  /// Names a class.
-  ///
-  /// - Parameters:
-  ///   - name: The name that results show.
-  ///   - synonyms: Other names of the same thing.
-  public init(_ name: String, synonyms: [String] = []) {
+  package init(_ name: String, synonyms: [String] = []) {
     self.name = name
     self.synonyms = synonyms
   }
 
   /// The name and its synonyms.
-  public var all: [String] { [name] + synonyms }
+  package var all: [String] { [name] + synonyms }
 
   /// A name as a sentence uses it: lower-case words, "or" for a slash, no dots at the end.
   ///
   /// - Parameter name: The name as the data set writes it.
   /// - Returns: The name in plain words.
-  public static func plain(_ name: String) -> String {
+  package static func plain(_ name: String) -> String {
     var words = name.replacing("_", with: " ").replacing("/", with: " or ").lowercased()
     while words.hasSuffix(".") { words.removeLast() }
     return words

@@ -1,7 +1,7 @@
 import Formats
 
 /// Why annotations could not be read; the description is one line with file, place, field and remedy.
-public enum DatasetError: Error, CustomStringConvertible, Equatable {
+package enum DatasetError: Error, CustomStringConvertible, Equatable {
   /// A record of an annotation file is wrong. `place` is for example "annotations[12] (id 831)" and
   /// `field` the key; both may be empty.
   case record(file: String, place: String, field: String, reason: String)
@@ -9,7 +9,7 @@ public enum DatasetError: Error, CustomStringConvertible, Equatable {
   case unknownClass(name: String, source: String, nearest: String?)
 
   /// One line: what, where, remedy.
-  public var description: String {
+  package var description: String {
     switch self {
     case .record(let file, let place, let field, let reason):
       let parts = [file, place, field.isEmpty ? "" : "\"\(field)\"", reason]
@@ -26,7 +26,7 @@ extension DatasetError {
   ///
   /// - Parameter key: The key, `data.train_annotations` for example.
   /// - Returns: The error; the key stands at its end.
-  public func naming(_ key: String) -> DatasetError {
+  package func naming(_ key: String) -> DatasetError {
     switch self {
     case .record(let file, let place, let field, let reason):
       .record(file: file, place: place, field: field, reason: "\(reason) (\(key))")
@@ -44,9 +44,7 @@ extension DatasetError {
   /// - Parameters:
   ///   - key: The key.
   ///   - body: Reads the file.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
-  public static func naming<Result>(_ key: String, _ body: () throws -> Result) throws -> Result {
+  package static func naming<Result>(_ key: String, _ body: () throws -> Result) throws -> Result {
     do {
       return try body()
     } catch let error as DatasetError {

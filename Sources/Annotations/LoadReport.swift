@@ -1,7 +1,7 @@
 /// What was kept and what was dropped while an annotation file was loaded.
-public struct LoadReport: Sendable, Equatable {
+package struct LoadReport: Sendable, Equatable {
   /// Why a box was dropped (spec training 4.5, annotation filter).
-  public enum Drop: String, Sendable, CaseIterable {
+  package enum Drop: String, Sendable, CaseIterable {
     case emptyArea = "area not above 0"
     case outsideImage = "outside the image"
     case tooNarrow = "narrower than 1 pixel"
@@ -9,15 +9,15 @@ public struct LoadReport: Sendable, Equatable {
   }
 
   /// The images of the file.
-  public internal(set) var images = 0
+  package internal(set) var images = 0
   /// The images that kept no box, crowd boxes not counted.
-  public internal(set) var imagesWithoutBoxes = 0
+  package internal(set) var imagesWithoutBoxes = 0
   /// The boxes kept.
-  public internal(set) var boxes = 0
+  package internal(set) var boxes = 0
   /// The crowds and the objects to be ignored, set aside.
-  public internal(set) var crowdBoxes = 0
+  package internal(set) var crowdBoxes = 0
   /// The boxes left out because their class was not asked for; not a fault of the file.
-  public internal(set) var otherClasses = 0
+  package internal(set) var otherClasses = 0
   /// The boxes dropped, by reason.
   package internal(set) var drops: [Drop: RecordTally] = [:]
 
@@ -26,7 +26,7 @@ public struct LoadReport: Sendable, Equatable {
   }
 
   /// One line for each kind of fault, empty for a clean file.
-  public var warnings: [String] {
+  package var warnings: [String] {
     Drop.allCases.compactMap { reason in
       drops[reason].map {
         "\(Self.boxes($0.count)) dropped: \(reason.rawValue) (first: \($0.first))"
@@ -35,7 +35,7 @@ public struct LoadReport: Sendable, Equatable {
   }
 
   /// One line of counts, to be read before the first step.
-  public var summary: String {
+  package var summary: String {
     "\(images) images (\(imagesWithoutBoxes) without boxes), \(Self.boxes(boxes)), "
       + "\(crowdBoxes) crowd regions set aside"
   }

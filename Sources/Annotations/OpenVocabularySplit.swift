@@ -1,13 +1,13 @@
 import Formats
 
 /// Which classes are seen in training (base) and which only at test time (novel).
-public struct OpenVocabularySplit: Sendable, Equatable {
+package struct OpenVocabularySplit: Sendable, Equatable {
   /// The names of the base classes.
-  public let base: [String]
+  package let base: [String]
   /// The names of the novel classes.
-  public let novel: [String]
+  package let novel: [String]
   /// The file, or what the built-in split is called.
-  public let source: String
+  package let source: String
 
   /// Creates a split.
   ///
@@ -16,7 +16,7 @@ public struct OpenVocabularySplit: Sendable, Equatable {
   ///   - novel: The names of the novel classes.
   ///   - source: What errors call the split.
   /// - Throws: ``DatasetError`` when there is no base class or a name stands twice.
-  public init(base: [String], novel: [String], source: String) throws {
+  package init(base: [String], novel: [String], source: String) throws {
     guard !base.isEmpty else {
       throw DatasetError.record(
         file: source, place: "", field: "base", reason: "is empty; training needs a base class")
@@ -41,7 +41,7 @@ public struct OpenVocabularySplit: Sendable, Equatable {
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``DatasetError`` when the file is malformed or a name stands twice.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let root: JSONValue
     do {
       root = try JSONValue(contentsOf: path)
@@ -70,7 +70,7 @@ public struct OpenVocabularySplit: Sendable, Equatable {
   ///   - categories: The classes of the file, with their frequencies.
   ///   - source: The file, for the error.
   /// - Throws: ``DatasetError`` when a class has no frequency.
-  public init(frequenciesOf categories: [COCOAnnotations.Category], source: String) throws {
+  package init(frequenciesOf categories: [COCOAnnotations.Category], source: String) throws {
     for (place, category) in categories.enumerated()
     where category.frequency == nil {
       throw DatasetError.record(
@@ -88,7 +88,7 @@ public struct OpenVocabularySplit: Sendable, Equatable {
   /// - Parameter categories: The classes of the data set.
   /// - Returns: One label for each base name.
   /// - Throws: ``DatasetError`` with the nearest name when one is not among them.
-  public func baseLabels(in categories: [COCOAnnotations.Category]) throws -> [Int] {
+  package func baseLabels(in categories: [COCOAnnotations.Category]) throws -> [Int] {
     try categories.labels(of: base, source: source)
   }
 
@@ -97,7 +97,7 @@ public struct OpenVocabularySplit: Sendable, Equatable {
   /// - Parameter categories: The classes of the data set.
   /// - Returns: One label for each novel name.
   /// - Throws: ``DatasetError`` with the nearest name when one is not among them.
-  public func novelLabels(in categories: [COCOAnnotations.Category]) throws -> [Int] {
+  package func novelLabels(in categories: [COCOAnnotations.Category]) throws -> [Int] {
     try categories.labels(of: novel, source: source)
   }
 
@@ -106,14 +106,14 @@ public struct OpenVocabularySplit: Sendable, Equatable {
   /// - Parameter categories: The classes of the data set.
   /// - Returns: One weight for each class.
   /// - Throws: ``DatasetError`` with the nearest name when a base name is not among them.
-  public func classWeights(for categories: [COCOAnnotations.Category]) throws -> [Float] {
+  package func classWeights(for categories: [COCOAnnotations.Category]) throws -> [Float] {
     var weights = [Float](repeating: 0, count: categories.count)
     for label in try baseLabels(in: categories) { weights[label] = 1 }
     return weights
   }
 
   /// The 48 base and 17 novel COCO classes of the OV-COCO benchmark (spec evaluation 5.1).
-  public static let openVocabularyCOCO = OpenVocabularySplit(
+  package static let openVocabularyCOCO = OpenVocabularySplit(
     checkedBase: [
       "person", "bicycle", "car", "motorcycle", "train", "truck", "boat", "bench", "bird", "horse",
       "sheep", "bear", "zebra", "giraffe", "backpack", "handbag", "suitcase", "frisbee", "skis",

@@ -10,7 +10,7 @@ extension SegmentationRecord {
   ///   - height: The picture's height in pixels.
   /// - Returns: The mask, or nil when no polygon is left: the object is then to be ignored.
   /// - Throws: `MaskError` when the mask is of another size or a vertex is far outside.
-  public func usableMask(width: Int, height: Int) throws(MaskError) -> RunLengthMask? {
+  package func usableMask(width: Int, height: Int) throws(MaskError) -> RunLengthMask? {
     guard case .polygons(let polygons) = self else { return try mask(width: width, height: height) }
     let usable = polygons.filter(Self.isUsable)
     return usable.isEmpty
@@ -26,7 +26,7 @@ extension SegmentationRecord {
 }
 
 /// Reads the segmentations of an indexed file one by one, from their places in it.
-public final class SegmentationReader: Sendable {
+package final class SegmentationReader: Sendable {
   private let index: AnnotationIndex
   private let file: MappedFile
 
@@ -34,7 +34,7 @@ public final class SegmentationReader: Sendable {
   ///
   /// - Parameter index: The file's index.
   /// - Throws: ``DatasetError`` when the file is gone.
-  public init(_ index: AnnotationIndex) throws {
+  package init(_ index: AnnotationIndex) throws {
     self.index = index
     file = try RecordCursor.open(index.path)
   }
@@ -44,7 +44,7 @@ public final class SegmentationReader: Sendable {
   /// - Parameter position: The annotation's position in the index.
   /// - Returns: The segmentation, or nil when the file gives none.
   /// - Throws: ``DatasetError`` with the record when it is malformed.
-  public func segmentation(at position: Int) throws -> SegmentationRecord? {
+  package func segmentation(at position: Int) throws -> SegmentationRecord? {
     let offset = index.annotations.segmentations[position]
     guard offset >= 0 else { return nil }
     do {
@@ -65,7 +65,7 @@ public final class SegmentationReader: Sendable {
   /// - Parameter position: The annotation's position in the index.
   /// - Returns: The mask, or nil when there is none or its polygons are too short.
   /// - Throws: ``DatasetError`` with the record when it is malformed or does not fit its image.
-  public func mask(at position: Int) throws -> RunLengthMask? {
+  package func mask(at position: Int) throws -> RunLengthMask? {
     let image = index.image(at: index.annotation(at: position).image)
     do {
       return try segmentation(at: position)?.usableMask(
@@ -79,7 +79,7 @@ public final class SegmentationReader: Sendable {
   ///
   /// - Parameter position: The annotation's position in the index.
   /// - Returns: False as well for a mask that is malformed.
-  public func hasMask(at position: Int) -> Bool {
+  package func hasMask(at position: Int) -> Bool {
     guard let record = try? segmentation(at: position) else { return false }
     guard case .polygons(let polygons) = record else { return true }
     return polygons.contains { SegmentationRecord.isUsable($0) }

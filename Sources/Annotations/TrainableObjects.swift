@@ -4,7 +4,7 @@ extension COCOAnnotations {
   ///
   /// - Parameter indices: The images, indices into ``images``.
   /// - Throws: ``DatasetError`` with the number of boxes by what became of them.
-  public func requireBoxes(in indices: [Int]) throws {
+  package func requireBoxes(in indices: [Int]) throws {
     guard !indices.contains(where: { !images[$0].objects.isEmpty }) else { return }
     var causes = report.warnings
     if report.crowdBoxes > 0 {
@@ -28,7 +28,7 @@ extension COCOAnnotations {
   /// - Parameter masks: Where the masks are.
   /// - Returns: The line, or nil when all have one.
   /// - Throws: ``DatasetError`` when none has.
-  public func maskWarning(_ masks: SegmentationReader) throws -> String? {
+  package func maskWarning(_ masks: SegmentationReader) throws -> String? {
     var without = RecordTally()
     for object in images.lazy.flatMap(\.objects) {
       guard let position = object.position, !masks.hasMask(at: position) else { continue }

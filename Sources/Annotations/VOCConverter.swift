@@ -8,40 +8,33 @@ import Foundation
 /// clipped to the image. A difficult object becomes a crowd that is to be ignored: training sets it
 /// aside and scoring neither asks for it nor counts it as a false alarm (spec evaluation 5.4, 5.6).
 /// File names in the result are relative to the converted folder; ``VOCPictures`` finds them.
-public struct VOCConverter {
+package struct VOCConverter {
   /// The classes of the challenge in its own order; others follow by name.
-  public static let challengeClasses = [
+  package static let challengeClasses = [
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
     "diningtable", "dog", "horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train",
     "tvmonitor",
   ]
 
   /// What was converted.
-  public struct Summary: Sendable, Equatable {
+  package struct Summary: Sendable, Equatable {
     /// The number of images.
-    public let images: Int
+    package let images: Int
     /// The number of boxes, difficult ones included.
-    public let boxes: Int
+    package let boxes: Int
     /// The number of difficult objects.
-    public let difficult: Int
+    package let difficult: Int
     /// The class names by id, from 1.
-    public let classes: [String]
+    package let classes: [String]
     /// What was odd, one line each.
-    public let warnings: [String]
+    package let warnings: [String]
   }
 
   private let folder: String
   private let imageSet: String?
   private let isZeroBased: Bool
 
-  /// Prepares to convert a folder.
-  ///
-  /// - Parameters:
-  ///   - folder: A folder with `Annotations` and `JPEGImages`, or one with several such folders, as
-  ///     `VOC2007` and `VOC2012`.
-  ///   - imageSet: The name of a list in `ImageSets/Main`, `test` for example; nil takes all images.
-  ///   - isZeroBased: Whether coordinates are continuous and start at 0.
-  public init(folder: String, imageSet: String? = nil, isZeroBased: Bool = false) {
+  package init(folder: String, imageSet: String? = nil, isZeroBased: Bool = false) {
     self.folder = folder
     self.imageSet = imageSet
     self.isZeroBased = isZeroBased
@@ -53,7 +46,7 @@ public struct VOCConverter {
   /// - Returns: What was converted.
   /// - Throws: ``DatasetError`` for a folder without annotations or a malformed file, `FormatError`
   ///   when the result cannot be written.
-  public func write(to path: String) throws -> Summary {
+  package func write(to path: String) throws -> Summary {
     var records: [VOCRecord] = []
     var fileNames: [String] = []
     var pictures = VOCPictures()

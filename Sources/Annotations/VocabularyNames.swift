@@ -2,7 +2,7 @@ import Formats
 import Foundation
 
 /// The classes that a user names, and where each was written.
-public struct VocabularyNames: Sendable {
+package struct VocabularyNames: Sendable {
   /// A class with a number that tells where it was written.
   struct Entry: Sendable {
     let name: ClassName
@@ -10,9 +10,9 @@ public struct VocabularyNames: Sendable {
   }
 
   /// The file, or the option that held the names.
-  public let source: String
+  package let source: String
   /// The classes in the user's order.
-  public var classes: [ClassName] { entries.map(\.name) }
+  package var classes: [ClassName] { entries.map(\.name) }
   private let entries: [Entry]
   /// Where an entry was written, in words; a scan of the file, so that errors alone ask.
   private let describe: @Sendable (Int) -> String
@@ -54,7 +54,7 @@ public struct VocabularyNames: Sendable {
   ///   - text: The option's value.
   ///   - option: What errors call it.
   /// - Throws: ``DatasetError`` with the place of what is wrong.
-  public init(_ text: String, option: String) throws {
+  package init(_ text: String, option: String) throws {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: text, isDirectory: &isFolder), !isFolder.boolValue {
       try self.init(file: text)
@@ -81,7 +81,7 @@ public struct VocabularyNames: Sendable {
   ///
   /// - Parameter path: The file.
   /// - Throws: ``DatasetError`` with the place of what is wrong.
-  public init(file path: String) throws {
+  package init(file path: String) throws {
     let file = try RecordCursor.open(path)
     if path.hasSuffix(".json") || VocabularyJSON.isJSON(file.bytes) {
       try self.init(VocabularyJSON.entries(file), source: path) {
@@ -108,7 +108,7 @@ public struct VocabularyNames: Sendable {
   ///
   /// - Parameter path: The annotations.
   /// - Throws: ``DatasetError`` when there are none, or a name stands twice.
-  public init(categoriesOf path: String) throws {
+  package init(categoriesOf path: String) throws {
     let file = try RecordCursor.open(path)
     guard let entries = try VocabularyJSON.categories(file), !entries.isEmpty else {
       throw DatasetError.record(
@@ -126,7 +126,7 @@ public struct VocabularyNames: Sendable {
   ///   - name: A name or synonym.
   ///   - reason: What is wrong and what to do.
   /// - Returns: The error with the name's place, or nil for a name that is not among them.
-  public func fault(of name: String, reason: String) -> DatasetError? {
+  package func fault(of name: String, reason: String) -> DatasetError? {
     entries.first { $0.name.all.contains(name) }.map {
       .record(file: source, place: describe($0.place), field: "", reason: reason)
     }

@@ -31,7 +31,6 @@ package protocol AlignmentSettings: Sendable, Equatable {
   /// Builds the method.
   ///
   /// - Parameter parts: What methods are made of.
-  /// - Returns: The method.
   /// - Throws: `CheckpointError` when the CLIP folder does not fit; `OpenCLError`.
   func method(_ parts: AlignmentParts) throws -> any AlignmentMethod
 }

@@ -66,8 +66,6 @@ package struct BagAlignment {
   ///   - student: Embeddings with gradients.
   ///   - teacher: Embeddings on the same stream; gradients stop there.
   ///   - keys: What is left out of the negatives.
-  /// - Returns: The weighted losses.
-  /// - Throws: `OpenCLError` when the device fails.
   package mutating func losses(
     student: (sequences: Tensor, occurrences: Tensor),
     teacher: (sequences: Tensor, occurrences: Tensor), keys: Keys

@@ -6,38 +6,38 @@ import Geometry
 /// A *region* is a box of an image, a *bag* a set of neighbouring regions. A *sequence* is one order
 /// of a bag; an *occurrence* is one region at one place of a sequence.
 /// The order everywhere is image, proposal, bag, order, position.
-public struct BagBatch: Sendable {
+package struct BagBatch: Sendable {
   /// Distinct regions U: image of the batch and box in pixels.
-  public var regions: [Region] = []
+  package var regions: [Region] = []
   /// Per occurrence N, its region.
-  public var regionOfOccurrence: [Int32] = []
+  package var regionOfOccurrence: [Int32] = []
   /// Per occurrence, its box in units of the bag's span.
-  public var normalisedBoxes: [Box] = []
+  package var normalisedBoxes: [Box] = []
   /// Per occurrence, equal for the same region.
-  public var regionKeys: [Int32] = []
+  package var regionKeys: [Int32] = []
   /// Per sequence S, its number of occurrences.
-  public var lengths: [Int] = []
+  package var lengths: [Int] = []
   /// Per sequence, its bag.
-  public var bagOfSequence: [Int32] = []
+  package var bagOfSequence: [Int32] = []
   /// Per bag G, its image and span in pixels.
-  public var spans: [Region] = []
+  package var spans: [Region] = []
   /// Proposals that bags were sampled around.
-  public var proposalCount = 0
+  package var proposalCount = 0
 
   /// Creates an empty batch.
-  public init() {}
+  package init() {}
 
   /// Number of sequences S.
-  public var sequenceCount: Int { lengths.count }
+  package var sequenceCount: Int { lengths.count }
 
   /// Number of occurrences N.
-  public var occurrenceCount: Int { regionOfOccurrence.count }
+  package var occurrenceCount: Int { regionOfOccurrence.count }
 
   /// The image of each sequence.
-  public var imageOfSequence: [Int] { bagOfSequence.map { spans[Int($0)].image } }
+  package var imageOfSequence: [Int] { bagOfSequence.map { spans[Int($0)].image } }
 
   /// The sequence of each occurrence.
-  public var sequenceOfOccurrence: [Int32] {
+  package var sequenceOfOccurrence: [Int32] {
     lengths.enumerated().flatMap { [Int32](repeating: Int32($0), count: $1) }
   }
 
@@ -52,7 +52,7 @@ public struct BagBatch: Sendable {
   ///   - occurrenceLimit: Proposals that would take the image beyond it are left out, but the first
   ///     keeps the orders that fit, so that no image is without a bag; 0 for no limit.
   ///   - random: Where randomness comes from.
-  public mutating func append(
+  package mutating func append(
     proposals: [Box], image: Int, width: Float, height: Float, sampling: NeighbourhoodSampling,
     occurrenceLimit: Int = 0, using random: inout some RandomNumberGenerator
   ) {
@@ -85,7 +85,7 @@ public struct BagBatch: Sendable {
   ///   - region: The box in pixels of the resized image.
   ///   - image: The image's place in the batch.
   ///   - span: What the teacher sees of it; nil for the region alone.
-  public mutating func append(region: Box, image: Int, span: Box? = nil) {
+  package mutating func append(region: Box, image: Int, span: Box? = nil) {
     append(
       [[NeighbourhoodSampling.centre]], [[[0]]], image: image, box: { _ in region },
       span: { _ in span ?? region })

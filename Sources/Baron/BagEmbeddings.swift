@@ -7,11 +7,11 @@ import Tensors
 
 /// What a student makes of bags: sentences of pseudo words through the text encoder
 /// (spec method 1.8, 1.10).
-public struct StudentEmbeddings {
+package struct StudentEmbeddings {
   /// `[S, E]`, one unit row per sequence.
-  public let sequences: Tensor
+  package let sequences: Tensor
   /// `[N, E]`, one unit row per occurrence.
-  public let occurrences: Tensor
+  package let occurrences: Tensor
 
   /// Encodes the bags of a batch.
   ///
@@ -20,8 +20,7 @@ public struct StudentEmbeddings {
   ///   - keep: Per occurrence, which words are kept.
   ///   - lengths: Occurrences per sequence.
   ///   - encoder: The text encoder.
-  /// - Throws: `OpenCLError` when the device fails.
-  public init(words: Tensor, keep: [[Bool]], lengths: [Int], encoder: TextEncoder) throws {
+  package init(words: Tensor, keep: [[Bool]], lengths: [Int], encoder: TextEncoder) throws {
     let features = try Self.features(words, keep, lengths, encoder, wantsWords: true)
     sequences = features.sentences
     guard let tokens = features.words else {
@@ -38,8 +37,7 @@ public struct StudentEmbeddings {
   ///   - lengths: Occurrences per sequence.
   ///   - encoder: The text encoder.
   /// - Returns: `[S, E]`, one unit row per sequence.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func sequences(
+  package static func sequences(
     words: Tensor, keep: [[Bool]], lengths: [Int], encoder: TextEncoder
   ) throws -> Tensor {
     try features(words, keep, lengths, encoder, wantsWords: false).sentences
@@ -70,8 +68,7 @@ public struct StudentEmbeddings {
   ///   - tokens: `[T, E]`, one row per kept word.
   ///   - counts: Kept words per occurrence.
   /// - Returns: `[N, E]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func meanWords(_ tokens: Tensor, counts: [Int]) throws -> Tensor {
+  package static func meanWords(_ tokens: Tensor, counts: [Int]) throws -> Tensor {
     var offsets: [Int32] = [0]
     for count in counts { offsets.append((offsets.last ?? 0) + Int32(count)) }
     return try tokens.combinedRows(
@@ -82,13 +79,13 @@ public struct StudentEmbeddings {
 }
 
 /// What CLIP's image encoder makes of the bags' crops (spec method 1.8, 1.10).
-public struct TeacherEmbeddings {
+package struct TeacherEmbeddings {
   /// `[S, E]`, one unit row per sequence.
-  public let sequences: Tensor
+  package let sequences: Tensor
   /// `[N, E]`, one unit row per occurrence.
-  public let occurrences: Tensor
+  package let occurrences: Tensor
   /// Crops that went through the encoder.
-  public let cropCount: Int
+  package let cropCount: Int
 
   /// Crops that go through the encoder at a time, which bounds the memory.
   static let chunk = 64
@@ -100,8 +97,7 @@ public struct TeacherEmbeddings {
   ///   - images: `[B, H, W, 3]`, normalised for CLIP, padded.
   ///   - encoder: The image encoder, on the same stream as `images`.
   ///   - masksCrops: Whether patches outside the bag's boxes are hidden (off as published).
-  /// - Throws: `OpenCLError` when the device fails.
-  public init(
+  package init(
     bags: BagBatch, images: Tensor, encoder: ImageEncoder, masksCrops: Bool = false
   ) throws {
     let stream = images.stream
@@ -126,8 +122,7 @@ public struct TeacherEmbeddings {
   ///   - crops: The crop of each box.
   ///   - stream: Where the tensors live.
   /// - Returns: `[N, E]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func patches(
+  package static func patches(
     of patches: Tensor, boxes: [Box], crops: [Int32], on stream: ComputeStream
   ) throws -> Tensor {
     let regions = zip(crops, boxes).map { Region(image: Int($0), box: $1) }

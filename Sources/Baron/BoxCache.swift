@@ -2,16 +2,16 @@ import Geometry
 import Settings
 
 /// Proposals remembered over the epochs (spec method 1.5): the section `cache`.
-public struct BoxCacheSettings: Sendable, Equatable {
+package struct BoxCacheSettings: Sendable, Equatable {
   /// Whether proposals are remembered.
-  public var enabled = true
+  package var enabled = true
   /// The image of the method, counted from 1 over the run, from which the memory is used.
-  public var firstCall = 20_000
+  package var firstCall = 20_000
   /// Most boxes kept for an image.
-  public var capacity = 300
+  package var capacity = 300
 
   /// Creates the published cache.
-  public init() {}
+  package init() {}
 }
 
 extension BoxCacheSettings: SettingsSection {
@@ -25,16 +25,16 @@ extension BoxCacheSettings: SettingsSection {
 /// Remembers confident proposals of each training image over the epochs (spec method 1.5).
 ///
 /// Boxes are kept in the pixels of the original, unflipped image.
-public struct BoxCache: Sendable, Equatable {
+package struct BoxCache: Sendable, Equatable {
   /// What a checkpoint calls it.
-  public let name: String
+  package let name: String
   private let settings: BoxCacheSettings
   private let objectness: Float
   private let overlap: Float
   /// Images handled so far.
-  public var callCount = 0
+  package var callCount = 0
   /// Kept boxes by image id, best first.
-  public var entries: [Int32: [ScoredBox]] = [:]
+  package var entries: [Int32: [ScoredBox]] = [:]
 
   /// Creates an empty cache.
   ///
@@ -42,7 +42,7 @@ public struct BoxCache: Sendable, Equatable {
   ///   - name: What a checkpoint calls it.
   ///   - settings: From when on it is used and how much it keeps.
   ///   - filter: Which boxes are kept.
-  public init(_ name: String, _ settings: BoxCacheSettings, filter: ProposalFilter) {
+  package init(_ name: String, _ settings: BoxCacheSettings, filter: ProposalFilter) {
     self.name = name
     self.settings = settings
     objectness = filter.objectness
@@ -56,7 +56,7 @@ public struct BoxCache: Sendable, Equatable {
   ///   - image: The image's id.
   ///   - view: How the image was resized and flipped.
   /// - Returns: The boxes to sample bags around, best first.
-  public mutating func merged(
+  package mutating func merged(
     _ boxes: [ScoredBox], image: Int32, view: ImageView
   ) -> [ScoredBox] {
     callCount += 1

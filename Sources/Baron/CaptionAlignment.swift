@@ -4,15 +4,15 @@ import Tensors
 
 /// Aligns regions of an image with its captions: cross-entropy with soft targets over the batch and
 /// queues, both ways (spec method 1.12).
-public struct CaptionAlignment {
+package struct CaptionAlignment {
   /// Weight of the loss.
-  public let weight: Float
+  package let weight: Float
   /// What cosines are multiplied by.
-  public let temperature: Float
+  package let temperature: Float
   /// Student's sentences of earlier steps.
-  public var sentenceQueue: EmbeddingQueue
+  package var sentenceQueue: EmbeddingQueue
   /// Caption features of earlier steps.
-  public var captionQueue: EmbeddingQueue
+  package var captionQueue: EmbeddingQueue
 
   /// Both queues, in the order of a checkpoint's file.
   var queues: [EmbeddingQueue] {
@@ -38,8 +38,7 @@ public struct CaptionAlignment {
   ///   - captions: `[C, E]`, unit rows; gradients stop there.
   ///   - captionImages: The image id of each caption.
   /// - Returns: The weighted loss, a scalar.
-  /// - Throws: `OpenCLError` when the device fails.
-  public mutating func loss(
+  package mutating func loss(
     sentences: Tensor, sentenceImages: [Int32], captions: Tensor, captionImages: [Int32]
   ) throws -> Tensor {
     let rows = try Self.joined(sentences, sentenceQueue)
@@ -87,7 +86,7 @@ public struct CaptionAlignment {
   ///   - permutationLimit: Most orders.
   ///   - random: Where randomness comes from.
   /// - Returns: The regions and orders of their indices.
-  public static func sample(
+  package static func sample(
     proposals: [Box], imageBox: Box, regionLimit: Int = 10, permutationLimit: Int = 4,
     using random: inout some RandomNumberGenerator
   ) -> (regions: [Box], orders: [[Int]]) {

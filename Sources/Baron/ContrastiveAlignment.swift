@@ -29,7 +29,6 @@ package struct ContrastiveAlignment {
   ///   - groups: Per row; rows of one group are not each other's negatives.
   ///   - images: Per row, its image's id; rows of an image in a queue are no negatives.
   /// - Returns: The weighted loss, a scalar.
-  /// - Throws: `OpenCLError` when the device fails.
   package mutating func loss(
     student rows: Tensor, teacher keys: Tensor, groups: [Int32], images: [Int32]
   ) throws -> Tensor {

@@ -1,14 +1,14 @@
 import Geometry
 
 /// The optional mask that hides a crop's patches outside the bag's boxes (spec clip 3.5).
-public enum CropMask {
+package enum CropMask {
   /// Which cells of the patch grid the boxes cover.
   ///
   /// - Parameters:
   ///   - boxes: Boxes in units of the crop.
   ///   - grid: Patches along a side G.
   /// - Returns: G·G flags, row by row.
-  public static func covered(by boxes: [Box], grid: Int) -> [Bool] {
+  package static func covered(by boxes: [Box], grid: Int) -> [Bool] {
     func range(_ low: Float, _ high: Float) -> Range<Int> {
       let scale = Float(grid - 1)
       let from = max(0, Int((low * scale + 0.5).rounded(.down)))
@@ -34,7 +34,7 @@ public enum CropMask {
   ///   - grid: Patches along a side G.
   ///   - heads: Attention heads; every head gets the same mask.
   /// - Returns: `[crops·heads, L, L]` with L = G·G + 1, crop-major.
-  public static func additive(crops: [[Box]], grid: Int, heads: Int) -> [Float] {
+  package static func additive(crops: [[Box]], grid: Int, heads: Int) -> [Float] {
     let length = grid * grid + 1
     var mask: [Float] = []
     mask.reserveCapacity(crops.count * heads * length * length)

@@ -2,22 +2,17 @@ import Tensors
 
 /// The last embeddings of earlier steps with the ids of their images, newest first
 /// (spec method 1.11).
-public struct EmbeddingQueue {
+package struct EmbeddingQueue {
   /// What a checkpoint calls it.
-  public let name: String
+  package let name: String
   /// Most rows.
-  public let capacity: Int
+  package let capacity: Int
   /// `[n, D]`, or nil while empty.
-  public private(set) var rows: Tensor?
+  package private(set) var rows: Tensor?
   /// The image id of each row.
-  public private(set) var images: [Int32] = []
+  package private(set) var images: [Int32] = []
 
-  /// Creates an empty queue.
-  ///
-  /// - Parameters:
-  ///   - name: What a checkpoint calls it.
-  ///   - capacity: Most rows.
-  public init(_ name: String, capacity: Int) {
+  package init(_ name: String, capacity: Int) {
     self.name = name
     self.capacity = capacity
   }
@@ -27,8 +22,7 @@ public struct EmbeddingQueue {
   /// - Parameters:
   ///   - newest: `[n, D]`; gradients stop here.
   ///   - ids: The image id of each row.
-  /// - Throws: `OpenCLError` when the device fails.
-  public mutating func push(_ newest: Tensor, images ids: [Int32]) throws {
+  package mutating func push(_ newest: Tensor, images ids: [Int32]) throws {
     precondition(newest.shape[0] == ids.count, "\(ids.count) ids for \(newest.shape) rows")
     let valid = ids.indices.filter { ids[$0] >= 0 }.prefix(capacity)
     guard !valid.isEmpty else { return }
@@ -52,7 +46,7 @@ public struct EmbeddingQueue {
   /// - Parameters:
   ///   - rows: `[n, D]`, n at most the capacity; nil empties the queue.
   ///   - images: The image id of each row.
-  public mutating func restore(rows: Tensor?, images: [Int32]) {
+  package mutating func restore(rows: Tensor?, images: [Int32]) {
     precondition((rows?.shape[0] ?? 0) == images.count, "rows and ids differ in number")
     self.rows = rows
     self.images = images

@@ -6,25 +6,25 @@ import Settings
 ///
 /// The neighbourhood is a 3×3 grid of boxes of the proposal's size, cells 0...8 row by row, 4 the
 /// proposal itself.
-public struct NeighbourhoodSampling: Sendable, Equatable {
+package struct NeighbourhoodSampling: Sendable, Equatable {
   /// Exponent of the aspect ratio in a side's probability.
-  public var alpha = 3.0
+  package var alpha = 3.0
   /// Largest probability of a neighbour.
-  public var baseProbability = 0.3
+  package var baseProbability = 0.3
   /// Share of a neighbour that must lie inside the image.
-  public var visibility = 0.3
+  package var visibility = 0.3
   /// Gap between neighbours in units of the box; negative overlaps.
-  public var interval = -0.1
+  package var interval = -0.1
   /// Most bags of a proposal.
-  public var groupLimit = 3
+  package var groupLimit = 3
   /// Most orders of a bag.
-  public var permutationLimit = 2
+  package var permutationLimit = 2
 
   /// The proposal's own cell.
-  public static let centre = 4
+  package static let centre = 4
 
   /// Creates the sampling of OV-COCO.
-  public init() {}
+  package init() {}
 
   /// The probabilities of the neighbours to the left, to the right, above and below.
   ///
@@ -33,7 +33,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   ///   - width: The image's unpadded width.
   ///   - height: The image's unpadded height.
   /// - Returns: Four values in 0...``baseProbability``.
-  public func sideProbabilities(_ box: Box, width: Float, height: Float) -> [Double] {
+  package func sideProbabilities(_ box: Box, width: Float, height: Float) -> [Double] {
     let (w, h) = (Double(box.x2 - box.x1) + 1e-12, Double(box.y2 - box.y1) + 1e-12)
     let beside = baseProbability * pow(h / w, alpha)
     let above = baseProbability * pow(w / h, alpha)
@@ -51,7 +51,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   ///
   /// - Parameter sides: Left, right, above, below.
   /// - Returns: Nine values, 1 for the centre.
-  public func cellProbabilities(sides: [Double]) -> [Double] {
+  package func cellProbabilities(sides: [Double]) -> [Double] {
     let (left, right, up, down) = (sides[0], sides[1], sides[2], sides[3])
     return [
       (left * up).squareRoot(), up, (up * right).squareRoot(), left, 1, right,
@@ -66,8 +66,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   ///   - box: The proposal in pixels.
   ///   - width: The image's unpadded width.
   ///   - height: The image's unpadded height.
-  /// - Returns: The box.
-  public func cellBox(_ cell: Int, of box: Box, width: Float, height: Float) -> Box {
+  package func cellBox(_ cell: Int, of box: Box, width: Float, height: Float) -> Box {
     let (w, h) = (box.x2 - box.x1 + 1e-12, box.y2 - box.y1 + 1e-12)
     let dx = Float(cell % 3 - 1) * Float(1 + interval) * w
     let dy = Float(cell / 3 - 1) * Float(1 + interval) * h
@@ -87,7 +86,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   ///   - probabilities: Of the nine cells.
   ///   - random: Where randomness comes from.
   /// - Returns: Bags of ascending cells, each with the centre.
-  public func bags(
+  package func bags(
     probabilities: [Double], using random: inout some RandomNumberGenerator
   ) -> [[Int]] {
     let cells = (0..<9).filter { $0 != Self.centre && probabilities[$0] > 0 }
@@ -127,7 +126,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   ///   - limit: Most orders.
   ///   - random: Where randomness comes from.
   /// - Returns: min(count!, limit) permutations of 0..<count.
-  public static func permutations(
+  package static func permutations(
     of count: Int, limit: Int, using random: inout some RandomNumberGenerator
   ) -> [[Int]] {
     let all = factorial(count)
@@ -157,7 +156,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   ///
   /// - Parameter boxes: At least one.
   /// - Returns: Their hull.
-  public static func span(of boxes: [Box]) -> Box {
+  package static func span(of boxes: [Box]) -> Box {
     precondition(!boxes.isEmpty, "the span of no boxes")
     return boxes.dropFirst().reduce(boxes[0]) {
       Box(
@@ -171,8 +170,7 @@ public struct NeighbourhoodSampling: Sendable, Equatable {
   /// - Parameters:
   ///   - box: The box in pixels.
   ///   - span: The span in pixels.
-  /// - Returns: The normalised box.
-  public static func normalised(_ box: Box, in span: Box) -> Box {
+  package static func normalised(_ box: Box, in span: Box) -> Box {
     let (w, h) = (span.x2 - span.x1 + 1e-12, span.y2 - span.y1 + 1e-12)
     return Box(
       x1: (box.x1 - span.x1) / w, y1: (box.y1 - span.y1) / h, x2: (box.x2 - span.x1) / w,

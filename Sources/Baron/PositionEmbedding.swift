@@ -3,7 +3,7 @@ import Layers
 import Tensors
 
 /// Turns a region's place in its bag into an offset of its pseudo words (spec method 1.6).
-public struct PositionEmbedding {
+package struct PositionEmbedding {
   private let first: Linear
   private let norm: LayerNorm
   private let second: Linear
@@ -21,8 +21,7 @@ public struct PositionEmbedding {
   ///   - words: Words per region K.
   ///   - width: Width of a word D.
   ///   - features: Sines and cosines per coordinate.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, words: Int, width: Int, features: Int = 128) throws {
+  package init(_ scope: ParameterScope, words: Int, width: Int, features: Int = 128) throws {
     let scope = scope / "pos_proj"
     first = try Linear(scope / "0", inputs: 4 * features, outputs: width)
     norm = try LayerNorm(scope / "1", width: width)
@@ -38,8 +37,7 @@ public struct PositionEmbedding {
   ///   - boxes: N boxes in units of their span.
   ///   - stream: Where the parameters live.
   /// - Returns: `[N, K, D]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ boxes: [Box], on stream: ComputeStream) throws -> Tensor {
+  package func callAsFunction(_ boxes: [Box], on stream: ComputeStream) throws -> Tensor {
     let centres = boxes.flatMap { box in
       [(box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2, box.x2 - box.x1, box.y2 - box.y1]
     }

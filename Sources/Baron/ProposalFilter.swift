@@ -2,28 +2,22 @@ import Geometry
 import Settings
 
 /// Chooses the proposals that bags are sampled around (spec method 1.3).
-public struct ProposalFilter: Sendable, Equatable {
+package struct ProposalFilter: Sendable, Equatable {
   /// How many proposals of an image are looked at, by score.
-  public var topCount: Int
+  package var topCount: Int
   /// Smallest width over height; its inverse is the largest.
-  public var shapeRatio: Float = 0.25
+  package var shapeRatio: Float = 0.25
   /// Smallest share of the image's area.
-  public var areaRatio: Float = 0.01
+  package var areaRatio: Float = 0.01
   /// Smallest score.
-  public var objectness: Float = 0.85
+  package var objectness: Float = 0.85
   /// A proposal that overlaps a better one by a larger IoU is dropped.
-  public var overlap: Float
+  package var overlap: Float
   /// The image box is one pixel smaller than the image (CLIP supervision) or as large (captions);
   /// no key.
   let usesInclusiveImageBox: Bool
 
-  /// Creates a filter; the defaults are those of OV-COCO with CLIP supervision.
-  ///
-  /// - Parameters:
-  ///   - topCount: How many proposals of an image are looked at, by score.
-  ///   - overlap: Largest IoU with a better proposal.
-  ///   - usesInclusiveImageBox: Whether the image box ends at W-1, H-1.
-  public init(topCount: Int = 300, overlap: Float = 0.1, usesInclusiveImageBox: Bool = true) {
+  package init(topCount: Int = 300, overlap: Float = 0.1, usesInclusiveImageBox: Bool = true) {
     self.topCount = topCount
     self.overlap = overlap
     self.usesInclusiveImageBox = usesInclusiveImageBox
@@ -34,8 +28,7 @@ public struct ProposalFilter: Sendable, Equatable {
   /// - Parameters:
   ///   - width: The image's unpadded width.
   ///   - height: The image's unpadded height.
-  /// - Returns: The box.
-  public func imageBox(width: Float, height: Float) -> Box {
+  package func imageBox(width: Float, height: Float) -> Box {
     let less: Float = usesInclusiveImageBox ? 1 : 0
     return Box(x1: 0, y1: 0, x2: width - less, y2: height - less)
   }
@@ -48,7 +41,7 @@ public struct ProposalFilter: Sendable, Equatable {
   ///   - width: The image's unpadded width.
   ///   - height: The image's unpadded height.
   /// - Returns: At least one box, by falling score; equal scores in their original order.
-  public func callAsFunction(
+  package func callAsFunction(
     _ proposals: [ScoredBox], groundTruth: [Box], width: Float, height: Float
   ) -> [ScoredBox] {
     let image = imageBox(width: width, height: height)

@@ -4,18 +4,13 @@ import Tensors
 
 /// Classifies regions with CLIP's text encoder: each region's words are a sentence of their own
 /// (spec clip 3.6).
-public struct RegionTextEncoder: PseudoTextEncoder {
+package struct RegionTextEncoder: PseudoTextEncoder {
   /// The text encoder.
-  public let encoder: TextEncoder
+  package let encoder: TextEncoder
   /// Which state is compared with class embeddings.
-  public let output: TextEncoder.Output
+  package let output: TextEncoder.Output
 
-  /// Wraps a text encoder.
-  ///
-  /// - Parameters:
-  ///   - encoder: The text encoder.
-  ///   - output: Which state is compared with class embeddings of the same kind.
-  public init(_ encoder: TextEncoder, output: TextEncoder.Output) {
+  package init(_ encoder: TextEncoder, output: TextEncoder.Output) {
     self.encoder = encoder
     self.output = output
   }
@@ -26,8 +21,7 @@ public struct RegionTextEncoder: PseudoTextEncoder {
   ///   - words: `[R, K, D]`.
   ///   - keep: Which words stay; nil keeps all.
   /// - Returns: `[R, D']`, unit rows.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func encode(words: Tensor, keep: [[Bool]]?) throws -> Tensor {
+  package func encode(words: Tensor, keep: [[Bool]]?) throws -> Tensor {
     let (regions, count, width) = (words.shape[0], words.shape[1], words.shape[2])
     let all = [[Bool]](repeating: [Bool](repeating: true, count: count), count: regions)
     let text = PseudoText(

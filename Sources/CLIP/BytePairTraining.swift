@@ -78,7 +78,7 @@ extension Tokenizer {
   ///   - folder: An existing folder.
   /// - Returns: The number of tokens.
   /// - Throws: `FormatError` when a file cannot be written.
-  public static func writeVocabulary(of texts: [String], to folder: String) throws -> Int {
+  package static func writeVocabulary(of texts: [String], to folder: String) throws -> Int {
     let training = BytePairTraining(texts: texts)
     let ids = training.symbols.enumerated().map { ($1, JSONValue.number(Double($0))) }
     let vocabulary = JSONValue.object(Dictionary(ids) { first, _ in first })

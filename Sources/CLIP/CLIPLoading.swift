@@ -6,7 +6,7 @@ extension ParameterStore {
   ///
   /// - Parameter weights: The weights of the configuration that the encoders were made with.
   /// - Throws: `CheckpointError` when a weight is missing, damaged or not finite; `OpenCLError`.
-  public func load(_ weights: CLIPWeights) throws {
+  package func load(_ weights: CLIPWeights) throws {
     for parameter in parameters {
       try weights.read(parameter.name) { try parameter.overwrite(withStored: $0) }
     }
@@ -21,7 +21,7 @@ extension TextEncoder {
   ///   - store: An empty store on the stream that will use the encoder; one whose parameters are all
   ///     supplied saves the time to draw start values.
   /// - Throws: `CheckpointError` when the weights do not fit; `OpenCLError`.
-  public init(_ weights: CLIPWeights, store: ParameterStore) throws {
+  package init(_ weights: CLIPWeights, store: ParameterStore) throws {
     try self.init(store.root, configuration: weights.configuration)
     try store.load(weights)
   }
@@ -35,7 +35,7 @@ extension ImageEncoder {
   ///   - store: An empty store on the stream that will use the encoder; one whose parameters are all
   ///     supplied saves the time to draw start values.
   /// - Throws: `CheckpointError` when the weights do not fit; `OpenCLError`.
-  public init(_ weights: CLIPWeights, store: ParameterStore) throws {
+  package init(_ weights: CLIPWeights, store: ParameterStore) throws {
     try self.init(store.root / "visual", configuration: weights.configuration)
     try store.load(weights)
   }

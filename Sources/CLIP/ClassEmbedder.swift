@@ -7,11 +7,11 @@ import OpenCL
 import Tensors
 
 /// Embeds class names with the text encoder of a CLIP folder, or finds them embedded already.
-public struct ClassEmbedder {
+package struct ClassEmbedder {
   /// The text encoder.
-  public let encoder: TextEncoder
+  package let encoder: TextEncoder
   /// The encoder's tokenizer.
-  public let tokenizer: Tokenizer
+  package let tokenizer: Tokenizer
   private let folder: String
   private let templates: [String]
   private let cache: ClassEmbeddingsCache?
@@ -25,7 +25,7 @@ public struct ClassEmbedder {
   ///   - cache: Where embeddings are kept; nil encodes each time.
   /// - Throws: `TokenizerError`, `FormatError` or `CheckpointError` when the folder's vocabulary is
   ///   missing, damaged or too large for the encoder.
-  public init(
+  package init(
     folder: String, encoder: TextEncoder, templates: [String] = [],
     cache: ClassEmbeddingsCache? = .standard
   ) throws {
@@ -51,7 +51,7 @@ public struct ClassEmbedder {
   ///     was kept.
   /// - Returns: For each kind one unit row a class.
   /// - Throws: ``TokenizerError`` for a name that does not fit the context; `OpenCLError`.
-  public func embed(
+  package func embed(
     _ classes: [ClassName], features: [EmbeddingFeature],
     progress: (Int, Int) -> Void = { _, _ in }
   ) throws -> [EmbeddingFeature: EmbeddingMatrix] {
@@ -87,7 +87,8 @@ public struct ClassEmbedder {
   ///   - feature: The kind.
   /// - Returns: One unit row a class.
   /// - Throws: As ``embed(_:features:progress:)``.
-  public func embed(_ classes: [ClassName], _ feature: EmbeddingFeature) throws -> EmbeddingMatrix {
+  package func embed(_ classes: [ClassName], _ feature: EmbeddingFeature) throws -> EmbeddingMatrix
+  {
     guard let matrix = try embed(classes, features: [feature])[feature] else {
       preconditionFailure("a kind that was asked for is missing")
     }

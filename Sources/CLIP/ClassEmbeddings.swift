@@ -3,7 +3,7 @@ import Checkpoints
 import Tensors
 
 /// The text feature that stands for a class; classes and regions are compared in the same one.
-public enum EmbeddingFeature: String, Sendable, CaseIterable {
+package enum EmbeddingFeature: String, Sendable, CaseIterable {
   /// After the final norm and projection.
   case final
   /// The last block's output, the "layer-12" one, without norm and projection (spec clip 3.2).
@@ -12,22 +12,20 @@ public enum EmbeddingFeature: String, Sendable, CaseIterable {
   /// The encoder's output that gives it.
   ///
   /// - Parameter configuration: Sizes of the model.
-  /// - Returns: The output.
-  public func output(of configuration: CLIPConfiguration) -> TextEncoder.Output {
+  package func output(of configuration: CLIPConfiguration) -> TextEncoder.Output {
     self == .final ? .final : .block(configuration.text.layers)
   }
 
   /// The length of its vectors.
   ///
   /// - Parameter configuration: Sizes of the model.
-  /// - Returns: The length.
-  public func width(of configuration: CLIPConfiguration) -> Int {
+  package func width(of configuration: CLIPConfiguration) -> Int {
     self == .final ? configuration.embeddingWidth : configuration.text.width
   }
 }
 
 /// Embeddings of class names by prompt ensembling (spec clip 3.9).
-public enum ClassEmbeddings {
+package enum ClassEmbeddings {
   /// Sentences that are encoded at a time, which bounds the memory.
   static let chunk = 256
 
@@ -41,7 +39,7 @@ public enum ClassEmbeddings {
   ///   - templates: The sentences of a name.
   /// - Returns: `[C, D]`, unit rows in the order of `names`; a constant.
   /// - Throws: ``TokenizerError`` for a name that does not fit the context; `OpenCLError`.
-  public static func encode(
+  package static func encode(
     _ names: [String], tokenizer: Tokenizer, encoder: TextEncoder, output: TextEncoder.Output,
     templates: (String) -> [String] = PromptTemplates.texts(for:)
   ) throws -> Tensor {
@@ -63,7 +61,7 @@ public enum ClassEmbeddings {
   ///   - progress: Gets the number of names that are done and that of all.
   /// - Returns: For each output unit rows in the order of `classes`.
   /// - Throws: ``TokenizerError`` for a name that does not fit the context; `OpenCLError`.
-  public static func encode(
+  package static func encode(
     _ classes: [ClassName], tokenizer: Tokenizer, encoder: TextEncoder,
     outputs: [TextEncoder.Output], templates: (String) -> [String],
     progress: (Int, Int) -> Void = { _, _ in }

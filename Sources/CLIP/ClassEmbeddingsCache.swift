@@ -8,24 +8,17 @@ import Foundation
 /// An entry lies in the user's cache folder under the SHA-256 of all that decides its numbers
 /// (``ClassEmbedder``). It carries that key and the SHA-256 of its numbers: an entry that is damaged,
 /// or of other content than its name says, is told in one line and made anew.
-public struct ClassEmbeddingsCache: Sendable {
+package struct ClassEmbeddingsCache: Sendable {
   /// Less work is done at once and not kept: about a second of one processor core.
-  public static let smallestWork = 1e9
+  package static let smallestWork = 1e9
 
   /// The folder of the entries.
-  public let folder: String
+  package let folder: String
   /// The sentences times the weights that each passes, from which on embeddings are kept.
-  public let minimumWork: Double
+  package let minimumWork: Double
   private let note: @Sendable (String) -> Void
 
-  /// Creates a cache.
-  ///
-  /// - Parameters:
-  ///   - folder: The folder; made on the first use.
-  ///   - minimumWork: The sentences times the weights that each passes, from which on embeddings are
-  ///     kept.
-  ///   - note: Takes one line when an entry cannot be used; standard error by default.
-  public init(
+  package init(
     folder: String, minimumWork: Double = ClassEmbeddingsCache.smallestWork,
     note: @escaping @Sendable (String) -> Void = { Console.note($0) }
   ) {
@@ -35,15 +28,14 @@ public struct ClassEmbeddingsCache: Sendable {
   }
 
   /// The user's cache, or nil when `BARON_CACHE` is `off`.
-  public static var standard: ClassEmbeddingsCache? {
+  package static var standard: ClassEmbeddingsCache? {
     UserCache.folder("embeddings").map { ClassEmbeddingsCache(folder: $0) }
   }
 
   /// Where an entry lies.
   ///
   /// - Parameter key: Its key.
-  /// - Returns: The path.
-  public func path(of key: String) -> String { "\(folder)/\(key).safetensors" }
+  package func path(of key: String) -> String { "\(folder)/\(key).safetensors" }
 
   /// The embeddings of a key, or nil when there are none to be trusted.
   func load(

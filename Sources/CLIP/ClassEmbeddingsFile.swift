@@ -7,11 +7,11 @@ import Foundation
 ///
 /// What `baron embed` writes: tensors `final`, `last_block` or both, and in the metadata the names as
 /// a JSON list. A file of one matrix of any name is read as well, as learned prompts come in one.
-public struct ClassEmbeddingsFile: Sendable {
+package struct ClassEmbeddingsFile: Sendable {
   /// The file's path.
-  public let path: String
+  package let path: String
   /// The classes of the rows, or nil when the file does not say.
-  public let classes: [ClassName]?
+  package let classes: [ClassName]?
   private let source: any WeightSource
 
   static let format = "baron class embeddings 1"
@@ -21,7 +21,7 @@ public struct ClassEmbeddingsFile: Sendable {
   /// - Parameter path: The file's path.
   /// - Throws: `CheckpointError` when the file is missing, damaged or of another format, or when its
   ///   names are no list of names.
-  public init(path: String) throws {
+  package init(path: String) throws {
     self.path = path
     source = try openWeights(path: path)
     let metadata = (source as? SafeTensorsFile)?.metadata ?? [:]
@@ -36,7 +36,7 @@ public struct ClassEmbeddingsFile: Sendable {
   /// - Returns: One row a class; rows of unit length keep every bit.
   /// - Throws: `CheckpointError` that names the file, the tensor and the remedy when there are no
   ///   embeddings of that kind, the shape is wrong, or a row is zero or not finite.
-  public func matrix(_ feature: EmbeddingFeature, width: Int) throws -> EmbeddingMatrix {
+  package func matrix(_ feature: EmbeddingFeature, width: Int) throws -> EmbeddingMatrix {
     let name = try tensorName(feature)
     func refuse(_ reason: String) -> CheckpointError {
       .tensor(path: path, name: name, reason: reason)
@@ -113,7 +113,7 @@ extension ClassEmbeddingsFile {
   ///   - matrix: The embeddings.
   ///   - path: The file's path.
   /// - Throws: `CheckpointError` when the file cannot be written.
-  public static func writeArray(_ matrix: EmbeddingMatrix, to path: String) throws {
+  package static func writeArray(_ matrix: EmbeddingMatrix, to path: String) throws {
     try NumPyArray.write(tensor(matrix), to: path)
   }
 
@@ -125,7 +125,7 @@ extension ClassEmbeddingsFile {
   ///   - more: Further metadata.
   ///   - path: The file's path.
   /// - Throws: `CheckpointError` when the file cannot be written.
-  public static func write(
+  package static func write(
     _ matrices: [EmbeddingFeature: EmbeddingMatrix], of classes: [ClassName],
     metadata more: [String: String] = [:], to path: String
   ) throws {

@@ -7,25 +7,24 @@ import Tensors
 ///
 /// Source: Radford et al. 2021, "Learning Transferable Visual Models From Natural Language
 /// Supervision", section 2.3 and figure 3.
-public struct ContrastiveModel {
+package struct ContrastiveModel {
   /// The sizes of both encoders.
-  public let configuration: CLIPConfiguration
+  package let configuration: CLIPConfiguration
   /// The parameters of both encoders by their OpenAI names, and `logit_scale`.
-  public let store: ParameterStore
+  package let store: ParameterStore
   /// The text encoder.
-  public let text: TextEncoder
+  package let text: TextEncoder
   /// The image encoder.
-  public let image: ImageEncoder
+  package let image: ImageEncoder
   /// The logarithm of what cosines are multiplied by, a scalar.
-  public let logitScale: Parameter
+  package let logitScale: Parameter
 
   /// Creates a model with start values.
   ///
   /// - Parameters:
   ///   - store: An empty store.
   ///   - configuration: The sizes.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ store: ParameterStore, configuration: CLIPConfiguration) throws {
+  package init(_ store: ParameterStore, configuration: CLIPConfiguration) throws {
     self.configuration = configuration
     self.store = store
     text = try TextEncoder(store.root, configuration: configuration, isFrozen: false)
@@ -43,8 +42,7 @@ public struct ContrastiveModel {
   ///   - ids: The token ids of the captions, rows of one length.
   ///   - groups: One number per pair; equal numbers mean equal contents.
   /// - Returns: The mean of both directions, a scalar.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func loss(crops: Tensor, ids: [[Int32]], groups: [Int32]) throws -> Tensor {
+  package func loss(crops: Tensor, ids: [[Int32]], groups: [Int32]) throws -> Tensor {
     let texts = try text.encode(ids: ids).sentences
     let images = try image.imageFeatures(crops).l2Normalized()
       .scaled(byExponentialOf: logitScale.value)
@@ -61,7 +59,7 @@ public struct ContrastiveModel {
   ///
   /// - Parameter folder: An existing folder.
   /// - Throws: `CheckpointError` when a file cannot be written; `OpenCLError`.
-  public func write(to folder: String) throws {
+  package func write(to folder: String) throws {
     try HuggingFaceCLIP.write(configuration, to: folder) { name, shape in
       guard let parameter = store[name] else {
         preconditionFailure("the model has no parameter \(name)")

@@ -3,15 +3,15 @@ import Settings
 
 /// The sizes of a CLIP model that is trained; those of the released ViT-B/32 by default: the section
 /// `model` of a configuration of `baron clip-train`.
-public struct ContrastiveSizes: Sendable, Equatable {
+package struct ContrastiveSizes: Sendable, Equatable {
   /// The sizes of one encoder.
-  public struct Tower: Sendable, Equatable {
+  package struct Tower: Sendable, Equatable {
     /// The length of a token's vector.
-    public var width: Int
+    package var width: Int
     /// Residual attention blocks.
-    public var layers: Int
+    package var layers: Int
     /// Attention heads; they divide the width.
-    public var heads: Int
+    package var heads: Int
 
     package init(width: Int, layers: Int, heads: Int) {
       self.width = width
@@ -21,20 +21,20 @@ public struct ContrastiveSizes: Sendable, Equatable {
   }
 
   /// The side of the square input of the image encoder in pixels.
-  public var imageSize = 224
+  package var imageSize = 224
   /// The side of a patch in pixels; it divides the input's side.
-  public var patchSize = 32
+  package var patchSize = 32
   /// The length of the vectors that both encoders end with.
-  public var embeddingWidth = 512
+  package var embeddingWidth = 512
   /// The most tokens a text may have, start and end included.
-  public var contextLength = 77
+  package var contextLength = 77
   /// The image encoder.
-  public var vision = Tower(width: 768, layers: 12, heads: 12)
+  package var vision = Tower(width: 768, layers: 12, heads: 12)
   /// The text encoder.
-  public var text = Tower(width: 512, layers: 12, heads: 8)
+  package var text = Tower(width: 512, layers: 12, heads: 8)
 
   /// Creates the sizes of ViT-B/32.
-  public init() {}
+  package init() {}
 
   /// The sizes of the model for a vocabulary.
   ///
@@ -42,7 +42,7 @@ public struct ContrastiveSizes: Sendable, Equatable {
   ///   - vocabulary: Tokens of the vocabulary.
   ///   - mostLayers: Blocks of a tower at most; nil makes as many as the sizes say.
   /// - Returns: The sizes as a model's files tell them.
-  public func configuration(vocabulary: Int, mostLayers: Int? = nil) -> CLIPConfiguration {
+  package func configuration(vocabulary: Int, mostLayers: Int? = nil) -> CLIPConfiguration {
     func tower(_ tower: Tower) -> CLIPConfiguration.Tower {
       .init(
         width: tower.width, layers: min(tower.layers, mostLayers ?? tower.layers),

@@ -1,21 +1,17 @@
 import Tensors
 
 /// Embeddings in host memory, one a row.
-public struct EmbeddingMatrix: Sendable, Equatable {
+package struct EmbeddingMatrix: Sendable, Equatable {
   /// The numbers, row by row.
-  public let values: [Float]
+  package let values: [Float]
   /// The length of a row.
-  public let width: Int
+  package let width: Int
 
   /// The number of rows.
-  public var count: Int { values.count / width }
+  package var count: Int { values.count / width }
 
   /// Wraps numbers.
-  ///
-  /// - Parameters:
-  ///   - values: The numbers, row by row; whole rows.
-  ///   - width: The length of a row, at least 1.
-  public init(_ values: [Float], width: Int) {
+  package init(_ values: [Float], width: Int) {
     precondition(
       width > 0 && values.count % width == 0, "\(values.count) values in rows of \(width)")
     self.values = values
@@ -23,14 +19,13 @@ public struct EmbeddingMatrix: Sendable, Equatable {
   }
 
   /// One embedding.
-  public subscript(row: Int) -> ArraySlice<Float> { values[row * width..<(row + 1) * width] }
+  package subscript(row: Int) -> ArraySlice<Float> { values[row * width..<(row + 1) * width] }
 
   /// The embeddings on a device.
   ///
   /// - Parameter stream: Where the tensor lives.
   /// - Returns: `[count, width]`, a constant.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func tensor(on stream: ComputeStream) throws -> Tensor {
+  package func tensor(on stream: ComputeStream) throws -> Tensor {
     try Tensor(values, shape: [count, width], on: stream, label: "class embeddings")
   }
 
@@ -38,7 +33,7 @@ public struct EmbeddingMatrix: Sendable, Equatable {
   ///
   /// - Parameter groups: Lists of rows; of one row the row itself, every bit of it.
   /// - Returns: One row a list.
-  public func unitMeans(of groups: [[Int]]) -> EmbeddingMatrix {
+  package func unitMeans(of groups: [[Int]]) -> EmbeddingMatrix {
     var means: [Float] = []
     means.reserveCapacity(groups.count * width)
     for group in groups {
@@ -59,7 +54,7 @@ public struct EmbeddingMatrix: Sendable, Equatable {
   /// All rows brought to unit length; rows that have it keep every bit.
   ///
   /// - Returns: The rows; a zero row stays zero.
-  public func unitRows() -> EmbeddingMatrix {
+  package func unitRows() -> EmbeddingMatrix {
     var units: [Float] = []
     units.reserveCapacity(values.count)
     for row in 0..<count {

@@ -4,27 +4,22 @@ import Tensors
 
 /// CLIP's vision transformer (spec clip 3.1, 3.3); its weights are frozen except where CLIP itself is
 /// trained.
-public struct ImageEncoder {
+package struct ImageEncoder {
   /// Features of a batch of crops.
-  public struct Features {
+  package struct Features {
     /// `[N, E]`, projected, not normalised.
-    public let images: Tensor
+    package let images: Tensor
     /// `[N, G, G, E]`: the token variant of every patch, projected, not normalised.
-    public let patches: Tensor
+    package let patches: Tensor
 
-    /// Puts features together, of several chunks for example.
-    ///
-    /// - Parameters:
-    ///   - images: `[N, E]`.
-    ///   - patches: `[N, G, G, E]`.
-    public init(images: Tensor, patches: Tensor) {
+    package init(images: Tensor, patches: Tensor) {
       self.images = images
       self.patches = patches
     }
   }
 
   /// Sizes of the model.
-  public let configuration: CLIPConfiguration
+  package let configuration: CLIPConfiguration
   private let patchEmbedding: Convolution
   private let classEmbedding: Parameter
   private let positionalEmbedding: Parameter
@@ -39,8 +34,7 @@ public struct ImageEncoder {
   ///   - scope: Where the OpenAI names of the image tower (`visual.…` below the root) are placed.
   ///   - configuration: Sizes of the model.
   ///   - isFrozen: Whether the weights never change.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, configuration: CLIPConfiguration, isFrozen: Bool = true
   ) throws {
     self.configuration = configuration
@@ -67,8 +61,7 @@ public struct ImageEncoder {
   ///   - crops: `[N, S, S, 3]` at the model's image size, normalised as CLIP wants (spec clip 3.4).
   ///   - mask: Additive `[N·heads, L, L]` over class position and patches, or nil.
   /// - Returns: Features.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func encode(_ crops: Tensor, mask: Tensor? = nil) throws -> Features {
+  package func encode(_ crops: Tensor, mask: Tensor? = nil) throws -> Features {
     let grid = configuration.gridSize
     let length = grid * grid + 1
     let states = try transformer.states(
@@ -90,8 +83,7 @@ public struct ImageEncoder {
   ///
   /// - Parameter crops: As for ``encode(_:mask:)``.
   /// - Returns: `[N, E]`, projected, not normalised.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func imageFeatures(_ crops: Tensor) throws -> Tensor {
+  package func imageFeatures(_ crops: Tensor) throws -> Tensor {
     let states = try transformer.states(
       try embedded(crops), through: transformer.blocks.count, causal: false)
     return try classFeatures(states[states.count - 1])

@@ -3,15 +3,15 @@ import Annotations
 /// The sentences that describe a class to the text encoder.
 ///
 /// Source: spec clip 3.9.
-public enum PromptTemplates {
+package enum PromptTemplates {
   /// The number of sentences of a class.
-  public static let count = 63
+  package static let count = 63
 
   /// The sentences of a class, in the order of the specification's table.
   ///
   /// - Parameter className: The name as the data set writes it, for example "stop_sign".
   /// - Returns: 63 sentences.
-  public static func texts(for className: String) -> [String] {
+  package static func texts(for className: String) -> [String] {
     let name = ClassName.plain(className)
     return templates(article: article(for: className)).map { template in
       let text = template.replacing("{n}", with: name)
@@ -25,7 +25,7 @@ public enum PromptTemplates {
   ///   - className: The name as the data set writes it.
   ///   - templates: Sentences with `{name}` and `{article}`; empty for the published 63.
   /// - Returns: One sentence a template.
-  public static func texts(for className: String, templates: [String]) -> [String] {
+  package static func texts(for className: String, templates: [String]) -> [String] {
     guard !templates.isEmpty else { return texts(for: className) }
     return templates.map {
       $0.replacing("{name}", with: ClassName.plain(className))
@@ -37,7 +37,7 @@ public enum PromptTemplates {
   ///
   /// - Parameter className: The name as the data set writes it.
   /// - Returns: "an" before a lower-case vowel, else "a".
-  public static func article(for className: String) -> String {
+  package static func article(for className: String) -> String {
     className.first.map { "aeiou".contains($0) } ?? false ? "an" : "a"
   }
 

@@ -3,17 +3,17 @@ import Tensors
 /// Which words stand where in a batch of sentences: start, words, end, padding (spec clip 3.6).
 ///
 /// Plain host data; the words themselves are rows of a tensor that ``TextEncoder`` gathers from.
-public struct PseudoText: Sendable, Equatable {
+package struct PseudoText: Sendable, Equatable {
   /// Positions per sentence L, start and end included.
-  public let length: Int
+  package let length: Int
   /// Per sentence, the rows of its words in order, as far as they fit.
-  public let sentences: [[Int32]]
+  package let sentences: [[Int32]]
 
   /// The end token's position in each sentence.
-  public var ends: [Int] { sentences.map { $0.count + 1 } }
+  package var ends: [Int] { sentences.map { $0.count + 1 } }
 
   /// Number of sentences S.
-  public var count: Int { sentences.count }
+  package var count: Int { sentences.count }
 
   /// Lays out sentences.
   ///
@@ -22,7 +22,7 @@ public struct PseudoText: Sendable, Equatable {
   ///   - contextLength: The most positions a sentence may have; a longer one keeps its first words
   ///     and still ends with the end token.
   ///   - length: Positions per sentence; nil takes the longest sentence plus 2.
-  public init(sentences: [[Int32]], contextLength: Int, length: Int? = nil) {
+  package init(sentences: [[Int32]], contextLength: Int, length: Int? = nil) {
     let most = contextLength - 2
     self.sentences = sentences.map { Array($0.prefix(most)) }
     let longest = self.sentences.reduce(0) { max($0, $1.count) }
@@ -34,7 +34,7 @@ public struct PseudoText: Sendable, Equatable {
   /// - Parameters:
   ///   - keep: Per region K flags; where none is set, word 0 is kept.
   ///   - contextLength: The most positions a sentence may have.
-  public init(keep: [[Bool]], contextLength: Int) {
+  package init(keep: [[Bool]], contextLength: Int) {
     let words = keep.first?.count ?? 0
     let sentences = keep.enumerated().map { region, flags in
       Self.kept(flags).map { Int32(region * words + $0) }
@@ -46,7 +46,7 @@ public struct PseudoText: Sendable, Equatable {
   ///
   /// - Parameter flags: One flag per word.
   /// - Returns: Indices in order.
-  public static func kept(_ flags: [Bool]) -> [Int] {
+  package static func kept(_ flags: [Bool]) -> [Int] {
     let kept = flags.indices.filter { flags[$0] }
     return kept.isEmpty ? [0] : kept
   }

@@ -4,9 +4,9 @@ import Tensors
 
 /// CLIP's text transformer (spec clip 3.2, 3.3); its weights are frozen except where CLIP itself is
 /// trained, and gradients flow through it to its input.
-public struct TextEncoder {
+package struct TextEncoder {
   /// Which state of the end token is the sentence's feature.
-  public enum Output: Sendable, Equatable {
+  package enum Output: Sendable, Equatable {
     /// After the final norm and the projection; width is the embedding width.
     case final
     /// After that block (1 is the first), without norm and projection; width is the tower's.
@@ -14,15 +14,15 @@ public struct TextEncoder {
   }
 
   /// Features of a batch of sentences.
-  public struct Features {
+  package struct Features {
     /// One unit row per sentence.
-    public let sentences: Tensor
+    package let sentences: Tensor
     /// One row per word, sentence by sentence, not normalised; nil unless asked for.
-    public let words: Tensor?
+    package let words: Tensor?
   }
 
   /// Sizes of the model.
-  public let configuration: CLIPConfiguration
+  package let configuration: CLIPConfiguration
   let tokenEmbedding: Parameter
   private let positionalEmbedding: Parameter
   let transformer: Transformer
@@ -35,8 +35,7 @@ public struct TextEncoder {
   ///   - scope: Where the OpenAI names of the text tower are placed.
   ///   - configuration: Sizes of the model.
   ///   - isFrozen: Whether the weights never change.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, configuration: CLIPConfiguration, isFrozen: Bool = true
   ) throws {
     self.configuration = configuration
@@ -56,7 +55,7 @@ public struct TextEncoder {
   }
 
   /// Where it runs.
-  public var stream: ComputeStream { tokenEmbedding.value.stream }
+  package var stream: ComputeStream { tokenEmbedding.value.stream }
 
   /// The embeddings of pseudo sentences, before positions are added.
   ///
@@ -64,8 +63,7 @@ public struct TextEncoder {
   ///   - words: `[N, D]`, the rows that `text` names.
   ///   - text: The sentences.
   /// - Returns: `[S, L, D]`; gradients flow to `words`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func packed(words: Tensor, text: PseudoText) throws -> Tensor {
+  package func packed(words: Tensor, text: PseudoText) throws -> Tensor {
     let special = try tokenEmbedding.value.gatheredRows([
       Int32(configuration.startTokenID), Int32(configuration.endTokenID), 0,
     ])
@@ -82,8 +80,7 @@ public struct TextEncoder {
   ///   - output: Which state becomes the sentence's feature.
   ///   - wantsWords: Whether features of single words are computed too.
   /// - Returns: Features; gradients flow to `words`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func encode(
+  package func encode(
     words: Tensor, text: PseudoText, output: Output = .final, wantsWords: Bool = false
   ) throws -> Features {
     let embeddings = try packed(words: words, text: text)
@@ -99,8 +96,7 @@ public struct TextEncoder {
   ///   - output: Which state becomes the sentence's feature.
   ///   - wantsWords: Whether features of single words are computed too.
   /// - Returns: Features; the end is the first position of the largest id.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func encode(
+  package func encode(
     ids: [[Int32]], output: Output = .final, wantsWords: Bool = false
   ) throws -> Features {
     let (embeddings, ends) = try embedded(ids)
@@ -124,8 +120,7 @@ public struct TextEncoder {
   ///   - ids: One row per sentence, all of one length that is at most the context length.
   ///   - outputs: Which states become the sentence's features, at least one.
   /// - Returns: For each output one unit row per sentence.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func encode(ids: [[Int32]], outputs: [Output]) throws -> [Tensor] {
+  package func encode(ids: [[Int32]], outputs: [Output]) throws -> [Tensor] {
     let (embeddings, ends) = try embedded(ids)
     let depths = outputs.map(depth)
     let deepest = depths.max() ?? 0

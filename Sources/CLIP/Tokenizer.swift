@@ -3,9 +3,9 @@ import Foundation
 /// CLIP's byte-pair tokenizer: texts to token ids.
 ///
 /// Source: spec clip 3.7. A tokenizer never changes; it may be shared between tasks.
-public struct Tokenizer: Sendable {
+package struct Tokenizer: Sendable {
   /// What happens to a text that does not fit into the context.
-  public enum Overflow: Sendable {
+  package enum Overflow: Sendable {
     /// An error: for class prompts, which must not lose words.
     case reject
     /// The tail is cut and the end id takes the last place: for captions.
@@ -13,7 +13,7 @@ public struct Tokenizer: Sendable {
   }
 
   /// How long the rows of a batch become.
-  public enum Padding: Sendable {
+  package enum Padding: Sendable {
     /// As long as the context.
     case context
     /// As long as the longest row.
@@ -21,11 +21,11 @@ public struct Tokenizer: Sendable {
   }
 
   /// The number of token ids.
-  public let vocabularySize: Int
+  package let vocabularySize: Int
   /// The id that starts a text.
-  public let startID: Int
+  package let startID: Int
   /// The id that ends a text.
-  public let endID: Int
+  package let endID: Int
   private let vocabulary: BytePairVocabulary
 
   /// Reads the tokenizer of a Hugging Face model folder.
@@ -33,7 +33,7 @@ public struct Tokenizer: Sendable {
   /// - Parameter folder: The folder's path, with `vocab.json` and `merges.txt` or else `tokenizer.json`.
   /// - Throws: `FormatError` or ``TokenizerError`` when a file is missing, damaged or does not fit
   ///   the other.
-  public init(folder: String) throws {
+  package init(folder: String) throws {
     let files = Self.files(of: folder)
     self.init(
       files.count == 1
@@ -57,7 +57,7 @@ public struct Tokenizer: Sendable {
   ///
   /// - Parameter mergeTable: The file's path.
   /// - Throws: `FormatError` or ``TokenizerError`` when the file is missing or damaged.
-  public init(mergeTable: String) throws {
+  package init(mergeTable: String) throws {
     self.init(try BytePairVocabulary(mergeTable: mergeTable))
   }
 
@@ -72,7 +72,7 @@ public struct Tokenizer: Sendable {
   ///
   /// - Parameter text: Any text; it is cleaned first.
   /// - Returns: As many ids as the text needs, none for an empty text.
-  public func ids(_ text: String) -> [Int] {
+  package func ids(_ text: String) -> [Int] {
     var ids: [Int] = []
     TextSplitter.split(TextCleaning.clean(text)) { piece in
       switch piece {
@@ -93,7 +93,7 @@ public struct Tokenizer: Sendable {
   ///   - padding: How long the rows become.
   /// - Returns: Rows of equal length; none for no texts.
   /// - Throws: ``TokenizerError`` when a text is too long and `overflow` is `reject`.
-  public func encode(
+  package func encode(
     _ texts: [String], contextLength: Int = 77, overflow: Overflow, padding: Padding = .context
   ) throws -> [[Int32]] {
     precondition(contextLength >= 2, "a context of \(contextLength) has no room for start and end")
@@ -116,7 +116,7 @@ public struct Tokenizer: Sendable {
 }
 
 /// A text or a vocabulary that the tokenizer cannot use.
-public enum TokenizerError: Error, CustomStringConvertible, Equatable {
+package enum TokenizerError: Error, CustomStringConvertible, Equatable {
   /// A class prompt has more ids than the context has places.
   case tooLong(text: String, count: Int, limit: Int)
   /// A class name leaves no room for its sentences.
@@ -125,7 +125,7 @@ public enum TokenizerError: Error, CustomStringConvertible, Equatable {
   case vocabulary(path: String, reason: String)
 
   /// One line: what, where, value, remedy.
-  public var description: String {
+  package var description: String {
     switch self {
     case .tooLong(let text, let count, let limit):
       "the text \"\(text.prefix(40))…\" has \(count) tokens, the context \(limit); shorten the name"

@@ -1,9 +1,9 @@
 /// The sizes of a CLIP model, all that its two encoders need besides the weights.
 ///
 /// Source: spec clip 3.1.
-public struct CLIPConfiguration: Sendable, Equatable {
+package struct CLIPConfiguration: Sendable, Equatable {
   /// What stands between the two linear layers of a block; the raw value is Hugging Face's name.
-  public enum Activation: String, Sendable, CaseIterable {
+  package enum Activation: String, Sendable, CaseIterable {
     /// x times sigmoid(1.702 x), as OpenAI's models were trained.
     case quickGELU = "quick_gelu"
     /// x times the integral of the normal distribution, as most of OpenCLIP's models were trained.
@@ -11,30 +11,21 @@ public struct CLIPConfiguration: Sendable, Equatable {
   }
 
   /// The sizes of one transformer.
-  public struct Tower: Sendable, Equatable {
+  package struct Tower: Sendable, Equatable {
     /// The length of a token's vector.
-    public var width: Int
+    package var width: Int
     /// The number of residual blocks.
-    public var layers: Int
+    package var layers: Int
     /// The number of attention heads; it divides the width.
-    public var heads: Int
+    package var heads: Int
     /// The width between the two linear layers of a block.
-    public var mlpWidth: Int
+    package var mlpWidth: Int
     /// What LayerNorm adds to the variance.
-    public var layerNormEpsilon: Double
+    package var layerNormEpsilon: Double
     /// What stands between the two linear layers of a block.
-    public var activation: Activation
+    package var activation: Activation
 
-    /// Creates the sizes of a transformer.
-    ///
-    /// - Parameters:
-    ///   - width: The length of a token's vector.
-    ///   - layers: The number of residual blocks.
-    ///   - heads: The number of attention heads.
-    ///   - mlpWidth: The width between the two linear layers of a block.
-    ///   - layerNormEpsilon: What LayerNorm adds to the variance.
-    ///   - activation: What stands between the two linear layers of a block.
-    public init(
+    package init(
       width: Int, layers: Int, heads: Int, mlpWidth: Int, layerNormEpsilon: Double = 1e-5,
       activation: Activation = .quickGELU
     ) {
@@ -48,26 +39,26 @@ public struct CLIPConfiguration: Sendable, Equatable {
   }
 
   /// The text transformer.
-  public var text: Tower
+  package var text: Tower
   /// The image transformer.
-  public var vision: Tower
+  package var vision: Tower
   /// The number of token ids.
-  public var vocabularySize: Int
+  package var vocabularySize: Int
   /// The most tokens a text may have, start and end included.
-  public var contextLength: Int
+  package var contextLength: Int
   /// The side of the square input image in pixels.
-  public var imageSize: Int
+  package var imageSize: Int
   /// The side of a square patch in pixels; it divides the image's side.
-  public var patchSize: Int
+  package var patchSize: Int
   /// The length of the vectors that both encoders end with.
-  public var embeddingWidth: Int
+  package var embeddingWidth: Int
   /// The id that starts a text.
-  public var startTokenID: Int
+  package var startTokenID: Int
   /// The id that ends a text: the largest, for an encoder finds the end by it.
-  public var endTokenID: Int
+  package var endTokenID: Int
 
   /// The number of patches along one side of the image.
-  public var gridSize: Int { imageSize / patchSize }
+  package var gridSize: Int { imageSize / patchSize }
 
   /// Creates the sizes of a model.
   ///
@@ -81,7 +72,7 @@ public struct CLIPConfiguration: Sendable, Equatable {
   ///   - embeddingWidth: The length of the final vectors.
   ///   - startTokenID: The id that starts a text; by default the last but one.
   ///   - endTokenID: The id that ends a text; by default the last.
-  public init(
+  package init(
     text: Tower, vision: Tower, vocabularySize: Int, contextLength: Int, imageSize: Int,
     patchSize: Int, embeddingWidth: Int, startTokenID: Int? = nil, endTokenID: Int? = nil
   ) {
@@ -99,7 +90,7 @@ public struct CLIPConfiguration: Sendable, Equatable {
   /// The OpenAI names of all weights with their shapes, text tower first.
   ///
   /// Source: spec clip 3.8.
-  public var shapes: [(name: String, shape: [Int])] {
+  package var shapes: [(name: String, shape: [Int])] {
     var shapes: [(name: String, shape: [Int])] = [
       ("token_embedding.weight", [vocabularySize, text.width]),
       ("positional_embedding", [contextLength, text.width]),
@@ -121,12 +112,12 @@ public struct CLIPConfiguration: Sendable, Equatable {
   }
 
   /// The number of weights of the text tower.
-  public var textWeightCount: Int {
+  package var textWeightCount: Int {
     shapes.reduce(0) { $0 + ($1.name.hasPrefix("visual.") ? 0 : $1.shape.reduce(1, *)) }
   }
 
   /// The number of weights of the whole model.
-  public var weightCount: Int { shapes.reduce(0) { $0 + $1.shape.reduce(1, *) } }
+  package var weightCount: Int { shapes.reduce(0) { $0 + $1.shape.reduce(1, *) } }
 
   private static func norm(_ name: String, _ width: Int) -> [(name: String, shape: [Int])] {
     [("\(name).weight", [width]), ("\(name).bias", [width])]

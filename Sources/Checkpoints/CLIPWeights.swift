@@ -2,13 +2,13 @@
 ///
 /// Every tensor is converted to 32-bit floating point, checked against the configuration's shapes
 /// and searched for NaN and infinity when it is read.
-public struct CLIPWeights: Sendable {
+package struct CLIPWeights: Sendable {
   /// The model's sizes.
-  public let configuration: CLIPConfiguration
+  package let configuration: CLIPConfiguration
   /// The file of the weights.
-  public var path: String { source.path }
+  package var path: String { source.path }
   /// The OpenAI names of all weights, text tower first.
-  public var names: [String] { configuration.shapes.map(\.name) }
+  package var names: [String] { configuration.shapes.map(\.name) }
   private let source: any WeightSource
   private let map: CLIPNameMap
   private let shapes: [String: [Int]]
@@ -18,7 +18,7 @@ public struct CLIPWeights: Sendable {
   /// - Parameter folder: The folder's path, with `config.json` and `model.safetensors`.
   /// - Throws: ``CheckpointError`` when a file is missing or damaged, or when a weight is missing or
   ///   has another shape than the configuration gives it.
-  public init(folder: String) throws {
+  package init(folder: String) throws {
     let model = try HuggingFaceCLIP(folder: folder)
     try self.init(path: try model.weightsPath(), configuration: model.configuration)
   }
@@ -31,7 +31,7 @@ public struct CLIPWeights: Sendable {
   ///     64 channels as in all published models.
   /// - Throws: ``CheckpointError`` when the file is damaged, is no CLIP model, or when a weight is
   ///   missing or has another shape than the configuration gives it.
-  public init(path: String, configuration: CLIPConfiguration? = nil) throws {
+  package init(path: String, configuration: CLIPConfiguration? = nil) throws {
     let source = try openWeights(path: path)
     guard let map = CLIPNameMap(source) else {
       throw CheckpointError.missingTensor(
@@ -58,7 +58,7 @@ public struct CLIPWeights: Sendable {
   /// - Parameter openAIName: The weight's OpenAI name.
   /// - Returns: The weight as 32-bit floating point, in OpenAI's layout.
   /// - Throws: ``CheckpointError`` when there is no such weight or it holds a NaN or infinity.
-  public func tensor(_ openAIName: String) throws -> HostTensor {
+  package func tensor(_ openAIName: String) throws -> HostTensor {
     try read(openAIName) { floats in
       HostTensor(
         name: openAIName, shape: shapes[openAIName] ?? [], type: .float32, bytes: Array(floats))
@@ -71,10 +71,9 @@ public struct CLIPWeights: Sendable {
   ///   - openAIName: The weight's OpenAI name.
   ///   - body: Gets 32-bit floating-point numbers in OpenAI's layout, at any address; valid during
   ///     the call only.
-  /// - Returns: What `body` returns.
   /// - Throws: ``CheckpointError`` when there is no such weight or it holds a NaN or infinity, or what
   ///   `body` throws.
-  public func read<Result>(
+  package func read<Result>(
     _ openAIName: String, _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
     guard let shape = shapes[openAIName] else {

@@ -1,7 +1,7 @@
 import Formats
 
 /// A weight file that cannot be used; the description is one line with the file and the remedy.
-public enum CheckpointError: Error, CustomStringConvertible, Equatable {
+package enum CheckpointError: Error, CustomStringConvertible, Equatable {
   /// The file as a whole cannot be read or written.
   case file(path: String, reason: String)
   /// The part that lists the tensors is damaged or hostile.
@@ -18,7 +18,7 @@ public enum CheckpointError: Error, CustomStringConvertible, Equatable {
   case configuration(path: String, field: String, reason: String)
 
   /// One line: file, place, reason, remedy.
-  public var description: String {
+  package var description: String {
     switch self {
     case .file(let path, let reason): "\(path): \(reason)"
     case .header(let path, let reason): "\(path): header: \(reason)"

@@ -1,5 +1,5 @@
 /// How the tensors of one detector or backbone file are named, told from the names themselves.
-public struct DetectorNameMap: Sendable {
+package struct DetectorNameMap: Sendable {
   /// Where the ResNet of a file stands.
   private enum Layout: String, CaseIterable {
     case ours = "backbone.conv1.weight"
@@ -11,11 +11,11 @@ public struct DetectorNameMap: Sendable {
   }
 
   /// Whose names they are.
-  public let zoo: WeightZoo
+  package let zoo: WeightZoo
   /// The zoo in words.
-  public let title: String
+  package let title: String
   /// Whether the file holds a ResNet alone.
-  public let isBackboneOnly: Bool
+  package let isBackboneOnly: Bool
   private let rows: [DetectorNameTable.Row]
   private let prefix: String
   /// Beginnings of names whose tensors mean something else than ours of that name.
@@ -24,7 +24,7 @@ public struct DetectorNameMap: Sendable {
   /// Tells the layout of a file; nil when it holds no ResNet by any known name.
   ///
   /// - Parameter source: The file.
-  public init?(_ source: any WeightSource) {
+  package init?(_ source: any WeightSource) {
     for layout in Layout.allCases {
       for prefix in WeightWrappers.prefixes(before: layout.rawValue, in: source.names) {
         // Other models begin with a convolution "conv1" too.
@@ -105,7 +105,7 @@ public struct DetectorNameMap: Sendable {
   ///
   /// - Parameter ours: Our name.
   /// - Returns: The names; none when the zoo has no such tensor or means something else by it.
-  public func names(for ours: String) -> [String] {
+  package func names(for ours: String) -> [String] {
     rows.compactMap { row in row.ours.match(ours).map { row.theirs.name($0) } }
       .filter(isMapped).map { prefix + $0 }
   }
@@ -114,7 +114,7 @@ public struct DetectorNameMap: Sendable {
   ///
   /// - Parameter name: The name in the file.
   /// - Returns: Our name, or nil when there is none.
-  public func ourName(of name: String) -> String? {
+  package func ourName(of name: String) -> String? {
     guard name.hasPrefix(prefix) else { return nil }
     let bare = String(name.dropFirst(prefix.count))
     guard isMapped(bare), !Self.isCounter(bare) else { return nil }
@@ -132,5 +132,5 @@ public struct DetectorNameMap: Sendable {
   ///
   /// - Parameter name: Its name in the file.
   /// - Returns: True for a counter, which nothing needs.
-  public static func isCounter(_ name: String) -> Bool { name.hasSuffix(".num_batches_tracked") }
+  package static func isCounter(_ name: String) -> Bool { name.hasSuffix(".num_batches_tracked") }
 }

@@ -1,16 +1,16 @@
 /// A plain tensor in host memory: a name, a shape and dense row-major numbers of a stored type.
-public struct HostTensor: Sendable, Equatable {
+package struct HostTensor: Sendable, Equatable {
   /// What errors call the tensor.
-  public var name: String
+  package var name: String
   /// The lengths of the axes, slowest first; empty for a scalar.
-  public let shape: [Int]
+  package let shape: [Int]
   /// How each number is stored.
-  public let type: StoredType
+  package let type: StoredType
   /// The numbers, little-endian, row-major, without gaps.
-  public let bytes: [UInt8]
+  package let bytes: [UInt8]
 
   /// The number of elements; 1 for a scalar.
-  public var count: Int { bytes.count / type.byteCount }
+  package var count: Int { bytes.count / type.byteCount }
 
   /// Creates a tensor of 32-bit floating-point numbers.
   ///
@@ -18,7 +18,7 @@ public struct HostTensor: Sendable, Equatable {
   ///   - name: What errors call the tensor.
   ///   - shape: The lengths of the axes; their product is the number of values.
   ///   - floats: The values, row-major.
-  public init(name: String = "", shape: [Int], floats: [Float]) {
+  package init(name: String = "", shape: [Int], floats: [Float]) {
     self.init(name: name, shape: shape, type: .float32, values: floats)
   }
 
@@ -28,7 +28,7 @@ public struct HostTensor: Sendable, Equatable {
   ///   - name: What errors call the tensor.
   ///   - shape: The lengths of the axes; their product is the number of values.
   ///   - integers: The values, row-major.
-  public init(name: String = "", shape: [Int], integers: [Int32]) {
+  package init(name: String = "", shape: [Int], integers: [Int32]) {
     self.init(name: name, shape: shape, type: .int32, values: integers)
   }
 
@@ -38,7 +38,7 @@ public struct HostTensor: Sendable, Equatable {
   ///   - name: What errors call the tensor.
   ///   - shape: The lengths of the axes; their product is the number of values.
   ///   - wideIntegers: The values, row-major.
-  public init(name: String = "", shape: [Int], wideIntegers: [Int64]) {
+  package init(name: String = "", shape: [Int], wideIntegers: [Int64]) {
     self.init(name: name, shape: shape, type: .int64, values: wideIntegers)
   }
 
@@ -52,13 +52,7 @@ public struct HostTensor: Sendable, Equatable {
   }
 
   /// Creates a tensor from stored bytes.
-  ///
-  /// - Parameters:
-  ///   - name: What errors call the tensor.
-  ///   - shape: The lengths of the axes.
-  ///   - type: How each number is stored.
-  ///   - bytes: Little-endian, row-major; as many as shape and type ask for.
-  public init(name: String = "", shape: [Int], type: StoredType, bytes: [UInt8]) {
+  package init(name: String = "", shape: [Int], type: StoredType, bytes: [UInt8]) {
     precondition(
       shape.reduce(type.byteCount, *) == bytes.count,
       "shape \(shape) of \(type.rawValue) does not take \(bytes.count) bytes")
@@ -72,7 +66,7 @@ public struct HostTensor: Sendable, Equatable {
   ///
   /// - Returns: The values, row-major; doubles beyond the range become infinite.
   /// - Throws: ``CheckpointError`` when the tensor holds whole numbers.
-  public func floats() throws -> [Float] {
+  package func floats() throws -> [Float] {
     guard let values = bytes.withUnsafeBytes({ StoredFloats.decode($0, type) }) else {
       throw CheckpointError.tensor(
         path: "checkpoint", name: name,
@@ -86,7 +80,7 @@ public struct HostTensor: Sendable, Equatable {
   /// - Returns: The values, row-major.
   /// - Throws: ``CheckpointError`` when the tensor holds floating-point numbers or a value too
   ///   large for `Int`.
-  public func integers() throws -> [Int] {
+  package func integers() throws -> [Int] {
     switch type {
     case .bool: return convert(UInt8.self) { $0 == 0 ? 0 : 1 }
     case .uint8: return convert(UInt8.self) { Int($0) }

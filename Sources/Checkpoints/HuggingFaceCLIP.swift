@@ -3,17 +3,17 @@ import Foundation
 
 /// A CLIP model folder as Hugging Face's programs write it: `config.json`, the weights in one file or
 /// several, and the tokenizer's files.
-public struct HuggingFaceCLIP: Sendable {
+package struct HuggingFaceCLIP: Sendable {
   /// The folder's path.
-  public let folder: String
+  package let folder: String
   /// The sizes in `config.json`.
-  public let configuration: CLIPConfiguration
+  package let configuration: CLIPConfiguration
 
   /// Reads and checks a folder's `config.json`.
   ///
   /// - Parameter folder: The folder's path.
   /// - Throws: ``CheckpointError`` that names the file and the field which is missing or wrong.
-  public init(folder: String) throws {
+  package init(folder: String) throws {
     let path = folder + "/config.json"
     guard FileManager.default.fileExists(atPath: path) else {
       throw CheckpointError.file(
@@ -68,7 +68,7 @@ public struct HuggingFaceCLIP: Sendable {
   ///
   /// - Returns: The path of one file, or of the index of several.
   /// - Throws: ``CheckpointError`` that says what to do when there is none.
-  public func weightsPath() throws -> String {
+  package func weightsPath() throws -> String {
     let paths = Self.weightNames.map { "\(folder)/\($0)" }
     if let path = paths.first(where: FileManager.default.fileExists) { return path }
     throw CheckpointError.file(
@@ -82,7 +82,7 @@ public struct HuggingFaceCLIP: Sendable {
   ///
   /// - Returns: One path, or that of the index and those of the files that it names.
   /// - Throws: ``CheckpointError`` when there are no weights or the index is damaged.
-  public func weightFiles() throws -> [String] {
+  package func weightFiles() throws -> [String] {
     let path = try weightsPath()
     return path.hasSuffix(ShardedWeights.suffix)
       ? try [path] + ShardedWeights.shards(of: path) : [path]

@@ -10,7 +10,7 @@ extension HuggingFaceCLIP {
   ///   - values: Gives the weights of an OpenAI name and shape, row by row; it is asked once for each
   ///     of `configuration.shapes`, in that order.
   /// - Throws: ``CheckpointError`` when a file cannot be written, or what `values` throws.
-  public static func write(
+  package static func write(
     _ configuration: CLIPConfiguration, to folder: String,
     values: (_ name: String, _ shape: [Int]) throws -> [Float]
   ) throws {

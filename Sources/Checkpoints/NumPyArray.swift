@@ -1,7 +1,7 @@
 import Formats
 
 /// Reading NumPy `.npy` files, format versions 1 to 3, C order, little-endian numbers.
-public enum NumPyArray {
+package enum NumPyArray {
   static let types: [String: StoredType] = [
     "<f2": .float16, "<f4": .float32, "<f8": .float64, "<i4": .int32, "<i8": .int64,
   ]
@@ -15,7 +15,7 @@ public enum NumPyArray {
   /// - Returns: The array; its name is the path.
   /// - Throws: ``CheckpointError`` when the file is missing, damaged, cut short or of another type
   ///   or order.
-  public static func read(path: String) throws -> HostTensor {
+  package static func read(path: String) throws -> HostTensor {
     try CheckpointError.wrapping { try MappedFile.read(path) { try read($0, path: path) } }
   }
 

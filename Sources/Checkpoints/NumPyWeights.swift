@@ -2,21 +2,21 @@ import Formats
 import Foundation
 
 /// A NumPy `.npy` file as a file of one tensor, which is called `array`.
-public final class NumPyWeights: WeightSource {
+package final class NumPyWeights: WeightSource {
   /// What the tensor is called.
-  public static let name = "array"
+  package static let name = "array"
   /// The file's path as it was given.
-  public let path: String
+  package let path: String
   private let array: HostTensor
 
   /// The names of all tensors.
-  public var names: [String] { [Self.name] }
+  package var names: [String] { [Self.name] }
 
   /// Reads a file.
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``CheckpointError`` when the file is missing, damaged or of another type or order.
-  public init(path: String) throws {
+  package init(path: String) throws {
     self.path = path
     array = try NumPyArray.read(path: path)
   }
@@ -25,22 +25,21 @@ public final class NumPyWeights: WeightSource {
   ///
   /// - Parameter name: Its name.
   /// - Returns: The lengths of its axes, or nil for another name.
-  public func shape(of name: String) -> [Int]? { name == Self.name ? array.shape : nil }
+  package func shape(of name: String) -> [Int]? { name == Self.name ? array.shape : nil }
 
   /// The stored type of the tensor.
   ///
   /// - Parameter name: Its name.
   /// - Returns: The type, or nil for another name.
-  public func type(of name: String) -> StoredType? { name == Self.name ? array.type : nil }
+  package func type(of name: String) -> StoredType? { name == Self.name ? array.type : nil }
 
   /// Hands the bytes of the tensor to a function.
   ///
   /// - Parameters:
   ///   - name: Its name.
   ///   - body: Gets the type and the bytes, which are valid during the call only.
-  /// - Returns: What `body` returns.
   /// - Throws: ``CheckpointError`` for another name, or what `body` throws.
-  public func read<Result>(
+  package func read<Result>(
     _ name: String, _ body: (StoredType, UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
     guard name == Self.name else { throw missing(name) }
@@ -55,7 +54,7 @@ extension NumPyArray {
   ///   - tensor: Floating-point numbers of 16, 32 or 64 bits or whole ones of 32 or 64 bits.
   ///   - path: The file's path; its folder must exist.
   /// - Throws: ``CheckpointError`` when the format cannot hold the type, or the file cannot be written.
-  public static func write(_ tensor: HostTensor, to path: String) throws {
+  package static func write(_ tensor: HostTensor, to path: String) throws {
     guard let descriptor = types.first(where: { $0.value == tensor.type })?.key else {
       throw CheckpointError.tensor(
         path: path, name: tensor.name,

@@ -3,7 +3,7 @@ import Formats
 /// A safetensors file, mapped: the header is checked at once, tensors are copied on demand.
 ///
 /// Layout: 8 bytes little-endian header length, a JSON object, then the tensors without gaps.
-public final class SafeTensorsFile: WeightSource {
+package final class SafeTensorsFile: WeightSource {
   /// Where a tensor stands.
   private struct Record {
     let type: StoredType
@@ -12,11 +12,11 @@ public final class SafeTensorsFile: WeightSource {
   }
 
   /// The file's path as it was given.
-  public let path: String
+  package let path: String
   /// The names of all tensors, sorted.
-  public let names: [String]
+  package let names: [String]
   /// The texts under `__metadata__`; empty when there are none.
-  public let metadata: [String: String]
+  package let metadata: [String: String]
   private let file: MappedFile
   private let records: [String: Record]
   /// The format's own limit: larger headers are an attack on the reader's memory.
@@ -26,7 +26,7 @@ public final class SafeTensorsFile: WeightSource {
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``CheckpointError`` when the file is missing, cut short, damaged or hostile.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let file = try CheckpointError.wrapping { try MappedFile(path: path) }
     let (header, dataStart) = try CheckpointError.wrapping {
       try file.whole { try Self.header(of: file.bytes, path: path) }
@@ -94,22 +94,21 @@ public final class SafeTensorsFile: WeightSource {
   ///
   /// - Parameter name: The tensor's name.
   /// - Returns: The lengths of its axes, or nil when there is no such tensor.
-  public func shape(of name: String) -> [Int]? { records[name]?.shape }
+  package func shape(of name: String) -> [Int]? { records[name]?.shape }
 
   /// The stored type of a tensor, without reading it.
   ///
   /// - Parameter name: The tensor's name.
   /// - Returns: The type, or nil when there is no such tensor.
-  public func type(of name: String) -> StoredType? { records[name]?.type }
+  package func type(of name: String) -> StoredType? { records[name]?.type }
 
   /// Hands the bytes of one tensor to a function, where the file is mapped.
   ///
   /// - Parameters:
   ///   - name: The tensor's name.
   ///   - body: Gets the type and the bytes, which are valid during the call only.
-  /// - Returns: What `body` returns.
   /// - Throws: ``CheckpointError`` when there is no such tensor, or what `body` throws.
-  public func read<Result>(
+  package func read<Result>(
     _ name: String, _ body: (StoredType, UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
     guard let record = records[name] else { throw missing(name) }

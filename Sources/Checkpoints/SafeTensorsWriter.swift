@@ -1,7 +1,7 @@
 import Formats
 
 /// Writing safetensors files.
-public enum SafeTensors {
+package enum SafeTensors {
   /// Writes tensors to a file, one after the other, so that a reader sees the old file or the new.
   ///
   /// In the file the wider types come first, then the order is by name: every tensor is aligned to
@@ -13,7 +13,7 @@ public enum SafeTensors {
   ///   - path: The file's path; its folder must exist.
   /// - Throws: ``CheckpointError`` when a name stands twice or is reserved, or when the file cannot
   ///   be written; an old file is then as it was.
-  public static func write(
+  package static func write(
     tensors: [(name: String, tensor: HostTensor)], metadata: [String: String] = [:],
     to path: String
   ) throws {

@@ -3,11 +3,11 @@ import Foundation
 
 /// The tensors of a model that is split into several files, by its index: `model.safetensors.index.json`
 /// or `pytorch_model.bin.index.json`.
-public final class ShardedWeights: WeightSource {
+package final class ShardedWeights: WeightSource {
   /// The index's path as it was given.
-  public let path: String
+  package let path: String
   /// The names of all tensors, sorted.
-  public let names: [String]
+  package let names: [String]
   private let owners: [String: any WeightSource]
 
   /// How the names of indexes end.
@@ -17,7 +17,7 @@ public final class ShardedWeights: WeightSource {
   ///
   /// - Parameter path: The index's path; the files lie beside it.
   /// - Throws: ``CheckpointError`` when a file is missing or damaged, or lacks a tensor.
-  public init(index path: String) throws {
+  package init(index path: String) throws {
     let files = try Self.files(of: path)
     var opened: [String: any WeightSource] = [:]
     var owners: [String: any WeightSource] = [:]
@@ -72,23 +72,22 @@ public final class ShardedWeights: WeightSource {
   ///
   /// - Parameter name: The tensor's name.
   /// - Returns: The lengths of its axes, or nil when there is no such tensor.
-  public func shape(of name: String) -> [Int]? { owners[name]?.shape(of: name) }
+  package func shape(of name: String) -> [Int]? { owners[name]?.shape(of: name) }
 
   /// The stored type of a tensor, without reading it.
   ///
   /// - Parameter name: The tensor's name.
   /// - Returns: The type, or nil when there is no such tensor.
-  public func type(of name: String) -> StoredType? { owners[name]?.type(of: name) }
+  package func type(of name: String) -> StoredType? { owners[name]?.type(of: name) }
 
   /// Hands the bytes of one tensor to a function.
   ///
   /// - Parameters:
   ///   - name: The tensor's name.
   ///   - body: Gets the type and the bytes, which are valid during the call only.
-  /// - Returns: What `body` returns.
   /// - Throws: ``CheckpointError`` when there is no such tensor or its file is damaged, or what `body`
   ///   throws.
-  public func read<Result>(
+  package func read<Result>(
     _ name: String, _ body: (StoredType, UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
     guard let owner = owners[name] else { throw missing(name) }

@@ -1,5 +1,5 @@
 /// Converting stored numbers to 32-bit floating point in one pass over memory.
-public enum StoredFloats {
+package enum StoredFloats {
   /// Converts numbers of a floating-point type.
   ///
   /// - Parameters:
@@ -36,7 +36,7 @@ public enum StoredFloats {
   ///
   /// - Parameter floats: 32-bit floating-point numbers, little-endian, at any address.
   /// - Returns: Its place and value, or nil when all are finite.
-  public static func firstNotFinite(
+  package static func firstNotFinite(
     in floats: UnsafeRawBufferPointer
   ) -> (index: Int, value: Float)? {
     let count = floats.count / 4
@@ -68,10 +68,9 @@ public enum StoredFloats {
   ///   - name: The tensor's name in the file.
   ///   - source: The file.
   ///   - body: Gets the numbers, in the machine's byte order, row-major; valid during the call only.
-  /// - Returns: What `body` returns.
   /// - Throws: ``CheckpointError`` when there is no such tensor, it is damaged, holds whole numbers, or
   ///   a value that is not finite; or what `body` throws.
-  public static func read<Result>(
+  package static func read<Result>(
     _ name: String, of source: any WeightSource,
     _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {

@@ -1,5 +1,5 @@
 /// How one number of a stored tensor is laid out; the raw value is its name in safetensors files.
-public enum StoredType: String, Sendable, CaseIterable {
+package enum StoredType: String, Sendable, CaseIterable {
   case bool = "BOOL"
   case uint8 = "U8"
   case int8 = "I8"
@@ -15,7 +15,7 @@ public enum StoredType: String, Sendable, CaseIterable {
   case float64 = "F64"
 
   /// The size of one number in bytes.
-  public var byteCount: Int {
+  package var byteCount: Int {
     switch self {
     case .bool, .uint8, .int8: 1
     case .uint16, .int16, .float16, .bfloat16: 2
@@ -25,7 +25,7 @@ public enum StoredType: String, Sendable, CaseIterable {
   }
 
   /// Whether the numbers are floating point.
-  public var isFloatingPoint: Bool {
+  package var isFloatingPoint: Bool {
     switch self {
     case .float16, .bfloat16, .float32, .float64: true
     default: false

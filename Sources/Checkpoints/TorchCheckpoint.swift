@@ -5,11 +5,11 @@ import Formats
 ///
 /// The pickle inside is unpacked by a machine that knows tensors and plain values and refuses
 /// anything else by name. Tensors are copied out of the file on demand.
-public final class TorchCheckpoint: WeightSource {
+package final class TorchCheckpoint: WeightSource {
   /// The file's path as it was given.
-  public let path: String
+  package let path: String
   /// The names of all tensors, sorted.
-  public let names: [String]
+  package let names: [String]
   private let storages: TorchStorages
   private let views: [String: View]
 
@@ -40,7 +40,7 @@ public final class TorchCheckpoint: WeightSource {
   /// - Parameter path: The file's path.
   /// - Throws: ``CheckpointError`` when the file is missing, cut short, damaged, a TorchScript archive,
   ///   or holds anything but plain values and tensors.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let storages = try CheckpointError.wrapping { try TorchStorages(path: path) }
     let tensors = try Self.stateDict(storages.unpacked, path: path)
     var views: [String: View] = [:]
@@ -152,13 +152,13 @@ public final class TorchCheckpoint: WeightSource {
   ///
   /// - Parameter name: The tensor's name.
   /// - Returns: The lengths of its axes, or nil when there is no such tensor.
-  public func shape(of name: String) -> [Int]? { views[name]?.shape }
+  package func shape(of name: String) -> [Int]? { views[name]?.shape }
 
   /// The stored type of a tensor, without reading it.
   ///
   /// - Parameter name: The tensor's name.
   /// - Returns: The type, or nil when there is no such tensor.
-  public func type(of name: String) -> StoredType? { views[name]?.type }
+  package func type(of name: String) -> StoredType? { views[name]?.type }
 
   /// Hands the bytes of one tensor to a function; a dense tensor is not copied.
   ///
@@ -166,10 +166,9 @@ public final class TorchCheckpoint: WeightSource {
   ///   - name: The tensor's name.
   ///   - body: Gets the type and the numbers, dense whatever the tensor's strides in the file; they
   ///     are valid during the call only.
-  /// - Returns: What `body` returns.
   /// - Throws: ``CheckpointError`` when there is no such tensor or its storage is damaged, or what
   ///   `body` throws.
-  public func read<Result>(
+  package func read<Result>(
     _ name: String, _ body: (StoredType, UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
     guard let view = views[name] else { throw missing(name) }

@@ -2,12 +2,12 @@
 ///
 /// Numbers keep their stored type and every bit; only what a zoo stores transposed or in pieces is
 /// rearranged.
-public struct WeightConversion {
+package struct WeightConversion {
   /// The names of the result, sorted.
-  public let names: [String]
+  package let names: [String]
   /// Tensors of the file that have no place in the result, sorted; without the batch counters of
   /// PyTorch's norms, which nothing needs.
-  public let leftOut: [String]
+  package let leftOut: [String]
   private let planned: [PlannedTensor]
 
   /// Plans a conversion; nothing is read but names, shapes and types.
@@ -18,7 +18,7 @@ public struct WeightConversion {
   ///   - configuration: The sizes of a CLIP model, where they are known; else told from the file.
   /// - Throws: ``CheckpointError`` when the file holds nothing that the zoo has names for, or a CLIP
   ///   model is not whole.
-  public init(
+  package init(
     _ source: any WeightSource, to zoo: WeightZoo?, configuration: CLIPConfiguration? = nil
   ) throws {
     var used: Set<String> = []
@@ -60,7 +60,7 @@ public struct WeightConversion {
   ///
   /// - Parameter path: The file's path; its folder must exist.
   /// - Throws: ``CheckpointError`` when the source is damaged or the file cannot be written.
-  public func write(to path: String) throws {
+  package func write(to path: String) throws {
     try SafeTensors.write(planned: planned, metadata: ["format": "pt"], to: path)
   }
 

@@ -2,7 +2,7 @@ import Formats
 import Foundation
 
 /// A file of named tensors, whatever its format.
-public protocol WeightSource: Sendable {
+package protocol WeightSource: Sendable {
   /// The file's path as it was given.
   var path: String { get }
   /// The names of all tensors, sorted.
@@ -23,7 +23,6 @@ public protocol WeightSource: Sendable {
   ///   - name: The tensor's name.
   ///   - body: Gets the type and the numbers, little-endian, row-major, at any address; they are
   ///     valid during the call only.
-  /// - Returns: What `body` returns.
   /// - Throws: ``CheckpointError`` when there is no such tensor or the file is damaged, or what
   ///   `body` throws.
   func read<Result>(
@@ -37,7 +36,7 @@ extension WeightSource {
   /// - Parameter name: The tensor's name.
   /// - Returns: The tensor, copied out of the file; dense whatever its strides there.
   /// - Throws: ``CheckpointError`` when there is no such tensor or the file is damaged.
-  public func tensor(named name: String) throws -> HostTensor {
+  package func tensor(named name: String) throws -> HostTensor {
     guard let shape = shape(of: name) else { throw missing(name) }
     return try read(name) { type, bytes in
       HostTensor(name: name, shape: shape, type: type, bytes: Array(bytes))
@@ -57,9 +56,8 @@ extension WeightSource {
 ///
 /// - Parameter path: A safetensors file, a file written by `torch.save`, a NumPy `.npy` file, the index
 ///   of a model that is split, or the folder of a Hugging Face model.
-/// - Returns: The tensors.
 /// - Throws: ``CheckpointError`` when the file is missing, damaged or of another format.
-public func openWeights(path: String) throws -> any WeightSource {
+package func openWeights(path: String) throws -> any WeightSource {
   var isFolder: ObjCBool = false
   if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
     return try openWeights(path: try HuggingFaceCLIP(folder: path).weightsPath())

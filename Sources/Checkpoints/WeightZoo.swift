@@ -1,5 +1,5 @@
 /// Whose names the tensors of a file have; the raw value is what commands call it.
-public enum WeightZoo: String, Sendable, CaseIterable {
+package enum WeightZoo: String, Sendable, CaseIterable {
   /// This program and the reference program.
   case ours
   /// torchvision: a ResNet that stands alone, or a detector.
@@ -14,13 +14,13 @@ public enum WeightZoo: String, Sendable, CaseIterable {
   case huggingFace = "huggingface"
 
   /// Whether its files hold CLIP models, not detectors.
-  public var isCLIP: Bool { self == .openAI || self == .huggingFace }
+  package var isCLIP: Bool { self == .openAI || self == .huggingFace }
 
   /// Tells the zoo from the names of a file.
   ///
   /// - Parameter source: The file.
   /// - Returns: The zoo, or nil when the names are of no known one.
-  public static func of(_ source: any WeightSource) -> WeightZoo? {
+  package static func of(_ source: any WeightSource) -> WeightZoo? {
     if let map = DetectorNameMap(source) { return map.zoo }
     switch CLIPNameMap(source) {
     case .openAI: return .openAI

@@ -3,19 +3,19 @@ import Foundation
 import Pictures
 
 /// A small invented world as an ordinary COCO data set.
-public enum DemoWorld {
+package enum DemoWorld {
   /// What a written world holds.
-  public struct Summary: Sendable, Equatable {
+  package struct Summary: Sendable, Equatable {
     /// The number of pictures.
-    public let images: Int
+    package let images: Int
     /// The number of boxes of base classes.
-    public let baseBoxes: Int
+    package let baseBoxes: Int
     /// The number of boxes of novel classes.
-    public let novelBoxes: Int
+    package let novelBoxes: Int
     /// The number of captions of whole pictures.
-    public let captions: Int
+    package let captions: Int
     /// The number of captions of parts of pictures.
-    public let regionCaptions: Int
+    package let regionCaptions: Int
   }
 
   /// Writes scenes as files: `images/000000.png` …, and in `annotations` the files
@@ -37,7 +37,7 @@ public enum DemoWorld {
   /// - Returns: What was written.
   /// - Throws: ``DatasetError`` or ``FormatError`` when the folder or a file cannot be written.
   @discardableResult
-  public static func write(
+  package static func write(
     _ kind: WorldKind = .shapes, to folder: String, images: Int, seed: UInt64, pixels: Int = 96,
     regionsPerImage: Int = 16, progress: (Int) -> Void = { _ in }
   ) throws -> Summary {

@@ -3,18 +3,18 @@ import Foundation
 /// The shapes of the demo world, one class each; the colour says nothing about the class.
 ///
 /// Shapes are defined on x and y in [-1, 1], y down.
-public enum Glyph: String, CaseIterable, Sendable {
+package enum Glyph: String, CaseIterable, Sendable {
   case disk, box, tent, kite, ring, frame, plus, cross, star, moon, heart, dome
   case glass, bow, bars, fence, chess, dice, target, tee, ell, arrow, vee, aitch
 
   /// The classes that are not labelled in training.
-  public static let novel: [Glyph] = [.ring, .star, .heart, .glass, .fence, .dice, .tee, .arrow]
+  package static let novel: [Glyph] = [.ring, .star, .heart, .glass, .fence, .dice, .tee, .arrow]
 
   /// The classes that are labelled in training.
-  public static let base: [Glyph] = allCases.filter { !novel.contains($0) }
+  package static let base: [Glyph] = allCases.filter { !novel.contains($0) }
 
   /// Classes that appear together: two base and one novel each.
-  public static let themes: [[Glyph]] = [
+  package static let themes: [[Glyph]] = [
     [.disk, .box, .star], [.tent, .kite, .ring], [.frame, .plus, .glass], [.cross, .moon, .fence],
     [.bow, .bars, .tee], [.chess, .target, .heart], [.ell, .vee, .arrow], [.dome, .aitch, .dice],
   ]
@@ -25,7 +25,7 @@ public enum Glyph: String, CaseIterable, Sendable {
   ///   - x: From -1, left, to 1, right.
   ///   - y: From -1, top, to 1, bottom.
   /// - Returns: Whether the shape covers the point.
-  public func contains(x: Double, y: Double) -> Bool {
+  package func contains(x: Double, y: Double) -> Bool {
     guard abs(x) <= 1, abs(y) <= 1 else { return false }
     let radius = hypot(x, y)
     let reach = max(abs(x), abs(y))

@@ -2,22 +2,15 @@ import Formats
 import Geometry
 
 /// How often the right one of two names was given to a shape that has two; chance is one half.
-public struct NameChoice: Sendable, Equatable {
+package struct NameChoice: Sendable, Equatable {
   /// An object of a picture, or what was found there.
-  public struct Finding: Sendable {
+  package struct Finding: Sendable {
     let image: Int
     let name: String
     let box: Box
     let score: Double
 
-    /// Puts a finding together.
-    ///
-    /// - Parameters:
-    ///   - image: The picture.
-    ///   - name: The class.
-    ///   - box: Where it is.
-    ///   - score: How sure the finder is, above 0.
-    public init(image: Int, name: String, box: Box, score: Double = 1) {
+    package init(image: Int, name: String, box: Box, score: Double = 1) {
       self.image = image
       self.name = name
       self.box = box
@@ -26,20 +19,20 @@ public struct NameChoice: Sendable, Equatable {
   }
 
   /// Objects of one part of the classes.
-  public struct Count: Sendable, Equatable {
+  package struct Count: Sendable, Equatable {
     /// Objects that either name was given to.
-    public fileprivate(set) var found = 0
+    package fileprivate(set) var found = 0
     /// Those that got the right one.
-    public fileprivate(set) var right = 0
+    package fileprivate(set) var right = 0
 
     /// The share that got the right name, in percent; nil when none was found.
-    public var percent: Double? { found == 0 ? nil : 100 * Double(right) / Double(found) }
+    package var percent: Double? { found == 0 ? nil : 100 * Double(right) / Double(found) }
   }
 
   /// Objects of base classes.
-  public private(set) var base = Count()
+  package private(set) var base = Count()
   /// Objects of novel classes.
-  public private(set) var novel = Count()
+  package private(set) var novel = Count()
   private let other: [String: String]
   private let novelNames: Set<String>
 
@@ -65,7 +58,7 @@ public struct NameChoice: Sendable, Equatable {
   ///   - kind: The world; nil comes of one in which no shape has two names.
   ///   - objects: What is there.
   ///   - findings: What was found.
-  public init?(kind: WorldKind, objects: [Finding], findings: [Finding]) {
+  package init?(kind: WorldKind, objects: [Finding], findings: [Finding]) {
     self.init(kind)
     let found = Dictionary(grouping: findings, by: \.image)
     for object in objects {
@@ -87,7 +80,7 @@ public struct NameChoice: Sendable, Equatable {
   ///   - names: The classes.
   ///   - labels: The class of each object.
   ///   - cosines: How near the teacher sees each object to each class.
-  public init?(kind: WorldKind, names: [String], labels: [Int], cosines: [[Float]]) {
+  package init?(kind: WorldKind, names: [String], labels: [Int], cosines: [[Float]]) {
     self.init(kind)
     for (label, row) in zip(labels, cosines) {
       guard let wrong = other[names[label]].flatMap(names.firstIndex(of:)) else { continue }
@@ -96,7 +89,7 @@ public struct NameChoice: Sendable, Equatable {
   }
 
   /// The counts for programs.
-  public var json: JSONValue {
+  package var json: JSONValue {
     func value(_ count: Count) -> JSONValue {
       ["found": .number(Double(count.found)), "right": .number(Double(count.right))]
     }

@@ -5,21 +5,21 @@ import Pictures
 /// A picture's content: of shapes, objects in clusters, most clusters from one theme.
 ///
 /// All lengths are in units of which the picture has ``side`` in both directions.
-public struct Scene: Sendable, Equatable {
+package struct Scene: Sendable, Equatable {
   /// The width and height of every scene in units; a picture of this many pixels has one a unit.
-  public static let side = 96.0
+  package static let side = 96.0
   private static let mostObjects = 8
 
   /// One object.
-  public struct Object: Sendable, Equatable {
+  package struct Object: Sendable, Equatable {
     /// The class.
-    public let thing: WorldClass
+    package let thing: WorldClass
     /// The box, which rotation leaves as it is.
-    public let box: Box
+    package let box: Box
     /// The turn of the shape inside the box, in radians.
-    public let rotation: Double
+    package let rotation: Double
     /// The colour.
-    public let color: Color
+    package let color: Color
 
     /// Draws turn and colour.
     init(_ thing: WorldClass, _ box: Box, _ random: inout CounterRandom) {
@@ -32,9 +32,9 @@ public struct Scene: Sendable, Equatable {
   }
 
   /// The objects in painting order.
-  public let objects: [Object]
+  package let objects: [Object]
   /// The pattern of the ground, where there is one.
-  public let ground: Ground?
+  package let ground: Ground?
   let kind: WorldKind
   let seed: UInt64
   let index: Int
@@ -45,7 +45,7 @@ public struct Scene: Sendable, Equatable {
   ///   - kind: The kind of the world.
   ///   - seed: The seed of the world.
   ///   - index: The number of the scene.
-  public init(kind: WorldKind = .shapes, seed: UInt64, index: Int) {
+  package init(kind: WorldKind = .shapes, seed: UInt64, index: Int) {
     var random = CounterRandom(seed: seed, CounterRandom.key("scene"), UInt64(index))
     switch kind {
     case .shapes: (objects, ground) = (Self.clusters(&random), nil)
@@ -124,7 +124,7 @@ public struct Scene: Sendable, Equatable {
   ///   - names: The classes in the order in which they are named.
   ///   - prefix: What stands in front.
   /// - Returns: For example "a photo of a disk and a star"; "nothing" without classes.
-  public static func caption(of names: [String], prefix: String = "a photo of") -> String {
+  package static func caption(of names: [String], prefix: String = "a photo of") -> String {
     var named: [String] = []
     for name in names where !named.contains(name) { named.append(name) }
     guard !named.isEmpty else { return "nothing" }

@@ -37,7 +37,6 @@ extension Scene {
   /// - Parameters:
   ///   - count: The number of regions.
   ///   - pixels: The width and height of the picture.
-  /// - Returns: The regions.
   func regions(_ count: Int, pixels: Int) -> [Region] {
     var random = CounterRandom(seed: seed, CounterRandom.key("regions"), UInt64(index))
     let recipe = kind == .shapes ? WindowRecipe.shapes : .scenery

@@ -8,8 +8,7 @@ extension Scene {
   ///
   /// - Parameter pixels: The width and height of the picture; the noise is drawn for each pixel, so
   ///   pictures of two sizes differ in grain but not in content.
-  /// - Returns: The picture.
-  public func render(pixels: Int = 96) -> Image {
+  package func render(pixels: Int = 96) -> Image {
     var random = CounterRandom(seed: seed, CounterRandom.key("paint"), UInt64(index))
     var values = Self.background(pixels: pixels, &random)
     let scale = Double(pixels) / Self.side
@@ -118,9 +117,8 @@ extension Scene.Object {
   /// The pixels whose centres are in the shape, whatever stands in front of it.
   ///
   /// - Parameter pixels: The width and height of the picture.
-  /// - Returns: The mask.
   /// - Throws: `MaskError` for a picture too large for a mask.
-  public func mask(pixels: Int) throws -> RunLengthMask {
+  package func mask(pixels: Int) throws -> RunLengthMask {
     let place = Placement(self, scale: Double(pixels) / Scene.side)
     let columns = Scene.span(place.centerX, place.halfWidth * place.reach, pixels)
     var bitmap = [UInt8](repeating: 0, count: pixels * pixels)

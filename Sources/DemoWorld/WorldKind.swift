@@ -1,18 +1,18 @@
 /// The kinds of drawn worlds.
-public enum WorldKind: String, CaseIterable, Sendable {
+package enum WorldKind: String, CaseIterable, Sendable {
   /// Every class has a shape of its own.
   case shapes
   /// Most shapes have two names, and only the ground of the picture says which.
   case scenery
 
   /// The classes; category ids count from 1 in this order.
-  public var classes: [WorldClass] { self == .shapes ? Self.shapeClasses : Self.sceneryClasses }
+  package var classes: [WorldClass] { self == .shapes ? Self.shapeClasses : Self.sceneryClasses }
 
   /// The classes that are labelled in training.
-  public var base: [WorldClass] { classes.filter { !$0.isNovel } }
+  package var base: [WorldClass] { classes.filter { !$0.isNovel } }
 
   /// The classes that are not labelled in training.
-  public var novel: [WorldClass] { classes.filter(\.isNovel) }
+  package var novel: [WorldClass] { classes.filter(\.isNovel) }
 
   private static let shapeClasses = Glyph.allCases.map {
     WorldClass($0.rawValue, $0, isNovel: Glyph.novel.contains($0))
@@ -41,7 +41,7 @@ public enum WorldKind: String, CaseIterable, Sendable {
 }
 
 /// The pattern of a picture's ground.
-public enum Ground: CaseIterable, Sendable {
+package enum Ground: CaseIterable, Sendable {
   /// Level stripes.
   case striped
   /// Round dots in rows and columns.
@@ -49,15 +49,15 @@ public enum Ground: CaseIterable, Sendable {
 }
 
 /// A class of a drawn world.
-public struct WorldClass: Sendable, Hashable {
+package struct WorldClass: Sendable, Hashable {
   /// What captions and categories call it.
-  public let name: String
+  package let name: String
   /// The shape that it shows.
-  public let glyph: Glyph
+  package let glyph: Glyph
   /// Whether training has no boxes of it.
-  public let isNovel: Bool
+  package let isNovel: Bool
   /// The ground on which the shape has this name; nil where the shape has no other.
-  public let ground: Ground?
+  package let ground: Ground?
 
   init(_ name: String, _ glyph: Glyph, isNovel: Bool, on ground: Ground? = nil) {
     self.name = name

@@ -5,21 +5,15 @@ import Geometry
 ///
 /// Cells in rows, the anchors of a cell innermost: scale outer, ratio inner.
 /// Source: spec detector 2.3, Anchors.
-public struct AnchorGenerator: Sendable, Equatable {
+package struct AnchorGenerator: Sendable, Equatable {
   /// Pixels between cells, one a level.
-  public let strides: [Int]
+  package let strides: [Int]
   /// Sizes of anchors in strides.
-  public let scales: [Float]
+  package let scales: [Float]
   /// Height over width of anchors.
-  public let ratios: [Float]
+  package let ratios: [Float]
 
-  /// Describes the anchors of a pyramid.
-  ///
-  /// - Parameters:
-  ///   - strides: Pixels between cells, one a level.
-  ///   - scales: Sizes of anchors in strides.
-  ///   - ratios: Height over width of anchors.
-  public init(strides: [Int], scales: [Float], ratios: [Float]) {
+  package init(strides: [Int], scales: [Float], ratios: [Float]) {
     self.strides = strides
     self.scales = scales
     self.ratios = ratios
@@ -32,13 +26,13 @@ public struct AnchorGenerator: Sendable, Equatable {
   }
 
   /// Anchors of a cell.
-  public var anchorsPerCell: Int { scales.count * ratios.count }
+  package var anchorsPerCell: Int { scales.count * ratios.count }
 
   /// The anchors of a cell that stands at the origin.
   ///
   /// - Parameter level: The level.
   /// - Returns: Boxes centred at 0, not rounded.
-  public func baseAnchors(level: Int) -> [Box] {
+  package func baseAnchors(level: Int) -> [Box] {
     let stride = Float(strides[level])
     return scales.flatMap { scale in
       ratios.map { ratio in
@@ -56,7 +50,7 @@ public struct AnchorGenerator: Sendable, Equatable {
   ///   - imageHeight: Rows of the image after its own padding.
   ///   - imageWidth: Columns of the image after its own padding.
   /// - Returns: Rows, and anchors of a row, that the image's cells take up at most.
-  public func limits(
+  package func limits(
     level: Int, imageHeight: Int, imageWidth: Int
   ) -> (rows: Int, columns: Int) {
     let stride = strides[level]

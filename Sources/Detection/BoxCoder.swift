@@ -5,20 +5,17 @@ import Tensors
 /// Boxes as deltas of reference boxes, on the host; `coding` also drives the device's operators.
 ///
 /// Source: spec detector 2.3, Delta codec.
-public struct BoxCoder: Sendable, Equatable {
+package struct BoxCoder: Sendable, Equatable {
   /// Normalisation and the limit of sizes.
-  public let coding: BoxCoding
+  package let coding: BoxCoding
 
-  /// Creates a coder.
-  ///
-  /// - Parameter coding: Normalisation and the limit of sizes.
-  public init(_ coding: BoxCoding) { self.coding = coding }
+  package init(_ coding: BoxCoding) { self.coding = coding }
 
   /// Deltas of anchors: not normalised.
-  public static let anchors = BoxCoder(BoxCoding())
+  package static let anchors = BoxCoder(BoxCoding())
 
   /// Deltas of proposals.
-  public static let proposals = BoxCoder(BoxCoding(deviations: [0.1, 0.1, 0.2, 0.2]))
+  package static let proposals = BoxCoder(BoxCoding(deviations: [0.1, 0.1, 0.2, 0.2]))
 
   /// The normalised delta from a reference box to a target.
   ///
@@ -26,7 +23,7 @@ public struct BoxCoder: Sendable, Equatable {
   ///   - target: Where to go; wider and higher than 0.
   ///   - reference: Where to start; wider and higher than 0.
   /// - Returns: dx, dy, dw, dh.
-  public func encoded(_ target: Box, from reference: Box) -> [Float] {
+  package func encoded(_ target: Box, from reference: Box) -> [Float] {
     let raw = [
       (0.5 * (target.x1 + target.x2) - 0.5 * (reference.x1 + reference.x2)) / reference.width,
       (0.5 * (target.y1 + target.y2) - 0.5 * (reference.y1 + reference.y2)) / reference.height,

@@ -3,25 +3,24 @@ import Tensors
 
 /// Turns pseudo words into one text feature per region; the model behind it is frozen, but
 /// gradients pass through it to the words.
-public protocol PseudoTextEncoder {
+package protocol PseudoTextEncoder {
   /// Encodes each row of words as a sentence of its own.
   ///
   /// - Parameters:
   ///   - words: `[R, K, D]`.
   ///   - keep: Which words of each row stay in the sentence, at least one; nil keeps all.
   /// - Returns: `[R, D']`, rows of any length: what compares them brings them to unit length.
-  /// - Throws: `OpenCLError` when the device fails.
   func encode(words: Tensor, keep: [[Bool]]?) throws -> Tensor
 }
 
 /// Words, class logits and box deltas of pooled regions (spec detector 2.7).
-public struct BoxHead {
+package struct BoxHead {
   /// What the head is built from.
-  public let configuration: BoxHeadConfiguration
+  package let configuration: BoxHeadConfiguration
   /// Trunk and words of detection.
-  public let main: WordHead
+  package let main: WordHead
   /// Trunk and words of the alignment losses; `main` unless there is a second one.
-  public let alignment: WordHead
+  package let alignment: WordHead
   private let regressor: [Linear]
   private let background: Background
   private let logitBias: Parameter?
@@ -39,8 +38,7 @@ public struct BoxHead {
   ///     and `kd` are named.
   ///   - configuration: Its shape.
   ///   - widths: What arrives and what the words are for.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, _ configuration: BoxHeadConfiguration, _ widths: BoxHeadWidths
   ) throws {
     self.configuration = configuration
@@ -76,8 +74,7 @@ public struct BoxHead {
   ///
   /// - Parameter features: The main trunk's output `[R, F]`.
   /// - Returns: `[R, 4]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func deltas(_ features: Tensor) throws -> Tensor {
+  package func deltas(_ features: Tensor) throws -> Tensor {
     try regressor[1](try regressor[0](features).relu()).converted(to: .float32)
   }
 
@@ -88,8 +85,7 @@ public struct BoxHead {
   ///   - classEmbeddings: `[C, D']`, unit rows.
   ///   - training: Chooses the temperature, and adds the logit bias if there is one.
   /// - Returns: `[R, C + 1]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func classLogits(
+  package func classLogits(
     _ textFeatures: Tensor, classEmbeddings: Tensor, training: Bool
   ) throws -> Tensor {
     let embeddings = try Tensor.concatenated(
@@ -105,8 +101,7 @@ public struct BoxHead {
   /// The logit bias as it stands, read from the device; 0 when there is none.
   ///
   /// - Returns: The bias that training adds to every logit.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func currentLogitBias() throws -> Float {
+  package func currentLogitBias() throws -> Float {
     try logitBias?.value.floats().first ?? 0
   }
 

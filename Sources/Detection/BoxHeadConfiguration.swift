@@ -2,7 +2,7 @@ import Layers
 import Settings
 
 /// How pooled features become a vector.
-public enum HeadKind: String, Sendable, CaseIterable {
+package enum HeadKind: String, Sendable, CaseIterable {
   /// Convolutions and a fully connected layer on 7x7 features of a pyramid.
   case fpn
   /// The last residual stage on 14x14 features of a single map, averaged.
@@ -10,7 +10,7 @@ public enum HeadKind: String, Sendable, CaseIterable {
 }
 
 /// How class logits become scores, and what loss trains them.
-public enum ClassActivation: String, Sendable, CaseIterable {
+package enum ClassActivation: String, Sendable, CaseIterable {
   /// Over all classes and the background.
   case softmax
   /// Each class alone.
@@ -18,7 +18,7 @@ public enum ClassActivation: String, Sendable, CaseIterable {
 }
 
 /// What stands for the background among the class embeddings.
-public enum BackgroundEmbedding: String, Sendable, CaseIterable {
+package enum BackgroundEmbedding: String, Sendable, CaseIterable {
   /// A trained unit vector.
   case learned = "learn"
   /// The zero vector: logit 0.
@@ -26,7 +26,7 @@ public enum BackgroundEmbedding: String, Sendable, CaseIterable {
 }
 
 /// Which text feature classes are compared in.
-public enum ClassFeature: String, Sendable, CaseIterable {
+package enum ClassFeature: String, Sendable, CaseIterable {
   /// After the final norm and projection.
   case final
   /// After the last block, before final norm and projection.
@@ -34,7 +34,7 @@ public enum ClassFeature: String, Sendable, CaseIterable {
 }
 
 /// How the scores of two heads are combined at test (spec detector 2.8).
-public enum HeadEnsemble: String, Sendable, CaseIterable {
+package enum HeadEnsemble: String, Sendable, CaseIterable {
   /// Base classes lean on the main head, all others on the second.
   case split
   /// In one proportion for every class, as for data sets without base classes.
@@ -50,50 +50,50 @@ extension HeadEnsemble: SettingsChoice {}
 /// Everything about the box head (spec detector 2.5 to 2.9): the section `head`.
 ///
 /// The defaults are those of OV-COCO with a feature pyramid and CLIP as teacher.
-public struct BoxHeadConfiguration: Sendable, Equatable {
+package struct BoxHeadConfiguration: Sendable, Equatable {
   /// How pooled features become a vector.
-  public var kind = HeadKind.fpn
+  package var kind = HeadKind.fpn
   /// 3x3 convolutions of kind `fpn`.
-  public var convolutions = 4
+  package var convolutions = 4
   /// Width of the fully connected layer of kind `fpn`.
-  public var fcWidth = 1024
+  package var fcWidth = 1024
   /// How batch norm after these convolutions behaves; nil for biases without norm.
-  public var norm: NormMode? = .frozen
+  package var norm: NormMode? = .frozen
   /// Pseudo words of a region, K.
-  public var words = 6
+  package var words = 6
   /// What cosines are multiplied by in training.
-  public var temperatureTrain: Float = 50
+  package var temperatureTrain: Float = 50
   /// What cosines are multiplied by at test.
-  public var temperatureTest: Float = 50
+  package var temperatureTest: Float = 50
   /// How logits become scores.
-  public var activation = ClassActivation.softmax
+  package var activation = ClassActivation.softmax
   /// What stands for the background.
-  public var background = BackgroundEmbedding.learned
+  package var background = BackgroundEmbedding.learned
   /// Weight of background regions in the classification loss; base classes have 1.
-  public var backgroundWeight: Float = 0.7
+  package var backgroundWeight: Float = 0.7
   /// Probability that training leaves a word out.
-  public var wordDropout = 0.5
+  package var wordDropout = 0.5
   /// Which text feature classes are compared in.
-  public var feature = ClassFeature.lastBlock
+  package var feature = ClassFeature.lastBlock
   /// How a second head, which learns from the alignment losses, votes; nil has one head for all.
-  public var ensemble: HeadEnsemble?
+  package var ensemble: HeadEnsemble?
   /// Exponent of the score of the head that a class leans on; the other has the rest to 1.
-  public var ensembleFactor: Float = 2 / 3
+  package var ensembleFactor: Float = 2 / 3
   /// How regions are sampled in training.
-  public var sampling = RegionSampling()
+  package var sampling = RegionSampling()
   /// What becomes a detection.
-  public var detections = DetectionRule()
+  package var detections = DetectionRule()
   /// Start of the logit bias of sigmoid training (spec detector 2.10); no key.
-  public var sigmoidBias: Float = -20
+  package var sigmoidBias: Float = -20
 
   /// Creates the published head.
-  public init() {}
+  package init() {}
 
   /// Start of the logit bias; nil has none.
-  public var logitBias: Float? { activation == .sigmoid ? sigmoidBias : nil }
+  package var logitBias: Float? { activation == .sigmoid ? sigmoidBias : nil }
 
   /// How the scores of two heads become one; nil where there is one head.
-  public var scores: EnsembleScores? {
+  package var scores: EnsembleScores? {
     ensemble.map { EnsembleScores(factor: ensembleFactor, isUniform: $0 == .uniform) }
   }
 }
@@ -120,11 +120,11 @@ extension BoxHeadConfiguration: SettingsSection {
 }
 
 /// Widths of the text encoder that a detector's words go through.
-public struct TextWidths: Sendable, Equatable {
+package struct TextWidths: Sendable, Equatable {
   /// Width of a word D: that of the text encoder's token embeddings.
-  public var word: Int
+  package var word: Int
   /// Width of a class embedding: that of the text feature.
-  public var embedding: Int
+  package var embedding: Int
 
   package init(word: Int, embedding: Int) {
     self.word = word
@@ -133,15 +133,15 @@ public struct TextWidths: Sendable, Equatable {
 }
 
 /// Sizes of a box head that follow from what is around it.
-public struct BoxHeadWidths: Sendable, Equatable {
+package struct BoxHeadWidths: Sendable, Equatable {
   /// Channels of the pooled features that arrive.
-  public var input: Int
+  package var input: Int
   /// Channels of the trunk's convolutions.
-  public var convolutions: Int
+  package var convolutions: Int
   /// Side of the pooled features.
-  public var side: Int
+  package var side: Int
   /// Widths of the text encoder.
-  public var text: TextWidths
+  package var text: TextWidths
 
   /// Creates sizes; the trunk's convolutions have the channels that arrive unless others are given.
   package init(input: Int, convolutions: Int? = nil, side: Int, text: TextWidths) {

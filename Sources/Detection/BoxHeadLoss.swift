@@ -6,7 +6,7 @@ extension BoxHeadConfiguration {
   ///
   /// - Parameter isBase: For each class whether training has boxes of it.
   /// - Returns: 1 for base classes, 0 for the others, then the background's weight.
-  public func classWeights(isBase: [Bool]) -> [Float] {
+  package func classWeights(isBase: [Bool]) -> [Float] {
     isBase.map { $0 ? 1 : 0 } + [backgroundWeight]
   }
 
@@ -16,7 +16,7 @@ extension BoxHeadConfiguration {
   ///   - regions: Number of regions.
   ///   - random: Where the choice comes from.
   /// - Returns: For each region a flag per word; at least one is set, the first if none was drawn.
-  public func keptWords(regions: Int, random: inout CounterRandom) -> [[Bool]] {
+  package func keptWords(regions: Int, random: inout CounterRandom) -> [[Bool]] {
     (0..<regions).map { _ in
       var kept = (0..<words).map { _ in random.uniform() >= wordDropout }
       if !kept.contains(true) { kept[0] = true }
@@ -35,8 +35,7 @@ extension BoxHead {
   ///   - classWeights: C + 1 weights; see ``BoxHeadConfiguration/classWeights(isBase:)``.
   /// - Returns: Two scalars: the classification loss, and the absolute error of the positives'
   ///   deltas over the number of regions.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func losses(
+  package func losses(
     logits: Tensor, deltas: Tensor, targets: RegionTargets, classWeights: [Float]
   ) throws -> (classification: Tensor, box: Tensor) {
     let regions = targets.count

@@ -6,7 +6,7 @@ import Tensors
 ///
 /// Other images may follow on the device before ``FasterRCNN/detectionLosses(_:vocabulary:textEncoder:)``
 /// waits, so that it does not stand still.
-public struct StartedDetection {
+package struct StartedDetection {
   fileprivate let batch: DetectionBatch
   fileprivate let maps: [Tensor]
   fileprivate let objectness: Tensor
@@ -23,8 +23,7 @@ extension FasterRCNN {
   ///   - classes: Number of classes of training.
   ///   - random: The step's random choices.
   /// - Returns: What ``detectionLosses(_:vocabulary:textEncoder:)`` goes on with.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func startDetection(
+  package func startDetection(
     _ batch: DetectionBatch, classes: Int, random: StepRandom
   ) throws -> StartedDetection {
     let stream = batch.images.stream
@@ -60,7 +59,7 @@ extension FasterRCNN {
   /// - Returns: `loss_rpn_cls`, `loss_rpn_bbox`, `loss_cls`, `loss_bbox` and, with a mask head,
   ///   `loss_mask`: scalars to add.
   /// - Throws: `OpenCLError` when the device fails, or what the text encoder throws.
-  public func detectionLosses(
+  package func detectionLosses(
     _ started: StartedDetection, vocabulary: ClassVocabulary, textEncoder: any PseudoTextEncoder
   ) throws -> [String: Tensor] {
     let (maps, batch) = (started.maps, started.batch)

@@ -4,23 +4,17 @@ import Masks
 import Settings
 
 /// One found object.
-public struct DetectedObject: Sendable, Equatable {
+package struct DetectedObject: Sendable, Equatable {
   /// Where, in pixels of the original image.
-  public var box: Box
+  package var box: Box
   /// Its class, counted from 0.
-  public var label: Int
+  package var label: Int
   /// How sure, 0 to 1.
-  public var score: Float
+  package var score: Float
   /// Its pixels in the original image; nil without a mask head.
-  public var mask: RunLengthMask?
+  package var mask: RunLengthMask?
 
-  /// Creates a detection.
-  ///
-  /// - Parameters:
-  ///   - box: Where.
-  ///   - label: Its class.
-  ///   - score: How sure.
-  public init(box: Box, label: Int, score: Float) {
+  package init(box: Box, label: Int, score: Float) {
     self.box = box
     self.label = label
     self.score = score
@@ -28,19 +22,19 @@ public struct DetectedObject: Sendable, Equatable {
 }
 
 /// Which (proposal, class) pairs become detections (spec detector 2.9): keys of the section `head`.
-public struct DetectionRule: Sendable, Equatable {
+package struct DetectionRule: Sendable, Equatable {
   /// Detections need a higher score, in 0...1.
-  public var scoreThreshold = 0.01
+  package var scoreThreshold = 0.01
   /// A detection that overlaps a better one of its class by a larger IoU is dropped.
-  public var nmsThreshold: Float = 0.5
+  package var nmsThreshold: Float = 0.5
   /// Most detections of an image.
-  public var detectionsPerImage = 100
+  package var detectionsPerImage = 100
   /// Whether sigmoid scores leave out the logit bias and meet the threshold, as in the reference; no
   /// key.
-  public var usesReferenceSigmoid = false
+  package var usesReferenceSigmoid = false
 
   /// Creates the rule of OV-COCO with CLIP as teacher.
-  public init() {}
+  package init() {}
 
   /// Selects the detections of one image.
   ///
@@ -57,7 +51,7 @@ public struct DetectionRule: Sendable, Equatable {
   ///   - threshold: Ranks must be larger.
   ///   - score: The reported score of a rank.
   /// - Returns: At most ``detectionsPerImage`` detections, best first.
-  public func select(
+  package func select(
     ranks: [Float], columns: Int, classes: Int, boxes: [Box], threshold: Float,
     score: (Float) -> Float = { $0 }
   ) -> [DetectedObject] {
@@ -95,7 +89,7 @@ public struct DetectionRule: Sendable, Equatable {
   ///   - logitBias: Added for the reported score.
   ///   - boxes: The R boxes.
   /// - Returns: At most ``detectionsPerImage`` detections, best first.
-  public func selectSigmoid(
+  package func selectSigmoid(
     logits: [Float], classes: Int, logitBias: Float, boxes: [Box]
   ) -> [DetectedObject] {
     func sigmoid(_ x: Float) -> Float { 1 / (1 + exp(-x)) }

@@ -6,24 +6,24 @@ import Settings
 ///
 /// The defaults are those of OV-COCO with a feature pyramid and CLIP as teacher (column B of spec
 /// training 4.1).
-public struct DetectorConfiguration: Sendable, Equatable {
+package struct DetectorConfiguration: Sendable, Equatable {
   /// The network that turns an image into feature maps.
-  public var backbone = ResNetConfiguration()
+  package var backbone = ResNetConfiguration()
   /// The feature pyramid; unused when the head is of kind `c4`.
-  public var neck = PyramidConfiguration()
+  package var neck = PyramidConfiguration()
   /// The region proposal network.
-  public var rpn = RegionProposalConfiguration()
+  package var rpn = RegionProposalConfiguration()
   /// The box head.
-  public var head = BoxHeadConfiguration()
+  package var head = BoxHeadConfiguration()
   /// The mask head.
-  public var mask = MaskHeadConfiguration()
+  package var mask = MaskHeadConfiguration()
   /// What the network expects of an image.
-  public var input = ImageInputConfiguration()
+  package var input = ImageInputConfiguration()
   /// A checkpoint that the run starts from; empty starts from random weights.
-  public var start = ""
+  package var start = ""
 
   /// Creates the published detector.
-  public init() {}
+  package init() {}
 }
 
 extension DetectorConfiguration: SettingsSection {
@@ -66,14 +66,14 @@ extension DetectorConfiguration {
 }
 
 /// The feature pyramid between backbone and heads (spec detector 2.2).
-public struct PyramidConfiguration: Sendable, Equatable {
+package struct PyramidConfiguration: Sendable, Equatable {
   /// Channels of every level.
-  public var channels = 256
+  package var channels = 256
   /// How batch norm after its convolutions behaves; nil for biases without norm.
-  public var norm: NormMode? = .batch
+  package var norm: NormMode? = .batch
 
   /// Creates the published pyramid.
-  public init() {}
+  package init() {}
 }
 
 extension PyramidConfiguration: SettingsSection {
@@ -84,9 +84,9 @@ extension PyramidConfiguration: SettingsSection {
 }
 
 /// What an image is turned into before the first convolution (spec detector 2.1).
-public struct ImageInputConfiguration: Sendable, Equatable {
+package struct ImageInputConfiguration: Sendable, Equatable {
   /// The order of colour channels.
-  public enum Order: String, Sendable, CaseIterable {
+  package enum Order: String, Sendable, CaseIterable {
     /// Red, green, blue.
     case rgb
     /// Blue, green, red.
@@ -94,16 +94,16 @@ public struct ImageInputConfiguration: Sendable, Equatable {
   }
 
   /// Subtracted from each channel, in the order of ``order``; values of 0...255.
-  public var mean: [Float] = [123.675, 116.28, 103.53]
+  package var mean: [Float] = [123.675, 116.28, 103.53]
   /// What each channel is then divided by.
-  public var std: [Float] = [58.395, 57.12, 57.375]
+  package var std: [Float] = [58.395, 57.12, 57.375]
   /// The order of the channels.
-  public var order = Order.rgb
+  package var order = Order.rgb
   /// Width and height are filled up with zeros to a multiple of this many pixels.
-  public var pad = ImageView.paddingUnit
+  package var pad = ImageView.paddingUnit
 
   /// Creates the published input.
-  public init() {}
+  package init() {}
 }
 
 extension ImageInputConfiguration.Order: SettingsChoice {}

@@ -1,19 +1,14 @@
 import Foundation
 
 /// How the scores of the main head and the alignment head become one (spec detector 2.8).
-public struct EnsembleScores: Sendable, Equatable {
+package struct EnsembleScores: Sendable, Equatable {
   /// Exponent of the head that a class leans on; the other head has the rest to 1.
-  public var factor: Float
+  package var factor: Float
   /// Whether every class leans on the main head, as on data sets without base classes; otherwise
   /// only base classes and the background do.
-  public var isUniform: Bool
+  package var isUniform: Bool
 
-  /// Creates the rule.
-  ///
-  /// - Parameters:
-  ///   - factor: Exponent of the head that a class leans on.
-  ///   - isUniform: Whether every class leans on the main head.
-  public init(factor: Float, isUniform: Bool = false) {
+  package init(factor: Float, isUniform: Bool = false) {
     self.factor = factor
     self.isUniform = isUniform
   }
@@ -25,8 +20,7 @@ public struct EnsembleScores: Sendable, Equatable {
   ///   - main: The main head's scores `[R, columns]`, row by row.
   ///   - other: The alignment head's scores, of the same size.
   ///   - isBase: For each column whether it is a base class or the background.
-  /// - Returns: The combined scores.
-  public func combined(main: [Float], other: [Float], isBase: [Bool]) -> [Float] {
+  package func combined(main: [Float], other: [Float], isBase: [Bool]) -> [Float] {
     precondition(main.count == other.count, "scores of two heads differ in number")
     precondition(
       isBase.isEmpty ? main.isEmpty : main.count.isMultiple(of: isBase.count),

@@ -4,21 +4,16 @@ import Layers
 import Tensors
 
 /// The images of one detection step.
-public struct DetectionBatch {
+package struct DetectionBatch {
   /// `[N, H, W, 3]`, normalised and padded with zeros at the bottom and the right.
-  public var images: Tensor
+  package var images: Tensor
   /// Each image's own size.
-  public var frames: [ImageView]
+  package var frames: [ImageView]
   /// Each image's boxes.
-  public var groundTruth: [TargetBoxes]
+  package var groundTruth: [TargetBoxes]
 
   /// Puts a batch together.
-  ///
-  /// - Parameters:
-  ///   - images: `[N, H, W, 3]`.
-  ///   - frames: Each image's own size.
-  ///   - groundTruth: Each image's boxes.
-  public init(images: Tensor, frames: [ImageView], groundTruth: [TargetBoxes]) {
+  package init(images: Tensor, frames: [ImageView], groundTruth: [TargetBoxes]) {
     precondition(
       images.rank == 4 && images.shape[0] == frames.count && frames.count == groundTruth.count,
       "images \(images.shape), \(frames.count) frames and \(groundTruth.count) ground truths")
@@ -29,18 +24,14 @@ public struct DetectionBatch {
 }
 
 /// The classes that regions are compared with.
-public struct ClassVocabulary {
+package struct ClassVocabulary {
   /// `[C, D']`, unit rows, constant.
-  public var embeddings: Tensor
+  package var embeddings: Tensor
   /// For each class whether training has boxes of it.
-  public var isBase: [Bool]
+  package var isBase: [Bool]
 
   /// Puts a vocabulary together.
-  ///
-  /// - Parameters:
-  ///   - embeddings: `[C, D']`, unit rows.
-  ///   - isBase: For each class whether training has boxes of it.
-  public init(embeddings: Tensor, isBase: [Bool]) {
+  package init(embeddings: Tensor, isBase: [Bool]) {
     precondition(
       embeddings.rank == 2 && embeddings.shape[0] == isBase.count,
       "embeddings \(embeddings.shape) for \(isBase.count) classes")
@@ -49,21 +40,21 @@ public struct ClassVocabulary {
   }
 
   /// Number of classes C.
-  public var count: Int { isBase.count }
+  package var count: Int { isBase.count }
 }
 
 /// Faster R-CNN whose classes are text embeddings (spec detector 2).
-public struct FasterRCNN {
+package struct FasterRCNN {
   /// What the detector is built from.
-  public let configuration: DetectorConfiguration
+  package let configuration: DetectorConfiguration
   /// How regions are pooled for the box head.
   private let pooling: RegionPooling
   /// The region proposal network.
-  public let proposalNetwork: RegionProposalNetwork
+  package let proposalNetwork: RegionProposalNetwork
   /// Words, class logits and deltas of pooled regions.
-  public let head: BoxHead
+  package let head: BoxHead
   /// Masks of pooled regions, or nil.
-  public let maskHead: MaskHead?
+  package let maskHead: MaskHead?
   private let backbone: ResNet
   private let neck: FeaturePyramid?
   private let sharedStage: ResidualStage?
@@ -74,8 +65,7 @@ public struct FasterRCNN {
   ///   - scope: Where `backbone`, `neck`, `rpn_head` and `roi_head` are named.
   ///   - configuration: Its shape.
   ///   - text: Widths of the text encoder that its words go through.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, _ configuration: DetectorConfiguration, text: TextWidths
   ) throws {
     self.configuration = configuration
@@ -112,8 +102,7 @@ public struct FasterRCNN {
   ///   - images: `[N, H, W, 3]`, normalised and padded.
   ///   - training: Whether trained batch norm layers use the batch's statistics.
   /// - Returns: One `[N, H/s, W/s, C]` per stride of the proposal network, finest first.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func features(_ images: Tensor, training: Bool) throws -> [Tensor] {
+  package func features(_ images: Tensor, training: Bool) throws -> [Tensor] {
     let maps = try images.stream.phase("backbone") { try backbone(images, training: training) }
     guard let neck else { return maps }
     return try images.stream.phase("neck") { try neck(maps, training: training) }
@@ -126,8 +115,7 @@ public struct FasterRCNN {
   ///   - regions: `[R, 5]`: image, x1, y1, x2, y2; see `Tensor.regions`.
   ///   - training: Whether trained batch norm layers use the regions' statistics.
   /// - Returns: `[R, h, w, C]` for ``WordHead/features(_:training:)``.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func regionFeatures(
+  package func regionFeatures(
     _ maps: [Tensor], regions: Tensor, training: Bool
   ) throws -> Tensor {
     let pooled = try pooling(maps, regions: regions)
@@ -142,8 +130,7 @@ public struct FasterRCNN {
   ///   - training: Chooses the limits and the statistics of batch norm; the alignment losses use
   ///     those of training.
   /// - Returns: Maps and proposals; nothing has waited for the device.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func propose(
+  package func propose(
     _ images: Tensor, frames: [ImageView], training: Bool
   ) throws -> ProposedImages {
     let maps = try features(images, training: training)
@@ -162,9 +149,9 @@ public struct FasterRCNN {
 }
 
 /// Images that proposals were made for.
-public struct ProposedImages {
+package struct ProposedImages {
   /// The detector's maps, finest first.
-  public let maps: [Tensor]
+  package let maps: [Tensor]
   /// Their proposals, on their way to the host.
-  public let proposals: PendingProposals
+  package let proposals: PendingProposals
 }

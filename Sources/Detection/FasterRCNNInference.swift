@@ -14,7 +14,7 @@ extension FasterRCNN {
   /// - Returns: The detections of each image, best first, in pixels of the original images.
   /// - Throws: `OpenCLError` when the device fails, `MaskError` for masks of an image that is too
   ///   large, or what the text encoder throws.
-  public func detect(
+  package func detect(
     _ images: Tensor, frames: [ImageView], vocabulary: ClassVocabulary,
     textEncoder: any PseudoTextEncoder
   ) throws -> [[DetectedObject]] {

@@ -5,7 +5,7 @@ import Tensors
 ///
 /// 1x1 laterals, a nearest-neighbour top-down path, 3x3 outputs without activation and one coarser
 /// level that takes every second pixel of the last. With batch norm the convolutions have no bias.
-public struct FeaturePyramid {
+package struct FeaturePyramid {
   /// A convolution, then batch norm if there is any.
   private struct Block {
     let convolution: Convolution
@@ -39,8 +39,7 @@ public struct FeaturePyramid {
   ///   - inputs: Channels of each backbone map, finest first.
   ///   - width: Channels of every level.
   ///   - norm: How batch norm after each convolution behaves; nil for biases without norm.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, inputs: [Int], width: Int, norm: NormMode?) throws {
+  package init(_ scope: ParameterScope, inputs: [Int], width: Int, norm: NormMode?) throws {
     precondition(!inputs.isEmpty, "a feature pyramid needs at least one map")
     laterals = try inputs.enumerated().map { index, channels in
       try Block(
@@ -59,8 +58,7 @@ public struct FeaturePyramid {
   ///   - maps: The backbone's maps, finest first.
   ///   - training: Whether trained batch norm layers use the batch's statistics.
   /// - Returns: One `[N, H, W, width]` per map, then the last one at half its size.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ maps: [Tensor], training: Bool) throws -> [Tensor] {
+  package func callAsFunction(_ maps: [Tensor], training: Bool) throws -> [Tensor] {
     precondition(
       maps.count == laterals.count, "\(maps.count) maps for \(laterals.count) laterals")
     var levels = try zip(laterals, maps).map { try $0($1, training: training) }

@@ -4,23 +4,23 @@ import Tensors
 
 /// Everything about the mask head, class-agnostic (spec detector 2.8): the section `mask`; the
 /// defaults are those of OV-LVIS, switched off.
-public struct MaskHeadConfiguration: Sendable, Equatable {
+package struct MaskHeadConfiguration: Sendable, Equatable {
   /// Whether there is one; training annotations then need segmentations.
-  public var enabled = false
+  package var enabled = false
   /// 3x3 convolutions before the upsampling.
-  public var convolutions = 4
+  package var convolutions = 4
   /// Channels of these convolutions.
-  public var channels = 256
+  package var channels = 256
   /// How batch norm after the convolutions behaves; nil for biases without norm.
-  public var norm: NormMode? = .batch
+  package var norm: NormMode? = .batch
   /// How regions are pooled; no key.
-  public var pooling = RegionPooling(strides: [4, 8, 16, 32], size: 14)
+  package var pooling = RegionPooling(strides: [4, 8, 16, 32], size: 14)
 
   /// Cells per row and column of a mask.
-  public var side: Int { 2 * pooling.size }
+  package var side: Int { 2 * pooling.size }
 
   /// Creates the published mask head, switched off.
-  public init() {}
+  package init() {}
 }
 
 extension MaskHeadConfiguration: SettingsSection {
@@ -33,9 +33,9 @@ extension MaskHeadConfiguration: SettingsSection {
 }
 
 /// The mask of each region, one for all classes (spec detector 2.8).
-public struct MaskHead {
+package struct MaskHead {
   /// What the head is built from.
-  public let configuration: MaskHeadConfiguration
+  package let configuration: MaskHeadConfiguration
   private let convolutions: [(convolution: Convolution, norm: BatchNorm?)]
   private let upsampling: TransposedConvolution
   private let logits: Convolution
@@ -46,8 +46,7 @@ public struct MaskHead {
   ///   - scope: Where `convs`, `upsample` and `conv_logits` are named.
   ///   - configuration: Its shape.
   ///   - inputWidth: Channels of the pooled features that arrive.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, _ configuration: MaskHeadConfiguration, inputWidth: Int
   ) throws {
     self.configuration = configuration
@@ -76,8 +75,7 @@ public struct MaskHead {
   ///   - training: Whether trained batch norm layers use the regions' statistics.
   /// - Returns: `[R, S, S, 2, 2]`: of each pooled cell the four cells of the mask that it becomes, row
   ///   by row; see ``rowByRow(_:)``.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ regions: Tensor, training: Bool) throws -> Tensor {
+  package func callAsFunction(_ regions: Tensor, training: Bool) throws -> Tensor {
     var x = regions
     for (convolution, norm) in convolutions {
       x = try convolution(x)
@@ -94,7 +92,7 @@ public struct MaskHead {
   ///
   /// - Parameter values: `[R, S, S, 2, 2]`.
   /// - Returns: `[R, 2S, 2S]`.
-  public func rowByRow(_ values: [Float]) -> [Float] {
+  package func rowByRow(_ values: [Float]) -> [Float] {
     var result = values
     for (index, place) in places(values.count).enumerated() { result[place] = values[index] }
     return result
@@ -104,7 +102,7 @@ public struct MaskHead {
   ///
   /// - Parameter values: `[R, 2S, 2S]`.
   /// - Returns: `[R, S, S, 2, 2]`.
-  public func cellByCell(_ values: [Float]) -> [Float] {
+  package func cellByCell(_ values: [Float]) -> [Float] {
     places(values.count).map { values[$0] }
   }
 

@@ -12,7 +12,6 @@ extension MaskHead {
   ///   - batch: The images with the masks of their ground truth.
   ///   - positives: The sampled regions of each image that hold an object.
   /// - Returns: A scalar; 0 without positives.
-  /// - Throws: `OpenCLError` when the device fails.
   func loss(
     _ maps: [Tensor], batch: DetectionBatch, positives: [[RegionTargets.Positive]]
   ) throws -> Tensor {
@@ -61,7 +60,6 @@ extension MaskHead {
   ///   - image: The image's place in the batch.
   ///   - boxes: Boxes in pixels of the resized image.
   /// - Returns: For each box `side` times `side` probabilities, row by row.
-  /// - Throws: `OpenCLError` when the device fails.
   func probabilities(_ maps: [Tensor], image: Int, boxes: [Box]) throws -> [[Float]] {
     let pooled = try configuration.pooling(
       maps,

@@ -3,14 +3,14 @@ import OpenCL
 import Tensors
 
 /// The proposals of a batch, on the device.
-public struct Proposals {
+package struct Proposals {
   /// Corners `[N, min(limit, candidates), 4]` by falling score; rows behind the image's count are
   /// zero.
-  public let boxes: Tensor
+  package let boxes: Tensor
   /// Objectness of each box `[N, ...]`, from 0 to 1; behind the count zero.
-  public let scores: Tensor
+  package let scores: Tensor
   /// Number of proposals of each image, int32 `[N]`.
-  public let counts: Tensor
+  package let counts: Tensor
 
   /// Most proposals of an image.
   var limit: Int { boxes.shape[1] }
@@ -18,8 +18,7 @@ public struct Proposals {
   /// Starts to copy the proposals to the host without waiting.
   ///
   /// - Returns: The copy under way.
-  /// - Throws: `OpenCLError` when the device failed.
-  public func readLater() throws -> PendingProposals {
+  package func readLater() throws -> PendingProposals {
     PendingProposals(
       boxes: try boxes.readLater(), scores: try scores.readLater(),
       counts: try counts.readLater(), limit: limit)
@@ -27,7 +26,7 @@ public struct Proposals {
 }
 
 /// The proposals of a batch on their way to the host.
-public struct PendingProposals {
+package struct PendingProposals {
   fileprivate let boxes: PendingRead
   fileprivate let scores: PendingRead
   fileprivate let counts: PendingRead
@@ -36,8 +35,7 @@ public struct PendingProposals {
   /// Waits for the proposals.
   ///
   /// - Returns: For each image boxes in pixels of the resized image and their objectness, best first.
-  /// - Throws: `OpenCLError` when the device failed.
-  public func read() throws -> [[ScoredBox]] {
+  package func read() throws -> [[ScoredBox]] {
     let (sizes, all, values) = (
       try counts.integers(), [Box](corners: try boxes.floats()), try scores.floats()
     )
@@ -63,9 +61,7 @@ public struct PendingProposals {
 ///   - nmsThreshold: IoU above which the worse of two boxes of a level is dropped.
 ///   - minimumSize: Width and height of a proposal exceed it.
 ///   - coder: Normalisation of the deltas.
-/// - Returns: The proposals.
-/// - Throws: `OpenCLError` when the device fails.
-public func selectProposals(
+package func selectProposals(
   scores: Tensor, deltas: Tensor, anchors: Tensor, imageSizes: [(width: Float, height: Float)],
   levels: RowSegments, limit: Int, nmsThreshold: Float = 0.7, minimumSize: Float = 0,
   coder: BoxCoder = .anchors

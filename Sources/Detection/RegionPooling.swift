@@ -2,22 +2,17 @@ import Geometry
 import Tensors
 
 /// Pools boxes from the maps of several images (spec detector 2.6).
-public struct RegionPooling: Sendable, Equatable {
+package struct RegionPooling: Sendable, Equatable {
   /// Stride of each map that boxes are pooled from, finest first.
-  public var strides: [Int]
+  package var strides: [Int]
   /// Side of a pooled region.
-  public var size: Int
+  package var size: Int
   /// Samples per bin and axis; 0 adapts them to the box.
-  public var samplingRatio = 0
+  package var samplingRatio = 0
   /// Boxes of up to twice this side in pixels use the finest map.
-  public var finestSize: Float = 56
+  package var finestSize: Float = 56
 
-  /// Creates the rule.
-  ///
-  /// - Parameters:
-  ///   - strides: Stride of each map.
-  ///   - size: Side of a pooled region.
-  public init(strides: [Int], size: Int) {
+  package init(strides: [Int], size: Int) {
     self.strides = strides
     self.size = size
   }
@@ -28,8 +23,7 @@ public struct RegionPooling: Sendable, Equatable {
   ///   - maps: At least one `[N, H, W, C]` per stride; coarser ones are ignored.
   ///   - regions: `[R, 5]`: image, x1, y1, x2, y2 in pixels of the batch.
   /// - Returns: `[R, size, size, C]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ maps: [Tensor], regions: Tensor) throws -> Tensor {
+  package func callAsFunction(_ maps: [Tensor], regions: Tensor) throws -> Tensor {
     precondition(maps.count >= strides.count, "\(maps.count) maps for \(strides.count) strides")
     return try Tensor.roiAlign(
       levels: Array(maps.prefix(strides.count)), scales: strides.map { 1 / Float($0) },
@@ -46,8 +40,7 @@ extension Tensor {
   ///   - regions: R regions.
   ///   - stream: Where the tensor lives.
   /// - Returns: `[R, 5]`.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public static func regions(
+  package static func regions(
     _ regions: some Collection<Region>, on stream: ComputeStream
   ) throws -> Tensor {
     let rows = regions.flatMap {

@@ -3,64 +3,53 @@ import Settings
 import Tensors
 
 /// How many proposals stay (spec detector 2.3).
-public struct ProposalLimits: Sendable, Equatable {
+package struct ProposalLimits: Sendable, Equatable {
   /// Best anchors of each level before non-maximum suppression.
-  public var perLevel: Int
+  package var perLevel: Int
   /// Best boxes of all levels after it.
-  public var total: Int
-
-  /// Creates limits.
-  ///
-  /// - Parameters:
-  ///   - perLevel: Best anchors of each level before suppression.
-  ///   - total: Best boxes of all levels after it.
-  public init(perLevel: Int, total: Int) {
-    self.perLevel = perLevel
-    self.total = total
-  }
+  package var total: Int
 }
 
 /// Everything about the region proposal network; the defaults are those of OV-COCO with a feature
 /// pyramid (spec detector 2.3 and 2.4): the section `rpn`.
-public struct RegionProposalConfiguration: Sendable, Equatable {
+package struct RegionProposalConfiguration: Sendable, Equatable {
   /// Whether objectness has a branch of its own that gives the shared features no gradient.
-  public var detached = true
+  package var detached = true
   /// Proposals of each level before suppression, in training and for the alignment losses.
-  public var preNMSTrain = 2000
+  package var preNMSTrain = 2000
   /// Proposals of each level before suppression, at test.
-  public var preNMSTest = 1000
+  package var preNMSTest = 1000
   /// Proposals of an image after suppression, in training and for the alignment losses.
-  public var postNMSTrain = 1000
+  package var postNMSTrain = 1000
   /// Proposals of an image after suppression, at test.
-  public var postNMSTest = 1000
+  package var postNMSTest = 1000
   /// A proposal that overlaps a better one of its level by a larger IoU is dropped.
-  public var nmsThreshold: Float = 0.7
+  package var nmsThreshold: Float = 0.7
   /// Anchors of an image that the loss looks at.
-  public var batchSize = 256
+  package var batchSize = 256
   /// Largest share of positive ones among them.
-  public var positiveFraction: Float = 0.5
+  package var positiveFraction: Float = 0.5
   /// Sides of square anchors in pixels: one multiple of the strides for a pyramid, any for `c4`.
-  public var anchorSizes: [Float] = [32, 64, 128, 256, 512]
+  package var anchorSizes: [Float] = [32, 64, 128, 256, 512]
   /// Height over width.
-  public var anchorRatios: [Float] = [0.5, 1, 2]
+  package var anchorRatios: [Float] = [0.5, 1, 2]
   /// Pixels between neighbouring cells of each level; the head's kind fixes them.
-  public var anchorStrides = [4, 8, 16, 32, 64]
+  package var anchorStrides = [4, 8, 16, 32, 64]
 
   /// Overlap from which an anchor is positive; no key.
-  public var positiveOverlap: Float = 0.7
+  package var positiveOverlap: Float = 0.7
   /// Overlap below which an anchor is negative; no key.
-  public var negativeOverlap: Float = 0.3
+  package var negativeOverlap: Float = 0.3
   /// Overlap from which a ground truth's best anchors are positive; no key.
-  public var lowQualityOverlap: Float = 0.3
+  package var lowQualityOverlap: Float = 0.3
 
   /// Creates the published network.
-  public init() {}
+  package init() {}
 
   /// How many proposals stay.
   ///
   /// - Parameter training: Whether for training or at test.
-  /// - Returns: The limits.
-  public func limits(training: Bool) -> ProposalLimits {
+  package func limits(training: Bool) -> ProposalLimits {
     training
       ? ProposalLimits(perLevel: preNMSTrain, total: postNMSTrain)
       : ProposalLimits(perLevel: preNMSTest, total: postNMSTest)
@@ -68,14 +57,14 @@ public struct RegionProposalConfiguration: Sendable, Equatable {
 
   /// Anchor sizes in multiples of the stride: a pyramid has one size per level, in proportion to its
   /// stride, a single map has them all.
-  public var anchorScales: [Float] {
+  package var anchorScales: [Float] {
     (anchorStrides.count > 1 ? Array(anchorSizes.prefix(1)) : anchorSizes).map {
       $0 / Float(anchorStrides[0])
     }
   }
 
   /// Anchors of one cell.
-  public var anchorsPerCell: Int { anchorScales.count * anchorRatios.count }
+  package var anchorsPerCell: Int { anchorScales.count * anchorRatios.count }
 }
 
 extension RegionProposalConfiguration: SettingsSection {
@@ -95,29 +84,19 @@ extension RegionProposalConfiguration: SettingsSection {
 }
 
 /// What the network says about every anchor.
-public struct RegionProposalOutput {
+package struct RegionProposalOutput {
   /// Objectness of each level, `[N, H, W, A]`.
-  public let logits: [Tensor]
+  package let logits: [Tensor]
   /// Box deltas of each level, `[N, H, W, 4·A]`, anchor by anchor.
-  public let deltas: [Tensor]
-
-  /// Puts the maps of all levels together.
-  ///
-  /// - Parameters:
-  ///   - logits: Objectness of each level.
-  ///   - deltas: Box deltas of each level.
-  public init(logits: [Tensor], deltas: [Tensor]) {
-    self.logits = logits
-    self.deltas = deltas
-  }
+  package let deltas: [Tensor]
 }
 
 /// Objectness and box deltas of anchors, shared over the levels (spec detector 2.3 and 2.4).
-public struct RegionProposalNetwork {
+package struct RegionProposalNetwork {
   /// What the network is built from.
-  public let configuration: RegionProposalConfiguration
+  package let configuration: RegionProposalConfiguration
   /// Where the anchors stand.
-  public let anchors: AnchorGenerator
+  package let anchors: AnchorGenerator
   /// The anchors of a cell at the origin, `[A, 4]`, for each level.
   let bases: [Tensor]
   private let shared: Convolution
@@ -130,8 +109,7 @@ public struct RegionProposalNetwork {
   ///   - scope: Where `rpn_conv`, `rpn_cls` and `rpn_reg` are named.
   ///   - configuration: Its shape.
   ///   - width: Channels of every map.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, _ configuration: RegionProposalConfiguration, width: Int
   ) throws {
     self.configuration = configuration
@@ -160,8 +138,7 @@ public struct RegionProposalNetwork {
   ///
   /// - Parameter maps: `[N, H, W, C]` of each level.
   /// - Returns: Objectness and deltas of every anchor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ maps: [Tensor]) throws -> RegionProposalOutput {
+  package func callAsFunction(_ maps: [Tensor]) throws -> RegionProposalOutput {
     precondition(
       maps.count == configuration.anchorStrides.count,
       "\(maps.count) maps for \(configuration.anchorStrides.count) strides")

@@ -7,8 +7,7 @@ extension RegionProposalNetwork {
   ///
   /// - Parameter maps: `[N, H, W, ...]` of each level.
   /// - Returns: The anchors, the same for every image.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func grid(_ maps: [Tensor]) throws -> AnchorGrid {
+  package func grid(_ maps: [Tensor]) throws -> AnchorGrid {
     try AnchorGrid(
       bases: bases,
       maps: zip(maps, configuration.anchorStrides).map { ($0.shape[1], $0.shape[2], $1) })
@@ -23,8 +22,7 @@ extension RegionProposalNetwork {
   ///   - truths: Each image's boxes, crowds excluded.
   ///   - random: Where the choice for each image comes from.
   /// - Returns: The sampled anchors with what they were matched with.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func sample(
+  package func sample(
     _ grid: AnchorGrid, maps: [Tensor], frames: [ImageView], truths: TruthBoxes,
     random: [CounterRandom]
   ) throws -> SampledAnchors {
@@ -62,8 +60,7 @@ extension RegionProposalNetwork {
   ///   - output: What the network said.
   ///   - anchors: The sampled anchors.
   /// - Returns: Two scalars.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func losses(
+  package func losses(
     _ output: RegionProposalOutput, _ anchors: SampledAnchors
   ) throws -> (objectness: Tensor, box: Tensor) {
     (
@@ -80,8 +77,7 @@ extension RegionProposalNetwork {
   ///   - frames: Each image's own size.
   ///   - limits: How many stay.
   /// - Returns: The proposals of the batch, on the device.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func proposals(
+  package func proposals(
     _ output: RegionProposalOutput, _ grid: AnchorGrid, frames: [ImageView],
     limits: ProposalLimits
   ) throws -> Proposals {

@@ -4,19 +4,19 @@ import Tensors
 
 /// How regions are assigned to ground truth and sampled (spec detector 2.5): keys of the section
 /// `head`.
-public struct RegionSampling: Sendable, Equatable {
+package struct RegionSampling: Sendable, Equatable {
   /// Regions of an image that the losses look at.
-  public var rois = 512
+  package var rois = 512
   /// Largest share of positive ones among them.
-  public var positiveFraction: Float = 0.25
+  package var positiveFraction: Float = 0.25
   /// Whether all regions tied at a ground truth's best overlap are positive from ``overlap`` on, as
   /// in Mask R-CNN.
-  public var matchLowQuality = false
+  package var matchLowQuality = false
   /// Overlap from which a region is positive; no key.
-  public var overlap: Float = 0.5
+  package var overlap: Float = 0.5
 
   /// Creates the rule of Faster R-CNN.
-  public init() {}
+  package init() {}
 
   /// Samples regions of a batch from its ground truth and proposals, wholly on the device.
   ///
@@ -27,8 +27,7 @@ public struct RegionSampling: Sendable, Equatable {
   ///   - readsPositives: Whether the host will ask for the positives' boxes.
   ///   - random: Where the choice for each image comes from.
   /// - Returns: Boxes, labels and wanted deltas; how many there are is on its way to the host.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func sample(
+  package func sample(
     _ proposals: Proposals, truths: TruthBoxes, background: Int, readsPositives: Bool,
     random: [CounterRandom]
   ) throws -> PendingRegions {

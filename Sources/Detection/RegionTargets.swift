@@ -6,38 +6,30 @@ import Tensors
 /// the other, positives first in each.
 ///
 /// Source: spec detector 2.5, RoI assignment and sampling.
-public struct RegionTargets {
+package struct RegionTargets {
   /// A region that holds an object.
-  public struct Positive: Sendable, Equatable {
+  package struct Positive: Sendable, Equatable {
     /// Its box.
-    public let box: Box
+    package let box: Box
     /// The ground truth that it holds, counted within its image.
-    public let truth: Int
+    package let truth: Int
   }
 
   /// `[R, 5]`: image and corners.
-  public let regions: Tensor
+  package let regions: Tensor
   /// Class of each region, int32 `[R]`; the background's for negatives.
-  public let labels: Tensor
+  package let labels: Tensor
   /// Normalised deltas to the ground truth, `[R, 4]`; 0 for negatives.
-  public let deltas: Tensor
+  package let deltas: Tensor
   /// Number of regions of each image.
-  public let counts: [Int]
+  package let counts: [Int]
   /// Number of positives of each image.
-  public let positiveCounts: [Int]
+  package let positiveCounts: [Int]
   /// The positives of each image, where they were asked for.
-  public let positives: [[Positive]]
+  package let positives: [[Positive]]
 
   /// Puts targets together.
-  ///
-  /// - Parameters:
-  ///   - regions: `[R, 5]`: image and corners.
-  ///   - labels: Class of each region, int32 `[R]`.
-  ///   - deltas: Normalised deltas to the ground truth, `[R, 4]`.
-  ///   - counts: Number of regions of each image.
-  ///   - positiveCounts: Number of positives of each image.
-  ///   - positives: The positives of each image, or none.
-  public init(
+  package init(
     regions: Tensor, labels: Tensor, deltas: Tensor, counts: [Int], positiveCounts: [Int],
     positives: [[Positive]] = []
   ) {
@@ -54,7 +46,7 @@ public struct RegionTargets {
   }
 
   /// Number of regions R.
-  public var count: Int { counts.reduce(0, +) }
+  package var count: Int { counts.reduce(0, +) }
 
   /// Which rows are positives.
   var positiveRows: [Int32] {
@@ -67,7 +59,7 @@ public struct RegionTargets {
 }
 
 /// Sampled regions of which the host does not know yet how many there are.
-public struct PendingRegions {
+package struct PendingRegions {
   private let boxes: SampledBoxes
   private let images: Int
   private let counts: PendingRead
@@ -79,7 +71,6 @@ public struct PendingRegions {
   ///   - boxes: What was sampled, as many rows an image.
   ///   - counts: int32 `[N, 2]`: positives and negatives.
   ///   - readsPositives: Whether to read the positives' boxes too.
-  /// - Throws: `OpenCLError` when the device failed.
   init(_ boxes: SampledBoxes, counts: Tensor, readsPositives: Bool) throws {
     self.boxes = boxes
     images = counts.shape[0]
@@ -90,8 +81,7 @@ public struct PendingRegions {
   /// Waits for the number of regions.
   ///
   /// - Returns: The regions without the rows that were left empty.
-  /// - Throws: `OpenCLError` when the device failed.
-  public func targets() throws -> RegionTargets {
+  package func targets() throws -> RegionTargets {
     let numbers = try counts.integers().map { Int($0) }
     let positiveCounts = (0..<images).map { numbers[2 * $0] }
     let totals = (0..<images).map { numbers[2 * $0] + numbers[2 * $0 + 1] }

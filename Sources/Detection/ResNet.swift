@@ -4,25 +4,25 @@ import Tensors
 
 /// The shape of a bottleneck ResNet; the defaults are those of ResNet-50 (spec detector 2.2): the
 /// section `backbone`.
-public struct ResNetConfiguration: Sendable, Equatable {
+package struct ResNetConfiguration: Sendable, Equatable {
   /// Channels after the first convolution.
-  public var stemWidth = 64
+  package var stemWidth = 64
   /// Inner width of the bottlenecks of each stage; a stage gives four times as many channels.
-  public var stageWidths = [64, 128, 256, 512]
+  package var stageWidths = [64, 128, 256, 512]
   /// Bottlenecks of each stage.
-  public var blocks = [3, 4, 6, 3]
+  package var blocks = [3, 4, 6, 3]
   /// Which convolution of a stage's first bottleneck has the stride.
-  public var style = BackboneStyle.pytorch
+  package var style = BackboneStyle.pytorch
   /// How batch normalisation behaves.
   ///
   /// Statistics of two images are noisy: with few images a batch and good start weights, `frozen`
   /// is the safer choice; from random weights only `batch` learns.
-  public var norm = NormMode.batch
+  package var norm = NormMode.batch
   /// How many parts never change: 0 none, 1 the stem, 2 the stem and stage 1, and so on.
-  public var frozenStages = 0
+  package var frozenStages = 0
 
   /// Creates the configuration of ResNet-50.
-  public init() {}
+  package init() {}
 
   /// Channels of the map that a stage gives, counted from 1.
   package func width(of stage: Int) -> Int { stageWidths[stage - 1] * Bottleneck.expansion }
@@ -40,7 +40,7 @@ extension ResNetConfiguration: SettingsSection {
 }
 
 /// A bottleneck ResNet that gives the maps of several stages.
-public struct ResNet {
+package struct ResNet {
   private let stem: Convolution
   private let stemNorm: BatchNorm
   private let stages: [ResidualStage]
@@ -52,8 +52,7 @@ public struct ResNet {
   ///   - scope: Where `conv1`, `bn1` and `layer1` onwards are named.
   ///   - configuration: Its shape.
   ///   - outputStages: The stages that maps are taken from, counted from 1, rising.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, _ configuration: ResNetConfiguration, outputStages: [Int]
   ) throws {
     precondition(
@@ -93,8 +92,7 @@ public struct ResNet {
   ///   - images: `[N, H, W, 3]`, normalised.
   ///   - training: Whether trained batch norm layers use the batch's statistics.
   /// - Returns: One `[N, H/s, W/s, C]` per output stage.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ images: Tensor, training: Bool) throws -> [Tensor] {
+  package func callAsFunction(_ images: Tensor, training: Bool) throws -> [Tensor] {
     var x = try stemNorm(try stem(images.asActivation()), training: training, relu: true)
       .maxPool(kernel: 3, stride: 2, padding: 1)
     var maps: [Tensor] = []

@@ -5,7 +5,7 @@ import Tensors
 /// Which convolution of a stage's first bottleneck has the stride, by whose ResNets have it there.
 ///
 /// Weights trained with one do not work with the other (spec detector 2.1).
-public enum BackboneStyle: String, Sendable, CaseIterable {
+package enum BackboneStyle: String, Sendable, CaseIterable {
   /// The second, 3x3.
   case pytorch
   /// The first, 1x1.
@@ -15,7 +15,7 @@ public enum BackboneStyle: String, Sendable, CaseIterable {
 extension BackboneStyle: SettingsChoice {}
 
 /// Bottlenecks in a row, the first of which may halve the map.
-public struct ResidualStage {
+package struct ResidualStage {
   private let blocks: [Bottleneck]
 
   /// Creates the stage.
@@ -28,8 +28,7 @@ public struct ResidualStage {
   ///   - stride: Stride of the first.
   ///   - style: Which of its convolutions has the stride.
   ///   - norm: How the batch norm layers behave.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, inputs: Int, width: Int, blocks: Int, stride: Int,
     style: BackboneStyle, norm: NormMode
   ) throws {
@@ -47,8 +46,7 @@ public struct ResidualStage {
   ///   - x: `[N, H, W, inputs]`.
   ///   - training: Whether trained batch norm layers use the batch's statistics.
   /// - Returns: `[N, H/stride, W/stride, 4·width]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ x: Tensor, training: Bool) throws -> Tensor {
+  package func callAsFunction(_ x: Tensor, training: Bool) throws -> Tensor {
     try blocks.reduce(x) { try $1($0, training: training) }
   }
 }

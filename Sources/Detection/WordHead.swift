@@ -5,13 +5,13 @@ import Tensors
 ///
 /// The trunk of kind `fpn` is 3x3 convolutions with batch norm, or a bias without norm, and ReLU,
 /// then a linear layer with ReLU; that of kind `c4` the mean over the map.
-public struct WordHead {
+package struct WordHead {
   private let convolutions: [(convolution: Convolution, norm: BatchNorm?)]
   private let hidden: Linear?
   private let projection: Linear
   private let words: Int
   /// Length of the trunk's output vector.
-  public let featureWidth: Int
+  package let featureWidth: Int
 
   /// Creates the head.
   ///
@@ -20,7 +20,6 @@ public struct WordHead {
   ///   - configuration: The box head's shape.
   ///   - widths: What arrives and what the words are for.
   ///   - initializer: How the projection starts; nil takes PyTorch's default.
-  /// - Throws: `OpenCLError` when memory runs out.
   init(
     _ scope: ParameterScope, _ configuration: BoxHeadConfiguration, _ widths: BoxHeadWidths,
     initializer: Initializer?
@@ -60,8 +59,7 @@ public struct WordHead {
   ///   - regions: Pooled features `[R, h, w, C]`.
   ///   - training: Whether trained batch norm layers use the regions' statistics.
   /// - Returns: `[R, featureWidth]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func features(_ regions: Tensor, training: Bool) throws -> Tensor {
+  package func features(_ regions: Tensor, training: Bool) throws -> Tensor {
     guard let hidden else { return try regions.globalAveragePool() }
     var x = regions
     for (convolution, norm) in convolutions {
@@ -77,8 +75,7 @@ public struct WordHead {
   ///
   /// - Parameter features: The trunk's output `[R, featureWidth]`.
   /// - Returns: `[R, K, D]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func words(_ features: Tensor) throws -> Tensor {
+  package func words(_ features: Tensor) throws -> Tensor {
     let flat = try projection(features).converted(to: .float32)
     return flat.reshaped([flat.shape[0], words, flat.shape[1] / words])
   }

@@ -1,50 +1,34 @@
 /// What the COCO metric measures: thresholds, recall points, size ranges and detection cuts.
 ///
 /// Source: spec evaluation 5.4.
-public struct AveragePrecisionOptions: Sendable, Equatable {
+package struct AveragePrecisionOptions: Sendable, Equatable {
   /// A range of object areas in square pixels, both ends included.
-  public struct AreaRange: Sendable, Equatable {
+  package struct AreaRange: Sendable, Equatable {
     /// What it is called: empty for all sizes, else a letter as in "APs".
-    public var name: String
+    package var name: String
     /// The smallest area inside.
-    public var lowest: Double
+    package var lowest: Double
     /// The largest area inside.
-    public var highest: Double
-
-    /// Creates a range.
-    ///
-    /// - Parameters:
-    ///   - name: Empty for all sizes, else a letter as in "APs".
-    ///   - lowest: The smallest area inside.
-    ///   - highest: The largest area inside.
-    public init(name: String, lowest: Double, highest: Double) {
-      self.name = name
-      self.lowest = lowest
-      self.highest = highest
-    }
+    package var highest: Double
 
     func contains(_ area: Double) -> Bool { !(area < lowest || area > highest) }
   }
 
   /// The IoU from which a detection may match an object, ascending; at most 64.
-  public var thresholds: [Double] = Self.evenlySpaced(from: 0.5, to: 0.95, count: 10)
+  package var thresholds: [Double] = Self.evenlySpaced(from: 0.5, to: 0.95, count: 10)
   /// The recalls at which precision is sampled, ascending.
-  public var recallPoints: [Double] = Self.evenlySpaced(from: 0, to: 1, count: 101)
+  package var recallPoints: [Double] = Self.evenlySpaced(from: 0, to: 1, count: 101)
   /// The object sizes that are scored separately; the first stands for all sizes.
-  public var areaRanges: [AreaRange] = [
+  package var areaRanges: [AreaRange] = [
     AreaRange(name: "", lowest: 0, highest: 1e10),
     AreaRange(name: "s", lowest: 0, highest: 32 * 32),
     AreaRange(name: "m", lowest: 32 * 32, highest: 96 * 96),
     AreaRange(name: "l", lowest: 96 * 96, highest: 1e10),
   ]
   /// How many detections of a class in an image are counted, ascending.
-  public var cuts: [Int]
+  package var cuts: [Int]
 
-  /// Creates options with the metric's own thresholds, recall points and sizes.
-  ///
-  /// - Parameter cuts: Detections per class and image: `[1, 10, 100]` for plain COCO,
-  ///   `[100, 300, 1000]` for the cut of the reference's framework.
-  public init(cuts: [Int] = [1, 10, 100]) {
+  package init(cuts: [Int] = [1, 10, 100]) {
     self.cuts = cuts
   }
 

@@ -4,24 +4,17 @@ import Geometry
 import Masks
 
 /// One detection: a class, a box and how sure the detector is.
-public struct DetectionResult: Sendable, Equatable {
+package struct DetectionResult: Sendable, Equatable {
   /// The image's id in the ground truth.
-  public var imageID: Int
+  package var imageID: Int
   /// The category's id in the ground truth.
-  public var categoryID: Int
+  package var categoryID: Int
   /// The box in pixels of the original image.
-  public var box: FileBox
+  package var box: FileBox
   /// The score; only its order among the detections matters.
-  public var score: Double
+  package var score: Double
 
-  /// Creates a detection.
-  ///
-  /// - Parameters:
-  ///   - imageID: The image's id in the ground truth.
-  ///   - categoryID: The category's id in the ground truth.
-  ///   - box: The box in pixels of the original image.
-  ///   - score: The score.
-  public init(imageID: Int, categoryID: Int, box: FileBox, score: Double) {
+  package init(imageID: Int, categoryID: Int, box: FileBox, score: Double) {
     self.imageID = imageID
     self.categoryID = categoryID
     self.box = box
@@ -30,15 +23,15 @@ public struct DetectionResult: Sendable, Equatable {
 }
 
 /// Detections in the order in which they were found; equal scores keep that order.
-public struct DetectionResults: Sendable {
+package struct DetectionResults: Sendable {
   /// What errors call it: the file's path.
-  public let source: String
+  package let source: String
   /// The detections.
-  public let boxes: [DetectionResult]
+  package let boxes: [DetectionResult]
   /// The mask of each detection.
   let masks: MaskSource
   /// What the file gets wrong without being useless, one line each.
-  public let warnings: [String]
+  package let warnings: [String]
   /// The first detection with a mask but no box; its ``DetectionResult/box`` has no size.
   let firstWithoutBox: Int?
 
@@ -49,7 +42,7 @@ public struct DetectionResults: Sendable {
   ///   - boxes: The detections.
   ///   - masks: The mask of each detection; empty where only boxes are scored.
   /// - Throws: ``EvaluationError`` for a number that is not finite.
-  public init(source: String, boxes: [DetectionResult], masks: [RunLengthMask?] = []) throws {
+  package init(source: String, boxes: [DetectionResult], masks: [RunLengthMask?] = []) throws {
     for (index, box) in boxes.enumerated() { try Self.check(box, index, source) }
     self.source = source
     self.boxes = boxes
@@ -67,7 +60,7 @@ public struct DetectionResults: Sendable {
   /// - Parameter path: The file's path.
   /// - Throws: `DatasetError` with record and field for a file that is missing, cut short or
   ///   malformed.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     var boxes: [DetectionResult] = []
     var places: [Int] = []
     var firstWithoutBox: Int?

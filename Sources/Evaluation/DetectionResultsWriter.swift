@@ -8,14 +8,14 @@ import Masks
 ///   for box in found { try writer.append(box) }
 /// }
 /// ```
-public struct DetectionResultsWriter {
+package struct DetectionResultsWriter {
   private let path: String
   private let descriptor: Int32
   private var buffer: [UInt8] = []
   private static let flushSize = 1 << 16
 
   /// The number of detections written so far.
-  public private(set) var count = 0
+  package private(set) var count = 0
 
   private init(path: String, descriptor: Int32) {
     self.path = path
@@ -32,7 +32,7 @@ public struct DetectionResultsWriter {
   /// - Throws: `FormatError` when the file cannot be written, ``EvaluationError`` for a number
   ///   that is not finite, or what `body` throws; the target is then as it was.
   @discardableResult
-  public static func write(
+  package static func write(
     to path: String, _ body: (inout DetectionResultsWriter) throws -> Void
   ) throws -> Int {
     var count = 0
@@ -56,7 +56,7 @@ public struct DetectionResultsWriter {
   ///   - box: The detection.
   ///   - mask: Its mask in the frame of the original image.
   /// - Throws: ``EvaluationError`` for a number that is not finite, `FormatError` for a full disk.
-  public mutating func append(_ box: DetectionResult, mask: RunLengthMask? = nil) throws {
+  package mutating func append(_ box: DetectionResult, mask: RunLengthMask? = nil) throws {
     try DetectionResults.check(box, count, path)
     buffer.append(contentsOf: (count == 0 ? "\n" : ",\n").utf8)
     let place = box.box.numbers

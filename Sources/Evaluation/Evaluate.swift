@@ -6,10 +6,9 @@
 ///   - split: How the classes are divided; also chooses COCO, OV-COCO, OV-LVIS or VOC.
 ///   - settings: Further choices.
 ///   - warn: Gets one line for each thing that a file gets wrong without being useless.
-/// - Returns: The numbers.
 /// - Throws: `DatasetError` when a file is malformed, ``EvaluationError`` when the two do not belong
 ///   together.
-public func evaluate(
+package func evaluate(
   annotations: String, detections: String, split: ClassSplit = .none,
   settings: EvaluationSettings = EvaluationSettings(), warn: (String) -> Void
 ) throws -> EvaluationSummary {
@@ -28,9 +27,8 @@ public func evaluate(
 ///   - results: The detections.
 ///   - split: How the classes are divided; also chooses COCO, OV-COCO, OV-LVIS or VOC.
 ///   - settings: Further choices.
-/// - Returns: The numbers.
 /// - Throws: ``EvaluationError`` when the two do not belong together.
-public func evaluate(
+package func evaluate(
   _ truth: GroundTruth, _ results: DetectionResults, split: ClassSplit = .none,
   settings: EvaluationSettings = EvaluationSettings()
 ) throws -> EvaluationSummary {

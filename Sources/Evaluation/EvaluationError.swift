@@ -1,7 +1,7 @@
 import Formats
 
 /// Ground truth, detections or class lists that cannot be scored.
-public enum EvaluationError: Error, Equatable, CustomStringConvertible {
+package enum EvaluationError: Error, Equatable, CustomStringConvertible {
   /// A mask that is malformed or does not fit its image; the reason holds the remedy.
   case badMask(FormatError, field: String)
   /// A record without a field that scoring needs.
@@ -26,7 +26,7 @@ public enum EvaluationError: Error, Equatable, CustomStringConvertible {
   case missingFrequency(file: String, category: String)
 
   /// One line: what, where, the value and the remedy.
-  public var description: String {
+  package var description: String {
     switch self {
     case .badMask(let error, let field):
       "\(error.source): \(field)\(error.place.isEmpty ? "" : " (\(error.place))"): \(error.reason)"

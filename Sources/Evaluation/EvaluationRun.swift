@@ -233,7 +233,7 @@ struct EvaluationRun {
 
 extension AveragePrecisionOptions: CustomStringConvertible {
   /// The metric in words.
-  public var description: String {
+  package var description: String {
     let ends = (thresholds.first ?? 0, thresholds.last ?? 0)
     return "IoU \(ends.0) to \(ends.1) in \(thresholds.count) steps, "
       + "\(recallPoints.count) recall points, at most "

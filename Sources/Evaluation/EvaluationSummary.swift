@@ -1,117 +1,117 @@
 import Formats
 
 /// The numbers of one evaluation and what they were measured on (spec evaluation 5.8).
-public struct EvaluationSummary: Sendable, Equatable {
+package struct EvaluationSummary: Sendable, Equatable {
   /// One class's result.
-  public struct ClassResult: Sendable, Equatable {
+  package struct ClassResult: Sendable, Equatable {
     /// The category id.
-    public let id: Int
+    package let id: Int
     /// The class name.
-    public let name: String
+    package let name: String
     /// The group of the split, or nil outside of it.
-    public let group: ClassGroup?
+    package let group: ClassGroup?
     /// Annotated objects that are to be found.
-    public let objects: Int
+    package let objects: Int
     /// AP over all thresholds, or nil without objects and where the protocol has no such mean.
-    public let averagePrecision: Double?
+    package let averagePrecision: Double?
     /// AP at IoU 0.50, or nil without objects.
-    public let averagePrecision50: Double?
+    package let averagePrecision50: Double?
     /// AP at IoU 0.75, or nil without objects.
-    public let averagePrecision75: Double?
+    package let averagePrecision75: Double?
   }
 
   /// The measures of one group of classes.
-  public struct GroupResult: Sendable, Equatable {
+  package struct GroupResult: Sendable, Equatable {
     /// "base", "novel", "all", or an LVIS frequency.
-    public let name: String
+    package let name: String
     /// Classes in the group.
-    public let classes: Int
+    package let classes: Int
     /// Classes of the group with at least one object; the mean is over these.
-    public let classesWithObjects: Int
+    package let classesWithObjects: Int
     /// The same measures as for the whole set.
-    public let measures: [Measure]
+    package let measures: [Measure]
 
     /// A measure's value, or nil when it has none.
-    public subscript(name: String) -> Double? { measures.first { $0.name == name }?.value }
+    package subscript(name: String) -> Double? { measures.first { $0.name == name }?.value }
   }
 
   /// The numbers by one kind of overlap.
-  public struct Scores: Sendable, Equatable {
+  package struct Scores: Sendable, Equatable {
     /// The numbers over all classes, in the order in which the reference prints them.
-    public let measures: [Measure]
+    package let measures: [Measure]
     /// Base, novel and all classes together, or the LVIS frequencies; empty without a split.
-    public let groups: [GroupResult]
+    package let groups: [GroupResult]
     /// Every class of the vocabulary by ascending category id.
-    public let classes: [ClassResult]
+    package let classes: [ClassResult]
 
     /// A measure's value over all classes, or nil when it has none.
-    public subscript(name: String) -> Double? { measures.first { $0.name == name }?.value }
+    package subscript(name: String) -> Double? { measures.first { $0.name == name }?.value }
 
     /// The result of one group, for example "novel", or nil.
     ///
     /// - Parameter name: The group's name.
     /// - Returns: The group's result.
-    public func group(_ name: String) -> GroupResult? { groups.first { $0.name == name } }
+    package func group(_ name: String) -> GroupResult? { groups.first { $0.name == name } }
   }
 
   /// What was measured, for example "OV-COCO".
-  public let protocolName: String
+  package let protocolName: String
   /// The metric in words, with its thresholds and cuts.
-  public let metric: String
+  package let metric: String
   /// The program or rule whose numbers these equal.
-  public let metricVersion: String
+  package let metricVersion: String
   /// Images that were scored.
-  public let images: Int
+  package let images: Int
   /// Images in the ground truth; more than ``images`` where only those of the split were scored.
-  public let imagesInFile: Int
+  package let imagesInFile: Int
   /// Classes that were scored.
-  public let vocabulary: Int
+  package let vocabulary: Int
   /// Categories in the ground truth; more than ``vocabulary`` where only the split's were scored.
-  public let categoriesInFile: Int
+  package let categoriesInFile: Int
   /// Classes of the vocabulary with at least one object.
-  public let classesWithObjects: Int
+  package let classesWithObjects: Int
   /// Detections in the results file.
-  public let detections: Int
+  package let detections: Int
   /// Detections that the protocol counts: of its images and classes, and verified in LVIS.
-  public let detectionsCounted: Int
+  package let detectionsCounted: Int
   /// The most detections the file has for one image.
-  public let detectionsPerImage: Int
+  package let detectionsPerImage: Int
   /// The lowest score in the file, or nil without detections.
-  public let lowestScore: Double?
+  package let lowestScore: Double?
   /// The score below which the detector kept nothing, where that is known.
-  public let scoreThreshold: Double?
+  package let scoreThreshold: Double?
   /// Images that the detector could not read; they were scored as if nothing was found on them.
-  public var unreadableImages = 0
+  package var unreadableImages = 0
   /// The numbers by boxes, or nil where only masks were scored.
-  public let boxes: Scores?
+  package let boxes: Scores?
   /// The numbers by masks, or nil where only boxes were scored.
-  public let masks: Scores?
+  package let masks: Scores?
 
   /// The numbers by boxes where they were scored, else those by masks.
-  public var primary: Scores {
+  package var primary: Scores {
     boxes ?? masks ?? Scores(measures: [], groups: [], classes: [])
   }
   /// The numbers of ``primary`` over all classes.
-  public var measures: [Measure] { primary.measures }
+  package var measures: [Measure] { primary.measures }
   /// The groups of ``primary``.
-  public var groups: [GroupResult] { primary.groups }
+  package var groups: [GroupResult] { primary.groups }
   /// The classes of ``primary``.
-  public var classes: [ClassResult] { primary.classes }
+  package var classes: [ClassResult] { primary.classes }
 
   /// A measure's value in ``primary`` over all classes, or nil when it has none.
-  public subscript(name: String) -> Double? { primary[name] }
+  package subscript(name: String) -> Double? { primary[name] }
 
   /// The result of one group in ``primary``, for example "novel", or nil.
   ///
   /// - Parameter name: The group's name.
   /// - Returns: The group's result.
-  public func group(_ name: String) -> GroupResult? { primary.group(name) }
+  package func group(_ name: String) -> GroupResult? { primary.group(name) }
 
   /// The summary as JSON at full precision; a measure without objects is null.
   ///
   /// The numbers by boxes are "measures", "groups" and "classes"; those by masks the same inside
   /// "masks".
-  public var json: JSONValue {
+  package var json: JSONValue {
     var members: [String: JSONValue] = [
       "protocol": .string(protocolName), "metric": .string(metric),
       "metric_version": .string(metricVersion), "images": .number(Double(images)),

@@ -6,7 +6,7 @@ import Masks
 /// index seen by ids (spec evaluation 5.4, 5.5).
 ///
 /// Masks are read when they are scored.
-public struct GroundTruth: Sendable {
+package struct GroundTruth: Sendable {
   /// The size of an image, which masks need.
   struct Frame: Sendable, Equatable {
     let id: Int
@@ -29,24 +29,24 @@ public struct GroundTruth: Sendable {
   let labels: [Int: Int]
 
   /// What errors call it: the file's path.
-  public var source: String { index.path }
+  package var source: String { index.path }
   /// The categories by ascending id.
-  public var categories: [COCOAnnotations.Category] { index.categories }
+  package var categories: [COCOAnnotations.Category] { index.categories }
   /// What the file gets wrong without being useless, one line each.
-  public var warnings: [String] { index.warnings }
+  package var warnings: [String] { index.warnings }
 
   /// Reads a COCO or LVIS file, or takes its index from the cache.
   ///
   /// - Parameter path: The file's path.
   /// - Throws: `DatasetError` with the place for a file that is missing, cut short, of the wrong
   ///   layout, or whose lists contradict one another.
-  public init(contentsOf path: String) throws { try self.init(try AnnotationIndex(path: path)) }
+  package init(contentsOf path: String) throws { try self.init(try AnnotationIndex(path: path)) }
 
   /// Looks at an indexed file.
   ///
   /// - Parameter index: The file's index.
   /// - Throws: `DatasetError` when the file is gone.
-  public init(_ index: AnnotationIndex) throws {
+  package init(_ index: AnnotationIndex) throws {
     let places = index.annotations.segmentations
     guard places.contains(where: { $0 >= 0 }) else {
       self.init(index, masks: [])

@@ -1,19 +1,9 @@
 /// One number of an evaluation.
-public struct Measure: Sendable, Equatable {
+package struct Measure: Sendable, Equatable {
   /// Its name as the literature writes it: "AP", "AP50", "APs", "AR100".
-  public let name: String
+  package let name: String
   /// The value from 0 to 1; nil where there is no object to measure it on.
-  public let value: Double?
-
-  /// Creates a measure.
-  ///
-  /// - Parameters:
-  ///   - name: Its name as the literature writes it.
-  ///   - value: The value from 0 to 1, or nil.
-  public init(name: String, value: Double?) {
-    self.name = name
-    self.value = value
-  }
+  package let value: Double?
 }
 
 /// Means over classes; a class without objects in the size range takes no part.

@@ -1,7 +1,7 @@
 import Annotations
 
 /// How the classes of a data set are divided, which also chooses the protocol.
-public enum ClassSplit: Sendable, Equatable {
+package enum ClassSplit: Sendable, Equatable {
   /// Plain COCO, no groups.
   case none
   /// OV-COCO with class lists by name (spec evaluation 5.2).
@@ -17,7 +17,7 @@ public enum ClassSplit: Sendable, Equatable {
 }
 
 /// A class's place in an open-vocabulary split.
-public enum ClassGroup: String, Sendable, Equatable, CaseIterable {
+package enum ClassGroup: String, Sendable, Equatable, CaseIterable {
   /// Trained with boxes.
   case base
   /// Never seen with boxes.

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Writing files so that a reader sees the old content or the new, never a part.
-public enum AtomicFile {
+package enum AtomicFile {
   /// Writes data beside the target, syncs it to disk and renames it into place.
   ///
   /// - Parameters:
@@ -9,7 +9,7 @@ public enum AtomicFile {
   ///   - path: The target's path; its folder must exist.
   /// - Throws: ``FormatError`` when the disk is full or the folder is missing or read-only; the
   ///   target is then as it was and no temporary file is left.
-  public static func write(_ data: Data, to path: String) throws {
+  package static func write(_ data: Data, to path: String) throws {
     try write(to: path) { descriptor in
       try data.withUnsafeBytes { try append($0, to: descriptor, path: path) }
     }
@@ -21,7 +21,7 @@ public enum AtomicFile {
   ///   - path: The target's path; its folder must exist.
   ///   - body: Writes the content.
   /// - Throws: ``FormatError``, or what `body` throws; the target is then as it was.
-  public static func write(to path: String, _ body: (Int32) throws -> Void) throws {
+  package static func write(to path: String, _ body: (Int32) throws -> Void) throws {
     for leftover in leftovers(of: path) { unlink(leftover) }
     let temporary = "\(path).\(getpid()).partial"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
@@ -53,7 +53,7 @@ public enum AtomicFile {
   ///
   /// - Parameter path: The target's path.
   /// - Returns: Paths of files or folders.
-  public static func leftovers(of path: String) -> [String] {
+  package static func leftovers(of path: String) -> [String] {
     let url = URL(filePath: path)
     let folder = url.deletingLastPathComponent().path
     let prefix = url.lastPathComponent + "."
@@ -73,7 +73,7 @@ public enum AtomicFile {
   ///   - descriptor: The open file.
   ///   - path: The file's name for the error.
   /// - Throws: ``FormatError`` when the system refuses, a full disk for example.
-  public static func append(
+  package static func append(
     _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String
   ) throws {
     var done = 0

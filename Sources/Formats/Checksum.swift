@@ -1,12 +1,11 @@
 import CZlib
 
 /// A check for accidental damage, much faster than a digest.
-public enum Checksum {
+package enum Checksum {
   /// The CRC-32 of bytes, as zip and gzip use it.
   ///
   /// - Parameter bytes: The bytes.
-  /// - Returns: The checksum.
-  public static func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
+  package static func crc32(_ bytes: UnsafeRawBufferPointer) -> UInt32 {
     var value = CZlib.crc32(0, nil, 0)
     var rest = bytes[...]
     while !rest.isEmpty {

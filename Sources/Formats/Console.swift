@@ -8,17 +8,17 @@ import Foundation
 /// Nothing here traps, as Foundation's handles do on a full disk or a closed terminal. What cannot
 /// be said is dropped, for no run is worth less than its log; a result that cannot be written is an
 /// error.
-public enum Console {
+package enum Console {
   /// Standard output takes no more; the description is one line with the remedy.
-  public struct WriteError: Error, CustomStringConvertible {
+  package struct WriteError: Error, CustomStringConvertible {
     /// The system's number of the reason.
     let code: Int32
 
     /// Whether the reader of a pipe has gone, as `head` does when it has seen enough.
-    public var isClosedPipe: Bool { code == EPIPE }
+    package var isClosedPipe: Bool { code == EPIPE }
 
     /// One line with the remedy.
-    public var description: String {
+    package var description: String {
       "standard output cannot be written: \(String(cString: strerror(code))); "
         + "send it to a place that has room and is open"
     }
@@ -27,7 +27,7 @@ public enum Console {
   /// Makes a closed pipe an error instead of a signal that ends the process, and occupies standard
   /// input, output and error where they are closed, lest the next file that is opened take their
   /// place.
-  public static func prepare() {
+  package static func prepare() {
     signal(SIGPIPE, SIG_IGN)
     // In the mode that each is not used in, so that its use still fails.
     for (descriptor, mode) in [(0, O_WRONLY), (1, O_RDONLY), (2, O_RDONLY)] as [(Int32, Int32)] {
@@ -46,24 +46,24 @@ public enum Console {
   ///   - text: The result.
   ///   - terminator: What follows it.
   /// - Throws: ``WriteError``.
-  public static func print(_ text: String, terminator: String = "\n") throws {
+  package static func print(_ text: String, terminator: String = "\n") throws {
     try write(PrintedText.escapedLines(text) + terminator, to: 1)
   }
 
   /// Writes one or more lines to standard error.
-  public static func say(_ text: String) { tell(PrintedText.escapedLines(text) + "\n") }
+  package static func say(_ text: String) { tell(PrintedText.escapedLines(text) + "\n") }
 
   /// Writes a note to standard error.
-  public static func note(_ line: String) { tell(PrintedText.line("note: \(line)") + "\n") }
+  package static func note(_ line: String) { tell(PrintedText.line("note: \(line)") + "\n") }
 
   /// Writes a warning to standard error.
-  public static func warn(_ line: String) { tell(PrintedText.line("warning: \(line)") + "\n") }
+  package static func warn(_ line: String) { tell(PrintedText.line("warning: \(line)") + "\n") }
 
   /// Writes an error to standard error.
-  public static func fail(_ line: String) { tell(PrintedText.line("error: \(line)") + "\n") }
+  package static func fail(_ line: String) { tell(PrintedText.line("error: \(line)") + "\n") }
 
   /// Writes a text that may be less than a line to standard error.
-  public static func tell(_ text: String) { try? write(text, to: 2) }
+  package static func tell(_ text: String) { try? write(text, to: 2) }
 
   private static func write(_ text: String, to descriptor: Int32) throws {
     var rest = Array(text.utf8)[...]

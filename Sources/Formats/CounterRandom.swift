@@ -11,7 +11,7 @@ import Foundation
 /// Seed and keys are folded into one 64-bit key by the SplitMix64 finaliser; output `n` is the
 /// finaliser of `key + (n + 1)·φ`, the SplitMix64 sequence (Steele, Lea, Flood 2014). Not for
 /// cryptography. Keys are ordered: (1, 2) and (2, 1) give unrelated sequences.
-public struct CounterRandom: RandomNumberGenerator, Sendable {
+package struct CounterRandom: RandomNumberGenerator, Sendable {
   private let start: UInt64
   private var counter: UInt64 = 0
   private static let golden: UInt64 = 0x9E37_79B9_7F4A_7C15
@@ -21,7 +21,7 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
   /// - Parameters:
   ///   - seed: The run's seed.
   ///   - keys: What the numbers are for: a purpose from ``key(_:)``, an iteration, an image id.
-  public init(seed: UInt64, _ keys: UInt64...) {
+  package init(seed: UInt64, _ keys: UInt64...) {
     var state = Self.mix(seed &+ Self.golden)
     for key in keys {
       state = Self.mix(state &+ Self.golden ^ Self.mix(key &+ Self.golden))
@@ -33,13 +33,12 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
   /// `state + (n + 1)·φ`.
   ///
   /// For devices, which compute the numbers of a sequence side by side.
-  public var state: UInt64 { start &+ counter &* Self.golden }
+  package var state: UInt64 { start &+ counter &* Self.golden }
 
   /// A key that stands for a word (FNV-1a, 64 bits), the same in every run and on every machine.
   ///
   /// - Parameter word: The purpose, for example "flip".
-  /// - Returns: The key.
-  public static func key(_ word: String) -> UInt64 {
+  package static func key(_ word: String) -> UInt64 {
     word.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
   }
 
@@ -53,7 +52,7 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
   /// The next 64 random bits.
   ///
   /// - Returns: A number uniform over all 64-bit values.
-  public mutating func nextUInt64() -> UInt64 {
+  package mutating func nextUInt64() -> UInt64 {
     counter &+= 1
     return Self.mix(start &+ counter &* Self.golden)
   }
@@ -61,12 +60,10 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
   /// The next 64 random bits, for the standard library's random functions.
   ///
   /// - Returns: A number uniform over all 64-bit values.
-  public mutating func next() -> UInt64 { nextUInt64() }
+  package mutating func next() -> UInt64 { nextUInt64() }
 
   /// A number uniform in [0, 1) with 53 random bits.
-  ///
-  /// - Returns: The number.
-  public mutating func uniform() -> Double {
+  package mutating func uniform() -> Double {
     Double(nextUInt64() >> 11) * 0x1p-53
   }
 
@@ -75,7 +72,6 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
   /// - Parameters:
   ///   - count: How many.
   ///   - range: The least and the largest value.
-  /// - Returns: The numbers.
   package mutating func floats(_ count: Int, in range: ClosedRange<Float> = -1...1) -> [Float] {
     let step = (range.upperBound - range.lowerBound) / Float(1 << 24)
     return [Float](unsafeUninitializedCapacity: count) { values, initialized in
@@ -91,16 +87,14 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
   /// - Parameters:
   ///   - low: The smallest value.
   ///   - high: The bound that is not reached.
-  /// - Returns: The number.
-  public mutating func uniform(_ low: Double, _ high: Double) -> Double {
+  package mutating func uniform(_ low: Double, _ high: Double) -> Double {
     low + (high - low) * uniform()
   }
 
   /// A whole number uniform in `0..<bound`, without bias (Lemire's multiply and reject).
   ///
   /// - Parameter bound: The number of values, at least 1.
-  /// - Returns: The number.
-  public mutating func integer(below bound: Int) -> Int {
+  package mutating func integer(below bound: Int) -> Int {
     precondition(bound > 0, "a random integer needs a bound above 0, not \(bound)")
     let range = UInt64(bound)
     let threshold = (0 &- range) % range
@@ -111,9 +105,7 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
   }
 
   /// A number of the standard normal distribution (Box–Muller; uses two uniform numbers).
-  ///
-  /// - Returns: The number.
-  public mutating func normal() -> Double {
+  package mutating func normal() -> Double {
     let radius = (-2 * log(1 - uniform())).squareRoot()
     return radius * cos(2 * .pi * uniform())
   }
@@ -121,7 +113,7 @@ public struct CounterRandom: RandomNumberGenerator, Sendable {
   /// Brings the elements into a uniformly random order (Fisher–Yates).
   ///
   /// - Parameter elements: The elements to reorder.
-  public mutating func shuffle<Element>(_ elements: inout [Element]) {
+  package mutating func shuffle<Element>(_ elements: inout [Element]) {
     guard elements.count > 1 else { return }
     for last in stride(from: elements.count - 1, to: 0, by: -1) {
       elements.swapAt(last, integer(below: last + 1))

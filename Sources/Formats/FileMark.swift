@@ -1,30 +1,22 @@
 import Foundation
 
 /// What tells one state of a file from another, without reading all of a large one.
-public struct FileMark: Equatable, Sendable {
+package struct FileMark: Equatable, Sendable {
   private static let blockSize = 1 << 16
   private static let blocks = 17
 
   /// The absolute path with links resolved.
-  public let location: String
+  package let location: String
   /// The size in bytes.
-  public let size: Int
+  package let size: Int
   /// The modification time in seconds since 1970.
-  public let seconds: Int
+  package let seconds: Int
   /// The part of the modification time below a second.
-  public let nanoseconds: Int
+  package let nanoseconds: Int
   /// SHA-256 over 17 blocks of 64 KiB from the first to the last byte.
-  public let digest: [UInt8]
+  package let digest: [UInt8]
 
-  /// A mark that was kept.
-  ///
-  /// - Parameters:
-  ///   - location: The absolute path with links resolved.
-  ///   - size: The size in bytes.
-  ///   - seconds: The modification time in seconds since 1970.
-  ///   - nanoseconds: The part of the modification time below a second.
-  ///   - digest: SHA-256 of samples.
-  public init(location: String, size: Int, seconds: Int, nanoseconds: Int, digest: [UInt8]) {
+  package init(location: String, size: Int, seconds: Int, nanoseconds: Int, digest: [UInt8]) {
     self.location = location
     self.size = size
     self.seconds = seconds
@@ -35,7 +27,7 @@ public struct FileMark: Equatable, Sendable {
   /// The mark of a file as it is now; nil when it cannot be read, and its reader then says why.
   ///
   /// - Parameter path: The file's path.
-  public init?(path: String) {
+  package init?(path: String) {
     var status = stat()
     guard stat(path, &status) == 0, let file = try? MappedFile(path: path) else { return nil }
     location = URL(fileURLWithPath: path).resolvingSymlinksInPath().path

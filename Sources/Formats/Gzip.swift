@@ -1,15 +1,14 @@
 import CZlib
 
 /// Inflating gzip streams (RFC 1952) with zlib.
-public enum Gzip {
+package enum Gzip {
   /// Inflates a gzip file, all its members one after the other.
   ///
   /// - Parameters:
   ///   - path: The file's path.
   ///   - limit: The most bytes the content may have; a guard against compression bombs.
-  /// - Returns: The content.
   /// - Throws: ``FormatError`` when the file is missing, no gzip, damaged, cut short or too large.
-  public static func decompress(path: String, limit: Int = 1 << 28) throws -> [UInt8] {
+  package static func decompress(path: String, limit: Int = 1 << 28) throws -> [UInt8] {
     try MappedFile.read(path) { try decompress($0, source: path, limit: limit) }
   }
 
@@ -19,9 +18,8 @@ public enum Gzip {
   ///   - bytes: The gzip members.
   ///   - source: What errors call the bytes.
   ///   - limit: The most bytes the content may have.
-  /// - Returns: The content.
   /// - Throws: ``FormatError`` when the bytes are no gzip, damaged, cut short or too large.
-  public static func decompress(
+  package static func decompress(
     _ bytes: UnsafeRawBufferPointer, source: String, limit: Int = 1 << 28
   ) throws -> [UInt8] {
     guard bytes.count >= 2, bytes[0] == 0x1F, bytes[1] == 0x8B else {

@@ -16,9 +16,9 @@ import Foundation
 /// try scanner.end()
 /// ```
 /// Every error is a ``FormatError`` with line and column.
-public struct JSONScanner {
+package struct JSONScanner {
   /// The kind of the value that stands next.
-  public enum Kind: String, Sendable {
+  package enum Kind: String, Sendable {
     case object, array, string, number, bool, null
   }
 
@@ -31,7 +31,7 @@ public struct JSONScanner {
   let bytes: UnsafeRawBufferPointer
   private let source: String
   /// The offset of the byte that is read next.
-  public internal(set) var position = 0
+  package internal(set) var position = 0
   /// One entry per open object or array: whether a first element was already read.
   private var started: [Bool] = []
   private static let deepest = 512
@@ -40,7 +40,7 @@ public struct JSONScanner {
   /// Scans a mapped file.
   ///
   /// - Parameter file: The file; the scanner keeps it alive.
-  public init(_ file: MappedFile) {
+  package init(_ file: MappedFile) {
     text = nil
     self.file = file
     givesBack = true
@@ -50,11 +50,7 @@ public struct JSONScanner {
   }
 
   /// Scans a value in the middle of a mapped file.
-  ///
-  /// - Parameters:
-  ///   - file: The file; the scanner keeps it alive.
-  ///   - offset: The value's first byte, from 0 to the size of the file.
-  public init(_ file: MappedFile, at offset: Int) {
+  package init(_ file: MappedFile, at offset: Int) {
     precondition((0...file.bytes.count).contains(offset), "a value lies in the file")
     text = nil
     self.file = file
@@ -69,7 +65,7 @@ public struct JSONScanner {
   /// - Parameters:
   ///   - text: The JSON text.
   ///   - source: What errors call it.
-  public init(text: String, source: String) {
+  package init(text: String, source: String) {
     let data = Array(text.utf8)
     let box = OwnedBytes(data)
     self.text = box
@@ -87,7 +83,7 @@ public struct JSONScanner {
   /// Gives the memory of what was read back to the system from time to time.
   ///
   /// To be called after each record of a large file; reading it again later costs time only.
-  public mutating func releaseBehind() {
+  package mutating func releaseBehind() {
     guard givesBack, position - released >= Self.releasedAtOnce, let file else { return }
     file.release(released..<position)
     released = position
@@ -99,7 +95,7 @@ public struct JSONScanner {
   ///
   /// - Parameter reason: What is wrong and what to do.
   /// - Returns: The error with source, line and column.
-  public func error(_ reason: String) -> FormatError {
+  package func error(_ reason: String) -> FormatError {
     do { try file?.check() } catch let cause as FormatError { return cause } catch {}
     var line = 1
     var column = 1
@@ -128,9 +124,8 @@ public struct JSONScanner {
 
   /// The kind of the value that stands next.
   ///
-  /// - Returns: The kind.
   /// - Throws: ``FormatError`` at the end of the text or at a byte that starts no value.
-  public mutating func peek() throws -> Kind {
+  package mutating func peek() throws -> Kind {
     guard let byte = peekByte() else { throw error("the text ends where a value should stand") }
     switch byte {
     case 0x7B: return .object
@@ -160,7 +155,7 @@ public struct JSONScanner {
   /// Enters an object; read its members with ``nextKey()``.
   ///
   /// - Throws: ``FormatError`` when something else stands here.
-  public mutating func beginObject() throws {
+  package mutating func beginObject() throws {
     try expect(0x7B, "an object")
     try open()
   }
@@ -168,7 +163,7 @@ public struct JSONScanner {
   /// Enters an array; read its elements after each ``nextElement()``.
   ///
   /// - Throws: ``FormatError`` when something else stands here.
-  public mutating func beginArray() throws {
+  package mutating func beginArray() throws {
     try expect(0x5B, "an array")
     try open()
   }
@@ -193,7 +188,7 @@ public struct JSONScanner {
   ///
   /// - Returns: The key, or nil at the object's end.
   /// - Throws: ``FormatError`` at a syntax error.
-  public mutating func nextKey() throws -> String? {
+  package mutating func nextKey() throws -> String? {
     guard try next(closing: 0x7D) else { return nil }
     let key = try string()
     try expect(0x3A, "':'")
@@ -204,14 +199,14 @@ public struct JSONScanner {
   ///
   /// - Returns: True when a value stands next.
   /// - Throws: ``FormatError`` at a syntax error.
-  public mutating func nextElement() throws -> Bool {
+  package mutating func nextElement() throws -> Bool {
     try next(closing: 0x5D)
   }
 
   /// Checks that nothing follows the document.
   ///
   /// - Throws: ``FormatError`` when something does.
-  public mutating func end() throws {
+  package mutating func end() throws {
     if peekByte() != nil { throw error("unexpected text after the document") }
     try file?.check()
   }
@@ -222,7 +217,7 @@ public struct JSONScanner {
   ///
   /// - Returns: The string with its escapes resolved.
   /// - Throws: ``FormatError`` when something else stands here or the string is broken.
-  public mutating func string() throws -> String {
+  package mutating func string() throws -> String {
     try expect(0x22, "a string")
     let start = position
     var seen: UInt8 = 0
@@ -310,7 +305,7 @@ public struct JSONScanner {
   ///
   /// - Returns: The nearest double; always finite.
   /// - Throws: ``FormatError`` when something else stands here or the number overflows.
-  public mutating func number() throws -> Double {
+  package mutating func number() throws -> Double {
     guard try peek() == .number else { throw error("expected a number, found \(try peek())") }
     let start = position
     var negative = false
@@ -375,9 +370,8 @@ public struct JSONScanner {
 
   /// Reads true or false.
   ///
-  /// - Returns: The value.
   /// - Throws: ``FormatError`` when something else stands here.
-  public mutating func bool() throws -> Bool {
+  package mutating func bool() throws -> Bool {
     guard try peek() == .bool else { throw error("expected true or false, found \(try peek())") }
     if try literal("true", optional: true) { return true }
     _ = try literal("false", optional: false)
@@ -387,7 +381,7 @@ public struct JSONScanner {
   /// Reads null.
   ///
   /// - Throws: ``FormatError`` when something else stands here.
-  public mutating func null() throws {
+  package mutating func null() throws {
     guard try peek() == .null else { throw error("expected null, found \(try peek())") }
     _ = try literal("null", optional: false)
   }
@@ -408,7 +402,7 @@ public struct JSONScanner {
   /// Skips one value of any kind, checking its syntax.
   ///
   /// - Throws: ``FormatError`` at a syntax error.
-  public mutating func skipValue() throws {
+  package mutating func skipValue() throws {
     switch try peek() {
     case .object:
       try beginObject()
@@ -426,9 +420,8 @@ public struct JSONScanner {
 
   /// Reads one value of any kind as a tree.
   ///
-  /// - Returns: The tree.
   /// - Throws: ``FormatError`` at a syntax error or a repeated key.
-  public mutating func value() throws -> JSONValue {
+  package mutating func value() throws -> JSONValue {
     switch try peek() {
     case .object:
       var members: [String: JSONValue] = [:]

@@ -7,7 +7,7 @@ extension JSONScanner {
   ///
   /// - Returns: The offset of its first byte.
   /// - Throws: ``FormatError`` at the end of the text or at a byte that starts no value.
-  public mutating func offset() throws -> Int {
+  package mutating func offset() throws -> Int {
     _ = try peek()
     return position
   }
@@ -16,7 +16,7 @@ extension JSONScanner {
   ///
   /// - Returns: The bytes that it takes.
   /// - Throws: ``FormatError`` at a syntax error.
-  public mutating func skippedRange() throws -> Range<Int> {
+  package mutating func skippedRange() throws -> Range<Int> {
     let start = try offset()
     try skipValue()
     return start..<position

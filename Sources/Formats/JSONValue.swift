@@ -1,7 +1,7 @@
 import Foundation
 
 /// A JSON document as a tree, for small files and for writing.
-public enum JSONValue: Sendable, Equatable {
+package enum JSONValue: Sendable, Equatable {
   case null
   case bool(Bool)
   case number(Double)
@@ -15,7 +15,7 @@ public enum JSONValue: Sendable, Equatable {
   ///   - text: The JSON text.
   ///   - source: What errors call it.
   /// - Throws: ``FormatError`` with line and column.
-  public init(parsing text: String, source: String) throws {
+  package init(parsing text: String, source: String) throws {
     var scanner = JSONScanner(text: text, source: source)
     self = try scanner.value()
     try scanner.end()
@@ -25,7 +25,7 @@ public enum JSONValue: Sendable, Equatable {
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``FormatError`` with line and column, and for a file whose tree would take gigabytes.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let file = try MappedFile.text(path)
     guard file.bytes.count <= Self.largestTree else {
       throw FormatError(
@@ -42,22 +42,22 @@ public enum JSONValue: Sendable, Equatable {
   private static let largestTree = 1 << 25
 
   /// The member of an object, or nil.
-  public subscript(key: String) -> JSONValue? {
+  package subscript(key: String) -> JSONValue? {
     if case .object(let members) = self { members[key] } else { nil }
   }
 
   /// The string, or nil for another kind.
-  public var string: String? { if case .string(let value) = self { value } else { nil } }
+  package var string: String? { if case .string(let value) = self { value } else { nil } }
   /// The number, or nil for another kind.
-  public var number: Double? { if case .number(let value) = self { value } else { nil } }
+  package var number: Double? { if case .number(let value) = self { value } else { nil } }
   /// The number when it is whole, or nil.
-  public var integer: Int? { number.flatMap { Int(exactly: $0) } }
+  package var integer: Int? { number.flatMap { Int(exactly: $0) } }
   /// The truth value, or nil for another kind.
-  public var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
+  package var bool: Bool? { if case .bool(let value) = self { value } else { nil } }
   /// The elements, or nil for another kind.
-  public var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
+  package var array: [JSONValue]? { if case .array(let value) = self { value } else { nil } }
   /// The members, or nil for another kind.
-  public var object: [String: JSONValue]? {
+  package var object: [String: JSONValue]? {
     if case .object(let value) = self { value } else { nil }
   }
 
@@ -65,7 +65,7 @@ public enum JSONValue: Sendable, Equatable {
   ///
   /// - Parameter pretty: One member or element a line, indented by two spaces.
   /// - Returns: The text, without a line end.
-  public func text(pretty: Bool = false) -> String {
+  package func text(pretty: Bool = false) -> String {
     var out = ""
     write(to: &out, pretty: pretty, depth: 0)
     return out
@@ -77,7 +77,7 @@ public enum JSONValue: Sendable, Equatable {
   ///   - out: The string to append to.
   ///   - pretty: One member or element a line.
   ///   - depth: The indentation to start at.
-  public func write(to out: inout String, pretty: Bool = false, depth: Int = 0) {
+  package func write(to out: inout String, pretty: Bool = false, depth: Int = 0) {
     switch self {
     case .null: out += "null"
     case .bool(let value): out += value ? "true" : "false"
@@ -154,17 +154,17 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByFloatLiteral,
   ExpressibleByDictionaryLiteral
 {
   /// A string.
-  public init(stringLiteral value: String) { self = .string(value) }
+  package init(stringLiteral value: String) { self = .string(value) }
   /// A number.
-  public init(floatLiteral value: Double) { self = .number(value) }
+  package init(floatLiteral value: Double) { self = .number(value) }
   /// A whole number.
-  public init(integerLiteral value: Int) { self = .number(Double(value)) }
+  package init(integerLiteral value: Int) { self = .number(Double(value)) }
   /// A truth value.
-  public init(booleanLiteral value: Bool) { self = .bool(value) }
+  package init(booleanLiteral value: Bool) { self = .bool(value) }
   /// An array.
-  public init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
+  package init(arrayLiteral elements: JSONValue...) { self = .array(elements) }
   /// An object; of equal keys the last wins.
-  public init(dictionaryLiteral elements: (String, JSONValue)...) {
+  package init(dictionaryLiteral elements: (String, JSONValue)...) {
     self = .object(Dictionary(elements) { $1 })
   }
 }

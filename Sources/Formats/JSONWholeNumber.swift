@@ -9,7 +9,7 @@ extension JSONScanner {
   ///
   /// - Returns: The number, between -(2^63 - 1) and 2^63 - 1.
   /// - Throws: ``FormatError`` when it has a fraction, is too large or is not a number.
-  public mutating func integer() throws -> Int {
+  package mutating func integer() throws -> Int {
     guard try peek() == .number else { throw error("expected a number, found \(try peek())") }
     let start = position
     if let whole = try digitsAlone() { return whole }

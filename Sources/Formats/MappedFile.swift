@@ -6,13 +6,13 @@ import Foundation
 /// A reader keeps the object; slices of ``bytes`` are valid while it does. When another program makes
 /// a mapped file shorter, or its disk fails, the bytes behind become zeros; ``whole(_:)`` and
 /// ``check()`` then throw, so nobody takes the zeros for content.
-public final class MappedFile: @unchecked Sendable {
+package final class MappedFile: @unchecked Sendable {
   // Sendable: the memory is private, read-only and never changes after `init` but by the guard.
 
   /// The file's path as it was given.
-  public let path: String
+  package let path: String
   /// The file's bytes; empty for an empty file.
-  public let bytes: UnsafeRawBufferPointer
+  package let bytes: UnsafeRawBufferPointer
   /// The number of the mapping's guard; nil for a copy, which cannot change.
   private let guardNumber: Int32?
   /// The file's numbers in the system, by which it is known again.
@@ -27,7 +27,7 @@ public final class MappedFile: @unchecked Sendable {
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``FormatError`` when the file is missing, is no regular file or cannot be read.
-  public init(path: String) throws {
+  package init(path: String) throws {
     self.path = path
     let (descriptor, status) = try RegularFile.open(path)
     defer { close(descriptor) }
@@ -72,9 +72,8 @@ public final class MappedFile: @unchecked Sendable {
   /// - Parameters:
   ///   - path: The file's path.
   ///   - body: Gets the bytes, which are valid during the call only.
-  /// - Returns: What `body` returns.
   /// - Throws: ``FormatError`` as ``init(path:)`` and ``check()``, or what `body` throws.
-  public static func read<Result>(
+  package static func read<Result>(
     _ path: String, _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
     let file = try MappedFile(path: path)
@@ -84,9 +83,8 @@ public final class MappedFile: @unchecked Sendable {
   /// Runs a function that reads ``bytes`` and checks that they were the file's all the time.
   ///
   /// - Parameter body: Reads the bytes.
-  /// - Returns: What `body` returns.
   /// - Throws: ``FormatError`` of ``check()``, else what `body` throws.
-  public func whole<Result>(_ body: () throws -> Result) throws -> Result {
+  package func whole<Result>(_ body: () throws -> Result) throws -> Result {
     // The compiler may drop the file, and with it the memory, after its last use by name.
     defer { withExtendedLifetime(self) {} }
     let result: Result
@@ -103,7 +101,7 @@ public final class MappedFile: @unchecked Sendable {
   /// Checks that no byte behind the end of the file was read.
   ///
   /// - Throws: ``FormatError`` when the file became shorter or its disk failed.
-  public func check() throws {
+  package func check() throws {
     guard let guardNumber, file_guard_failed(guardNumber) || isShorter else { return }
     throw FormatError(path, Self.becameShorter)
   }
@@ -120,7 +118,7 @@ public final class MappedFile: @unchecked Sendable {
   /// Gives the memory of whole pages back to the system; they are read again when touched.
   ///
   /// - Parameter range: The bytes that were read and will hardly be read again.
-  public func release(_ range: Range<Int>) {
+  package func release(_ range: Range<Int>) {
     guard guardNumber != nil, let base = bytes.baseAddress else { return }
     let page = Int(getpagesize())
     let start = (range.lowerBound + page - 1) / page * page

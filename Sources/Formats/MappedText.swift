@@ -6,7 +6,7 @@ extension MappedFile {
   /// - Parameter path: The file's path.
   /// - Returns: The file; offsets are those of the text in UTF-8.
   /// - Throws: ``FormatError`` when the file is missing or cannot be read, or is no text of its encoding.
-  public static func text(_ path: String) throws -> MappedFile {
+  package static func text(_ path: String) throws -> MappedFile {
     var file = try MappedFile(path: path)
     if file.bytes.starts(with: [0x1F, 0x8B]) {
       let unpacked = try file.whole {

@@ -5,19 +5,19 @@ import Foundation
 /// Names, text, CDATA and character references are read; attributes, comments, processing instructions
 /// and the document type are skipped. Foundation's reader is not used because the distributed binary
 /// would need libxml2.
-public struct MarkupElement: Sendable, Equatable {
+package struct MarkupElement: Sendable, Equatable {
   /// The element's name.
-  public let name: String
+  package let name: String
   /// The text directly inside it, without spaces at both ends.
-  public internal(set) var text = ""
+  package internal(set) var text = ""
   /// The elements directly inside it, in order.
-  public internal(set) var children: [MarkupElement] = []
+  package internal(set) var children: [MarkupElement] = []
 
   /// The first child of a name.
   ///
   /// - Parameter name: The child's name.
   /// - Returns: The child, or nil.
-  public func child(_ name: String) -> MarkupElement? { children.first { $0.name == name } }
+  package func child(_ name: String) -> MarkupElement? { children.first { $0.name == name } }
 
   /// Parses a document.
   ///
@@ -26,7 +26,7 @@ public struct MarkupElement: Sendable, Equatable {
   ///   - source: What errors call it.
   /// - Throws: ``FormatError`` with the line when it is cut short, not well formed or not in its
   ///   encoding.
-  public init(parsing bytes: UnsafeRawBufferPointer, source: String) throws {
+  package init(parsing bytes: UnsafeRawBufferPointer, source: String) throws {
     let mark = TextDecoding.byteOrderMark(bytes)
     let body = UnsafeRawBufferPointer(rebasing: bytes.dropFirst(mark?.length ?? 0))
     // A mark that the first line contradicts is the bytes' own and wins.

@@ -4,7 +4,7 @@ import Foundation
 ///
 /// Whoever asks first is served first, so that a large piece of work is not held up for ever by small
 /// ones; one that is larger than the whole budget runs alone.
-public final class MemoryBudget: @unchecked Sendable {
+package final class MemoryBudget: @unchecked Sendable {
   // Sendable: the `var` properties are only touched while `condition` is locked.
 
   private let limit: Int
@@ -13,19 +13,14 @@ public final class MemoryBudget: @unchecked Sendable {
   private var lastTicket = 0
   private var served = 0
 
-  /// Creates a budget.
-  ///
-  /// - Parameter limit: The most bytes at a time.
-  public init(limit: Int) { self.limit = limit }
+  package init(limit: Int) { self.limit = limit }
 
   /// Runs a function when there is room for it.
   ///
   /// - Parameters:
   ///   - bytes: The most bytes that the function takes.
   ///   - body: The function; it must not ask the same budget.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
-  public func hold<Result>(_ bytes: Int, _ body: () throws -> Result) rethrows -> Result {
+  package func hold<Result>(_ bytes: Int, _ body: () throws -> Result) rethrows -> Result {
     condition.lock()
     lastTicket += 1
     let ticket = lastTicket

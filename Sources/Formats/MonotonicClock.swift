@@ -17,7 +17,6 @@ package enum MonotonicClock {
   ///
   /// - Parameter body: What is timed.
   /// - Returns: Seconds.
-  /// - Throws: What `body` throws.
   package static func measure<Failure: Error>(
     _ body: () throws(Failure) -> Void
   ) throws(Failure) -> Double {

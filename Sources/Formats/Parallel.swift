@@ -10,7 +10,6 @@ package enum Parallel {
   ///   - threads: How many work at once.
   ///   - state: Makes what a thread carries from piece to piece, its memory for example.
   ///   - body: Does a piece.
-  /// - Returns: The results.
   /// - Throws: The error of the piece that stands first in `order` among those that failed.
   package static func map<State, Element: Sendable, Failure: Error>(
     _ order: [Int], threads: Int, state: @Sendable () -> State,
@@ -45,7 +44,6 @@ package enum Parallel {
   ///   - threads: How many work at once; all cores unless said otherwise.
   ///   - chunk: How many small pieces a thread takes at a time.
   ///   - body: Does a piece.
-  /// - Returns: The results.
   /// - Throws: The error of the first chunk that failed.
   package static func map<Element: Sendable, Failure: Error>(
     count: Int, threads: Int = ProcessInfo.processInfo.activeProcessorCount, chunk: Int = 1,

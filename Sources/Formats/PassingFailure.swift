@@ -1,7 +1,7 @@
 import Foundation
 
 /// Failures of a disk that may be over in a moment, as on a network file system.
-public enum PassingFailure {
+package enum PassingFailure {
   private static let pauses = [0.05, 0.25, 1]
 
   /// Reads a file, and again when that fails though the file is there.
@@ -9,9 +9,8 @@ public enum PassingFailure {
   /// - Parameters:
   ///   - path: The file's path.
   ///   - body: Reads it; only its ``FormatError`` says that the file could not be read.
-  /// - Returns: What `body` returns.
   /// - Throws: What `body` throws at last.
-  public static func retrying<Result>(_ path: String, _ body: () throws -> Result) throws -> Result
+  package static func retrying<Result>(_ path: String, _ body: () throws -> Result) throws -> Result
   {
     for pause in pauses {
       do {

@@ -1,7 +1,7 @@
 /// Text from files and users, made fit for a terminal and a log.
-public enum PrintedText {
+package enum PrintedText {
   /// The most Unicode scalars of an error or a warning.
-  public static let longestLine = 500
+  package static let longestLine = 500
   private static let mark = " \u{2026} "
 
   /// A text whose characters all show as themselves: what would move the cursor, start a new line, turn
@@ -9,7 +9,7 @@ public enum PrintedText {
   ///
   /// - Parameter text: Any text.
   /// - Returns: One line without control and format characters.
-  public static func escaped(_ text: String) -> String {
+  package static func escaped(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: isHidden) else { return text }
     var result = String.UnicodeScalarView()
     for scalar in text.unicodeScalars {
@@ -28,8 +28,7 @@ public enum PrintedText {
   /// Several lines, each as ``escaped(_:)`` writes it; tabs stay.
   ///
   /// - Parameter text: Any text.
-  /// - Returns: The lines.
-  public static func escapedLines(_ text: String) -> String {
+  package static func escapedLines(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: { isHidden($0) && $0 != "\n" && $0 != "\t" }) else {
       return text
     }
@@ -47,7 +46,7 @@ public enum PrintedText {
   ///   - text: Any text.
   ///   - limit: The most Unicode scalars of the line; at least 10.
   /// - Returns: The line, without a line end.
-  public static func line(_ text: String, limit: Int = longestLine) -> String {
+  package static func line(_ text: String, limit: Int = longestLine) -> String {
     let escaped = escaped(text)
     let scalars = escaped.unicodeScalars
     guard scalars.count > limit else { return escaped }

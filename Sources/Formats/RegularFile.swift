@@ -4,9 +4,9 @@ import Foundation
 ///
 /// A pipe without a writer, a terminal or a socket would hold the program for ever, and a device gives
 /// bytes without an end; they are refused by name before a byte is read.
-public enum RegularFile {
+package enum RegularFile {
   /// The most bytes that ``contents(_:limit:)`` takes: texts and lists, not weights.
-  public static let largestText = 1 << 28
+  package static let largestText = 1 << 28
 
   /// Opens a file for reading.
   ///
@@ -52,7 +52,7 @@ public enum RegularFile {
   ///   - limit: The most bytes it may have.
   /// - Returns: Its bytes.
   /// - Throws: ``FormatError`` when it is missing, no regular file, too large or becomes shorter.
-  public static func contents(_ path: String, limit: Int = largestText) throws -> Data {
+  package static func contents(_ path: String, limit: Int = largestText) throws -> Data {
     let (descriptor, status) = try open(path)
     defer { close(descriptor) }
     let size = Int(status.st_size)
@@ -69,9 +69,8 @@ public enum RegularFile {
   /// - Parameters:
   ///   - path: The file's path.
   ///   - limit: The most bytes it may have.
-  /// - Returns: The text.
   /// - Throws: ``FormatError`` as ``contents(_:limit:)``, and when it is not UTF-8.
-  public static func text(_ path: String, limit: Int = largestText) throws -> String {
+  package static func text(_ path: String, limit: Int = largestText) throws -> String {
     guard let text = String(validating: try contents(path, limit: limit), as: UTF8.self) else {
       throw FormatError(path, "is not UTF-8 text; save it as UTF-8")
     }

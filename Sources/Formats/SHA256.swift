@@ -5,7 +5,7 @@
 /// digest.update(bytes)
 /// let name = digest.hexadecimal()
 /// ```
-public struct SHA256: Sendable {
+package struct SHA256: Sendable {
   private var state: [UInt32] = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
     0x5be0_cd19,
@@ -14,12 +14,12 @@ public struct SHA256: Sendable {
   private var length: UInt64 = 0
 
   /// Starts a digest of nothing.
-  public init() {}
+  package init() {}
 
   /// Appends bytes.
   ///
   /// - Parameter bytes: What to append.
-  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     length += UInt64(bytes.count)
     var rest = bytes[...]
     if !pending.isEmpty {
@@ -43,7 +43,7 @@ public struct SHA256: Sendable {
   /// Appends a text as UTF-8.
   ///
   /// - Parameter text: What to append.
-  public mutating func update(_ text: String) {
+  package mutating func update(_ text: String) {
     var text = text
     text.withUTF8 { update(UnsafeRawBufferPointer($0)) }
   }
@@ -51,7 +51,7 @@ public struct SHA256: Sendable {
   /// The digest of everything so far.
   ///
   /// - Returns: 32 bytes.
-  public func bytes() -> [UInt8] {
+  package func bytes() -> [UInt8] {
     var last = self
     let padding = (64 + 55 - Int(length % 64)) % 64
     var tail: [UInt8] = [0x80]
@@ -64,7 +64,7 @@ public struct SHA256: Sendable {
   /// The digest of everything so far as text.
   ///
   /// - Returns: 64 lower-case hexadecimal digits.
-  public func hexadecimal() -> String {
+  package func hexadecimal() -> String {
     let digits = Array("0123456789abcdef")
     return String(bytes().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
   }
@@ -74,7 +74,7 @@ public struct SHA256: Sendable {
   /// - Parameter path: The file's path.
   /// - Returns: 64 lower-case hexadecimal digits.
   /// - Throws: ``FormatError`` when the file cannot be read.
-  public static func hexadecimal(ofFile path: String) throws -> String {
+  package static func hexadecimal(ofFile path: String) throws -> String {
     try MappedFile.read(path) { bytes in
       var digest = SHA256()
       digest.update(bytes)

@@ -2,18 +2,13 @@
 ///
 /// They depend on the run's seed, the step, what they are for and the image's id, and on nothing
 /// else: a step can be replayed alone.
-public struct StepRandom: Sendable, Equatable {
+package struct StepRandom: Sendable, Equatable {
   /// The run's seed.
-  public var seed: UInt64
+  package var seed: UInt64
   /// The step, counted from 0.
-  public var iteration: Int
+  package var iteration: Int
 
-  /// Creates the choices of a step.
-  ///
-  /// - Parameters:
-  ///   - seed: The run's seed.
-  ///   - iteration: The step, counted from 0.
-  public init(seed: UInt64, iteration: Int) {
+  package init(seed: UInt64, iteration: Int) {
     self.seed = seed
     self.iteration = iteration
   }
@@ -24,7 +19,7 @@ public struct StepRandom: Sendable, Equatable {
   ///   - purpose: What they are for, in a word or two.
   ///   - image: The image's id.
   /// - Returns: The sequence at its first number.
-  public func numbers(_ purpose: String, image: Int) -> CounterRandom {
+  package func numbers(_ purpose: String, image: Int) -> CounterRandom {
     CounterRandom(
       seed: seed, CounterRandom.key(purpose), UInt64(iteration), UInt64(bitPattern: Int64(image)))
   }

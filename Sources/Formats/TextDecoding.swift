@@ -1,12 +1,12 @@
 import Foundation
 
 /// Texts in other encodings than UTF-8, brought into UTF-8 by the system's iconv.
-public enum TextDecoding {
+package enum TextDecoding {
   /// The encoding that a byte-order mark names.
   ///
   /// - Parameter bytes: The text's bytes.
   /// - Returns: The encoding and the mark's length; nil without a mark.
-  public static func byteOrderMark(
+  package static func byteOrderMark(
     _ bytes: UnsafeRawBufferPointer
   ) -> (encoding: String, length: Int)? {
     // UTF-32 first: its mark begins as that of UTF-16 does.
@@ -26,7 +26,7 @@ public enum TextDecoding {
   /// - Returns: The same text in UTF-8.
   /// - Throws: ``FormatError`` for an encoding that the system does not know, or bytes that are none of
   ///   its text.
-  public static func utf8(
+  package static func utf8(
     _ bytes: UnsafeRawBufferPointer, from encoding: String, source: String
   ) throws -> [UInt8] {
     let handle = iconv_open("UTF-8", encoding)

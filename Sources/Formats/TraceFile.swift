@@ -4,11 +4,11 @@ import Foundation
 ///
 /// Events go to disk as they come. The text is a JSON array, and viewers accept one whose end is
 /// missing, so that the file of a run that was killed is still of use.
-public final class TraceFile {
+package final class TraceFile {
   /// The file's path.
-  public let path: String
+  package let path: String
   /// The number of events written so far, names included.
-  public private(set) var count = 0
+  package private(set) var count = 0
   private var descriptor: Int32
   private var buffer = ""
   private static let flushSize = 1 << 16
@@ -17,7 +17,7 @@ public final class TraceFile {
   ///
   /// - Parameter path: The file's path; its folder must exist.
   /// - Throws: ``FormatError`` when the file cannot be made.
-  public init(path: String) throws {
+  package init(path: String) throws {
     self.path = path
     descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
     guard descriptor >= 0 else {
@@ -35,7 +35,7 @@ public final class TraceFile {
   ///   - name: What the viewer shows.
   ///   - process: The process number that events use.
   /// - Throws: ``FormatError`` when the disk is full.
-  public func nameProcess(_ name: String, process: Int) throws {
+  package func nameProcess(_ name: String, process: Int) throws {
     try append([
       "ph": "M", "name": "process_name", "pid": .number(Double(process)),
       "args": ["name": .string(name)],
@@ -49,7 +49,7 @@ public final class TraceFile {
   ///   - process: The process the thread belongs to.
   ///   - thread: The thread number that events use.
   /// - Throws: ``FormatError`` when the disk is full.
-  public func nameThread(_ name: String, process: Int, thread: Int) throws {
+  package func nameThread(_ name: String, process: Int, thread: Int) throws {
     try append([
       "ph": "M", "name": "thread_name", "pid": .number(Double(process)),
       "tid": .number(Double(thread)), "args": ["name": .string(name)],
@@ -68,7 +68,7 @@ public final class TraceFile {
   ///   - arguments: Values shown when the span is selected.
   /// - Throws: ``FormatError`` for a time that is not finite or a negative length, or when the
   ///   disk is full.
-  public func span(
+  package func span(
     _ name: String, category: String, process: Int, thread: Int, start: Double, duration: Double,
     arguments: [String: JSONValue] = [:]
   ) throws {
@@ -90,7 +90,7 @@ public final class TraceFile {
   /// Ends the array and closes the file; nothing can be written afterwards.
   ///
   /// - Throws: ``FormatError`` when the disk is full.
-  public func close() throws {
+  package func close() throws {
     guard descriptor >= 0 else { return }
     buffer += count == 0 ? "[]\n" : "\n]\n"
     defer {

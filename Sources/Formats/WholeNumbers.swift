@@ -8,7 +8,6 @@ extension Int {
   /// The next multiple of a size that is not smaller.
   ///
   /// - Parameter size: The size, at least 1.
-  /// - Returns: The multiple.
   package func roundedUp(toMultipleOf size: Int) -> Int { dividedUp(by: size) * size }
 }
 

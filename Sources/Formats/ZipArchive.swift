@@ -4,13 +4,13 @@ import CZlib
 ///
 /// The central directory is checked against the file's length once; contents are read and checked
 /// against their checksums on demand.
-public final class ZipArchive: Sendable {
+package final class ZipArchive: Sendable {
   /// One file of the archive.
-  public struct Entry: Sendable, Equatable {
+  package struct Entry: Sendable, Equatable {
     /// The name with its folders, separated by "/".
-    public let name: String
+    package let name: String
     /// The content's length in bytes.
-    public let size: Int
+    package let size: Int
     let storedSize: Int
     let method: Int
     let checksum: UInt32
@@ -18,11 +18,11 @@ public final class ZipArchive: Sendable {
   }
 
   /// The file's path as it was given.
-  public let path: String
+  package let path: String
   /// The archive's length in bytes.
-  public var byteCount: Int { file.bytes.count }
+  package var byteCount: Int { file.bytes.count }
   /// The entries in the order of the central directory.
-  public let entries: [Entry]
+  package let entries: [Entry]
   private let file: MappedFile
   private let indexByName: [String: Int]
 
@@ -30,7 +30,7 @@ public final class ZipArchive: Sendable {
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``FormatError`` when the file is missing, no zip archive, cut short or inconsistent.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let file = try MappedFile(path: path)
     let entries = try file.whole { try ZipDirectory(bytes: file.bytes, path: path).entries() }
     var indexByName: [String: Int] = [:]
@@ -48,8 +48,7 @@ public final class ZipArchive: Sendable {
   /// The entry with a name, or nil.
   ///
   /// - Parameter name: The name with its folders.
-  /// - Returns: The entry.
-  public func entry(named name: String) -> Entry? {
+  package func entry(named name: String) -> Entry? {
     indexByName[name].map { entries[$0] }
   }
 
@@ -58,10 +57,9 @@ public final class ZipArchive: Sendable {
   /// - Parameters:
   ///   - entry: An entry of this archive.
   ///   - body: Gets the content, which is valid during the call only.
-  /// - Returns: What `body` returns.
   /// - Throws: ``FormatError`` when the entry is damaged, encrypted or packed in an unknown way, or
   ///   what `body` throws.
-  public func read<Result>(
+  package func read<Result>(
     _ entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result
   ) throws -> Result {
     try file.whole { try readStored(entry, body) }

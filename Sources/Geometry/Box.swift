@@ -5,7 +5,7 @@ extension Box {
   ///
   /// - Parameter other: The other box.
   /// - Returns: From 0 to 1.
-  public func iou(with other: Box) -> Float {
+  package func iou(with other: Box) -> Float {
     let overlap = overlap(with: other)
     // Most pairs do not meet; a division for each would be felt over all anchors of an image.
     guard overlap > 0 else { return 0 }
@@ -18,8 +18,7 @@ extension Box {
   ///   - scale: What width and height are multiplied by; 1 leaves the box as it is.
   ///   - width: The picture's width.
   ///   - height: The picture's height.
-  /// - Returns: The box.
-  public func enlarged(by scale: Float, width: Float, height: Float) -> Box {
+  package func enlarged(by scale: Float, width: Float, height: Float) -> Box {
     guard scale != 1 else { return self }
     let (dx, dy) = ((scale - 1) / 2 * self.width, (scale - 1) / 2 * self.height)
     return Box(x1: x1 - dx, y1: y1 - dy, x2: x2 + dx, y2: y2 + dy).clipped(
@@ -29,14 +28,14 @@ extension Box {
 
 extension Box {
   /// Four floats: x1, y1, x2, y2.
-  public var corners: [Float] { [x1, y1, x2, y2] }
+  package var corners: [Float] { [x1, y1, x2, y2] }
 }
 
 extension [Box] {
   /// Reads boxes from rows of four floats: x1, y1, x2, y2.
   ///
   /// - Parameter corners: As many floats as four times the boxes.
-  public init(corners: [Float]) {
+  package init(corners: [Float]) {
     precondition(corners.count.isMultiple(of: 4), "\(corners.count) floats are not boxes")
     self = stride(from: 0, to: corners.count, by: 4).map {
       Box(x1: corners[$0], y1: corners[$0 + 1], x2: corners[$0 + 2], y2: corners[$0 + 3])
@@ -44,40 +43,30 @@ extension [Box] {
   }
 
   /// Rows of four floats: x1, y1, x2, y2.
-  public var corners: [Float] { flatMap(\.corners) }
+  package var corners: [Float] { flatMap(\.corners) }
 }
 
 /// A box with how sure a detector is of it.
-public struct ScoredBox: Sendable, Hashable {
+package struct ScoredBox: Sendable, Hashable {
   /// The box in pixels.
-  public var box: Box
+  package var box: Box
   /// How sure, in 0...1; ground truth has 1.
-  public var score: Float
+  package var score: Float
 
-  /// Creates a scored box.
-  ///
-  /// - Parameters:
-  ///   - box: The box in pixels.
-  ///   - score: How sure, in 0...1.
-  public init(_ box: Box, score: Float) {
+  package init(_ box: Box, score: Float) {
     self.box = box
     self.score = score
   }
 }
 
 /// A box in one of the images of a batch.
-public struct Region: Sendable, Hashable {
+package struct Region: Sendable, Hashable {
   /// The image's place in the batch.
-  public var image: Int
+  package var image: Int
   /// The box in pixels of the batch, or in units of the image where a function says so.
-  public var box: Box
+  package var box: Box
 
-  /// Creates a region.
-  ///
-  /// - Parameters:
-  ///   - image: The image's place in the batch.
-  ///   - box: The box.
-  public init(image: Int, box: Box) {
+  package init(image: Int, box: Box) {
     self.image = image
     self.box = box
   }
@@ -87,7 +76,7 @@ extension [Region] {
   /// Regions of the images of a batch, the images one after the other.
   ///
   /// - Parameter boxes: The boxes of each image.
-  public init(_ boxes: [[Box]]) {
+  package init(_ boxes: [[Box]]) {
     self = boxes.enumerated().flatMap { image, boxes in
       boxes.map { Region(image: image, box: $0) }
     }
@@ -96,8 +85,8 @@ extension [Region] {
 
 extension FileBox {
   /// A box of no size at the origin.
-  public static var zero: FileBox { FileBox(x: 0, y: 0, width: 0, height: 0) }
+  package static var zero: FileBox { FileBox(x: 0, y: 0, width: 0, height: 0) }
 
   /// The numbers as COCO writes them: x, y, width, height.
-  @inlinable public var numbers: [Double] { [x1, y1, width, height] }
+  @inlinable package var numbers: [Double] { [x1, y1, width, height] }
 }

@@ -5,22 +5,22 @@ import Formats
 ///
 /// The view is `width` by `height` pixels, in a batch filled up with zeros to the right and below;
 /// the original frame is what the image file shows.
-public struct ImageView: Sendable, Hashable {
+package struct ImageView: Sendable, Hashable {
   /// Sides of a batch are multiples of this many pixels, unless set otherwise (spec detector 2.1).
-  public static let paddingUnit = 32
+  package static let paddingUnit = 32
 
   /// The image's id, which its random numbers depend on.
-  public let imageID: Int
+  package let imageID: Int
   /// The original width in pixels.
-  public let originalWidth: Int
+  package let originalWidth: Int
   /// The original height in pixels.
-  public let originalHeight: Int
+  package let originalHeight: Int
   /// The width of the view in pixels, without padding.
-  public let width: Int
+  package let width: Int
   /// The height of the view in pixels, without padding.
-  public let height: Int
+  package let height: Int
   /// Whether left and right changed places after resizing.
-  public let isFlipped: Bool
+  package let isFlipped: Bool
 
   /// Creates a view between two sizes.
   ///
@@ -31,7 +31,7 @@ public struct ImageView: Sendable, Hashable {
   ///   - width: The width of the view in pixels.
   ///   - height: The height of the view in pixels.
   ///   - isFlipped: Whether left and right change places.
-  public init(
+  package init(
     imageID: Int = 0, originalWidth: Int? = nil, originalHeight: Int? = nil, width: Int,
     height: Int, isFlipped: Bool = false
   ) {
@@ -57,7 +57,7 @@ public struct ImageView: Sendable, Hashable {
   ///   - longSide: The bound of the long side.
   ///   - shortSide: The bound of the short side.
   ///   - isFlipped: Whether left and right change places.
-  public init(
+  package init(
     imageID: Int = 0, originalWidth: Int, originalHeight: Int, longSide: Int, shortSide: Int,
     isFlipped: Bool = false
   ) {
@@ -70,15 +70,15 @@ public struct ImageView: Sendable, Hashable {
   }
 
   /// Pixels of the view per original pixel along x; differs a little from ``scaleY`` by rounding.
-  public var scaleX: Float { Float(Double(width) / Double(originalWidth)) }
+  package var scaleX: Float { Float(Double(width) / Double(originalWidth)) }
   /// Pixels of the view per original pixel along y.
-  public var scaleY: Float { Float(Double(height) / Double(originalHeight)) }
+  package var scaleY: Float { Float(Double(height) / Double(originalHeight)) }
 
   /// The view's size in a batch of its own.
   ///
   /// - Parameter unit: Sides are multiples of this many pixels.
   /// - Returns: The block of pixels from the origin.
-  public func padded(to unit: Int = paddingUnit) -> PixelBlock {
+  package func padded(to unit: Int = paddingUnit) -> PixelBlock {
     func rounded(_ length: Int) -> Int { length.roundedUp(toMultipleOf: unit) }
     return PixelBlock(x: 0, y: 0, width: rounded(width), height: rounded(height))
   }
@@ -87,13 +87,13 @@ public struct ImageView: Sendable, Hashable {
   ///
   /// - Parameter box: The box in original pixels.
   /// - Returns: The box in pixels of the view.
-  public func resized(_ box: Box) -> Box { turned(box.scaled(x: scaleX, y: scaleY)) }
+  package func resized(_ box: Box) -> Box { turned(box.scaled(x: scaleX, y: scaleY)) }
 
   /// Brings a box from the original frame into the view and cuts it at the view's borders.
   ///
   /// - Parameter box: The box in original pixels.
   /// - Returns: The visible part in pixels of the view.
-  public func visible(_ box: Box) -> Box {
+  package func visible(_ box: Box) -> Box {
     resized(box).clipped(width: Float(width), height: Float(height))
   }
 
@@ -101,7 +101,7 @@ public struct ImageView: Sendable, Hashable {
   ///
   /// - Parameter box: The box in pixels of the view.
   /// - Returns: The box in original pixels.
-  public func original(_ box: Box) -> Box {
+  package func original(_ box: Box) -> Box {
     let box = turned(box)
     return Box(
       x1: box.x1 / scaleX, y1: box.y1 / scaleY, x2: box.x2 / scaleX, y2: box.y2 / scaleY)

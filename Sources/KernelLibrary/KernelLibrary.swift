@@ -1,9 +1,9 @@
 import OpenCL
 
 /// Compiles kernel files on first use and hands out their kernels.
-public final class KernelLibrary {
+package final class KernelLibrary {
   /// When compiled programs are written to the cache.
-  public enum Storing: Sendable {
+  package enum Storing: Sendable {
     /// Each one as soon as it is compiled.
     case atOnce
     /// When ``storePrograms()`` is called.
@@ -14,18 +14,18 @@ public final class KernelLibrary {
   }
 
   /// The context that the programs belong to.
-  public let context: Context
+  package let context: Context
   /// How many programs were compiled from their sources so far.
-  public var compiledCount: Int { programs.values.count { $0.origin == .source } }
+  package var compiledCount: Int { programs.values.count { $0.origin == .source } }
   /// How many programs were in the cache before this library was made.
-  public var cachedCount: Int { programs.count - compiledCount - aheadCount }
+  package var cachedCount: Int { programs.count - compiledCount - aheadCount }
   /// How many programs the context's helpers compiled before they were needed.
-  public var aheadCount: Int {
+  package var aheadCount: Int {
     programs.count { ahead.contains($0.key) && $0.value.origin == .cache }
   }
   /// How many of the programs compiled here the context's helpers had written to the cache when
   /// ``storePrograms()`` was called.
-  public private(set) var helpedCount = 0
+  package private(set) var helpedCount = 0
   private var programs: [String: Program] = [:]
   /// The keys of the programs in order of use.
   private var order: [String] = []
@@ -40,7 +40,7 @@ public final class KernelLibrary {
   ///   - storing: When compiled programs are written to the context's cache.
   ///   - list: What is likely to be needed: the context's helpers compile what the cache lacks of
   ///     it, which is waited for. Brought up to date by ``storePrograms()``.
-  public init(context: Context, storing: Storing = .atOnce, list: ProgramList? = nil) {
+  package init(context: Context, storing: Storing = .atOnce, list: ProgramList? = nil) {
     self.context = context
     self.storing = storing
     self.list = list
@@ -60,9 +60,8 @@ public final class KernelLibrary {
   ///   - name: The kernel function.
   ///   - file: The file's stem, for example `RoIAlign` for `Kernels/RoIAlign.cl`.
   ///   - parameters: The file's UPPER_SNAKE parameters that differ from their defaults.
-  /// - Returns: The kernel.
   /// - Throws: `OpenCLError` or ``KernelSource/Missing``.
-  public func kernel(
+  package func kernel(
     _ name: String, in file: String, parameters: [String: Int] = [:]
   ) throws -> Kernel {
     let options = options(parameters)
@@ -85,7 +84,7 @@ public final class KernelLibrary {
   ///   - key: File and options with a space between, as `ProgramHelpers` hands them on.
   ///   - context: The context to compile for.
   /// - Throws: `OpenCLError` or ``KernelSource/Missing``.
-  public static func store(_ key: String, context: Context) throws {
+  package static func store(_ key: String, context: Context) throws {
     let (file, options) = parts(of: key)
     _ = try Program(
       context: context, name: file, source: try KernelSource.assembled("\(file).cl"),
@@ -104,14 +103,14 @@ public final class KernelLibrary {
   }
 
   /// How many programs ``storePrograms()`` would write.
-  public var waitingCount: Int { storing == .later ? compiledCount : 0 }
+  package var waitingCount: Int { storing == .later ? compiledCount : 0 }
 
   /// Writes the programs compiled so far to the cache; later ones are written at once.
   ///
   /// Called on the thread of the context while its queues are empty: a driver may not survive
   /// compiling for a binary beside the kernels of another thread (PoCL 3.1 does not). Only the first
   /// call counts.
-  public func storePrograms() {
+  package func storePrograms() {
     guard storing == .later else { return }
     storing = .atOnce
     list?.store(order)
@@ -126,10 +125,10 @@ public final class KernelLibrary {
 
   /// Work-items of a row's work-group on a device with work-groups, `LANES` of `Common/Launch.clh`:
   /// as many as there may be.
-  public var lanes: Int { [Self.mostLanes, 64].first { $0 <= context.largestWorkGroup } ?? 32 }
+  package var lanes: Int { [Self.mostLanes, 64].first { $0 <= context.largestWorkGroup } ?? 32 }
 
   /// The number that the kernels take when they are not told.
-  public static let mostLanes = 128
+  package static let mostLanes = 128
 
   private func options(_ parameters: [String: Int]) -> String {
     let isCPU = context.family == .cpu

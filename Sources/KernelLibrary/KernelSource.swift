@@ -2,23 +2,23 @@ import Formats
 import Foundation
 
 /// The OpenCL C files that are embedded into the binary, by path below `Kernels/`.
-public enum KernelSource {
+package enum KernelSource {
   /// A kernel file that is missing or includes one that is.
-  public struct Missing: Error, CustomStringConvertible {
+  package struct Missing: Error, CustomStringConvertible {
     /// The path below `Kernels/`.
-    public let path: String
+    package let path: String
     /// The file that includes it, or nil.
-    public let includedFrom: String?
+    package let includedFrom: String?
 
     /// One line naming the file.
-    public var description: String {
+    package var description: String {
       let origin = includedFrom.map { " (included from Kernels/\($0))" } ?? ""
       return "Kernels/\(path)\(origin): no such kernel file in this binary or in $BARON_KERNELS"
     }
   }
 
   /// The embedded files by path below `Kernels/`, for example `Common/Types.clh`.
-  public static let embedded = Dictionary(
+  package static let embedded = Dictionary(
     uniqueKeysWithValues: embeddedKernels.map { ($0.path, $0.text + "\n") })
 
   /// A file's text: from the folder `$BARON_KERNELS` when that is set, else from the binary.
@@ -26,7 +26,6 @@ public enum KernelSource {
   /// - Parameters:
   ///   - path: The path below `Kernels/`.
   ///   - origin: The file that includes it, or nil.
-  /// - Returns: The text.
   /// - Throws: ``Missing``.
   static func text(_ path: String, includedFrom origin: String? = nil) throws -> String {
     if let folder = ProcessInfo.processInfo.environment["BARON_KERNELS"], !folder.isEmpty {
@@ -43,9 +42,8 @@ public enum KernelSource {
   /// compiler's messages name our files.
   ///
   /// - Parameter path: The path below `Kernels/`.
-  /// - Returns: The assembled source.
   /// - Throws: ``Missing``.
-  public static func assembled(_ path: String) throws -> String {
+  package static func assembled(_ path: String) throws -> String {
     var seen: Set<String> = []
     var out = ""
     try append(path, includedFrom: nil, &seen, &out)

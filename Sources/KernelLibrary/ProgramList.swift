@@ -7,7 +7,7 @@ import OpenCL
 /// A hint of what to compile ahead after an update of the driver or of the kernels, which make all
 /// entries of the cache useless. What it lacks is compiled when it is needed; what it has too much
 /// costs time, never a result.
-public struct ProgramList {
+package struct ProgramList {
   let path: String
 
   /// The list of a configuration on a kind of device.
@@ -16,7 +16,7 @@ public struct ProgramList {
   ///   - cache: The cache, which keeps the lists below its folder.
   ///   - family: Which kernels the device gets.
   ///   - configuration: What decides which kernels a step needs.
-  public init(cache: ProgramCache, family: DeviceFamily, configuration: String) {
+  package init(cache: ProgramCache, family: DeviceFamily, configuration: String) {
     var digest = SHA256()
     digest.update("\(family.rawValue) \(configuration)")
     path = "\(cache.folder)/lists/\(digest.hexadecimal()).txt"

@@ -8,7 +8,7 @@ extension TuningRecord.Key {
   ///   - device: The device.
   ///   - family: Which kernels it gets.
   /// - Throws: ``KernelSource/Missing``.
-  public init(_ device: Device, family: DeviceFamily) throws {
+  package init(_ device: Device, family: DeviceFamily) throws {
     let files: [String] =
       switch family {
       case .cpu: ["MatrixProductCPU.cl", "MatrixProduct.cl"]
@@ -28,7 +28,7 @@ extension KernelSource {
   /// - Parameter files: Paths below `Kernels/`.
   /// - Returns: 64 hexadecimal digits.
   /// - Throws: ``Missing``.
-  public static func digest(of files: [String]) throws -> String {
+  package static func digest(of files: [String]) throws -> String {
     var hash = SHA256()
     for file in files { hash.update(try assembled(file)) }
     return hash.hexadecimal()
@@ -42,7 +42,7 @@ extension Context {
   ///   - store: Where records lie.
   ///   - warn: Gets one line when a record cannot be used.
   /// - Throws: ``KernelSource/Missing``.
-  public func loadTuning(from store: TuningStore, warn: (String) -> Void) throws {
+  package func loadTuning(from store: TuningStore, warn: (String) -> Void) throws {
     guard !store.isEmpty else { return }
     tuning = store.load(try TuningRecord.Key(device, family: family), warn: warn)?.table
   }

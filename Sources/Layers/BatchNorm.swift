@@ -1,7 +1,7 @@
 import Tensors
 
 /// How a batch norm layer normalises while training.
-public enum NormMode: String, Sendable, CaseIterable {
+package enum NormMode: String, Sendable, CaseIterable {
   /// With the statistics of the batch, which update the running ones; affine parameters trained.
   case batch
   /// With the running statistics; nothing is updated and the affine parameters are fixed.
@@ -9,15 +9,15 @@ public enum NormMode: String, Sendable, CaseIterable {
 }
 
 /// Batch norm over all axes but the last (spec training 4.4).
-public struct BatchNorm {
+package struct BatchNorm {
   /// Scale `[C]`.
-  public let weight: Parameter
+  package let weight: Parameter
   /// Shift `[C]`.
-  public let bias: Parameter
+  package let bias: Parameter
   /// Running mean `[C]`.
-  public let runningMean: Parameter
+  package let runningMean: Parameter
   /// Running variance `[C]`.
-  public let runningVariance: Parameter
+  package let runningVariance: Parameter
   private let mode: NormMode
 
   /// Creates the layer.
@@ -27,8 +27,7 @@ public struct BatchNorm {
   ///   - channels: Number of channels C.
   ///   - mode: How it normalises while training.
   ///   - start: Start value of the scale.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, channels: Int, mode: NormMode, start: Float = 1) throws {
+  package init(_ scope: ParameterScope, channels: Int, mode: NormMode, start: Float = 1) throws {
     self.mode = mode
     let affine = scope.frozen(mode == .frozen)
     weight = try affine.parameter("weight", [channels], .constant(start))
@@ -45,8 +44,7 @@ public struct BatchNorm {
   ///   - residual: Added to the normalised values, same shape; or nil.
   ///   - relu: Whether ReLU follows.
   /// - Returns: `[..., C]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(
+  package func callAsFunction(
     _ x: Tensor, training: Bool, residual: Tensor? = nil, relu: Bool = false
   ) throws -> Tensor {
     if training, mode == .batch {

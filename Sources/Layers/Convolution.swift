@@ -1,11 +1,11 @@
 import Tensors
 
 /// A 2-D convolution over NHWC maps.
-public struct Convolution {
+package struct Convolution {
   /// `[O, K, K, I]` on the device, `[O, I, K, K]` in a file.
-  public let weight: Parameter
+  package let weight: Parameter
   /// `[O]`, or nil.
-  public let bias: Parameter?
+  package let bias: Parameter?
   private let stride: Int
   private let padding: Int
 
@@ -20,8 +20,7 @@ public struct Convolution {
   ///   - padding: Zeros added on each side; nil takes half the kernel.
   ///   - hasBias: Whether there is a bias; it starts at 0.
   ///   - initializer: How the weight starts; nil takes Kaiming normal over the inputs.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, inputs: Int, outputs: Int, kernel: Int, stride: Int = 1,
     padding: Int? = nil, hasBias: Bool = false, initializer: Initializer? = nil
   ) throws {
@@ -37,8 +36,7 @@ public struct Convolution {
   ///
   /// - Parameter x: `[N, H, W, I]`.
   /// - Returns: `[N, H', W', O]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+  package func callAsFunction(_ x: Tensor) throws -> Tensor {
     try x.convolution(
       weight: weight.value(as: x.elementType), bias: bias?.value, stride: stride, padding: padding)
   }

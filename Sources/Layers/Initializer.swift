@@ -2,7 +2,7 @@ import Formats
 import Foundation
 
 /// How a parameter starts; random values are a pure function of (seed, parameter name).
-public enum Initializer: Sendable, Equatable {
+package enum Initializer: Sendable, Equatable {
   /// One value everywhere.
   case constant(Float)
   /// Normal with mean 0.
@@ -17,7 +17,7 @@ public enum Initializer: Sendable, Equatable {
   case torchDefault(inputs: Int)
 
   /// All zero.
-  public static let zeros = Initializer.constant(0)
+  package static let zeros = Initializer.constant(0)
 
   /// The values of a parameter.
   ///
@@ -26,7 +26,7 @@ public enum Initializer: Sendable, Equatable {
   ///   - seed: The run's seed.
   ///   - name: The parameter's name.
   /// - Returns: The values, equal for equal arguments on every machine.
-  public func values(count: Int, seed: UInt64, name: String) -> [Float] {
+  package func values(count: Int, seed: UInt64, name: String) -> [Float] {
     var random = CounterRandom(
       seed: seed, CounterRandom.key("initialisation"), CounterRandom.key(name))
     func uniform(_ bound: Float) -> [Float] {

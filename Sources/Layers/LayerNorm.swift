@@ -1,11 +1,11 @@
 import Tensors
 
 /// Layer norm over the last axis.
-public struct LayerNorm {
+package struct LayerNorm {
   /// Scale `[C]`.
-  public let weight: Parameter
+  package let weight: Parameter
   /// Shift `[C]`.
-  public let bias: Parameter
+  package let bias: Parameter
   private let epsilon: Float
 
   /// Creates the layer.
@@ -14,8 +14,7 @@ public struct LayerNorm {
   ///   - scope: Where `weight` and `bias` are named.
   ///   - width: Length of the last axis.
   ///   - epsilon: Added to the variance.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ scope: ParameterScope, width: Int, epsilon: Float = 1e-5) throws {
+  package init(_ scope: ParameterScope, width: Int, epsilon: Float = 1e-5) throws {
     self.epsilon = epsilon
     weight = try scope.parameter("weight", [width], .constant(1))
     bias = try scope.parameter("bias", [width], .zeros)
@@ -25,8 +24,7 @@ public struct LayerNorm {
   ///
   /// - Parameter x: `[..., C]`.
   /// - Returns: `[..., C]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+  package func callAsFunction(_ x: Tensor) throws -> Tensor {
     try x.layerNorm(weight: weight.value, bias: bias.value, epsilon: epsilon)
   }
 }

@@ -1,11 +1,11 @@
 import Tensors
 
 /// `y = x Wᵀ + b` over the last axis.
-public struct Linear {
+package struct Linear {
   /// `[O, I]`.
-  public let weight: Parameter
+  package let weight: Parameter
   /// `[O]`, or nil.
-  public let bias: Parameter?
+  package let bias: Parameter?
 
   /// Creates the layer.
   ///
@@ -16,8 +16,7 @@ public struct Linear {
   ///   - hasBias: Whether there is a bias.
   ///   - initializer: How the weight starts; nil takes PyTorch's default for weight and bias.
   ///   - layout: How the weight stands in a weight file.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, inputs: Int, outputs: Int, hasBias: Bool = true,
     initializer: Initializer? = nil, layout: ParameterLayout = .plain
   ) throws {
@@ -34,8 +33,7 @@ public struct Linear {
   ///
   /// - Parameter x: `[..., I]`.
   /// - Returns: `[..., O]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func callAsFunction(_ x: Tensor) throws -> Tensor {
+  package func callAsFunction(_ x: Tensor) throws -> Tensor {
     try x.linear(weight: weight.value(as: x.elementType), bias: bias?.value)
   }
 }

@@ -3,7 +3,7 @@ import Tensors
 /// How a parameter stands in a weight file, compared with how it stands on the device.
 ///
 /// Files keep the layout of PyTorch, so that names and shapes are those of other tools.
-public enum ParameterLayout: Sendable, Equatable {
+package enum ParameterLayout: Sendable, Equatable {
   /// The same in both.
   case plain
   /// `[O, I, H, W]` in the file, `[O, H, W, I]` on the device.
@@ -18,7 +18,7 @@ public enum ParameterLayout: Sendable, Equatable {
   ///
   /// - Parameter shape: Shape on the device.
   /// - Returns: The shape in a weight file.
-  public func fileShape(_ shape: [Int]) -> [Int] {
+  package func fileShape(_ shape: [Int]) -> [Int] {
     switch self {
     case .plain, .flattened: shape
     case .convolution: [shape[0], shape[3], shape[1], shape[2]]
@@ -31,7 +31,7 @@ public enum ParameterLayout: Sendable, Equatable {
   ///
   /// - Parameter shape: Shape on the device.
   /// - Returns: Whether nothing is reordered.
-  public func keepsOrder(_ shape: [Int]) -> Bool {
+  package func keepsOrder(_ shape: [Int]) -> Bool {
     if case .transposedConvolution = self { return false }
     let (channels, plane) = sizes(shape)
     return channels == 1 || plane == 1
@@ -43,7 +43,7 @@ public enum ParameterLayout: Sendable, Equatable {
   ///   - values: Elements as in the file.
   ///   - shape: Shape on the device.
   /// - Returns: Elements as on the device.
-  public func fromFile(_ values: [Float], shape: [Int]) -> [Float] {
+  package func fromFile(_ values: [Float], shape: [Int]) -> [Float] {
     if keepsOrder(shape) { return values }
     return values.withUnsafeBytes { fromFile($0, shape: shape) }
   }
@@ -54,7 +54,7 @@ public enum ParameterLayout: Sendable, Equatable {
   ///   - floats: 32-bit floating-point numbers as in the file, at any address.
   ///   - shape: Shape on the device.
   /// - Returns: Elements as on the device.
-  public func fromFile(_ floats: UnsafeRawBufferPointer, shape: [Int]) -> [Float] {
+  package func fromFile(_ floats: UnsafeRawBufferPointer, shape: [Int]) -> [Float] {
     let (channels, plane) = sizes(shape)
     let result = Self.transposed(floats, rows: channels, columns: plane)
     guard case .transposedConvolution(let kernel) = self else { return result }
@@ -68,7 +68,7 @@ public enum ParameterLayout: Sendable, Equatable {
   ///   - values: Elements as on the device.
   ///   - shape: Shape on the device.
   /// - Returns: Elements as in the file.
-  public func toFile(_ values: [Float], shape: [Int]) -> [Float] {
+  package func toFile(_ values: [Float], shape: [Int]) -> [Float] {
     if keepsOrder(shape) { return values }
     let (channels, plane) = sizes(shape)
     var values = values
@@ -129,9 +129,9 @@ public enum ParameterLayout: Sendable, Equatable {
 }
 
 /// A named tensor of a model.
-public final class Parameter {
+package final class Parameter {
   /// What happens to it.
-  public enum Role: Sendable {
+  package enum Role: Sendable {
     /// Learned by the optimizer.
     case trained
     /// Never changes.
@@ -141,13 +141,13 @@ public final class Parameter {
   }
 
   /// The dotted path, equal to the name in a weight file.
-  public let name: String
+  package let name: String
   /// What happens to it.
-  public let role: Role
+  package let role: Role
   /// How it stands in a weight file.
-  public let layout: ParameterLayout
+  package let layout: ParameterLayout
   /// The values; a leaf of the recorded computation when trained.
-  public private(set) var value: Tensor
+  package private(set) var value: Tensor
   /// Frozen values as 16-bit activations meet them, made when they first do.
   private var rounded: Tensor?
 
@@ -163,8 +163,7 @@ public final class Parameter {
   /// - Parameter type: The type of the activations.
   /// - Returns: Frozen values rounded to the type, once and for all; others as they are, for the
   ///   product to round.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func value(as type: ElementType) throws -> Tensor {
+  package func value(as type: ElementType) throws -> Tensor {
     let type = value.stream.matrix.productType(of: type)
     guard role == .frozen, type != value.elementType else { return value }
     if let rounded, rounded.elementType == type { return rounded }
@@ -183,8 +182,7 @@ public final class Parameter {
   /// Replaces the values in place.
   ///
   /// - Parameter values: As many floats as there are elements, laid out as on the device.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func overwrite(with values: [Float]) throws {
+  package func overwrite(with values: [Float]) throws {
     rounded = nil
     try value.overwrite(with: values)
   }
@@ -193,8 +191,7 @@ public final class Parameter {
   ///
   /// - Parameter floats: As many 32-bit floating-point numbers as there are elements, laid out as in
   ///   the file, at any address.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func overwrite(withStored floats: UnsafeRawBufferPointer) throws {
+  package func overwrite(withStored floats: UnsafeRawBufferPointer) throws {
     rounded = nil
     if layout.keepsOrder(value.shape) { return try value.overwrite(withBytes: floats) }
     try layout.fromFile(floats, shape: value.shape).withUnsafeBytes {
@@ -203,5 +200,5 @@ public final class Parameter {
   }
 
   /// The gradient of the step under way, or nil when none has arrived.
-  public var gradient: Tensor? { value.gradient }
+  package var gradient: Tensor? { value.gradient }
 }

@@ -6,15 +6,15 @@ import Tensors
 ///
 /// An optimizer step is a few launches over arenas instead of a few for every parameter, and
 /// gradients arrive where it reads them. Parameters move into their arena when it is made.
-public final class ParameterArena {
+package final class ParameterArena {
   /// The parameters, in the order of the arena.
-  public let parameters: [Parameter]
+  package let parameters: [Parameter]
   /// The elements of each parameter; between them lie zeros.
-  public let ranges: [Range<Int>]
+  package let ranges: [Range<Int>]
   /// All values.
-  public let values: Tensor
+  package let values: Tensor
   /// All gradients; only those of parameters that have one now count.
-  public let gradients: Tensor
+  package let gradients: Tensor
   /// All values rounded to 16 bits, and the part of each parameter; made once.
   private var rounded: (arena: Tensor, parts: [Tensor])?
 
@@ -23,8 +23,7 @@ public final class ParameterArena {
   /// - Parameters:
   ///   - parameters: Trained parameters.
   ///   - stream: Where they live.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ parameters: [Parameter], on stream: ComputeStream) throws {
+  package init(_ parameters: [Parameter], on stream: ComputeStream) throws {
     self.parameters = parameters
     // Parts of 16-bit copies are aligned too.
     let step = max(1, stream.device.bufferAlignment / 2)
@@ -46,8 +45,7 @@ public final class ParameterArena {
   ///
   /// - Parameter label: What it holds, for memory reports.
   /// - Returns: The arena, and its part for every parameter in order.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func zeros(label: String) throws -> (arena: Tensor, parts: [Tensor]) {
+  package func zeros(label: String) throws -> (arena: Tensor, parts: [Tensor]) {
     let arena = try Tensor(
       repeating: 0, shape: values.shape, on: values.stream, label: label)
     return (arena, try parameters.indices.map { try part($0, of: arena) })
@@ -61,8 +59,7 @@ public final class ParameterArena {
   /// Rounds all values to 16 bits at once, for the products of a step.
   ///
   /// - Parameter type: How activations are stored; float32 needs no copies.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func round(to type: ElementType) throws {
+  package func round(to type: ElementType) throws {
     let type = values.stream.matrix.productType(of: type)
     guard type != .float32, values.count > 0 else { return }
     let copies: (arena: Tensor, parts: [Tensor])
@@ -80,7 +77,7 @@ public final class ParameterArena {
   }
 
   /// Forgets the rounded values: the parameters have changed.
-  public func forgetRounded() {
+  package func forgetRounded() {
     for parameter in parameters { parameter.value.node?.rounded = nil }
   }
 
@@ -88,7 +85,7 @@ public final class ParameterArena {
   ///
   /// - Returns: The elements from the first to the last parameter of each run, and the elements of
   ///   each parameter.
-  public func reached() -> (runs: [Range<Int>], each: [Range<Int>]) {
+  package func reached() -> (runs: [Range<Int>], each: [Range<Int>]) {
     var runs: [Range<Int>] = []
     var each: [Range<Int>] = []
     var extends = false

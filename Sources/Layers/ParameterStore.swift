@@ -5,25 +5,18 @@ import Tensors
 ///
 /// Layers take a ``ParameterScope`` and create their parameters in it; the store then loads, saves
 /// and hands them to the optimizer by name.
-public final class ParameterStore {
+package final class ParameterStore {
   /// Where the parameters live.
-  public let stream: ComputeStream
+  package let stream: ComputeStream
   /// Rebuilds the same start values.
-  public let seed: UInt64
+  package let seed: UInt64
   /// All parameters in the order of their creation.
-  public private(set) var parameters: [Parameter] = []
+  package private(set) var parameters: [Parameter] = []
   private var byName: [String: Parameter] = [:]
   /// Parameters whose start values would be overwritten at once, and so are not drawn.
   private let isSupplied: (String) -> Bool
 
-  /// Creates an empty store.
-  ///
-  /// - Parameters:
-  ///   - stream: Where the parameters live.
-  ///   - seed: Rebuilds the same start values.
-  ///   - isSupplied: Says of a parameter's name whether a file that is loaded next holds it; its
-  ///     memory is undefined until then.
-  public init(
+  package init(
     stream: ComputeStream, seed: UInt64, isSupplied: @escaping (String) -> Bool = { _ in false }
   ) {
     self.stream = stream
@@ -32,13 +25,13 @@ public final class ParameterStore {
   }
 
   /// The scope of the whole model.
-  public var root: ParameterScope { ParameterScope(store: self, path: "", isFrozen: false) }
+  package var root: ParameterScope { ParameterScope(store: self, path: "", isFrozen: false) }
 
   /// The parameters that the optimizer changes.
-  public var trained: [Parameter] { parameters.filter { $0.role == .trained } }
+  package var trained: [Parameter] { parameters.filter { $0.role == .trained } }
 
   /// A parameter by its dotted path, or nil.
-  public subscript(name: String) -> Parameter? { byName[name] }
+  package subscript(name: String) -> Parameter? { byName[name] }
 
   /// The start values of a parameter on the device.
   func start(
@@ -59,8 +52,7 @@ public final class ParameterStore {
   /// Copies all parameters to the host, in a weight file's layout.
   ///
   /// - Returns: Names and tensors for `SafeTensors.write`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func state() throws -> [(name: String, tensor: HostTensor)] {
+  package func state() throws -> [(name: String, tensor: HostTensor)] {
     try parameters.map { parameter in
       let shape = parameter.value.shape
       let values = parameter.layout.toFile(try parameter.value.floats(), shape: shape)
@@ -74,32 +66,30 @@ public final class ParameterStore {
 }
 
 /// A place in the tree of parameter names.
-public struct ParameterScope {
+package struct ParameterScope {
   /// The store that parameters are created in.
-  public let store: ParameterStore
+  package let store: ParameterStore
   /// The dotted path; empty at the root.
-  public let path: String
+  package let path: String
   /// Whether parameters created here are frozen.
-  public let isFrozen: Bool
+  package let isFrozen: Bool
 
   /// Where the parameters live.
-  public var stream: ComputeStream { store.stream }
+  package var stream: ComputeStream { store.stream }
 
   /// A scope below this one.
   ///
   /// - Parameters:
   ///   - scope: The upper scope.
   ///   - name: The next part of the path.
-  /// - Returns: The lower scope.
-  public static func / (scope: ParameterScope, name: String) -> ParameterScope {
+  package static func / (scope: ParameterScope, name: String) -> ParameterScope {
     ParameterScope(store: scope.store, path: scope.join(name), isFrozen: scope.isFrozen)
   }
 
   /// The same place with all parameters created below it frozen.
   ///
   /// - Parameter frozen: Whether to freeze.
-  /// - Returns: The scope.
-  public func frozen(_ frozen: Bool = true) -> ParameterScope {
+  package func frozen(_ frozen: Bool = true) -> ParameterScope {
     ParameterScope(store: store, path: path, isFrozen: isFrozen || frozen)
   }
 
@@ -113,9 +103,7 @@ public struct ParameterScope {
   ///   - initializer: How it starts.
   ///   - layout: How it stands in a weight file.
   ///   - role: What happens to it; `.trained` becomes `.frozen` in a frozen scope.
-  /// - Returns: The parameter.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func parameter(
+  package func parameter(
     _ name: String, _ shape: [Int], _ initializer: Initializer, layout: ParameterLayout = .plain,
     role: Parameter.Role = .trained
   ) throws -> Parameter {

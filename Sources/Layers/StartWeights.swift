@@ -1,9 +1,9 @@
 import Checkpoints
 
 /// A file that a detector starts from, whatever program's names it has.
-public struct StartWeights {
+package struct StartWeights {
   /// How the file's tensors are named.
-  public let map: DetectorNameMap
+  package let map: DetectorNameMap
   private let source: any WeightSource
 
   /// Opens a file and tells whose names it has.
@@ -11,7 +11,7 @@ public struct StartWeights {
   /// - Parameter path: The weights of a detector or of a ResNet.
   /// - Throws: `CheckpointError` when the file is missing, damaged, or holds no ResNet by any known
   ///   name.
-  public init(path: String) throws {
+  package init(path: String) throws {
     source = try openWeights(path: path)
     guard let map = DetectorNameMap(source) else {
       let kind =
@@ -28,7 +28,7 @@ public struct StartWeights {
   ///
   /// - Parameter parameter: The parameter's name.
   /// - Returns: The name in the file, or nil when the file does not hold it.
-  public func name(of parameter: String) -> String? {
+  package func name(of parameter: String) -> String? {
     map.names(for: parameter).first { source.shape(of: $0) != nil }
   }
 
@@ -38,7 +38,7 @@ public struct StartWeights {
   /// - Returns: What was matched, missing and unused.
   /// - Throws: `CheckpointError` when the backbone is not there as a whole, a shape differs, a value is
   ///   not finite or the file is damaged; `OpenCLError` when the device fails.
-  public func load(into store: ParameterStore) throws -> WeightReport {
+  package func load(into store: ParameterStore) throws -> WeightReport {
     for parameter in store.parameters where parameter.name.hasPrefix("backbone.") {
       guard name(of: parameter.name) == nil else { continue }
       throw CheckpointError.missingTensor(

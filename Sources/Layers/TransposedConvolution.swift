@@ -2,11 +2,11 @@ import Tensors
 
 /// A transposed convolution whose stride equals its kernel: every pixel becomes a square of its own,
 /// so it is one matrix product.
-public struct TransposedConvolution {
+package struct TransposedConvolution {
   /// `[K·K·O, I]` on the device, `[I, O, K, K]` in a file.
-  public let weight: Parameter
+  package let weight: Parameter
   /// `[O]`.
-  public let bias: Parameter
+  package let bias: Parameter
   private let kernel: Int
 
   /// Creates the layer.
@@ -17,8 +17,7 @@ public struct TransposedConvolution {
   ///   - outputs: Output channels.
   ///   - kernel: Side of the kernel, and the stride.
   ///   - initializer: How the weight starts; nil takes Kaiming normal over the outputs.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ scope: ParameterScope, inputs: Int, outputs: Int, kernel: Int,
     initializer: Initializer? = nil
   ) throws {
@@ -35,8 +34,7 @@ public struct TransposedConvolution {
   ///
   /// - Parameter x: `[N, H, W, I]`.
   /// - Returns: `[N, H, W, K, K, O]`; the map `[N, H·K, W·K, O]` in another order.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func cells(_ x: Tensor) throws -> Tensor {
+  package func cells(_ x: Tensor) throws -> Tensor {
     let flat = try x.linear(weight: weight.value(as: x.elementType), bias: nil)
     let outputs = flat.shape[3] / (kernel * kernel)
     return try flat.reshaped([flat.count / outputs, outputs]).addingRow(bias.value)

@@ -20,7 +20,7 @@ extension ParameterStore {
   /// - Throws: `CheckpointError` when a shape differs, a value is not finite or the file is damaged;
   ///   `OpenCLError` when the device fails.
   @discardableResult
-  public func load(
+  package func load(
     from source: any WeightSource, rename: (String) -> String? = { $0 }
   ) throws -> WeightReport {
     try load(source) { name in
@@ -65,27 +65,24 @@ extension ParameterStore {
 }
 
 /// What happened when weights were loaded.
-public struct WeightReport: Sendable {
+package struct WeightReport: Sendable {
   /// The weight file.
-  public let path: String
+  package let path: String
   /// Whose names it has, in words; empty for our own checkpoints.
-  public var names = ""
+  package var names = ""
   /// Parameters that were found.
-  public var matched: [String] = []
+  package var matched: [String] = []
   /// Parameters that the file does not hold; they keep their start values.
-  public var missing: [String] = []
+  package var missing: [String] = []
   /// Tensors of the file that no parameter wanted.
-  public var unused: [String] = []
+  package var unused: [String] = []
   /// Parameters that were found with another number of axes of length 1.
-  public var reshaped: [String] = []
+  package var reshaped: [String] = []
 
-  /// Creates an empty report.
-  ///
-  /// - Parameter path: The weight file.
-  public init(path: String) { self.path = path }
+  package init(path: String) { self.path = path }
 
   /// One line with the counts and the first names.
-  public var summary: String {
+  package var summary: String {
     func list(_ names: [String]) -> String {
       names.isEmpty
         ? "" : " (\(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? ", …" : ""))"

@@ -2,21 +2,16 @@ import Formats
 import Geometry
 
 /// The sizes and the flip that training draws from (spec training 4.5).
-public struct Augmentation: Sendable, Equatable {
+package struct Augmentation: Sendable, Equatable {
   /// The bound of the long side in pixels.
-  public var longSide: Int
+  package var longSide: Int
   /// The bounds of the short side in pixels, one drawn uniformly for each image.
-  public var shortSides: [Int]
+  package var shortSides: [Int]
   /// The probability of a horizontal flip.
-  public var flipProbability: Double
+  package var flipProbability: Double
 
   /// Creates an augmentation.
-  ///
-  /// - Parameters:
-  ///   - longSide: The bound of the long side in pixels.
-  ///   - shortSides: The bounds of the short side in pixels, at least one.
-  ///   - flipProbability: The probability of a horizontal flip.
-  public init(longSide: Int, shortSides: [Int], flipProbability: Double) {
+  package init(longSide: Int, shortSides: [Int], flipProbability: Double) {
     precondition(
       longSide > 0 && !shortSides.isEmpty && shortSides.allSatisfy { $0 > 0 },
       "an augmentation needs positive sides, not \(longSide) and \(shortSides)")
@@ -34,8 +29,7 @@ public struct Augmentation: Sendable, Equatable {
   ///   - iteration: The iteration that uses the image.
   ///   - slot: What tells apart two uses of an image in one iteration, over all processes.
   ///   - imageID: The image's id.
-  /// - Returns: The view.
-  public func view(
+  package func view(
     width: Int, height: Int, seed: UInt64, iteration: Int, slot: Int, imageID: Int
   ) -> ImageView {
     let keys = [iteration, slot, imageID].map { UInt64(bitPattern: Int64($0)) }

@@ -7,26 +7,20 @@ import Formats
 /// endless sequence of independent random permutations, of which process `p` of `P` takes every
 /// `P`-th element from `p` on. All of it is a function of the seed, so any iteration can be asked for
 /// directly; asking in ascending order is fast, because draws before it are counted only once.
-public struct BatchSampler: Sendable {
+package struct BatchSampler: Sendable {
   /// One source of images.
-  public struct Stream: Sendable {
+  package struct Stream: Sendable {
     /// What warnings call it.
-    public let name: String
+    package let name: String
     /// The images that it may give; an index that stands twice is given twice as often.
-    public let indices: [Int]
+    package let indices: [Int]
     /// For each entry of `indices`, whether the image is higher than wide.
-    public let isPortrait: [Bool]
+    package let isPortrait: [Bool]
     /// The number of images in a batch of one process.
-    public let batchSize: Int
+    package let batchSize: Int
 
     /// Creates a stream.
-    ///
-    /// - Parameters:
-    ///   - name: What warnings call it.
-    ///   - indices: The images that it may give.
-    ///   - isPortrait: For each entry of `indices`, whether the image is higher than wide.
-    ///   - batchSize: The number of images in a batch of one process.
-    public init(name: String, indices: [Int], isPortrait: [Bool], batchSize: Int) {
+    package init(name: String, indices: [Int], isPortrait: [Bool], batchSize: Int) {
       precondition(
         indices.count == isPortrait.count && batchSize > 0,
         "a stream of \(indices.count) images needs as many orientations and a batch size above 0")
@@ -63,7 +57,7 @@ public struct BatchSampler: Sendable {
   ///   - rank: The number of this process.
   ///   - worldSize: The number of processes.
   /// - Throws: ``StreamError`` when a stream has no image.
-  public init(streams: [Stream], seed: UInt64, rank: Int = 0, worldSize: Int = 1) throws {
+  package init(streams: [Stream], seed: UInt64, rank: Int = 0, worldSize: Int = 1) throws {
     precondition(
       rank >= 0 && rank < worldSize, "process \(rank) is not among \(worldSize) processes")
     for stream in streams where stream.indices.isEmpty {
@@ -97,7 +91,7 @@ public struct BatchSampler: Sendable {
   ///
   /// - Parameter iteration: The iteration, counted from 0.
   /// - Returns: For each stream, `batchSize` entries of its `indices`.
-  public mutating func batch(at iteration: Int) -> [[Int]] {
+  package mutating func batch(at iteration: Int) -> [[Int]] {
     precondition(iteration >= 0, "iterations count from 0, not \(iteration)")
     if iteration < position {
       position = 0
@@ -141,7 +135,7 @@ public struct BatchSampler: Sendable {
   ///   - index: The image that cannot be used.
   ///   - stream: The number of its stream.
   /// - Returns: The substitutes, best first.
-  public func substitutes(for index: Int, stream: Int) -> [Int] {
+  package func substitutes(for index: Int, stream: Int) -> [Int] {
     let own = groups[stream][0].contains(index) ? 0 : 1
     return [own, 1 - own].flatMap { group -> [Int] in
       let members = Set(groups[stream][group]).subtracting([index]).sorted()

@@ -1,7 +1,7 @@
 import Annotations
 
 /// Repeats images of rare classes (OV-LVIS; spec training 4.5, class-balanced resampling).
-public enum ClassBalance {
+package enum ClassBalance {
   /// The index list with images of rare classes repeated.
   ///
   /// With `f` the fraction of images that contain a class, the class asks for
@@ -13,7 +13,7 @@ public enum ClassBalance {
   ///   - images: The images of the data set.
   ///   - threshold: The fraction below which a class counts as rare; 0.001 in the published setup.
   /// - Returns: The indices in the same order, each at least once.
-  public static func repeated(
+  package static func repeated(
     _ indices: [Int], of images: [COCOAnnotations.ImageRecord], threshold: Double
   ) -> [Int] {
     var counts: [Int: Int] = [:]

@@ -5,33 +5,23 @@ import Masks
 import Pictures
 
 /// One image of a batch with what training needs to know of it.
-public struct LoadedSample: Sendable {
+package struct LoadedSample: Sendable {
   /// The position of the image in its stream's `images`.
-  public let index: Int
+  package let index: Int
   /// The decoded picture at its original size; resizing and flipping are left to the device.
-  public let image: Image
+  package let image: Image
   /// How the picture is to be resized and flipped.
-  public let view: ImageView
+  package let view: ImageView
   /// The boxes in the resized frame.
-  public let boxes: [Box]
+  package let boxes: [Box]
   /// The class of each box.
-  public let labels: [Int]
+  package let labels: [Int]
   /// The mask of each box in the resized frame; empty when the stream has no masks.
-  public let masks: [MaskCrop]
+  package let masks: [MaskCrop]
   /// The sentences that describe the image; empty unless the stream is one of captions.
-  public let captions: [String]
+  package let captions: [String]
 
-  /// Creates a sample; one without boxes is for inference.
-  ///
-  /// - Parameters:
-  ///   - index: The position of the image in its stream.
-  ///   - image: The decoded picture.
-  ///   - view: How the picture is to be resized and flipped, and its id.
-  ///   - boxes: The boxes in the resized frame.
-  ///   - labels: The class of each box.
-  ///   - masks: The mask of each box in the resized frame, or none at all.
-  ///   - captions: The sentences that describe the image.
-  public init(
+  package init(
     index: Int = 0, image: Image, view: ImageView,
     boxes: [Box] = [], labels: [Int] = [],
     masks: [MaskCrop] = [], captions: [String] = []
@@ -47,7 +37,7 @@ public struct LoadedSample: Sendable {
 }
 
 /// What the images of a training step are for; each purpose has a stream of its own.
-public enum ImageStream: String, Sendable, CaseIterable {
+package enum ImageStream: String, Sendable, CaseIterable {
   /// Images with boxes that train the detector.
   case detection
   /// Images that are aligned with what a teacher sees in them.
@@ -57,34 +47,34 @@ public enum ImageStream: String, Sendable, CaseIterable {
 }
 
 /// The images of one iteration.
-public struct LoadedBatch: Sendable {
+package struct LoadedBatch: Sendable {
   /// The iteration, counted from 0.
-  public let iteration: Int
+  package let iteration: Int
   /// The samples of each stream.
-  public let streams: [ImageStream: [LoadedSample]]
+  package let streams: [ImageStream: [LoadedSample]]
 
   /// The images of all streams.
-  public var imageCount: Int { streams.values.reduce(0) { $0 + $1.count } }
+  package var imageCount: Int { streams.values.reduce(0) { $0 + $1.count } }
 }
 
 /// A source of images for a loader.
-public struct LoaderStream: Sendable {
+package struct LoaderStream: Sendable {
   /// What its images are for; warnings call it so.
-  public let name: ImageStream
+  package let name: ImageStream
   /// The folder that the file names of the images are relative to.
-  public let folder: String
+  package let folder: String
   /// The configuration's key of the folder, which errors name; empty for none.
-  public let folderKey: String
+  package let folderKey: String
   /// The images of the data set.
-  public let images: [COCOAnnotations.ImageRecord]
+  package let images: [COCOAnnotations.ImageRecord]
   /// The images that are used; an index that stands twice is given twice as often.
-  public let indices: [Int]
+  package let indices: [Int]
   /// The number of images in a batch of one process.
-  public let batchSize: Int
+  package let batchSize: Int
   /// The sizes and the flip to draw from.
-  public let augmentation: Augmentation
+  package let augmentation: Augmentation
   /// Where the masks of objects are; nil leaves them out.
-  public let segmentations: SegmentationReader?
+  package let segmentations: SegmentationReader?
   /// Whether ids fit the 32 bits that the method keeps of them.
   private let hasShortIDs: Bool
 
@@ -100,7 +90,7 @@ public struct LoaderStream: Sendable {
   ///   - augmentation: The sizes and the flip to draw from.
   ///   - segmentations: Where the masks of objects are; nil leaves them out. With masks an object
   ///     without a usable one is left out (spec training 4.5).
-  public init(
+  package init(
     name: ImageStream, folder: String, folderKey: String = "",
     images: [COCOAnnotations.ImageRecord], indices: [Int], batchSize: Int,
     augmentation: Augmentation, segmentations: SegmentationReader? = nil
@@ -157,7 +147,7 @@ public struct LoaderStream: Sendable {
 /// threads. An image that cannot be decoded, or whose size is not that of its record, is reported
 /// once, never tried again, and replaced by the next usable one of its stream and aspect group.
 /// Dropping the loader, or ``stop()``, ends its threads.
-public final class Loader: Sendable {
+package final class Loader: Sendable {
   /// Shared with the threads; tests watch it.
   let core: LoaderCore
 
@@ -174,7 +164,7 @@ public final class Loader: Sendable {
   ///   - leavingOut: File names of images that are known to be unusable, by stream.
   ///   - warn: Takes one line for each other image that cannot be used; called from any thread.
   /// - Throws: ``StreamError`` when a stream has no image.
-  public init(
+  package init(
     streams: [LoaderStream], seed: UInt64, startingAt iteration: Int = 0, rank: Int = 0,
     worldSize: Int = 1, threads: Int = 2, prefetch: Int = 4,
     leavingOut: [String: [String]] = [:],
@@ -199,22 +189,21 @@ public final class Loader: Sendable {
 
   /// The batch of the next iteration; waits until it is ready.
   ///
-  /// - Returns: The batch.
   /// - Throws: ``StreamError`` when no image of a stream can be used, or after ``stop()``.
-  public func next() throws -> LoadedBatch { try core.next() }
+  package func next() throws -> LoadedBatch { try core.next() }
 
   /// The images that iterations before one found to be unusable; with them and the seed another
   /// loader gives the same batches from there on.
   ///
   /// - Parameter iteration: The next iteration.
   /// - Returns: File names by stream.
-  public func leftOut(before iteration: Int) -> [String: [String]] {
+  package func leftOut(before iteration: Int) -> [String: [String]] {
     core.leftOut(before: iteration)
   }
 
   /// The time that callers of ``next()`` have spent waiting, in seconds.
-  public var waitSeconds: Double { core.waitSeconds }
+  package var waitSeconds: Double { core.waitSeconds }
 
   /// Ends the background threads and returns when they are gone.
-  public func stop() { core.stop() }
+  package func stop() { core.stop() }
 }

@@ -2,7 +2,7 @@ import Geometry
 
 extension RunLengthMask {
   /// The smallest rectangle around the mask's pixels; of size 0 for an empty mask.
-  public var bounds: PixelBlock {
+  package var bounds: PixelBlock {
     var (left, right, top, bottom) = (width, -1, height, -1)
     var position = 0
     for (index, run) in runs.enumerated() {

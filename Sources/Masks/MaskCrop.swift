@@ -3,18 +3,18 @@ import Geometry
 /// A mask of a resized picture, kept only where it is not empty.
 ///
 /// What training needs of an object: small, and without the way back to run lengths.
-public struct MaskCrop: Sendable, Equatable {
+package struct MaskCrop: Sendable, Equatable {
   /// The rectangle in pixels of the resized picture; the mask is empty outside of it.
-  public let bounds: PixelBlock
+  package let bounds: PixelBlock
   /// One byte a pixel of the rectangle, row by row: 1 in the mask.
-  public let pixels: [UInt8]
+  package let pixels: [UInt8]
 
   /// Resizes a mask to the nearest pixels, then flips it (spec training 4.5).
   ///
   /// - Parameters:
   ///   - mask: The mask in pixels of the original picture.
   ///   - view: How the picture was resized and flipped.
-  public init(_ mask: RunLengthMask, in view: ImageView) {
+  package init(_ mask: RunLengthMask, in view: ImageView) {
     let source = mask.bounds
     let columns = Self.places(
       of: source.x1..<source.x2, from: mask.width, to: view.width)
@@ -54,7 +54,7 @@ public struct MaskCrop: Sendable, Equatable {
   ///   - height: The padded height of the batch.
   ///   - side: Cells per row and column.
   /// - Returns: `side` times `side` values of 0 or 1, row by row.
-  public func target(_ box: Box, width: Int, height: Int, side: Int) -> [Float] {
+  package func target(_ box: Box, width: Int, height: Int, side: Int) -> [Float] {
     let box = box.clipped(width: Float(width), height: Float(height))
     // Bilinear samples of a grid are a product of weights along x and along y.
     let columns = Self.weights(

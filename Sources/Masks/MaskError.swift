@@ -1,5 +1,5 @@
 /// Why run lengths or a polygon are no mask; the description says what is wrong and what to do.
-public enum MaskError: Error, Equatable, CustomStringConvertible {
+package enum MaskError: Error, Equatable, CustomStringConvertible {
   /// A width or height that is not positive or too large.
   case size(width: Int, height: Int)
   /// The runs do not cover the picture exactly.
@@ -20,7 +20,7 @@ public enum MaskError: Error, Equatable, CustomStringConvertible {
   case sizesDiffer(first: [Int], second: [Int])
 
   /// What is wrong and what to do.
-  public var description: String {
+  package var description: String {
     switch self {
     case .size(let width, let height):
       "the mask size \(width)x\(height) is not between 1 and \(RunLengthMask.longestSide) pixels a "

@@ -12,7 +12,7 @@ extension RunLengthMask {
   ///   - box: The box in pixels of the picture.
   ///   - threshold: Pixels of at least this much belong to the mask.
   /// - Throws: ``MaskError`` for a size out of range.
-  public init(
+  package init(
     width: Int, height: Int, pasting probabilities: [Float], side: Int,
     into box: Box, threshold: Float = 0.5
   ) throws(MaskError) {

@@ -13,7 +13,7 @@ extension RunLengthMask {
   ///   - polygons: The vertices of each polygon, `x1, y1, x2, y2, ...` in pixels; an even number of
   ///     coordinates.
   /// - Throws: ``MaskError`` for a size out of range or a vertex far outside of any picture.
-  public init(width: Int, height: Int, polygons: [[Double]]) throws(MaskError) {
+  package init(width: Int, height: Int, polygons: [[Double]]) throws(MaskError) {
     try Self.check(width: width, height: height)
     var mask = RunLengthMask(width: width, height: height, checked: [UInt32(width * height)])
     for (index, polygon) in polygons.enumerated() {

@@ -3,16 +3,16 @@
 /// Pixels are counted down the first column, then down the second, and so on. Runs alternate,
 /// starting with pixels outside the mask; the first run may be 0. The runs of a mask add up to its
 /// number of pixels, so no use of one can reach past its size.
-public struct RunLengthMask: Sendable, Equatable {
+package struct RunLengthMask: Sendable, Equatable {
   /// The largest width or height.
-  public static let longestSide = 1 << 15
+  package static let longestSide = 1 << 15
 
   /// The width in pixels.
-  public let width: Int
+  package let width: Int
   /// The height in pixels.
-  public let height: Int
+  package let height: Int
   /// The run lengths.
-  public let runs: [UInt32]
+  package let runs: [UInt32]
 
   /// Creates a mask from run lengths.
   ///
@@ -22,7 +22,7 @@ public struct RunLengthMask: Sendable, Equatable {
   ///   - runs: The run lengths.
   /// - Throws: ``MaskError`` for a size out of range, a negative run, or runs that do not add up to
   ///   the number of pixels.
-  public init(width: Int, height: Int, runs: [Int]) throws(MaskError) {
+  package init(width: Int, height: Int, runs: [Int]) throws(MaskError) {
     try Self.check(width: width, height: height)
     var total = 0
     for (index, run) in runs.enumerated() {
@@ -44,7 +44,7 @@ public struct RunLengthMask: Sendable, Equatable {
   ///   - height: The height in pixels.
   ///   - bitmap: One byte a pixel, row by row; anything but 0 belongs to the mask.
   /// - Throws: ``MaskError`` for a size out of range.
-  public init(width: Int, height: Int, bitmap: [UInt8]) throws(MaskError) {
+  package init(width: Int, height: Int, bitmap: [UInt8]) throws(MaskError) {
     try Self.check(width: width, height: height)
     precondition(bitmap.count == width * height, "a bitmap has one byte a pixel")
     var runs: [UInt32] = []
@@ -77,14 +77,14 @@ public struct RunLengthMask: Sendable, Equatable {
   }
 
   /// The number of pixels in the mask.
-  public var area: Int {
+  package var area: Int {
     stride(from: 1, to: runs.count, by: 2).reduce(0) { $0 + Int(runs[$1]) }
   }
 
   /// The pixels of the mask.
   ///
   /// - Returns: One byte a pixel, row by row: 1 in the mask, 0 outside.
-  public func bitmap() -> [UInt8] {
+  package func bitmap() -> [UInt8] {
     var pixels = [UInt8](repeating: 0, count: width * height)
     var position = 0
     for (index, run) in runs.enumerated() {
@@ -100,9 +100,8 @@ public struct RunLengthMask: Sendable, Equatable {
   /// The pixels that are in one mask or the other.
   ///
   /// - Parameter other: A mask of the same size.
-  /// - Returns: The union.
   /// - Throws: ``MaskError`` when the sizes differ.
-  public func union(_ other: RunLengthMask) throws(MaskError) -> RunLengthMask {
+  package func union(_ other: RunLengthMask) throws(MaskError) -> RunLengthMask {
     var runs: [UInt32] = []
     var inside = false
     var pending = 0
@@ -123,7 +122,7 @@ public struct RunLengthMask: Sendable, Equatable {
   /// - Parameter other: A mask of the same size.
   /// - Returns: The number of pixels.
   /// - Throws: ``MaskError`` when the sizes differ.
-  public func intersectionArea(with other: RunLengthMask) throws(MaskError) -> Int {
+  package func intersectionArea(with other: RunLengthMask) throws(MaskError) -> Int {
     var area = 0
     try walk(with: other) { length, first, second in
       if first && second { area += length }

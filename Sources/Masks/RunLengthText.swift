@@ -10,7 +10,7 @@ extension RunLengthMask {
   ///   - height: The height in pixels.
   ///   - text: The compressed run lengths.
   /// - Throws: ``MaskError`` for a broken text or runs that do not add up to the number of pixels.
-  public init(width: Int, height: Int, text: String) throws(MaskError) {
+  package init(width: Int, height: Int, text: String) throws(MaskError) {
     try Self.check(width: width, height: height)
     let bytes = Array(text.utf8)
     var runs: [Int] = []
@@ -41,7 +41,7 @@ extension RunLengthMask {
   }
 
   /// The compressed text.
-  public var text: String {
+  package var text: String {
     var bytes: [UInt8] = []
     for (index, run) in runs.enumerated() {
       var value = Int(run)

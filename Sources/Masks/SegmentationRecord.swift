@@ -1,7 +1,7 @@
 import Formats
 
 /// The value of "segmentation" in a COCO or LVIS file (spec evaluation 5.4).
-public enum SegmentationRecord: Sendable, Equatable {
+package enum SegmentationRecord: Sendable, Equatable {
   /// The vertices of each part, `x1, y1, x2, y2, ...` in pixels.
   case polygons([[Double]])
   /// A mask from `{"size": [height, width], "counts": ...}`, whose counts are numbers or a text.
@@ -12,7 +12,7 @@ public enum SegmentationRecord: Sendable, Equatable {
   /// - Parameter scanner: Stands at the value.
   /// - Throws: `FormatError` for JSON of another layout, ``MaskError`` for run lengths that are no
   ///   mask.
-  public init(reading scanner: inout JSONScanner) throws {
+  package init(reading scanner: inout JSONScanner) throws {
     switch try scanner.peek() {
     case .array: self = .polygons(try Self.polygons(&scanner))
     default: self = .runs(try Self.runs(&scanner))
@@ -27,7 +27,7 @@ public enum SegmentationRecord: Sendable, Equatable {
   /// - Returns: The mask; polygons are rasterised and united.
   /// - Throws: ``MaskError`` for a polygon that is none, a vertex far outside, or run lengths of
   ///   another size.
-  public func mask(width: Int, height: Int) throws(MaskError) -> RunLengthMask {
+  package func mask(width: Int, height: Int) throws(MaskError) -> RunLengthMask {
     switch self {
     case .polygons(let polygons):
       for (index, polygon) in polygons.enumerated()

@@ -2,12 +2,12 @@ import COpenCL
 import Formats
 
 /// A piece of device memory; returns to its queue's pool when the last reference goes.
-public final class Buffer {
+package final class Buffer {
   let handle: cl_mem
   /// Usable bytes; the pool may have reserved more.
-  public let bytes: Int
+  package let bytes: Int
   /// What it holds, for memory reports.
-  public let label: String
+  package let label: String
   private let owner: Owner
 
   private enum Owner {
@@ -44,8 +44,7 @@ public final class Buffer {
   ///   - offset: Its first byte, a multiple of ``Device/bufferAlignment``.
   ///   - bytes: Its length, at least 1.
   /// - Returns: The part, which keeps this buffer alive.
-  /// - Throws: ``OpenCLError`` when the driver refuses.
-  public func part(at offset: Int, bytes: Int) throws -> Buffer {
+  package func part(at offset: Int, bytes: Int) throws -> Buffer {
     precondition(offset >= 0 && bytes > 0 && offset + bytes <= self.bytes, "part of \(label)")
     // OpenCL has no parts of parts.
     if case .whole(let whole, let start) = owner {
@@ -68,15 +67,15 @@ public final class Buffer {
 /// A buffer that is given back may be handed out again at once although kernels that use it are
 /// still queued: the queue runs in order, so the next user comes after them. A buffer that another
 /// queue reads must therefore be kept alive until the queues have met (``CommandQueue/wait(for:)``).
-public final class BufferPool {
+package final class BufferPool {
   /// Bytes in use and their highest value, for one label or all.
-  public struct Statistics: Sendable {
+  package struct Statistics: Sendable {
     /// Bytes in use now.
-    public var live = 0
+    package var live = 0
     /// Highest number of bytes in use at a time.
-    public var peak = 0
+    package var peak = 0
     /// Buffers handed out so far.
-    public var count = 0
+    package var count = 0
 
     mutating func add(_ bytes: Int) {
       live += bytes
@@ -88,11 +87,11 @@ public final class BufferPool {
   private let context: Context
   private var free: [Int: [cl_mem]] = [:]
   /// Use by label.
-  public private(set) var byLabel: [String: Statistics] = [:]
+  package private(set) var byLabel: [String: Statistics] = [:]
   /// Use in total.
-  public private(set) var total = Statistics()
+  package private(set) var total = Statistics()
   /// Bytes that the pool holds from the driver, in use or not.
-  public var reserved: Int { total.live + unused }
+  package var reserved: Int { total.live + unused }
   /// Bytes of it that no buffer uses.
   private(set) var unused = 0
 
@@ -110,7 +109,7 @@ public final class BufferPool {
   }
 
   /// Forgets the peaks, so that the next report starts from what is live now.
-  public func resetPeaks() {
+  package func resetPeaks() {
     total.peak = total.live
     byLabel = byLabel.mapValues {
       var statistics = $0

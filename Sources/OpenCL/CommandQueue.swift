@@ -2,17 +2,17 @@ import COpenCL
 import Formats
 
 /// An in-order queue of one device, with the pool that its buffers come from.
-public final class CommandQueue {
+package final class CommandQueue {
   /// The queue's name in profiles: `student`, `teacher`.
-  public let name: String
+  package let name: String
   /// The context it belongs to.
-  public let context: Context
+  package let context: Context
   /// Where its buffers come from.
-  public let pool: BufferPool
+  package let pool: BufferPool
   /// Records times when present.
-  public let profiler: Profiler?
+  package let profiler: Profiler?
   /// Blocking and non-blocking reads so far: round trips to the host.
-  public private(set) var readCount = 0
+  package private(set) var readCount = 0
   private let handle: cl_command_queue
   private let staging: StagingPool
   private var writes: [PendingWrite] = []
@@ -23,8 +23,7 @@ public final class CommandQueue {
   ///   - context: The context.
   ///   - name: The queue's name in profiles.
   ///   - profiler: Records the times of what runs, or nil.
-  /// - Throws: ``OpenCLError`` when the driver refuses.
-  public init(context: Context, name: String, profiler: Profiler? = nil) throws {
+  package init(context: Context, name: String, profiler: Profiler? = nil) throws {
     self.context = context
     self.name = name
     self.profiler = profiler
@@ -68,7 +67,7 @@ public final class CommandQueue {
   ///   - label: What it holds, for memory reports and errors.
   /// - Returns: The buffer; its content is undefined.
   /// - Throws: ``OpenCLError/allocation(label:bytes:limit:live:)``.
-  public func allocate(bytes: Int, label: String) throws -> Buffer {
+  package func allocate(bytes: Int, label: String) throws -> Buffer {
     try pool.allocate(bytes: max(bytes, 4), label: label, queue: self)
   }
 
@@ -82,7 +81,7 @@ public final class CommandQueue {
   ///   - work: Arithmetic and traffic for the profiler.
   ///   - label: What the profiler calls it; nil takes the kernel's name.
   /// - Throws: ``OpenCLError`` naming the kernel and its sizes.
-  public func launch(
+  package func launch(
     _ kernel: Kernel, global: [Int], local: [Int], _ arguments: [KernelArgument],
     work: Work = Work(), label: String? = nil
   ) throws {
@@ -130,8 +129,7 @@ public final class CommandQueue {
   ///   - buffer: The buffer.
   ///   - pattern: The pattern.
   ///   - bytes: How many bytes, a multiple of 4; nil fills all.
-  /// - Throws: ``OpenCLError``.
-  public func fill(_ buffer: Buffer, pattern: UInt32, bytes: Int? = nil) throws {
+  package func fill(_ buffer: Buffer, pattern: UInt32, bytes: Int? = nil) throws {
     var pattern = pattern
     let count = (bytes ?? buffer.bytes) / 4 * 4
     try enqueue("fill", call: "clEnqueueFillBuffer", Work(bytes: Double(count))) { event in
@@ -149,8 +147,7 @@ public final class CommandQueue {
   ///   - target: Where to write.
   ///   - targetOffset: First byte written.
   ///   - bytes: How many bytes.
-  /// - Throws: ``OpenCLError``.
-  public func copy(
+  package func copy(
     from source: Buffer, at sourceOffset: Int = 0, to target: Buffer, at targetOffset: Int = 0,
     bytes: Int
   ) throws {
@@ -170,8 +167,7 @@ public final class CommandQueue {
   /// - Parameters:
   ///   - bytes: The host's bytes.
   ///   - buffer: The buffer, at least as large.
-  /// - Throws: ``OpenCLError``.
-  public func write(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
+  package func write(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
     guard bytes.count > 0 else { return }
     precondition(bytes.count <= buffer.bytes, "write of more bytes than \(buffer.label) holds")
     writes.removeAll { $0.isDone }
@@ -194,8 +190,7 @@ public final class CommandQueue {
   /// - Parameters:
   ///   - bytes: The host's bytes.
   ///   - buffer: The buffer, at least as large.
-  /// - Throws: ``OpenCLError``.
-  public func writeNow(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
+  package func writeNow(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
     guard bytes.count > 0 else { return }
     precondition(bytes.count <= buffer.bytes, "write of more bytes than \(buffer.label) holds")
     try check(
@@ -210,8 +205,7 @@ public final class CommandQueue {
   /// - Parameters:
   ///   - buffer: The buffer.
   ///   - bytes: Where the host wants it; at most the buffer's size.
-  /// - Throws: ``OpenCLError``.
-  public func read(_ buffer: Buffer, into bytes: UnsafeMutableRawBufferPointer) throws {
+  package func read(_ buffer: Buffer, into bytes: UnsafeMutableRawBufferPointer) throws {
     guard let base = bytes.baseAddress, bytes.count > 0 else { return }
     precondition(bytes.count <= buffer.bytes, "read of more bytes than \(buffer.label) holds")
     readCount += 1
@@ -229,8 +223,7 @@ public final class CommandQueue {
   ///   - buffer: The buffer; kept alive until the read is done.
   ///   - bytes: How many bytes of it.
   /// - Returns: The read under way.
-  /// - Throws: ``OpenCLError``.
-  public func readLater(_ buffer: Buffer, bytes: Int) throws -> PendingRead {
+  package func readLater(_ buffer: Buffer, bytes: Int) throws -> PendingRead {
     precondition(bytes <= buffer.bytes, "read of more bytes than \(buffer.label) holds")
     let read = PendingRead(buffer, bytes: bytes, pool: staging)
     guard bytes > 0 else { return read }
@@ -250,22 +243,17 @@ public final class CommandQueue {
   }
 
   /// Hands everything enqueued so far to the device without waiting.
-  ///
-  /// - Throws: ``OpenCLError``.
-  public func flush() throws { try check(clFlush(handle), "clFlush", name) }
+  package func flush() throws { try check(clFlush(handle), "clFlush", name) }
 
   /// Waits until everything enqueued so far is done.
-  ///
-  /// - Throws: ``OpenCLError``.
-  public func finish() throws { try check(clFinish(handle), "clFinish", name) }
+  package func finish() throws { try check(clFinish(handle), "clFinish", name) }
 
   /// Lets everything enqueued on this queue from now on wait for what another queue holds now.
   ///
   /// The host does not wait.
   ///
   /// - Parameter other: The other queue, of the same context.
-  /// - Throws: ``OpenCLError``.
-  public func wait(for other: CommandQueue) throws {
+  package func wait(for other: CommandQueue) throws {
     var event: cl_event?
     try check(
       clEnqueueMarkerWithWaitList(other.handle, 0, nil, &event), "clEnqueueMarker", other.name)

@@ -3,25 +3,25 @@ import COpenCL
 /// An OpenCL context on one device, with the settings that its queues and programs share.
 ///
 /// Confined to one thread, like everything made from it.
-public final class Context {
+package final class Context {
   /// The device.
-  public let device: Device
+  package let device: Device
   /// Which kernels it gets; a test may ask for `generic` kernels on a CPU.
-  public let family: DeviceFamily
+  package let family: DeviceFamily
   /// Whether new buffers are filled with NaN, to catch reads of memory that nothing wrote.
-  public let poisonsBuffers: Bool
+  package let poisonsBuffers: Bool
   /// Whether operators leave out faster algorithms with a larger rounding error.
-  public let isExact: Bool
+  package let isExact: Bool
   /// Compiled programs on disk, or nil to compile each time.
-  public let cache: ProgramCache?
+  package let cache: ProgramCache?
   /// Kernel parameters that were found to be faster than the shipped ones, or nil.
-  public var tuning: TuningTable?
+  package var tuning: TuningTable?
   /// Processes that compile beside this one, or nil.
-  public var helpers: ProgramHelpers?
+  package var helpers: ProgramHelpers?
   /// Local memory of a work-group in bytes.
-  public let localMemoryInBytes: Int
+  package let localMemoryInBytes: Int
   /// Most work-items of a work-group.
-  public let largestWorkGroup: Int
+  package let largestWorkGroup: Int
   let handle: cl_context
   private var queues: [WeakQueue] = []
 
@@ -38,7 +38,7 @@ public final class Context {
   ///   - localMemoryInBytes: Local memory of a work-group; a test may pretend less than the device's.
   ///   - largestWorkGroup: Most work-items of a work-group; a test may pretend less.
   /// - Throws: ``OpenCLError`` when the driver refuses or no such family exists.
-  public init(
+  package init(
     device: Device, family: DeviceFamily? = nil, poisonsBuffers: Bool = false,
     isExact: Bool = false, cache: ProgramCache? = ProgramCache.standard,
     localMemoryInBytes: Int? = nil, largestWorkGroup: Int? = nil

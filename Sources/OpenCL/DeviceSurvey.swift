@@ -1,11 +1,11 @@
 import COpenCL
 
 /// The devices of this machine, and what a driver said instead of one.
-public struct DeviceSurvey: Sendable {
+package struct DeviceSurvey: Sendable {
   /// All devices of all platforms, in the order in which the loader lists them.
-  public let devices: [Device]
+  package let devices: [Device]
   /// A line for each platform or device that did not answer, naming it and the cause.
-  public let notes: [String]
+  package let notes: [String]
 
   init(devices: [Device], notes: [String]) {
     self.devices = devices
@@ -15,7 +15,7 @@ public struct DeviceSurvey: Sendable {
   /// Asks every driver.
   ///
   /// One that fails costs its own devices, not those of the others.
-  public init() {
+  package init() {
     var devices: [Device] = []
     var notes: [String] = []
     for platform in Self.platforms() {
@@ -68,7 +68,7 @@ public struct DeviceSurvey: Sendable {
   /// - Returns: The device; among several that match, the one preferred as without a wish.
   /// - Throws: ``OpenCLError/noDevice(causes:)``, ``OpenCLError/deviceNotFound(wanted:present:)``, or
   ///   ``OpenCLError/unusable(device:reason:)`` for one that the program cannot compute on.
-  public func choose(_ wanted: String?) throws -> Device {
+  package func choose(_ wanted: String?) throws -> Device {
     guard !devices.isEmpty else {
       throw OpenCLError.noDevice(causes: notes + DriverDiagnosis.brokenDrivers())
     }
@@ -101,9 +101,8 @@ extension Device {
   /// Chooses a device of this machine.
   ///
   /// - Parameter wanted: As for ``DeviceSurvey/choose(_:)``.
-  /// - Returns: The device.
   /// - Throws: ``OpenCLError`` when there is none, none matches, or it cannot be used.
-  public static func choose(_ wanted: String?) throws -> Device {
+  package static func choose(_ wanted: String?) throws -> Device {
     try DeviceSurvey().choose(wanted)
   }
 }

@@ -2,13 +2,13 @@ import COpenCL
 import Foundation
 
 /// Why a driver that is installed gives no device, as far as the machine tells.
-public enum DriverDiagnosis {
+package enum DriverDiagnosis {
   /// The installed drivers whose library does not load: a line each with file, library and reason.
   ///
   /// The loader passes over such drivers without a word.
   ///
   /// - Returns: The lines; empty when every driver loads.
-  public static func brokenDrivers() -> [String] {
+  package static func brokenDrivers() -> [String] {
     driverFiles().compactMap { file in
       guard let content = try? String(contentsOfFile: file, encoding: .utf8) else {
         return "\(file) cannot be read"

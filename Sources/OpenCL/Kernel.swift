@@ -2,13 +2,13 @@ import COpenCL
 import Formats
 
 /// One kernel function of a program.
-public final class Kernel {
+package final class Kernel {
   /// The function's name, as the profiler prints it.
-  public let name: String
+  package let name: String
   /// Local memory of a work-group that its code declares, beside that of its arguments, in bytes.
-  public let declaredLocalBytes: Int
+  package let declaredLocalBytes: Int
   /// Most work-items of a work-group that the driver runs it with.
-  public let largestWorkGroup: Int
+  package let largestWorkGroup: Int
   let handle: cl_kernel
   private let program: Program
 
@@ -77,7 +77,7 @@ public final class Kernel {
 }
 
 /// One argument of a kernel launch, in the order of the kernel's parameters.
-public enum KernelArgument {
+package enum KernelArgument {
   /// Device memory.
   case buffer(Buffer)
   /// A null pointer, for device memory that a variant of the kernel does not touch.
@@ -94,8 +94,7 @@ public enum KernelArgument {
   /// An `int` from a Swift integer.
   ///
   /// - Parameter value: The value.
-  /// - Returns: The argument.
-  public static func int(_ value: Int) -> KernelArgument {
+  package static func int(_ value: Int) -> KernelArgument {
     Int32(exactly: value).map { .int($0) } ?? .number(value)
   }
 
@@ -103,7 +102,7 @@ public enum KernelArgument {
   ///
   /// - Parameter arrays: Bytes of each.
   /// - Returns: Bytes in all.
-  public static func localBytes(_ arrays: [Int]) -> Int {
+  package static func localBytes(_ arrays: [Int]) -> Int {
     arrays.reduce(0) { $0 + $1.roundedUp(toMultipleOf: alignment) }
   }
 
@@ -112,18 +111,13 @@ public enum KernelArgument {
 }
 
 /// Arithmetic and traffic of one launch, for the profiler.
-public struct Work: Sendable {
+package struct Work: Sendable {
   /// Floating-point operations; a multiply-add counts 2.
-  public let operations: Double
+  package let operations: Double
   /// Least traffic in bytes: every operand read once, every result written once.
-  public let bytes: Double
+  package let bytes: Double
 
-  /// Creates a record.
-  ///
-  /// - Parameters:
-  ///   - operations: Floating-point operations; a multiply-add counts 2.
-  ///   - bytes: Least traffic in bytes.
-  public init(operations: Double = 0, bytes: Double = 0) {
+  package init(operations: Double = 0, bytes: Double = 0) {
     self.operations = operations
     self.bytes = bytes
   }

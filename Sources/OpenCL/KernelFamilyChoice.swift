@@ -38,7 +38,7 @@ extension DeviceFamily {
 
 extension Device {
   /// Whether the compiler is clang for the processor that runs the kernels, with its builtins.
-  public var compilesForItself: Bool { kind == .cpu && Self.compilesForItself(platformName) }
+  package var compilesForItself: Bool { kind == .cpu && Self.compilesForItself(platformName) }
 
   fileprivate static func compilesForItself(_ platform: String) -> Bool {
     platform == "Portable Computing Language" || platform == "Intel(R) OpenCL"

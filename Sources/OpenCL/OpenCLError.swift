@@ -1,7 +1,7 @@
 import COpenCL
 
 /// What went wrong between the program and an OpenCL driver, in one line that says what to do.
-public enum OpenCLError: Error, CustomStringConvertible {
+package enum OpenCLError: Error, CustomStringConvertible {
   /// No OpenCL device exists on this machine; what drivers that are installed say about it.
   case noDevice(causes: [String])
   /// The wanted device is not among those present.
@@ -26,7 +26,7 @@ public enum OpenCLError: Error, CustomStringConvertible {
   case workGroup(kernel: String, items: Int, limit: Int)
 
   /// One line (a build error adds the compiler's log below it).
-  public var description: String {
+  package var description: String {
     switch self {
     case .noDevice(let causes) where causes.isEmpty:
       "no OpenCL device found; install a driver, for the CPU: "
@@ -90,7 +90,7 @@ public enum OpenCLError: Error, CustomStringConvertible {
   ///
   /// - Parameter code: The code, 0 or negative.
   /// - Returns: The name as in `cl.h`, or the number for one that OpenCL 1.2 does not know.
-  public static func name(of code: Int32) -> String {
+  package static func name(of code: Int32) -> String {
     names[code] ?? "OpenCL error \(code)"
   }
 

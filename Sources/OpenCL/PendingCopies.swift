@@ -32,7 +32,7 @@ final class PendingWrite {
 }
 
 /// A copy from the device under way.
-public final class PendingRead {
+package final class PendingRead {
   let memory: UnsafeMutableRawPointer?
   var event: cl_event?
   private let buffer: Buffer
@@ -56,13 +56,13 @@ public final class PendingRead {
   private let done = Arrival()
 
   /// When the copy was done, by ``Profiler/now()``; nil before, and without ``noteArrival()``.
-  public var arrival: UInt64? {
+  package var arrival: UInt64? {
     let time = done.time.load(ordering: .relaxed)
     return time == 0 ? nil : time
   }
 
   /// Lets the driver tell when the copy is done, for ``arrival``.
-  public func noteArrival() {
+  package func noteArrival() {
     guard let event else { return }
     let box = Unmanaged.passRetained(done)
     let code = clSetEventCallback(
@@ -86,13 +86,13 @@ public final class PendingRead {
   ///
   /// - Returns: The content as floats.
   /// - Throws: ``OpenCLError`` when the copy failed.
-  public func floats() throws -> [Float] { try values() }
+  package func floats() throws -> [Float] { try values() }
 
   /// Waits for the copy.
   ///
   /// - Returns: The content as integers.
   /// - Throws: ``OpenCLError`` when the copy failed.
-  public func integers() throws -> [Int32] { try values() }
+  package func integers() throws -> [Int32] { try values() }
 
   private func values<Element>() throws -> [Element] {
     if event != nil { try check(clWaitForEvents(1, &event), "clWaitForEvents", buffer.label) }

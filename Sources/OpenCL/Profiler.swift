@@ -2,32 +2,23 @@ import COpenCL
 import Formats
 
 /// Collects when each kernel and transfer ran, from OpenCL event times.
-public final class Profiler {
+package final class Profiler {
   /// One kernel launch or transfer.
-  public struct Record: Sendable {
+  package struct Record: Sendable {
     /// The kernel's name, or the transfer's kind: `read`, `write`, `copy`, `fill`.
-    public let name: String
+    package let name: String
     /// The queue that ran it.
-    public let queue: String
+    package let queue: String
     /// The phase of the step in which the host enqueued it.
-    public let phase: String
+    package let phase: String
     /// Start in nanoseconds of the device's clock.
-    public let start: UInt64
+    package let start: UInt64
     /// End in nanoseconds of the device's clock.
-    public let end: UInt64
+    package let end: UInt64
     /// Arithmetic and traffic.
-    public let work: Work
+    package let work: Work
 
-    /// Puts a record together.
-    ///
-    /// - Parameters:
-    ///   - name: The kernel's name, or the transfer's kind.
-    ///   - queue: The queue that ran it.
-    ///   - phase: The phase in which the host enqueued it.
-    ///   - start: Start in nanoseconds of the device's clock.
-    ///   - end: End in nanoseconds of the device's clock.
-    ///   - work: Arithmetic and traffic.
-    public init(
+    package init(
       name: String, queue: String, phase: String, start: UInt64, end: UInt64, work: Work
     ) {
       self.name = name
@@ -40,25 +31,13 @@ public final class Profiler {
   }
 
   /// A stretch of host time.
-  public struct HostSpan: Sendable {
+  package struct HostSpan: Sendable {
     /// What the host did.
-    public let name: String
+    package let name: String
     /// Start in nanoseconds of the host's monotonic clock.
-    public let start: UInt64
+    package let start: UInt64
     /// End in nanoseconds of the host's monotonic clock.
-    public let end: UInt64
-
-    /// Puts a span together.
-    ///
-    /// - Parameters:
-    ///   - name: What the host did.
-    ///   - start: Start in nanoseconds of the host's monotonic clock.
-    ///   - end: End in nanoseconds of the host's monotonic clock.
-    public init(name: String, start: UInt64, end: UInt64) {
-      self.name = name
-      self.start = start
-      self.end = end
-    }
+    package let end: UInt64
   }
 
   private struct Pending {
@@ -72,14 +51,14 @@ public final class Profiler {
   private var pending: [Pending] = []
   private var phases: [String] = []
   /// What ran so far, in the order of enqueueing; complete after ``resolve()``.
-  public private(set) var records: [Record] = []
+  package private(set) var records: [Record] = []
   /// The host's phases, innermost last.
-  public private(set) var hostSpans: [HostSpan] = []
+  package private(set) var hostSpans: [HostSpan] = []
   /// Nanoseconds to add to a device time to get the host's clock, where it was measured.
-  public internal(set) var clockOffset: Int64 = 0
+  package internal(set) var clockOffset: Int64 = 0
 
   /// Creates an empty profiler.
-  public init() {}
+  package init() {}
 
   deinit { for entry in pending { clReleaseEvent(entry.event) } }
 
@@ -94,9 +73,7 @@ public final class Profiler {
   /// - Parameters:
   ///   - name: The phase's name.
   ///   - body: The work.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
-  public func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+  package func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
     phases.append(name)
     let start = MonotonicClock.nanoseconds
     defer {
@@ -109,7 +86,7 @@ public final class Profiler {
   /// Waits for everything that was enqueued and reads its times.
   ///
   /// - Throws: ``OpenCLError`` when the driver has no times.
-  public func resolve() throws {
+  package func resolve() throws {
     for entry in pending {
       var event: cl_event? = entry.event
       try check(clWaitForEvents(1, &event), "clWaitForEvents", entry.name)
@@ -136,7 +113,7 @@ public final class Profiler {
   /// Forgets everything recorded so far, for example after warm-up steps.
   ///
   /// - Throws: ``OpenCLError`` when the driver has no times.
-  public func reset() throws {
+  package func reset() throws {
     try resolve()
     records.removeAll(keepingCapacity: true)
     hostSpans.removeAll(keepingCapacity: true)

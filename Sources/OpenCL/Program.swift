@@ -2,9 +2,9 @@ import COpenCL
 import Foundation
 
 /// A compiled OpenCL program.
-public final class Program {
+package final class Program {
   /// Where a program came from.
-  public enum Origin: Sendable {
+  package enum Origin: Sendable {
     /// It was compiled from its source.
     case source
     /// It was loaded from the cache.
@@ -12,9 +12,9 @@ public final class Program {
   }
 
   /// The program's name in messages.
-  public let name: String
+  package let name: String
   /// Where it came from.
-  public let origin: Origin
+  package let origin: Origin
   let handle: cl_program
   let device: Device
   private let cache: ProgramCache?
@@ -31,7 +31,7 @@ public final class Program {
   ///   - stores: Whether to write it to the cache at once. Some drivers compile everything again
   ///     for a binary; who is in a hurry calls ``store()`` later.
   /// - Throws: ``OpenCLError/build(program:options:log:sourcePath:)`` with the compiler's log.
-  public init(
+  package init(
     context: Context, name: String, source: String, options: String, stores: Bool = true
   ) throws {
     self.name = name
@@ -58,14 +58,14 @@ public final class Program {
   ///   - source: OpenCL C.
   ///   - options: Compiler options.
   /// - Returns: True also for an entry that may turn out to be damaged.
-  public static func isInCache(_ context: Context, source: String, options: String) -> Bool {
+  package static func isInCache(_ context: Context, source: String, options: String) -> Bool {
     guard let cache = context.cache else { return false }
     let options = options + BuildVariables.extraOptions
     return cache.contains(cache.key(context.device, source: source, options: options))
   }
 
   /// Writes the program to the context's cache unless it came from there.
-  public func store() {
+  package func store() {
     guard origin == .source, let cache, let binary = Self.binary(of: handle) else { return }
     cache.store(binary, key)
   }
@@ -75,9 +75,8 @@ public final class Program {
   /// A kernel of the program; the same object each time.
   ///
   /// - Parameter name: The function's name.
-  /// - Returns: The kernel.
   /// - Throws: ``OpenCLError`` when the program has no such function.
-  public func kernel(_ name: String) throws -> Kernel {
+  package func kernel(_ name: String) throws -> Kernel {
     if let kernel = kernels[name] { return kernel }
     let kernel = try Kernel(program: self, name: name)
     kernels[name] = kernel

@@ -5,20 +5,17 @@ import Foundation
 ///
 /// Each entry carries the SHA-256 of its content; an entry that does not match is ignored and
 /// written anew. A cache that cannot be written costs time, never a result.
-public struct ProgramCache: Sendable {
+package struct ProgramCache: Sendable {
   /// The folder that holds the entries.
-  public let folder: String
+  package let folder: String
 
-  /// Creates a cache.
-  ///
-  /// - Parameter folder: The folder; created on the first store.
-  public init(folder: String) {
+  package init(folder: String) {
     self.folder = folder
   }
 
   /// The user's cache: `$BARON_CACHE`, else `baron` in `$XDG_CACHE_HOME` or `~/.cache`; nil when
   /// `BARON_CACHE` is `off`.
-  public static var standard: ProgramCache? {
+  package static var standard: ProgramCache? {
     UserCache.folder("programs").map { ProgramCache(folder: $0) }
   }
 

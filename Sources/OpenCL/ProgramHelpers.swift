@@ -11,7 +11,7 @@ import Foundation
 ///
 /// Programs go to the helpers as messages of a socket that all of them read, each message by one of
 /// them. A helper ends after the last message, and at once when this process ends.
-public final class ProgramHelpers {
+package final class ProgramHelpers {
   /// After so long a helper is taken to hang, and this process compiles.
   private static let patience = 600.0
 
@@ -22,13 +22,7 @@ public final class ProgramHelpers {
   /// Both ends of the socket while programs may come; the second one is the helpers'.
   private var ends: (own: Int32, others: Int32)?
 
-  /// Prepares helpers without starting any.
-  ///
-  /// - Parameters:
-  ///   - executable: The program to start; it calls ``serve(_:)``.
-  ///   - arguments: Its arguments.
-  ///   - limit: How many processes there may be at a time.
-  public init(executable: String, arguments: [String], limit: Int) {
+  package init(executable: String, arguments: [String], limit: Int) {
     self.executable = executable
     self.arguments = arguments
     self.limit = limit
@@ -41,7 +35,7 @@ public final class ProgramHelpers {
   /// Hands a program to a helper; starts one more unless there are enough.
   ///
   /// - Parameter program: What ``serve(_:)`` gets, below 64 KiB.
-  public func add(_ program: String) {
+  package func add(_ program: String) {
     guard limit > 0, let ends = ends ?? open() else { return }
     if processes.count < limit { start(reading: ends.others) }
     // Nothing waits for helpers that are gone or cannot keep up.
@@ -49,7 +43,7 @@ public final class ProgramHelpers {
   }
 
   /// Waits until the helpers have done what they were given and have ended, ten minutes at most.
-  public func finish() {
+  package func finish() {
     guard let ends else { return }
     shutdown(ends.own, Int32(SHUT_WR))
     let deadline = Date(timeIntervalSinceNow: Self.patience)
@@ -91,7 +85,7 @@ public final class ProgramHelpers {
   /// Runs a helper: hands on what comes in on standard input until there is no more.
   ///
   /// - Parameter compile: Gets each program.
-  public static func serve(_ compile: (String) -> Void) {
+  package static func serve(_ compile: (String) -> Void) {
     // A killed process leaves its messages behind; nobody wants them any more.
     Thread.detachNewThread {
       var input = pollfd(fd: 0, events: 0, revents: 0)

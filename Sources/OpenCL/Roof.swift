@@ -1,16 +1,11 @@
 /// What a device reaches at most: arithmetic without memory, memory without arithmetic.
-public struct Roof: Sendable, Equatable {
+package struct Roof: Sendable, Equatable {
   /// Floating-point operations per second of multiply-adds in registers; a multiply-add counts 2.
-  public let operationsPerSecond: Double
+  package let operationsPerSecond: Double
   /// Bytes per second, read and written, of a copy that no cache holds.
-  public let bytesPerSecond: Double
+  package let bytesPerSecond: Double
 
-  /// Puts a roof together.
-  ///
-  /// - Parameters:
-  ///   - operationsPerSecond: Floating-point operations per second.
-  ///   - bytesPerSecond: Bytes per second, read and written.
-  public init(operationsPerSecond: Double, bytesPerSecond: Double) {
+  package init(operationsPerSecond: Double, bytesPerSecond: Double) {
     self.operationsPerSecond = operationsPerSecond
     self.bytesPerSecond = bytesPerSecond
   }
@@ -24,7 +19,7 @@ public struct Roof: Sendable, Equatable {
   ///   - work: What was done.
   ///   - seconds: How long it took.
   /// - Returns: The share, or nil when the work is not known or took no time.
-  public func share(of work: Work, seconds: Double) -> Double? {
+  package func share(of work: Work, seconds: Double) -> Double? {
     guard seconds > 0, work.operations + work.bytes > 0 else { return nil }
     let least = max(work.operations / operationsPerSecond, work.bytes / bytesPerSecond)
     return least / seconds

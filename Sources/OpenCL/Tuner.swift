@@ -3,23 +3,17 @@ import Formats
 /// Searches the fastest parameters of kernels among those that compute rightly.
 ///
 /// It knows nothing of kernels: a subject says what to try next, and something measures it.
-public struct Tuner {
+package struct Tuner {
   /// What parameters are searched for.
-  public struct Subject: Sendable {
+  package struct Subject: Sendable {
     /// Its name in records.
-    public let name: String
+    package let name: String
     /// Calls in one step.
-    public let calls: Int
+    package let calls: Int
     /// Seconds of those calls.
-    public let seconds: Double
+    package let seconds: Double
 
-    /// Puts a subject together.
-    ///
-    /// - Parameters:
-    ///   - name: Its name in records.
-    ///   - calls: Calls in one step.
-    ///   - seconds: Seconds of those calls.
-    public init(name: String, calls: Int, seconds: Double) {
+    package init(name: String, calls: Int, seconds: Double) {
       self.name = name
       self.calls = calls
       self.seconds = seconds
@@ -27,48 +21,37 @@ public struct Tuner {
   }
 
   /// What one set of parameters does.
-  public struct Measurement: Sendable {
+  package struct Measurement: Sendable {
     /// Median seconds of a call.
-    public let seconds: Double
+    package let seconds: Double
     /// The largest error beside the sum of absolute products; NaN when a result is no number.
-    public let error: Double
+    package let error: Double
 
-    /// Puts a measurement together.
-    ///
-    /// - Parameters:
-    ///   - seconds: Median seconds of a call.
-    ///   - error: The largest error beside the sum of absolute products.
-    public init(seconds: Double, error: Double) {
+    package init(seconds: Double, error: Double) {
       self.seconds = seconds
       self.error = error
     }
   }
 
   /// Why a set of parameters was not measured to the end.
-  public struct TooSlow: Error, CustomStringConvertible {
+  package struct TooSlow: Error, CustomStringConvertible {
     /// Seconds that its first run took, with compiling.
-    public let seconds: Double
+    package let seconds: Double
 
-    /// Puts an error together.
-    ///
-    /// - Parameter seconds: Seconds that its first run took, with compiling.
-    public init(seconds: Double) { self.seconds = seconds }
+    package init(seconds: Double) { self.seconds = seconds }
 
     /// One line.
-    public var description: String {
+    package var description: String {
       "its first run took \((10 * seconds).rounded() / 10) s, more than the limit"
     }
   }
 
   /// The largest error that is no fault.
-  public let tolerance: Double
+  package let tolerance: Double
   /// What a score must be at least to replace the shipped parameters.
-  public static let leastScore = 1.03
+  package static let leastScore = 1.03
 
-  /// Creates a tuner.
-  ///
-  /// - Parameter tolerance: The largest error that is no fault.
-  public init(tolerance: Double) { self.tolerance = tolerance }
+  package init(tolerance: Double) { self.tolerance = tolerance }
 
   /// Speed times accuracy beside the shipped parameters.
   ///
@@ -79,7 +62,7 @@ public struct Tuner {
   ///   - measurement: What was measured.
   ///   - shipped: The same of the shipped parameters.
   /// - Returns: 1 for the shipped parameters, nil for an error above the tolerance or no number.
-  public func score(_ measurement: Measurement, shipped: Measurement) -> Double? {
+  package func score(_ measurement: Measurement, shipped: Measurement) -> Double? {
     guard measurement.error <= tolerance else { return nil }
     let speed = shipped.seconds / measurement.seconds
     guard measurement.error > shipped.error else { return speed }
@@ -100,7 +83,7 @@ public struct Tuner {
   ///   - measure: Compiles, checks and times parameters; the flag says whether they are the shipped
   ///     ones, which no limit rejects.
   /// - Returns: What was found; not accepted yet.
-  public func search(
+  package func search(
     _ subject: Subject, shipped: TuningRecord.Parameters, stages: Int,
     candidates: (Int, TuningRecord.Parameters) -> [TuningRecord.Parameters],
     measure: (_ parameters: TuningRecord.Parameters, _ isShipped: Bool) throws -> Measurement
@@ -190,7 +173,7 @@ extension Tuner {
   /// - Returns: Whether all subjects are done.
   /// - Throws: `FormatError` when the record cannot be saved, or what `search` throws; what was
   ///   saved stays.
-  public static func searchMissing(
+  package static func searchMissing(
     _ subjects: [Subject], in record: inout TuningRecord, store: TuningStore,
     shouldStop: () -> Bool = { false },
     progress: (_ done: Int, _ latest: Subject, _ entry: TuningRecord.Entry) -> Void = { _, _, _ in

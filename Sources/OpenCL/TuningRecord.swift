@@ -4,32 +4,24 @@ import Formats
 ///
 /// A subject is what parameters are chosen for: a class of sizes of a kernel, by name. The record
 /// knows names and numbers only; what they mean is the business of who searches and who looks up.
-public struct TuningRecord: Sendable, Equatable {
+package struct TuningRecord: Sendable, Equatable {
   /// Compile-time and launch parameters by name.
-  public typealias Parameters = [String: Int]
+  package typealias Parameters = [String: Int]
 
   /// What the numbers are true for; with any other key a record says nothing.
-  public struct Key: Sendable, Equatable {
+  package struct Key: Sendable, Equatable {
     /// The device's name.
-    public let device: String
+    package let device: String
     /// Its platform's name.
-    public let platform: String
+    package let platform: String
     /// The driver's version.
-    public let driver: String
+    package let driver: String
     /// Which kernels the device gets.
-    public let family: DeviceFamily
+    package let family: DeviceFamily
     /// Hash of the kernels' source.
-    public let source: String
+    package let source: String
 
-    /// Puts a key together.
-    ///
-    /// - Parameters:
-    ///   - device: The device's name.
-    ///   - platform: Its platform's name.
-    ///   - driver: The driver's version.
-    ///   - family: Which kernels the device gets.
-    ///   - source: Hash of the kernels' source.
-    public init(
+    package init(
       device: String, platform: String, driver: String, family: DeviceFamily, source: String
     ) {
       self.device = device
@@ -41,55 +33,55 @@ public struct TuningRecord: Sendable, Equatable {
   }
 
   /// One set of parameters that was tried.
-  public struct Attempt: Sendable, Equatable {
+  package struct Attempt: Sendable, Equatable {
     /// The parameters.
-    public var parameters: Parameters
+    package var parameters: Parameters
     /// Median seconds of a call; nil when none was timed.
-    public var seconds: Double?
+    package var seconds: Double?
     /// The largest error of the sampled elements beside the sum of absolute products.
-    public var error: Double?
+    package var error: Double?
     /// Speed times accuracy, 1 for the shipped parameters; nil when rejected.
-    public var score: Double?
+    package var score: Double?
     /// Why it was rejected, in one line.
-    public var rejection: String?
+    package var rejection: String?
   }
 
   /// What is known of one subject.
-  public struct Entry: Sendable, Equatable {
+  package struct Entry: Sendable, Equatable {
     /// Calls in one step.
-    public var calls = 0
+    package var calls = 0
     /// Seconds of those calls when they were recorded.
-    public var seconds = 0.0
+    package var seconds = 0.0
     /// The parameters that won; nil when the shipped ones did.
-    public var parameters: Parameters?
+    package var parameters: Parameters?
     /// How much faster the winner is than the shipped parameters, times its accuracy.
-    public var score = 1.0
+    package var score = 1.0
     /// Whether the parameters may be used: a comparison of whole steps was won.
-    public var isAccepted = false
+    package var isAccepted = false
     /// All that was tried, the shipped parameters first.
-    public var attempts: [Attempt] = []
+    package var attempts: [Attempt] = []
 
     /// An entry of which nothing is known.
-    public init() {}
+    package init() {}
   }
 
   /// Whole training steps with the shipped parameters and with those found.
-  public struct Comparison: Sendable, Equatable {
+  package struct Comparison: Sendable, Equatable {
     /// Median seconds of a step with the shipped parameters.
-    public var shipped: Double
+    package var shipped: Double
     /// Median seconds of a step with the parameters that were found.
-    public var tuned: Double
+    package var tuned: Double
     /// The larger spread of the rounds of each kind: half the distance of their quartiles.
-    public var noise: Double
+    package var noise: Double
     /// Rounds of steps of each kind.
-    public var rounds: Int
+    package var rounds: Int
 
     /// Puts a comparison together.
     ///
     /// - Parameters:
     ///   - shipped: Mean seconds of a step in each round with the shipped parameters.
     ///   - tuned: The same with the parameters that were found.
-    public init(shipped: [Double], tuned: [Double]) {
+    package init(shipped: [Double], tuned: [Double]) {
       func median(_ seconds: [Double]) -> Double {
         seconds.isEmpty ? 0 : seconds.sorted()[seconds.count / 2]
       }
@@ -104,33 +96,30 @@ public struct TuningRecord: Sendable, Equatable {
     }
 
     /// The share of a step that must be gained at least.
-    public static let leastGain = 0.01
+    package static let leastGain = 0.01
 
     /// Whether the gain is larger than 1 % and than the noise.
-    public var isWon: Bool {
+    package var isWon: Bool {
       shipped - tuned > max(Self.leastGain * shipped, noise) && tuned > 0
     }
   }
 
   /// The version of the file's format.
-  public static let format = 1
+  package static let format = 1
 
   /// What it is true for.
-  public let key: Key
+  package let key: Key
   /// Entries by subject.
-  public var entries: [String: Entry] = [:]
+  package var entries: [String: Entry] = [:]
   /// The subjects that were chosen by configuration, so that a later call chooses the same.
-  public var searches: [String: [String]] = [:]
+  package var searches: [String: [String]] = [:]
   /// Comparisons of whole steps by configuration.
-  public var comparisons: [String: Comparison] = [:]
+  package var comparisons: [String: Comparison] = [:]
 
-  /// An empty record.
-  ///
-  /// - Parameter key: What it will be true for.
-  public init(key: Key) { self.key = key }
+  package init(key: Key) { self.key = key }
 
   /// The parameters that may be used; nil when there are none.
-  public var table: TuningTable? {
+  package var table: TuningTable? {
     let accepted = entries.compactMapValues { $0.isAccepted ? $0.parameters : nil }
     return accepted.isEmpty ? nil : TuningTable(accepted)
   }
@@ -140,22 +129,22 @@ public struct TuningRecord: Sendable, Equatable {
   /// - Parameters:
   ///   - subjects: Their names.
   ///   - isAccepted: Whether the parameters may be used.
-  public mutating func decide(_ subjects: some Sequence<String>, isAccepted: Bool) {
+  package mutating func decide(_ subjects: some Sequence<String>, isAccepted: Bool) {
     for subject in subjects { entries[subject]?.isAccepted = isAccepted }
   }
 }
 
 /// Parameters that kernels use instead of the shipped ones.
-public struct TuningTable: Sendable, Equatable {
+package struct TuningTable: Sendable, Equatable {
   /// Parameters by subject.
-  public let parameters: [String: TuningRecord.Parameters]
+  package let parameters: [String: TuningRecord.Parameters]
   /// Twelve digits that name the content: results depend on it in their last bits.
-  public let digest: String
+  package let digest: String
 
   /// Makes a table.
   ///
   /// - Parameter parameters: Parameters by subject.
-  public init(_ parameters: [String: TuningRecord.Parameters]) {
+  package init(_ parameters: [String: TuningRecord.Parameters]) {
     self.parameters = parameters
     var hash = SHA256()
     for (subject, values) in parameters.sorted(by: { $0.key < $1.key }) {
@@ -166,5 +155,5 @@ public struct TuningTable: Sendable, Equatable {
   }
 
   /// The digest and the size in words.
-  public var summary: String { "table \(digest), \(parameters.count) classes of products" }
+  package var summary: String { "table \(digest), \(parameters.count) classes of products" }
 }

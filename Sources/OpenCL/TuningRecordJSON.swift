@@ -2,7 +2,7 @@ import Formats
 
 extension TuningRecord {
   /// The record as a document.
-  public var json: JSONValue {
+  package var json: JSONValue {
     [
       "format": .number(Double(Self.format)), "device": .string(key.device),
       "platform": .string(key.platform), "driver": .string(key.driver),
@@ -19,7 +19,7 @@ extension TuningRecord {
   ///   - document: The document.
   ///   - source: What errors call it.
   /// - Throws: `FormatError` naming the field that is missing or wrong.
-  public init(_ document: JSONValue, source: String) throws {
+  package init(_ document: JSONValue, source: String) throws {
     let reader = Reader(document, source: source)
     let format = try reader.integer("format")
     guard format == Self.format else {
@@ -80,7 +80,7 @@ extension TuningRecord.Attempt {
 
 extension TuningRecord.Comparison {
   /// The comparison as a document.
-  public var json: JSONValue {
+  package var json: JSONValue {
     [
       "shipped_seconds": .number(shipped), "tuned_seconds": .number(tuned),
       "noise_seconds": .number(noise), "rounds": .number(Double(rounds)), "won": .bool(isWon),

@@ -2,30 +2,27 @@ import Formats
 import Foundation
 
 /// The tuning records on disk, one for each device and kernel family.
-public struct TuningStore: Sendable {
+package struct TuningStore: Sendable {
   /// The folder that holds the records.
-  public let folder: String
+  package let folder: String
 
-  /// Creates a store.
-  ///
-  /// - Parameter folder: The folder; created on the first save.
-  public init(folder: String) { self.folder = folder }
+  package init(folder: String) { self.folder = folder }
 
   /// The user's store: `tuning` beside the programs of ``ProgramCache/standard``; nil when
   /// `BARON_CACHE` is `off`.
-  public static var standard: TuningStore? {
+  package static var standard: TuningStore? {
     ProgramCache.standard.map {
       TuningStore(folder: URL(filePath: $0.folder).deletingLastPathComponent().path + "/tuning")
     }
   }
 
   /// Whether `BARON_TUNING` is `off`: kernels then have their shipped parameters.
-  public static var isOff: Bool {
+  package static var isOff: Bool {
     ProcessInfo.processInfo.environment["BARON_TUNING"]?.lowercased() == "off"
   }
 
   /// Whether there are no records at all.
-  public var isEmpty: Bool {
+  package var isEmpty: Bool {
     (try? FileManager.default.contentsOfDirectory(atPath: folder))?.isEmpty ?? true
   }
 
@@ -34,8 +31,7 @@ public struct TuningStore: Sendable {
   /// Driver and source are not part of it, so that an old record is found, told and replaced.
   ///
   /// - Parameter key: The record's key.
-  /// - Returns: The path.
-  public func path(for key: TuningRecord.Key) -> String {
+  package func path(for key: TuningRecord.Key) -> String {
     var hash = SHA256()
     hash.update([key.platform, key.device, key.family.rawValue].joined(separator: "\u{0}"))
     let name = key.device.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
@@ -49,7 +45,7 @@ public struct TuningStore: Sendable {
   ///   - warn: Gets one line when there is a record that cannot be used.
   /// - Returns: nil when there is none, or it is damaged, or it is true for another driver or other
   ///   kernels.
-  public func load(_ key: TuningRecord.Key, warn: (String) -> Void) -> TuningRecord? {
+  package func load(_ key: TuningRecord.Key, warn: (String) -> Void) -> TuningRecord? {
     let path = path(for: key)
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     let remedy = "ignored; run 'baron tune CONFIG' again or delete it"
@@ -73,7 +69,7 @@ public struct TuningStore: Sendable {
   ///
   /// - Parameter record: The record.
   /// - Throws: `FormatError` when the folder cannot be written.
-  public func save(_ record: TuningRecord) throws {
+  package func save(_ record: TuningRecord) throws {
     do {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     } catch {

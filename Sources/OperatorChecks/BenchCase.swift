@@ -24,7 +24,6 @@ package struct BenchCase {
   /// Makes the operands; what it returns enqueues one call.
   package let prepare: (ComputeStream) throws -> () throws -> Void
 
-  /// Describes a case.
   package init(
     name: String, gflop: Double?, bytes: Double?, shape: [(String, [Int])],
     ofActivations: Bool = false, isLarge: Bool = false, note: String? = nil,

@@ -46,7 +46,6 @@ package struct OperatorCheck {
   ///
   /// - Parameter stream: Where it runs.
   /// - Returns: What was found.
-  /// - Throws: `OpenCLError` when the device fails.
   package func run(on stream: ComputeStream) throws -> Outcome {
     var random = CounterRandom(seed: 17, CounterRandom.key(name))
     func values(_ count: Int, _ low: Float, _ high: Float) -> [Float] {

@@ -78,7 +78,6 @@ extension HostReference {
     /// Side of a region that takes the finest map twice.
     let finest: Float
 
-    /// Describes a pooling.
     package init(
       shapes: [[Int]], scales: [Float], rois: [Float], height: Int, width: Int, ratio: Int,
       aligned: Bool = true, finest: Float = 56

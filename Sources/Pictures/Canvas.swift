@@ -5,14 +5,11 @@ import Masks
 /// Draws rectangles and text with smooth edges into a picture.
 ///
 /// Coordinates are continuous pixels: the first pixel covers 0 to 1. What lies outside is cut off.
-public struct Canvas: Sendable {
+package struct Canvas: Sendable {
   /// The picture drawn so far.
-  public private(set) var image: Image
+  package private(set) var image: Image
 
-  /// Starts from a picture.
-  ///
-  /// - Parameter image: What is drawn upon.
-  public init(_ image: Image) { self.image = image }
+  package init(_ image: Image) { self.image = image }
 
   private mutating func blend(x: Int, y: Int, _ color: Color, _ opacity: Double) {
     let base = (y * image.width + x) * 3
@@ -37,7 +34,7 @@ public struct Canvas: Sendable {
   ///   - box: The rectangle.
   ///   - color: Its colour.
   ///   - opacity: From 0, invisible, to 1.
-  public mutating func fill(_ box: Box, color: Color, opacity: Double = 1) {
+  package mutating func fill(_ box: Box, color: Color, opacity: Double = 1) {
     guard box.width > 0, box.height > 0 else { return }
     let (x1, y1, x2, y2) = (Double(box.x1), Double(box.y1), Double(box.x2), Double(box.y2))
     let columns = Self.pixels(x1, x2, below: image.width)
@@ -56,7 +53,7 @@ public struct Canvas: Sendable {
   ///   - mask: The mask; one of another size changes nothing.
   ///   - color: Its colour.
   ///   - opacity: From 0, invisible, to 1.
-  public mutating func fill(_ mask: RunLengthMask, color: Color, opacity: Double) {
+  package mutating func fill(_ mask: RunLengthMask, color: Color, opacity: Double) {
     guard mask.width == image.width, mask.height == image.height else { return }
     for (place, value) in mask.bitmap().enumerated() where value != 0 {
       blend(x: place % image.width, y: place / image.width, color, opacity)
@@ -69,7 +66,7 @@ public struct Canvas: Sendable {
   ///   - box: The rectangle.
   ///   - color: The line's colour.
   ///   - thickness: The line's width in pixels.
-  public mutating func outline(_ box: Box, color: Color, thickness: Float) {
+  package mutating func outline(_ box: Box, color: Color, thickness: Float) {
     let box = box.clipped(width: Float(image.width), height: Float(image.height))
     let line = min(thickness, max(1, min(box.width, box.height) / 2))
     let (top, bottom) = (box.y1 + line, max(box.y1 + line, box.y2 - line))
@@ -87,7 +84,7 @@ public struct Canvas: Sendable {
   ///   - y: The top of the capitals.
   ///   - capitalHeight: The height of a capital letter in pixels.
   ///   - color: The pen's colour.
-  public mutating func write(
+  package mutating func write(
     _ text: String, x: Double, y: Double, capitalHeight: Double, color: Color
   ) {
     let scale = capitalHeight / StrokeFont.capitalHeight

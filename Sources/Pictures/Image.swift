@@ -1,21 +1,16 @@
 import Geometry
 
 /// A picture of 8-bit RGB pixels, row by row, three bytes a pixel (`[height, width, 3]`).
-public struct Image: Sendable, Equatable {
+package struct Image: Sendable, Equatable {
   /// The width in pixels.
-  public let width: Int
+  package let width: Int
   /// The height in pixels.
-  public let height: Int
+  package let height: Int
   /// The pixels: red, green, blue of each, rows from top to bottom.
-  public var bytes: [UInt8]
+  package var bytes: [UInt8]
 
   /// Creates a picture from its pixels.
-  ///
-  /// - Parameters:
-  ///   - width: The width in pixels.
-  ///   - height: The height in pixels.
-  ///   - bytes: `height · width · 3` bytes.
-  public init(width: Int, height: Int, bytes: [UInt8]) {
+  package init(width: Int, height: Int, bytes: [UInt8]) {
     precondition(
       width > 0 && height > 0 && bytes.count == width * height * 3,
       "an image of \(width)x\(height) pixels needs \(width * height * 3) bytes, not \(bytes.count)")
@@ -30,7 +25,7 @@ public struct Image: Sendable, Equatable {
   ///   - width: The width in pixels.
   ///   - height: The height in pixels.
   ///   - color: The colour.
-  public init(width: Int, height: Int, filledWith color: Color = Color(0, 0, 0)) {
+  package init(width: Int, height: Int, filledWith color: Color = Color(0, 0, 0)) {
     var bytes = [UInt8](repeating: 0, count: width * height * 3)
     for pixel in 0..<width * height {
       bytes[pixel * 3] = color.red
@@ -43,8 +38,7 @@ public struct Image: Sendable, Equatable {
   /// The part of the picture under a box, whole pixels, at least one.
   ///
   /// - Parameter box: The box in pixels; what lies outside of the picture is cut off.
-  /// - Returns: The part.
-  public func cropped(to box: Box) -> Image {
+  package func cropped(to box: Box) -> Image {
     func range(_ from: Float, _ to: Float, _ size: Int) -> Range<Int> {
       let first = min(max(0, Int(from.rounded(.down))), size - 1)
       return first..<max(first + 1, min(size, Int(to.rounded(.up))))
@@ -61,28 +55,22 @@ public struct Image: Sendable, Equatable {
   /// - Parameters:
   ///   - x: The column.
   ///   - y: The row.
-  public subscript(x: Int, y: Int) -> Color {
+  package subscript(x: Int, y: Int) -> Color {
     let base = (y * width + x) * 3
     return Color(bytes[base], bytes[base + 1], bytes[base + 2])
   }
 }
 
 /// A colour of 8 bits a channel.
-public struct Color: Sendable, Equatable, Hashable {
+package struct Color: Sendable, Equatable, Hashable {
   /// Red.
-  public let red: UInt8
+  package let red: UInt8
   /// Green.
-  public let green: UInt8
+  package let green: UInt8
   /// Blue.
-  public let blue: UInt8
+  package let blue: UInt8
 
-  /// Creates a colour.
-  ///
-  /// - Parameters:
-  ///   - red: Red.
-  ///   - green: Green.
-  ///   - blue: Blue.
-  public init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
+  package init(_ red: UInt8, _ green: UInt8, _ blue: UInt8) {
     self.red = red
     self.green = green
     self.blue = blue
@@ -94,7 +82,7 @@ public struct Color: Sendable, Equatable, Hashable {
   ///   - hue: The hue; 0 and 1 are red.
   ///   - saturation: The saturation.
   ///   - value: The brightness.
-  public init(hue: Double, saturation: Double, value: Double) {
+  package init(hue: Double, saturation: Double, value: Double) {
     func channel(_ shift: Double) -> UInt8 {
       let place = (shift + hue * 6).truncatingRemainder(dividingBy: 6)
       let share = max(0, min(min(place, 4 - place), 1))
@@ -104,7 +92,7 @@ public struct Color: Sendable, Equatable, Hashable {
   }
 
   /// The perceived brightness in [0, 1] (ITU-R BT.601 weights on the stored values).
-  public var luminance: Double {
+  package var luminance: Double {
     (0.299 * Double(red) + 0.587 * Double(green) + 0.114 * Double(blue)) / 255
   }
 }

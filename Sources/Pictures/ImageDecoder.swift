@@ -1,9 +1,9 @@
 import Formats
 
 /// Decodes image files of the formats that training and detection read: JPEG and PNG.
-public enum ImageDecoder {
+package enum ImageDecoder {
   /// The most pixels a file may declare, 178 million: a few bytes can declare billions.
-  public static let mostPixels = 178_956_970
+  package static let mostPixels = 178_956_970
 
   /// Decodes a file, told by its first bytes, not by its name.
   ///
@@ -11,7 +11,7 @@ public enum ImageDecoder {
   /// - Returns: The picture, turned as its EXIF orientation says.
   /// - Throws: ``PictureError`` with one line when the file is missing, of another format, damaged
   ///   beyond use or larger than ``mostPixels``.
-  public static func decode(path: String) throws -> Image {
+  package static func decode(path: String) throws -> Image {
     let file: MappedFile
     do {
       file = try PassingFailure.retrying(path) { try MappedFile(path: path) }
@@ -33,7 +33,7 @@ public enum ImageDecoder {
   ///
   /// - Parameter paths: The files' paths.
   /// - Returns: For each file its picture or what ``decode(path:)`` throws.
-  public static func decode(_ paths: [String]) -> [Result<Image, any Error>] {
+  package static func decode(_ paths: [String]) -> [Result<Image, any Error>] {
     Parallel.map(count: paths.count) { index in Result { try decode(path: paths[index]) } }
   }
 
@@ -44,7 +44,7 @@ public enum ImageDecoder {
   ///   - count: The most files of a group.
   /// - Returns: Ranges of the list, one after the other, each of at least one file: as many as come to
   ///   twice ``mostPixels``, a gigabyte. The headers of a group's files are read when it is asked for.
-  public static func groups(of paths: [String], most count: Int) -> AnyIterator<Range<Int>> {
+  package static func groups(of paths: [String], most count: Int) -> AnyIterator<Range<Int>> {
     var next = 0
     return AnyIterator {
       guard next < paths.count else { return nil }
@@ -76,7 +76,7 @@ public enum ImageDecoder {
   ///   - name: What errors call it.
   /// - Returns: The picture, turned as its EXIF orientation says.
   /// - Throws: ``PictureError`` as ``decode(path:)``.
-  public static func decode(_ bytes: UnsafeRawBufferPointer, name: String) throws -> Image {
+  package static func decode(_ bytes: UnsafeRawBufferPointer, name: String) throws -> Image {
     func starts(with magic: [UInt8], at offset: Int = 0) -> Bool {
       bytes.count >= offset + magic.count
         && bytes[offset..<offset + magic.count].elementsEqual(magic)

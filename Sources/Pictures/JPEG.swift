@@ -118,7 +118,7 @@ extension Image {
   ///   - path: The file's path; its folder must exist.
   ///   - quality: From 1 to 100.
   /// - Throws: ``PictureError`` when the encoder fails or the file cannot be written.
-  public func writeJPEG(_ path: String, quality: Int = 92) throws {
+  package func writeJPEG(_ path: String, quality: Int = 92) throws {
     try Self.write(try JPEG.encode(self, quality: quality, name: path), to: path)
   }
 

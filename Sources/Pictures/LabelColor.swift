@@ -1,12 +1,12 @@
 import Formats
 
 /// The colour of a label: a function of its text alone, so the same in every picture and run.
-public enum LabelColor {
+package enum LabelColor {
   /// The colour that a label's boxes and tag are drawn in.
   ///
   /// - Parameter label: The label.
   /// - Returns: A saturated colour; hue and brightness come from a hash of the label.
-  public static func color(of label: String) -> Color {
+  package static func color(of label: String) -> Color {
     var random = CounterRandom(seed: 0, CounterRandom.key(label))
     return Color(
       hue: random.uniform(), saturation: random.uniform(0.65, 0.95),
@@ -17,7 +17,7 @@ public enum LabelColor {
   ///
   /// - Parameter background: The colour behind the text.
   /// - Returns: The text's colour.
-  public static func text(on background: Color) -> Color {
+  package static func text(on background: Color) -> Color {
     background.luminance > 0.55 ? Color(0, 0, 0) : Color(255, 255, 255)
   }
 }

@@ -3,24 +3,17 @@ import Geometry
 import Masks
 
 /// A box with its label, to be drawn.
-public struct LabeledBox: Sendable, Equatable {
+package struct LabeledBox: Sendable, Equatable {
   /// The box in pixels of the picture.
-  public let box: Box
+  package let box: Box
   /// The label.
-  public let label: String
+  package let label: String
   /// The score in [0, 1], or nil for a ground-truth box.
-  public let score: Double?
+  package let score: Double?
   /// The pixels of the object, or nil; drawn when they have the size of the picture.
-  public let mask: RunLengthMask?
+  package let mask: RunLengthMask?
 
-  /// Creates a labelled box.
-  ///
-  /// - Parameters:
-  ///   - box: The box in pixels of the picture.
-  ///   - label: The label.
-  ///   - score: The score, or nil.
-  ///   - mask: The pixels of the object, or nil.
-  public init(
+  package init(
     box: Box, label: String, score: Double? = nil, mask: RunLengthMask? = nil
   ) {
     self.mask = mask
@@ -30,7 +23,7 @@ public struct LabeledBox: Sendable, Equatable {
   }
 
   /// What the tag says: the label and the score with two decimals.
-  public var caption: String {
+  package var caption: String {
     guard let score, score.isFinite else { return label }
     let hundredths = Int((max(0, min(1, score)) * 100).rounded())
     return "\(label) \(hundredths / 100).\((hundredths % 100).digits(2))"
@@ -116,7 +109,7 @@ extension Canvas {
   /// The best-scored box is drawn last and its tag is placed first. Colours follow the labels.
   ///
   /// - Parameter boxes: The boxes in pixels of the picture.
-  public mutating func draw(_ boxes: [LabeledBox]) {
+  package mutating func draw(_ boxes: [LabeledBox]) {
     let layout = LabelLayout(width: image.width, height: image.height)
     let ranked = boxes.sorted { ($0.score ?? 1) > ($1.score ?? 1) }
     for item in ranked.reversed() {

@@ -1,5 +1,5 @@
 /// How a stored picture must be turned to be viewed (EXIF tag 0x0112).
-public enum Orientation: Int, Sendable, CaseIterable {
+package enum Orientation: Int, Sendable, CaseIterable {
   case upright = 1
   case mirrored = 2
   case upsideDown = 3
@@ -14,7 +14,7 @@ public enum Orientation: Int, Sendable, CaseIterable {
   /// No byte is trusted: whatever is missing, cut off or out of range means upright.
   ///
   /// - Parameter bytes: The whole file.
-  public init(jpeg bytes: UnsafeRawBufferPointer) {
+  package init(jpeg bytes: UnsafeRawBufferPointer) {
     self = Self.find(in: bytes) ?? .upright
   }
 
@@ -70,13 +70,13 @@ public enum Orientation: Int, Sendable, CaseIterable {
   }
 
   /// Whether width and height change places.
-  public var swapsSides: Bool { rawValue >= 5 }
+  package var swapsSides: Bool { rawValue >= 5 }
 
   /// Turns a stored picture so that it can be viewed.
   ///
   /// - Parameter image: The picture as stored.
   /// - Returns: The picture as seen.
-  public func apply(to image: Image) -> Image {
+  package func apply(to image: Image) -> Image {
     guard self != .upright else { return image }
     let width = swapsSides ? image.height : image.width
     let height = swapsSides ? image.width : image.height

@@ -116,7 +116,7 @@ extension Image {
   ///
   /// - Returns: The file's bytes, the same for the same picture and library version.
   /// - Throws: ``PictureError`` when the encoder fails.
-  public func pngData() throws -> Data {
+  package func pngData() throws -> Data {
     try PNG.encode(self, name: "image")
   }
 
@@ -124,7 +124,7 @@ extension Image {
   ///
   /// - Parameter path: The file's path; its folder must exist.
   /// - Throws: ``PictureError`` when the encoder fails or the file cannot be written.
-  public func writePNG(_ path: String) throws {
+  package func writePNG(_ path: String) throws {
     try Self.write(try PNG.encode(self, name: path), to: path)
   }
 }

@@ -1,9 +1,9 @@
 import Foundation
 
 /// Why an image file cannot be decoded, trusted or written.
-public struct PictureError: Error, CustomStringConvertible, Equatable {
+package struct PictureError: Error, CustomStringConvertible, Equatable {
   /// The kind of the fault, for counting; the description says it all.
-  public enum Cause: String, Sendable, CaseIterable {
+  package enum Cause: String, Sendable, CaseIterable {
     case missing
     case unreadable = "not readable"
     case otherSize = "of another size than the record says"
@@ -11,19 +11,13 @@ public struct PictureError: Error, CustomStringConvertible, Equatable {
   }
 
   /// The file's path, or what stands for it.
-  public let path: String
+  package let path: String
   /// What is wrong and what to do.
-  public let reason: String
+  package let reason: String
   /// The kind of the fault.
-  public let cause: Cause
+  package let cause: Cause
 
-  /// Creates an error.
-  ///
-  /// - Parameters:
-  ///   - path: The file's path.
-  ///   - reason: What is wrong and what to do.
-  ///   - cause: The kind of the fault.
-  public init(path: String, reason: String, cause: Cause = .unreadable) {
+  package init(path: String, reason: String, cause: Cause = .unreadable) {
     self.path = path
     self.reason = reason
     self.cause = cause
@@ -37,5 +31,5 @@ public struct PictureError: Error, CustomStringConvertible, Equatable {
   }
 
   /// One line: file, fault, remedy.
-  public var description: String { "\(path): \(reason)" }
+  package var description: String { "\(path): \(reason)" }
 }

@@ -2,19 +2,19 @@ import CTurboJPEG
 import Formats
 
 /// What a picture's file says of its size, without its pixels.
-public struct PictureHeader: Sendable, Equatable {
+package struct PictureHeader: Sendable, Equatable {
   /// The width in pixels of the decoded picture, turned as ``orientation`` says.
-  public let width: Int
+  package let width: Int
   /// The height in pixels of the decoded picture.
-  public let height: Int
+  package let height: Int
   /// How the stored picture must be turned to be viewed.
-  public let orientation: Orientation
+  package let orientation: Orientation
 
   /// Reads a JPEG or PNG file's header.
   ///
   /// - Parameter path: The file's path.
   /// - Throws: ``PictureError`` when the file is missing, of another format or broken.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let file: MappedFile
     do {
       file = try MappedFile(path: path)

@@ -1,5 +1,5 @@
 /// Pictures with boxes for people to look at.
-public enum PictureSheet {
+package enum PictureSheet {
   /// Draws boxes on a picture, enlarged first so that names stay readable on small ones; masks are
   /// drawn on pictures of their own size.
   ///
@@ -8,7 +8,7 @@ public enum PictureSheet {
   ///   - boxes: Boxes in its pixels.
   ///   - factor: How many pixels wide each of its pixels becomes.
   /// - Returns: The picture with boxes.
-  public static func annotated(
+  package static func annotated(
     _ image: Image, _ boxes: [LabeledBox], enlarging factor: Int = 1
   ) -> Image {
     var canvas = Canvas(factor == 1 ? image : enlarged(image, by: factor))

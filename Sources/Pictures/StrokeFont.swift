@@ -3,7 +3,7 @@
 /// Glyphs live on a grid: 0 is the top of a capital, 3 the top of an "x", 8 the baseline, 11 the
 /// lowest point of a "g". A stroke is a list of points of two hexadecimal digits each, x then y; with
 /// "~" in front the points control a quadratic B-spline, which closes when the first point returns.
-public enum StrokeFont {
+package enum StrokeFont {
   /// The height of a capital in grid units.
   static let capitalHeight = 8.0
   private static let gap = 2.6
@@ -31,7 +31,7 @@ public enum StrokeFont {
   ///   - text: The text.
   ///   - capitalHeight: The height of a capital letter in pixels.
   /// - Returns: The width without the gap behind the last character.
-  public static func width(of text: String, capitalHeight: Double) -> Double {
+  package static func width(of text: String, capitalHeight: Double) -> Double {
     let units = text.reduce(0) { $0 + glyph(of: $1).advance }
     return max(0, units - gap) * capitalHeight / Self.capitalHeight
   }

@@ -2,14 +2,14 @@ import Evaluation
 import Foundation
 
 /// An evaluation as text: what was measured, on what, and the numbers in percent (spec evaluation 5.8).
-public enum EvaluationTable {
+package enum EvaluationTable {
   /// The whole summary without the single classes.
   ///
   /// - Parameters:
   ///   - summary: The evaluation.
   ///   - style: Where the text goes.
   /// - Returns: Lines, each with a line end.
-  public static func text(_ summary: EvaluationSummary, style: TerminalStyle) -> String {
+  package static func text(_ summary: EvaluationSummary, style: TerminalStyle) -> String {
     var text = [
       ("protocol", summary.protocolName),
       ("metric", summary.metric),
@@ -66,7 +66,7 @@ public enum EvaluationTable {
   ///   - summary: The evaluation.
   ///   - style: Where the text goes.
   /// - Returns: Lines, each with a line end.
-  public static func classes(_ summary: EvaluationSummary, style: TerminalStyle) -> String {
+  package static func classes(_ summary: EvaluationSummary, style: TerminalStyle) -> String {
     let kinds = [("", summary.boxes), ("mask ", summary.masks)]
       .compactMap { prefix, scores in scores.map { (prefix, $0) } }
     let names = ["AP", "AP50", "AP75"]

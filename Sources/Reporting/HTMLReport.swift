@@ -4,19 +4,14 @@ import Foundation
 ///
 /// The text is also well-formed XML. It follows the reader's light or dark scheme, prints, and
 /// fits narrow screens. All text is escaped.
-public struct HTMLReport: Sendable {
+package struct HTMLReport: Sendable {
   private let title: String
   private let subtitle: String?
   private var parts: [String] = []
   /// How many collapsible parts this content lies in.
   private var depth = 0
 
-  /// Creates a report without content.
-  ///
-  /// - Parameters:
-  ///   - title: Its title, also that of the window.
-  ///   - subtitle: A line below it.
-  public init(title: String, subtitle: String? = nil) {
+  package init(title: String, subtitle: String? = nil) {
     self.title = title
     self.subtitle = subtitle
   }
@@ -24,7 +19,7 @@ public struct HTMLReport: Sendable {
   /// Adds a heading, one level lower inside a collapsible part.
   ///
   /// - Parameter text: The heading.
-  public mutating func heading(_ text: String) {
+  package mutating func heading(_ text: String) {
     let level = min(6, 2 + depth)
     parts.append("<h\(level)>\(Markup.escaped(text))</h\(level)>")
   }
@@ -32,14 +27,14 @@ public struct HTMLReport: Sendable {
   /// Adds a paragraph.
   ///
   /// - Parameter text: Its text.
-  public mutating func paragraph(_ text: String) {
+  package mutating func paragraph(_ text: String) {
     parts.append("<p>\(Markup.escaped(text))</p>")
   }
 
   /// Adds a list with bullets.
   ///
   /// - Parameter items: Its items; nothing is added when there are none.
-  public mutating func list(_ items: [String]) {
+  package mutating func list(_ items: [String]) {
     guard !items.isEmpty else { return }
     parts.append("<ul>")
     parts += items.map { "<li>\(Markup.escaped($0))</li>" }
@@ -52,7 +47,7 @@ public struct HTMLReport: Sendable {
   ///   - columns: Its columns.
   ///   - rows: Its rows, one text per column; missing ones at the end stay empty.
   ///   - caption: What the table shows.
-  public mutating func table(
+  package mutating func table(
     columns: [TerminalTable.Column], rows: [[String]], caption: String? = nil
   ) {
     parts.append("<div class=\"scroll\"><table>")
@@ -76,7 +71,7 @@ public struct HTMLReport: Sendable {
   /// Adds text whose spaces and line ends are kept, such as a configuration or a log.
   ///
   /// - Parameter text: The text.
-  public mutating func preformatted(_ text: String) {
+  package mutating func preformatted(_ text: String) {
     // A line end right after `<pre>` would be lost, hence the element in between.
     parts.append("<pre><code>\(Markup.escaped(text))</code></pre>")
   }
@@ -86,7 +81,7 @@ public struct HTMLReport: Sendable {
   /// - Parameters:
   ///   - svg: An `svg` element, inserted as it is.
   ///   - caption: What to see in it.
-  public mutating func figure(svg: String, caption: String) {
+  package mutating func figure(svg: String, caption: String) {
     parts.append("<figure class=\"chart\">\n\(svg)\n\(Self.caption(caption))</figure>")
   }
 
@@ -95,7 +90,7 @@ public struct HTMLReport: Sendable {
   /// - Parameters:
   ///   - items: PNG files, what they show for people who do not see them, and their captions.
   ///   - columnsPerRow: How many share a row; narrow screens have two at most.
-  public mutating func gallery(
+  package mutating func gallery(
     _ items: [(png: Data, alt: String, caption: String)], columnsPerRow: Int
   ) {
     precondition(columnsPerRow > 0, "a gallery of \(columnsPerRow) columns")
@@ -117,7 +112,7 @@ public struct HTMLReport: Sendable {
   ///   - isOpen: Whether it is open at first.
   ///   - content: Adds what lies inside.
   /// - Throws: What `content` throws; nothing is added then.
-  public mutating func details(
+  package mutating func details(
     summary: String, isOpen: Bool = false, content: (inout HTMLReport) throws -> Void
   ) rethrows {
     var inner = HTMLReport(title: title)
@@ -133,7 +128,7 @@ public struct HTMLReport: Sendable {
   /// The whole file.
   ///
   /// - Returns: HTML, to be written as UTF-8.
-  public func html() -> String {
+  package func html() -> String {
     let title = Markup.escaped(title)
     // The policy makes browsers refuse whatever an inserted drawing might ask for.
     return """

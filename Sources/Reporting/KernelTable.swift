@@ -3,19 +3,19 @@ import Foundation
 import OpenCL
 
 /// What the launches of one kernel, or the transfers of one kind, cost together.
-public struct KernelUse: Sendable, Equatable {
+package struct KernelUse: Sendable, Equatable {
   /// The kernel's name, or the transfer's kind.
-  public let name: String
+  package let name: String
   /// The phase that the launches belong to; nil when all phases are taken together.
-  public let phase: String?
+  package let phase: String?
   /// Launches.
-  public private(set) var calls = 0
+  package private(set) var calls = 0
   /// Time on the device.
-  public private(set) var seconds = 0.0
+  package private(set) var seconds = 0.0
   /// Floating-point operations.
-  public private(set) var operations = 0.0
+  package private(set) var operations = 0.0
   /// Least traffic in bytes.
-  public private(set) var bytes = 0.0
+  package private(set) var bytes = 0.0
 
   /// Adds up records by name, the costliest first.
   ///
@@ -23,7 +23,7 @@ public struct KernelUse: Sendable, Equatable {
   ///   - records: What a profiler recorded.
   ///   - byPhase: Whether launches of different phases are kept apart.
   /// - Returns: One entry per kernel, or per phase and kernel.
-  public static func collect(_ records: [Profiler.Record], byPhase: Bool = false) -> [KernelUse] {
+  package static func collect(_ records: [Profiler.Record], byPhase: Bool = false) -> [KernelUse] {
     var uses: [[String]: KernelUse] = [:]
     for record in records {
       let phase = byPhase ? record.phase : nil
@@ -49,13 +49,13 @@ public struct KernelUse: Sendable, Equatable {
   ///
   /// - Parameter roof: The device's roof.
   /// - Returns: The share; see `Roof.share(of:seconds:)`.
-  public func share(of roof: Roof) -> Double? {
+  package func share(of roof: Roof) -> Double? {
     roof.share(of: Work(operations: operations, bytes: bytes), seconds: seconds)
   }
 }
 
 /// Kernels by cost.
-public enum KernelTable {
+package enum KernelTable {
   /// The table.
   ///
   /// - Parameters:
@@ -63,7 +63,7 @@ public enum KernelTable {
   ///   - roof: What the device reaches at most.
   ///   - style: Where the text goes.
   /// - Returns: Lines, each with a line end.
-  public static func text(_ uses: [KernelUse], roof: Roof, style: TerminalStyle) -> String {
+  package static func text(_ uses: [KernelUse], roof: Roof, style: TerminalStyle) -> String {
     let hasPhases = uses.contains { $0.phase != nil }
     var table = TerminalTable((hasPhases ? [.text("phase")] : []) + columns)
     for (use, cells) in zip(uses, rows(uses, roof: roof)) {
@@ -73,7 +73,7 @@ public enum KernelTable {
   }
 
   /// The columns of ``rows(_:roof:)``.
-  public static var columns: [TerminalTable.Column] {
+  package static var columns: [TerminalTable.Column] {
     [
       .text("kernel"), .number("calls"), .number("total ms"), .number("mean us"),
       .number("share %"), .number("GFLOP/s"), .number("GB/s"), .number("roof %"),
@@ -86,7 +86,7 @@ public enum KernelTable {
   ///   - uses: The kernels, in order.
   ///   - roof: What the device reaches at most.
   /// - Returns: One row per kernel.
-  public static func rows(_ uses: [KernelUse], roof: Roof) -> [[String]] {
+  package static func rows(_ uses: [KernelUse], roof: Roof) -> [[String]] {
     let total = uses.reduce(0) { $0 + $1.seconds }
     return uses.map { use in
       func rate(_ amount: Double) -> String {
@@ -107,7 +107,7 @@ public enum KernelTable {
   ///   - uses: The kernels, in order.
   ///   - roof: What the device reaches at most.
   /// - Returns: An array of objects.
-  public static func json(_ uses: [KernelUse], roof: Roof) -> JSONValue {
+  package static func json(_ uses: [KernelUse], roof: Roof) -> JSONValue {
     .array(
       uses.map { use in
         var fields: [String: JSONValue] = [

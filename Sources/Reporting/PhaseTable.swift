@@ -3,18 +3,18 @@ import Foundation
 import OpenCL
 
 /// What one phase of a step cost.
-public struct PhaseUse: Sendable, Equatable {
+package struct PhaseUse: Sendable, Equatable {
   /// The phase; `other` is what no phase names.
-  public let name: String
+  package let name: String
   /// Launches and transfers that the host enqueued in it.
-  public private(set) var calls = 0
+  package private(set) var calls = 0
   /// Device time by queue.
-  public private(set) var queueSeconds: [String: Double] = [:]
+  package private(set) var queueSeconds: [String: Double] = [:]
   /// Host time without that of phases inside it.
-  public private(set) var hostSeconds = 0.0
+  package private(set) var hostSeconds = 0.0
 
   /// Device time on all queues.
-  public var deviceSeconds: Double { queueSeconds.values.reduce(0, +) }
+  package var deviceSeconds: Double { queueSeconds.values.reduce(0, +) }
 
   /// Adds up a profile by phase, in the order in which the host entered them.
   ///
@@ -23,7 +23,7 @@ public struct PhaseUse: Sendable, Equatable {
   ///   - hostSpans: What the host did.
   ///   - wallSeconds: How long all of it took; what no phase covers becomes `other`.
   /// - Returns: The phases, `other` last.
-  public static func collect(
+  package static func collect(
     _ records: [Profiler.Record], hostSpans: [Profiler.HostSpan], wallSeconds: Double
   ) -> [PhaseUse] {
     var uses: [String: PhaseUse] = [:]
@@ -64,7 +64,7 @@ public struct PhaseUse: Sendable, Equatable {
 }
 
 /// Phases of a step by cost.
-public enum PhaseTable {
+package enum PhaseTable {
   /// The table, in milliseconds a step.
   ///
   /// - Parameters:
@@ -73,7 +73,7 @@ public enum PhaseTable {
   ///   - steps: Steps that were profiled.
   ///   - style: Where the text goes.
   /// - Returns: Lines, each with a line end.
-  public static func text(
+  package static func text(
     _ uses: [PhaseUse], queues: [String], steps: Int, style: TerminalStyle
   ) -> String {
     var table = TerminalTable(
@@ -104,7 +104,7 @@ public enum PhaseTable {
   ///
   /// - Parameter uses: The phases, in order.
   /// - Returns: An array of objects.
-  public static func json(_ uses: [PhaseUse]) -> JSONValue {
+  package static func json(_ uses: [PhaseUse]) -> JSONValue {
     .array(
       uses.map { use in
         .object([

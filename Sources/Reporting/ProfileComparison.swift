@@ -1,45 +1,45 @@
 import Foundation
 
 /// Two profiles side by side: what became slower or faster, the largest difference first.
-public struct ProfileComparison: Sendable, Equatable {
+package struct ProfileComparison: Sendable, Equatable {
   /// The time of one kernel or phase in both profiles.
-  public struct Row: Sendable, Equatable {
+  package struct Row: Sendable, Equatable {
     /// The kernel or phase.
-    public let name: String
+    package let name: String
     /// The phase of a kernel, when both profiles keep phases apart.
-    public let phase: String?
+    package let phase: String?
     /// Seconds a step in the old profile, or nil when it has no such row.
-    public let old: Double?
+    package let old: Double?
     /// Seconds a step in the new profile, or nil when it has no such row.
-    public let new: Double?
+    package let new: Double?
 
     /// New minus old; a row that one side lacks takes no time there.
-    public var difference: Double { (new ?? 0) - (old ?? 0) }
+    package var difference: Double { (new ?? 0) - (old ?? 0) }
 
     /// New over old, or nil when a side has no such row or the old one took no time.
-    public var ratio: Double? {
+    package var ratio: Double? {
       guard let old, let new, old > 0 else { return nil }
       return new / old
     }
   }
 
   /// The older profile.
-  public let old: SavedProfile
+  package let old: SavedProfile
   /// The newer profile.
-  public let new: SavedProfile
+  package let new: SavedProfile
   /// Device time by kernel; by phase and kernel when both profiles keep phases apart.
-  public let kernels: [Row]
+  package let kernels: [Row]
   /// Device time by phase, all queues together.
-  public let phases: [Row]
+  package let phases: [Row]
   /// Host time by phase.
-  public let hostPhases: [Row]
+  package let hostPhases: [Row]
 
   /// Compares two profiles.
   ///
   /// - Parameters:
   ///   - old: The older one.
   ///   - new: The newer one.
-  public init(old: SavedProfile, new: SavedProfile) {
+  package init(old: SavedProfile, new: SavedProfile) {
     self.old = old
     self.new = new
     let byPhase = [old, new].allSatisfy { $0.kernels.allSatisfy { $0.phase != nil } }
@@ -79,7 +79,7 @@ extension ProfileComparison {
   ///
   /// - Parameter style: Where the text goes.
   /// - Returns: Lines, each with a line end.
-  public func text(style: TerminalStyle) -> String {
+  package func text(style: TerminalStyle) -> String {
     var lines = [
       "old         \(old.source)", "new         \(new.source)",
       "step        \(Self.milliseconds(old.wallSeconds)) ms before, "

@@ -3,7 +3,7 @@ import OpenCL
 
 /// A profile as a timeline that Perfetto and `chrome://tracing` open: a row for each queue and one
 /// for the host, on the host's clock.
-public enum ProfileTrace {
+package enum ProfileTrace {
   /// Writes the timeline.
   ///
   /// - Parameters:
@@ -13,7 +13,7 @@ public enum ProfileTrace {
   ///   - clockOffset: Nanoseconds to add to a device time to get the host's clock.
   ///   - device: The device's name, shown above its queues.
   /// - Throws: `FormatError` when the file cannot be written.
-  public static func write(
+  package static func write(
     to path: String, records: [Profiler.Record], hostSpans: [Profiler.HostSpan],
     clockOffset: Int64, device: String
   ) throws {

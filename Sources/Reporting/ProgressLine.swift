@@ -5,23 +5,17 @@ import Foundation
 ///
 /// On a terminal the line is rewritten in place and fits the window; elsewhere a plain line is
 /// printed now and then, so that a log stays short. Used from one thread.
-public final class ProgressLine {
+package final class ProgressLine {
   /// What a step tells besides its number.
-  public struct Details {
+  package struct Details {
     /// Names and values in the order shown; where room is short the last go first.
-    public var losses: [(name: String, value: Double)]
+    package var losses: [(name: String, value: Double)]
     /// Throughput, or nil while unknown.
-    public var imagesPerSecond: Double?
+    package var imagesPerSecond: Double?
     /// The share of time from 0 to 1 that the task waited for data, or nil while unknown.
-    public var dataWaitShare: Double?
+    package var dataWaitShare: Double?
 
-    /// Creates details.
-    ///
-    /// - Parameters:
-    ///   - losses: Names and values in the order shown.
-    ///   - imagesPerSecond: Throughput, or nil.
-    ///   - dataWaitShare: The share of time waiting for data, or nil.
-    public init(
+    package init(
       losses: [(name: String, value: Double)] = [], imagesPerSecond: Double? = nil,
       dataWaitShare: Double? = nil
     ) {
@@ -32,7 +26,7 @@ public final class ProgressLine {
   }
 
   /// How often a line is printed where it cannot be rewritten.
-  public enum PlainInterval: Sendable, Equatable {
+  package enum PlainInterval: Sendable, Equatable {
     /// When so many seconds have passed since the last line.
     case seconds(Double)
     /// When so many steps have been made since the last line.
@@ -65,7 +59,7 @@ public final class ProgressLine {
   ///   - interval: How often a plain line is printed.
   ///   - clock: Seconds from any fixed moment.
   ///   - sink: Takes the text.
-  public init(
+  package init(
     label: String, total: Int, start: Int = 0,
     style: @escaping () -> TerminalStyle = { .detect(descriptor: 2) },
     interval: PlainInterval = .seconds(10),
@@ -87,7 +81,7 @@ public final class ProgressLine {
   /// - Parameters:
   ///   - step: The number of steps done.
   ///   - details: What else to show.
-  public func update(step: Int, _ details: Details = Details()) {
+  package func update(step: Int, _ details: Details = Details()) {
     let style = style()
     let now = clock()
     guard isDue(step: step, now: now, style) else { return }
@@ -105,14 +99,14 @@ public final class ProgressLine {
   /// Prints a line above the live one, a warning for example.
   ///
   /// - Parameter text: The line without its end.
-  public func note(_ text: String) {
+  package func note(_ text: String) {
     sink((isLive ? "\r\u{1B}[K" : "") + PrintedText.escapedLines(text) + "\n")
     // The next update draws the line again at once.
     if isLive { shownStep = nil }
   }
 
   /// Leaves the last state standing and goes to a new line.
-  public func finish() {
+  package func finish() {
     if isLive { sink("\n") }
     isLive = false
   }

@@ -1,18 +1,18 @@
 import OpenCL
 
 /// How busy queues were, and whether they worked at the same time.
-public struct QueueOverlap: Sendable, Equatable {
+package struct QueueOverlap: Sendable, Equatable {
   /// Time during which a queue ran something, by queue.
-  public let busySeconds: [String: Double]
+  package let busySeconds: [String: Double]
   /// Time during which at least one queue ran something.
-  public let anySeconds: Double
+  package let anySeconds: Double
   /// Time during which at least two queues ran something.
-  public let overlapSeconds: Double
+  package let overlapSeconds: Double
 
   /// Sweeps over the records.
   ///
   /// - Parameter records: What a profiler recorded.
-  public init(_ records: [Profiler.Record]) {
+  package init(_ records: [Profiler.Record]) {
     var edges: [(time: UInt64, queue: String, step: Int)] = []
     for record in records where record.end > record.start {
       edges.append((record.start, record.queue, 1))

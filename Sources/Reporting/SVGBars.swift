@@ -4,20 +4,15 @@ import Foundation
 ///
 /// The drawing scales with its surroundings, takes their text colour, and grows wider with the
 /// number of bars. Each value stands above its bar.
-public struct SVGBars: Sendable {
+package struct SVGBars: Sendable {
   /// The bars of one colour.
-  public struct Group: Sendable {
+  package struct Group: Sendable {
     /// What the legend calls it.
-    public let name: String
+    package let name: String
     /// One value per category; nil has no bar.
-    public let values: [Double?]
+    package let values: [Double?]
 
-    /// Creates a group.
-    ///
-    /// - Parameters:
-    ///   - name: What the legend calls it, such as "novel AP50".
-    ///   - values: One value per category; nil, and what is not finite, has no bar.
-    public init(name: String, values: [Double?]) {
+    package init(name: String, values: [Double?]) {
       self.name = name
       self.values = values
     }
@@ -42,7 +37,7 @@ public struct SVGBars: Sendable {
   ///   - yLabel: What the values are.
   ///   - categories: What stands below the bars, such as the variants of an experiment.
   ///   - groups: The bars of each category.
-  public init(title: String, yLabel: String, categories: [String], groups: [Group]) {
+  package init(title: String, yLabel: String, categories: [String], groups: [Group]) {
     for group in groups {
       precondition(
         group.values.count == categories.count,
@@ -57,7 +52,7 @@ public struct SVGBars: Sendable {
   /// The chart.
   ///
   /// - Returns: One `svg` element, to stand in a page or alone.
-  public func svg() -> String {
+  package func svg() -> String {
     let bars = Double(max(1, groups.count))
     let slots = Double(max(1, categories.count))
     // Half a bar stays free on either side of a category.

@@ -6,20 +6,15 @@ import Foundation
 /// 400 points is thinned: it is cut into 400 runs of consecutive points, and each is drawn as one
 /// point, the mean of its x and y. Files stay small and noise is smoothed, but a peak of a single
 /// point appears lower than it is.
-public struct SVGPlot: Sendable {
+package struct SVGPlot: Sendable {
   /// One line.
-  public struct Series: Sendable {
+  package struct Series: Sendable {
     /// What the legend calls it.
-    public let name: String
+    package let name: String
     /// Its points, in the order in which they are joined.
-    public let points: [(x: Double, y: Double)]
+    package let points: [(x: Double, y: Double)]
 
-    /// Creates a series.
-    ///
-    /// - Parameters:
-    ///   - name: What the legend calls it.
-    ///   - points: Its points; those that are not finite are skipped and their neighbours joined.
-    public init(name: String, points: [(x: Double, y: Double)]) {
+    package init(name: String, points: [(x: Double, y: Double)]) {
       self.name = name
       self.points = points
     }
@@ -35,16 +30,7 @@ public struct SVGPlot: Sendable {
   static let pointLimit = 400
   private static let plotHeight = 260.0
 
-  /// Creates a plot.
-  ///
-  /// - Parameters:
-  ///   - title: What it shows; also its text for people who do not see it.
-  ///   - xLabel: What the horizontal axis counts.
-  ///   - yLabel: What the vertical axis counts.
-  ///   - series: The lines.
-  ///   - yRange: The ends of the vertical axis, which cut off what lies beyond; by default round
-  ///     values around all points.
-  public init(
+  package init(
     title: String, xLabel: String, yLabel: String, series: [Series],
     yRange: ClosedRange<Double>? = nil
   ) {
@@ -58,7 +44,7 @@ public struct SVGPlot: Sendable {
   /// The plot.
   ///
   /// - Returns: One `svg` element, to stand in a page or alone.
-  public func svg() -> String {
+  package func svg() -> String {
     let given = series.map { $0.points.filter(Self.isDrawable) }
     let lines = given.map { Self.thinned($0) }
     let points = lines.joined()

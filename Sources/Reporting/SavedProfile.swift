@@ -1,45 +1,45 @@
 import Formats
 
 /// What `baron profile --json` wrote, as far as two profiles can be compared; times are a step's.
-public struct SavedProfile: Sendable, Equatable {
+package struct SavedProfile: Sendable, Equatable {
   /// The time of the launches of one kernel.
-  public struct Kernel: Sendable, Equatable {
+  package struct Kernel: Sendable, Equatable {
     /// The kernel's name.
-    public let name: String
+    package let name: String
     /// The phase of the launches, or nil when the profile does not keep phases apart.
-    public let phase: String?
+    package let phase: String?
     /// Seconds on the device.
-    public let seconds: Double
+    package let seconds: Double
   }
 
   /// The time of one phase.
-  public struct Phase: Sendable, Equatable {
+  package struct Phase: Sendable, Equatable {
     /// The phase's name.
-    public let name: String
+    package let name: String
     /// Seconds on the device, all queues together.
-    public let deviceSeconds: Double
+    package let deviceSeconds: Double
     /// Seconds of the host without those of phases inside it.
-    public let hostSeconds: Double
+    package let hostSeconds: Double
   }
 
   /// Where it comes from: the file's path.
-  public let source: String
+  package let source: String
   /// The device's name.
-  public let device: String
+  package let device: String
   /// The driver's version.
-  public let driver: String
+  package let driver: String
   /// Seconds of a step by the clock.
-  public let wallSeconds: Double
+  package let wallSeconds: Double
   /// The kernels.
-  public let kernels: [Kernel]
+  package let kernels: [Kernel]
   /// The phases.
-  public let phases: [Phase]
+  package let phases: [Phase]
 
   /// Reads a file.
   ///
   /// - Parameter path: The file's path.
   /// - Throws: `FormatError` naming file and field when it is no profile.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     try self.init(try JSONValue(contentsOf: path), source: path)
   }
 
@@ -49,7 +49,7 @@ public struct SavedProfile: Sendable, Equatable {
   ///   - value: What `baron profile --json` writes.
   ///   - source: What errors and tables call it.
   /// - Throws: `FormatError` naming source and field when it is no profile.
-  public init(_ value: JSONValue, source: String) throws {
+  package init(_ value: JSONValue, source: String) throws {
     let root = Fields(value: value, source: source, path: "")
     let steps = try root.number("steps")
     guard steps >= 1 else { throw root.wrong("steps", "at least 1") }

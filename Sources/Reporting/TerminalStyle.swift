@@ -1,28 +1,16 @@
 import Foundation
 
 /// What the place that text goes to can show.
-public struct TerminalStyle: Sendable, Equatable {
+package struct TerminalStyle: Sendable, Equatable {
   /// Whether lines can be rewritten and drawn characters used.
-  public var isTerminal: Bool
+  package var isTerminal: Bool
   /// The columns of a line; nil without a limit.
-  public var width: Int?
+  package var width: Int?
   /// Whether colours may be used.
-  public var usesColor: Bool
-
-  /// Creates a style.
-  ///
-  /// - Parameters:
-  ///   - isTerminal: Whether lines can be rewritten and drawn characters used.
-  ///   - width: The columns of a line; nil without a limit.
-  ///   - usesColor: Whether colours may be used.
-  public init(isTerminal: Bool, width: Int?, usesColor: Bool) {
-    self.isTerminal = isTerminal
-    self.width = width
-    self.usesColor = usesColor
-  }
+  package var usesColor: Bool
 
   /// Plain ASCII lines of any length, for files and pipes.
-  public static let plain = TerminalStyle(isTerminal: false, width: nil, usesColor: false)
+  package static let plain = TerminalStyle(isTerminal: false, width: nil, usesColor: false)
 
   /// The style of an open file; a terminal called "dumb" counts as a file.
   ///
@@ -30,7 +18,7 @@ public struct TerminalStyle: Sendable, Equatable {
   ///   - descriptor: The file, 1 for standard output, 2 for standard error.
   ///   - environment: The variables; `NO_COLOR` and `TERM` are looked at.
   /// - Returns: The style at this moment; a window's width may change later.
-  public static func detect(
+  package static func detect(
     descriptor: Int32, environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> TerminalStyle {
     guard isatty(descriptor) == 1 else { return .plain }

@@ -4,31 +4,29 @@ import Formats
 ///
 /// On a terminal, text columns are shortened until the table fits the window; elsewhere nothing
 /// is cut and only ASCII is drawn.
-public struct TerminalTable: Sendable {
+package struct TerminalTable: Sendable {
   /// The side that a column's cells keep to.
-  public enum Alignment: Sendable {
+  package enum Alignment: Sendable {
     case left
     case right
   }
 
   /// One column.
-  public struct Column: Sendable {
+  package struct Column: Sendable {
     let title: String
     let alignment: Alignment
 
     /// A column of text, aligned left.
     ///
     /// - Parameter title: The heading.
-    /// - Returns: The column.
-    public static func text(_ title: String) -> Column {
+    package static func text(_ title: String) -> Column {
       Column(title: title, alignment: .left)
     }
 
     /// A column of numbers, aligned right and never shortened.
     ///
     /// - Parameter title: The heading.
-    /// - Returns: The column.
-    public static func number(_ title: String) -> Column {
+    package static func number(_ title: String) -> Column {
       Column(title: title, alignment: .right)
     }
   }
@@ -40,17 +38,14 @@ public struct TerminalTable: Sendable {
   private static let narrowest = 8
   private static let gap = "  "
 
-  /// Creates a table without rows.
-  ///
-  /// - Parameter columns: Its columns.
-  public init(_ columns: [Column]) {
+  package init(_ columns: [Column]) {
     self.columns = columns
   }
 
   /// Adds a row.
   ///
   /// - Parameter cells: One text per column; missing ones at the end stay empty.
-  public mutating func add(_ cells: [String]) {
+  package mutating func add(_ cells: [String]) {
     precondition(
       cells.count <= columns.count, "a row of \(cells.count) cells for \(columns.count) columns")
     rows.append(
@@ -58,13 +53,13 @@ public struct TerminalTable: Sendable {
   }
 
   /// Adds a rule between rows.
-  public mutating func addRule() { rows.append(nil) }
+  package mutating func addRule() { rows.append(nil) }
 
   /// The table as lines, each with a line end.
   ///
   /// - Parameter style: Where it goes.
   /// - Returns: Heading, rule and rows.
-  public func text(style: TerminalStyle) -> String {
+  package func text(style: TerminalStyle) -> String {
     let widths = widths(limit: style.isTerminal ? style.width : nil)
     let mark = style.isTerminal ? "\u{2026}" : "..."
     let stroke = style.isTerminal ? "\u{2500}" : "-"

@@ -6,35 +6,27 @@ import OpenCL
 ///
 /// Student and teacher are two streams of one context. Tensors of different streams do not meet in
 /// an operator; ``Tensor/moved(to:)`` carries one over. Confined to one thread.
-public final class ComputeStream {
+package final class ComputeStream {
   /// The queue that operators enqueue on.
-  public let queue: CommandQueue
+  package let queue: CommandQueue
   /// The compiled kernels.
-  public let library: KernelLibrary
+  package let library: KernelLibrary
   /// Whether operators record how to differentiate; see ``withoutGradients(_:)``.
-  public private(set) var recordsGradients = true
+  package private(set) var recordsGradients = true
   /// How activations are stored: float32, or 16 bits for half the traffic and memory.
   ///
   /// Parameters, statistics and losses are float32 in every case.
-  public let activationType: ElementType
+  package let activationType: ElementType
   /// How it multiplies matrices.
-  public private(set) lazy var matrix = MatrixUnit(self, precision: matrixPrecision)
+  package private(set) lazy var matrix = MatrixUnit(self, precision: matrixPrecision)
   private let matrixPrecision: MatrixPrecision?
   /// Orders the recorded computation; later is larger.
   var sequence: UInt64 = 0
 
   /// Creates a stream.
   ///
-  /// - Parameters:
-  ///   - context: The context.
-  ///   - name: The queue's name in profiles.
-  ///   - library: Compiled kernels to share with another stream; nil makes new ones.
-  ///   - profiler: Records times, or nil.
-  ///   - matrixPrecision: How NVIDIA GPUs compute matrix products; nil takes
-  ///     `$BARON_MATRIX_PRECISION`, else tensor cores in the accuracy of float32.
-  ///   - activationType: How activations are stored.
   /// - Throws: `OpenCLError` when the driver refuses, ``MatrixPrecision/Unknown``.
-  public init(
+  package init(
     context: Context, name: String = "student", library: KernelLibrary? = nil,
     profiler: Profiler? = nil, matrixPrecision: MatrixPrecision? = nil,
     activationType: ElementType = .float32
@@ -48,13 +40,13 @@ public final class ComputeStream {
   }
 
   /// Which kernels the device gets.
-  public var family: DeviceFamily { queue.context.family }
+  package var family: DeviceFamily { queue.context.family }
 
   /// Whether operators leave out faster algorithms with a larger rounding error.
-  public var isExact: Bool { queue.context.isExact }
+  package var isExact: Bool { queue.context.isExact }
 
   /// The device.
-  public var device: Device { queue.context.device }
+  package var device: Device { queue.context.device }
 
   /// Local memory of a work-group in bytes.
   package var localMemoryInBytes: Int { queue.context.localMemoryInBytes }
@@ -62,9 +54,7 @@ public final class ComputeStream {
   /// Runs `body` without recording how to differentiate.
   ///
   /// - Parameter body: The work.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
-  public func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
+  package func withoutGradients<Result>(_ body: () throws -> Result) rethrows -> Result {
     let before = recordsGradients
     recordsGradients = false
     defer { recordsGradients = before }
@@ -76,9 +66,7 @@ public final class ComputeStream {
   /// - Parameters:
   ///   - name: The phase's name.
   ///   - body: The work.
-  /// - Returns: What `body` returns.
-  /// - Throws: What `body` throws.
-  public func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+  package func phase<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
     guard let profiler = queue.profiler else { return try body() }
     return try profiler.phase(name, body)
   }
@@ -92,8 +80,6 @@ public final class ComputeStream {
   ///   - type: How activations are stored.
   ///   - channels: What the lengths of all rows are multiples of; nil where rows do not matter.
   ///   - parameters: Further parameters.
-  /// - Returns: The kernel.
-  /// - Throws: `OpenCLError`.
   package func kernel(
     _ name: String, in file: String, storing type: ElementType, channels: Int? = nil,
     parameters: [String: Int] = [:]
@@ -118,8 +104,7 @@ public final class ComputeStream {
   ///   - count: Elements to visit.
   ///   - arguments: All arguments but the last.
   ///   - work: Arithmetic and traffic for the profiler.
-  /// - Throws: `OpenCLError`.
-  public func launchElements(
+  package func launchElements(
     _ kernel: Kernel, count: Int, _ arguments: [KernelArgument], work: Work = Work()
   ) throws {
     guard count > 0 else { return }
@@ -145,8 +130,7 @@ public final class ComputeStream {
   ///   - rows: Number of rows.
   ///   - arguments: All arguments.
   ///   - work: Arithmetic and traffic for the profiler.
-  /// - Throws: `OpenCLError`.
-  public func launchRows(
+  package func launchRows(
     _ kernel: Kernel, rows: Int, _ arguments: [KernelArgument], work: Work = Work()
   ) throws {
     let lanes = family == .cpu ? 1 : lanes

@@ -2,14 +2,7 @@ import OpenCL
 
 extension Tensor {
   /// Copies floats to a device.
-  ///
-  /// - Parameters:
-  ///   - values: The elements in row-major order.
-  ///   - shape: Sizes; their product is the number of values.
-  ///   - stream: Where the tensor lives.
-  ///   - label: What it holds, for memory reports.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ values: [Float], shape: [Int], on stream: ComputeStream, label: String = "input"
   ) throws {
     precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
@@ -18,14 +11,7 @@ extension Tensor {
   }
 
   /// Copies integers to a device.
-  ///
-  /// - Parameters:
-  ///   - values: The elements in row-major order.
-  ///   - shape: Sizes; their product is the number of values.
-  ///   - stream: Where the tensor lives.
-  ///   - label: What it holds, for memory reports.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     _ values: [Int32], shape: [Int], on stream: ComputeStream, label: String = "input"
   ) throws {
     precondition(values.count == shape.reduce(1, *), "\(values.count) values for shape \(shape)")
@@ -40,8 +26,7 @@ extension Tensor {
   ///   - shape: Sizes.
   ///   - stream: Where the tensor lives.
   ///   - label: What it holds, for memory reports.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     repeating value: Float, shape: [Int], on stream: ComputeStream, label: String = "constant"
   ) throws {
     try self.init(uninitialized: shape, on: stream, label: label)
@@ -52,8 +37,7 @@ extension Tensor {
   /// Waits for the stream and copies the elements to the host.
   ///
   /// - Returns: The elements in row-major order.
-  /// - Throws: `OpenCLError` when the device failed.
-  public func floats() throws -> [Float] {
+  package func floats() throws -> [Float] {
     precondition(elementType.isFloating, "floats() of an integer tensor")
     return try converted(to: .float32).read(0)
   }
@@ -61,8 +45,7 @@ extension Tensor {
   /// Waits for the stream and copies the elements to the host.
   ///
   /// - Returns: The elements in row-major order.
-  /// - Throws: `OpenCLError` when the device failed.
-  public func integers() throws -> [Int32] {
+  package func integers() throws -> [Int32] {
     precondition(elementType == .int32, "integers() of a float tensor")
     return try read(0)
   }
@@ -76,16 +59,14 @@ extension Tensor {
   /// Starts to copy the elements to the host without waiting.
   ///
   /// - Returns: The copy under way.
-  /// - Throws: `OpenCLError`.
-  public func readLater() throws -> PendingRead {
+  package func readLater() throws -> PendingRead {
     try stream.queue.readLater(buffer, bytes: byteCount)
   }
 
   /// Replaces the elements in place, for loading weights.
   ///
   /// - Parameter values: As many floats as the tensor has elements.
-  /// - Throws: `OpenCLError`.
-  public func overwrite(with values: [Float]) throws {
+  package func overwrite(with values: [Float]) throws {
     precondition(values.count == count, "\(values.count) values for shape \(shape)")
     try values.withUnsafeBytes { try stream.queue.write($0, to: buffer) }
   }
@@ -93,8 +74,7 @@ extension Tensor {
   /// Replaces the elements in place and waits until the device has them; nothing is copied aside.
   ///
   /// - Parameter bytes: The elements as they are stored, as many bytes as the tensor has.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func overwrite(withBytes bytes: UnsafeRawBufferPointer) throws {
+  package func overwrite(withBytes bytes: UnsafeRawBufferPointer) throws {
     precondition(bytes.count == byteCount, "\(bytes.count) bytes for shape \(shape)")
     try stream.queue.writeNow(bytes, to: buffer)
   }
@@ -102,8 +82,7 @@ extension Tensor {
   /// Replaces the elements in place by those of another tensor of the same stream.
   ///
   /// - Parameter other: A tensor of the same shape and type.
-  /// - Throws: `OpenCLError`.
-  public func copy(from other: Tensor) throws {
+  package func copy(from other: Tensor) throws {
     precondition(shape == other.shape && elementType == other.elementType, "copy in place")
     try stream.queue.copy(from: other.buffer, to: buffer, bytes: byteCount)
   }
@@ -114,7 +93,6 @@ extension Tensor {
   ///   - rows: Which rows of the other tensor, which has rows of the same shape and type.
   ///   - source: The other tensor.
   ///   - first: The first row that is overwritten.
-  /// - Throws: `OpenCLError` when the device fails.
   package func copyRows(_ rows: Range<Int>, of source: Tensor, to first: Int) throws {
     precondition(
       rank > 0 && shape.dropFirst() == source.shape.dropFirst()
@@ -131,10 +109,7 @@ extension Tensor {
   }
 
   /// A copy with its own storage, on the same stream; a constant.
-  ///
-  /// - Returns: The copy.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func copied() throws -> Tensor { try moved(to: stream) }
+  package func copied() throws -> Tensor { try moved(to: stream) }
 
   /// A copy on another stream of the same context, which waits for what this stream holds now.
   ///
@@ -142,8 +117,7 @@ extension Tensor {
   ///
   /// - Parameter other: The other stream.
   /// - Returns: The copy, a constant.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func moved(to other: ComputeStream) throws -> Tensor {
+  package func moved(to other: ComputeStream) throws -> Tensor {
     let copy = try Tensor(
       uninitialized: shape, on: other, elementType: elementType, label: buffer.label)
     if other !== stream { try other.queue.wait(for: stream.queue) }

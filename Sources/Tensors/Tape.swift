@@ -1,15 +1,15 @@
 /// One step of the recorded computation: how the gradient of a result becomes those of its inputs.
 ///
 /// A leaf (no inputs) collects the gradient of a trained tensor.
-public final class GradientNode {
+package final class GradientNode {
   /// The operator's name.
-  public let name: String
+  package let name: String
   /// The gradient that has arrived so far; stays only on leaves.
-  public fileprivate(set) var gradient: Tensor?
+  package fileprivate(set) var gradient: Tensor?
   /// Where a leaf's gradient is kept, in an arena; nil keeps it wherever it arrives.
-  public var slot: Tensor?
+  package var slot: Tensor?
   /// The leaf's values rounded to 16 bits, as products meet them, while that is up to date.
-  public var rounded: Tensor?
+  package var rounded: Tensor?
   /// Whether an operator is writing the leaf's gradient into the slot.
   fileprivate var slotIsTaken = false
   fileprivate let sequence: UInt64
@@ -41,7 +41,7 @@ public final class GradientNode {
   }
 
   /// Forgets a leaf's gradient, before the next step.
-  public func clearGradient() {
+  package func clearGradient() {
     gradient = nil
     slotIsTaken = false
   }
@@ -59,7 +59,7 @@ extension Tensor {
   ///
   /// - Parameter name: The leaf's name in errors.
   /// - Returns: A tensor that shares the storage.
-  public func trained(_ name: String) -> Tensor {
+  package func trained(_ name: String) -> Tensor {
     let leaf = GradientNode(
       name: name, sequence: stream.nextSequence(), inputs: [], backward: nil)
     return Tensor(
@@ -76,7 +76,7 @@ extension Tensor {
   ///   - backward: From the result's gradient, the gradient of each input in order; nil for inputs
   ///     that do not need one (`needsGradient`). Keeps alive what it captures until it has run.
   /// - Returns: The result with its history.
-  public func differentiable(
+  package func differentiable(
     from inputs: [Tensor], _ name: String, _ backward: @escaping (Tensor) throws -> [Tensor?]
   ) -> Tensor {
     precondition(!inputs.isEmpty, "\(name): no inputs")
@@ -93,9 +93,7 @@ extension Tensor {
   /// Differentiates a scalar with respect to every leaf that it depends on.
   ///
   /// Each leaf's gradient is added to. The recorded computation is freed on the way.
-  ///
-  /// - Throws: `OpenCLError` when the device fails.
-  public func backward() throws {
+  package func backward() throws {
     precondition(count == 1, "backward() of a tensor of shape \(shape); it needs a scalar")
     try backward(from: try Tensor(repeating: 1, shape: shape, on: stream, label: "gradient"))
   }
@@ -103,8 +101,7 @@ extension Tensor {
   /// Differentiates the sum of this tensor times `gradient`.
   ///
   /// - Parameter gradient: Of the same shape.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func backward(from gradient: Tensor) throws {
+  package func backward(from gradient: Tensor) throws {
     precondition(gradient.shape == shape, "gradient of shape \(gradient.shape) for \(shape)")
     guard let node else { return }
     try stream.withoutGradients {
@@ -163,5 +160,5 @@ extension Tensor {
   }
 
   /// The gradient that a leaf has collected, or nil.
-  public var gradient: Tensor? { node?.gradient }
+  package var gradient: Tensor? { node?.gradient }
 }

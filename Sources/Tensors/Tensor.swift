@@ -4,14 +4,14 @@ import OpenCL
 ///
 /// Activations may be 16-bit numbers, which kernels widen to float32 and round back
 /// (`Common/Storage.clh`); everything else is float32 or int32.
-public enum ElementType: String, Sendable, CaseIterable {
+package enum ElementType: String, Sendable, CaseIterable {
   case float32, int32, bfloat16, float16
 
   /// Bytes of one element.
-  public var bytes: Int { self == .bfloat16 || self == .float16 ? 2 : 4 }
+  package var bytes: Int { self == .bfloat16 || self == .float16 ? 2 : 4 }
 
   /// Whether it can hold activations.
-  public var isFloating: Bool { self != .int32 }
+  package var isFloating: Bool { self != .int32 }
 
   /// The value of `STORAGE` in `Common/Storage.clh`.
   var storage: Int {
@@ -29,17 +29,17 @@ public enum ElementType: String, Sendable, CaseIterable {
 /// in `Operators/`; they check shapes with `precondition` (a mistake of the program) and throw
 /// `OpenCLError` when the device fails. No operator writes into an existing tensor unless its name
 /// says so.
-public struct Tensor {
+package struct Tensor {
   /// Sizes, slowest axis first; empty for a scalar.
-  public let shape: [Int]
+  package let shape: [Int]
   /// What the elements are.
-  public let elementType: ElementType
+  package let elementType: ElementType
   /// The device memory.
-  public let buffer: Buffer
+  package let buffer: Buffer
   /// Where it lives.
-  public let stream: ComputeStream
+  package let stream: ComputeStream
   /// How to differentiate it, or nil for a constant.
-  public let node: GradientNode?
+  package let node: GradientNode?
 
   init(
     shape: [Int], elementType: ElementType, buffer: Buffer, stream: ComputeStream,
@@ -59,8 +59,7 @@ public struct Tensor {
   ///   - stream: Where it lives.
   ///   - elementType: What the elements are.
   ///   - label: What it holds, for memory reports.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(
+  package init(
     uninitialized shape: [Int], on stream: ComputeStream, elementType: ElementType = .float32,
     label: String
   ) throws {
@@ -79,19 +78,19 @@ public struct Tensor {
   }
 
   /// Number of elements.
-  public var count: Int { shape.reduce(1, *) }
+  package var count: Int { shape.reduce(1, *) }
 
   /// Number of axes.
-  public var rank: Int { shape.count }
+  package var rank: Int { shape.count }
 
   /// Whether gradients flow to it: it is trained, or made from something that is.
-  public var needsGradient: Bool { node != nil }
+  package var needsGradient: Bool { node != nil }
 
   /// The same values with other sizes; free.
   ///
   /// - Parameter shape: The new sizes, of the same product.
   /// - Returns: A tensor that shares the storage; gradients flow through.
-  public func reshaped(_ shape: [Int]) -> Tensor {
+  package func reshaped(_ shape: [Int]) -> Tensor {
     precondition(shape.reduce(1, *) == count, "reshape of \(self.shape) to \(shape)")
     let result = Tensor(shape: shape, elementType: elementType, buffer: buffer, stream: stream)
     let original = self.shape
@@ -101,7 +100,7 @@ public struct Tensor {
   /// The same values without their history: gradients stop here.
   ///
   /// - Returns: A constant that shares the storage.
-  public func detached() -> Tensor {
+  package func detached() -> Tensor {
     Tensor(shape: shape, elementType: elementType, buffer: buffer, stream: stream)
   }
 
@@ -111,8 +110,7 @@ public struct Tensor {
   ///   - range: Which elements; the first byte is a multiple of `Device.bufferAlignment`.
   ///   - shape: Sizes, whose product is their number.
   /// - Returns: The part; of no elements, a tensor with storage of its own.
-  /// - Throws: `OpenCLError` when the driver refuses.
-  public func part(_ range: Range<Int>, shape: [Int]) throws -> Tensor {
+  package func part(_ range: Range<Int>, shape: [Int]) throws -> Tensor {
     precondition(shape.reduce(1, *) == range.count, "part \(range) as \(shape)")
     guard !range.isEmpty else {
       return try Tensor(
@@ -129,7 +127,7 @@ public struct Tensor {
   ///
   /// - Parameter node: The step.
   /// - Returns: A tensor that shares the storage.
-  public func with(node: GradientNode?) -> Tensor {
+  package func with(node: GradientNode?) -> Tensor {
     Tensor(shape: shape, elementType: elementType, buffer: buffer, stream: stream, node: node)
   }
 

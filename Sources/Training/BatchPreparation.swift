@@ -6,18 +6,13 @@ import Loading
 import Tensors
 
 /// Carries decoded samples to the device.
-public struct BatchPreparation: Sendable {
+package struct BatchPreparation: Sendable {
   /// How the detector wants its pixels.
-  public var normalisation: PixelNormalisation
+  package var normalisation: PixelNormalisation
   /// Sides of a batch are multiples of this.
-  public var paddingUnit: Int
+  package var paddingUnit: Int
 
-  /// Creates the preparation.
-  ///
-  /// - Parameters:
-  ///   - normalisation: How the detector wants its pixels.
-  ///   - paddingUnit: Sides of a batch are multiples of this.
-  public init(normalisation: PixelNormalisation, paddingUnit: Int = ImageView.paddingUnit) {
+  package init(normalisation: PixelNormalisation, paddingUnit: Int = ImageView.paddingUnit) {
     self.normalisation = normalisation
     self.paddingUnit = paddingUnit
   }
@@ -28,8 +23,7 @@ public struct BatchPreparation: Sendable {
   ///   - samples: The decoded images with their views.
   ///   - stream: Where the batch lives.
   /// - Returns: `[N, H, W, 3]`.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func images(_ samples: [LoadedSample], on stream: ComputeStream) throws -> Tensor {
+  package func images(_ samples: [LoadedSample], on stream: ComputeStream) throws -> Tensor {
     try Tensor.imageBatch(
       samples.map { ImageInput(pixels: $0.image.bytes, view: $0.view) },
       normalisation: normalisation, paddedToMultipleOf: paddingUnit, on: stream)
@@ -40,9 +34,7 @@ public struct BatchPreparation: Sendable {
   /// - Parameters:
   ///   - samples: The samples.
   ///   - stream: Where the batch lives.
-  /// - Returns: The batch.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func detectionBatch(
+  package func detectionBatch(
     _ samples: [LoadedSample], on stream: ComputeStream
   ) throws -> DetectionBatch {
     DetectionBatch(
@@ -59,7 +51,6 @@ public struct BatchPreparation: Sendable {
   ///   - student: Where the detector runs.
   ///   - teacher: Where the image encoder runs; nil when no teacher looks at these images.
   /// - Returns: The batch, the teacher's pixels renormalised for CLIP.
-  /// - Throws: `OpenCLError` when memory runs out.
   package func alignmentBatch(
     _ samples: [LoadedSample], student: ComputeStream, teacher: ComputeStream?
   ) throws -> AlignmentBatch {

@@ -6,13 +6,13 @@ import Foundation
 /// A checkpoint is written under a temporary name, gets a list of its files with their sizes and
 /// CRC-32, is synced and then renamed. Folders that do not fit their list are skipped when reading.
 /// What is whole goes only after what replaces it is there.
-public struct CheckpointFolders: Sendable {
+package struct CheckpointFolders: Sendable {
   /// One whole checkpoint.
-  public struct Checkpoint: Sendable, Equatable {
+  package struct Checkpoint: Sendable, Equatable {
     /// How many iterations were done: the next one to run, counted from 0.
-    public let iteration: Int
+    package let iteration: Int
     /// The folder's path.
-    public let path: String
+    package let path: String
   }
 
   private static let prefix = "iteration-"
@@ -23,12 +23,9 @@ public struct CheckpointFolders: Sendable {
   static let listName = "files.json"
 
   /// The folder that they lie in.
-  public let path: String
+  package let path: String
 
-  /// Creates a view of a folder.
-  ///
-  /// - Parameter path: The `checkpoints` folder of a run.
-  public init(path: String) {
+  package init(path: String) {
     self.path = path
   }
 
@@ -36,7 +33,7 @@ public struct CheckpointFolders: Sendable {
   ///
   /// - Parameter warn: Gets one line for each broken one.
   /// - Returns: By rising iteration; none when the folder is not there.
-  public func all(warn: (String) -> Void) -> [Checkpoint] {
+  package func all(warn: (String) -> Void) -> [Checkpoint] {
     candidates().filter { checkpoint in
       guard let reason = Self.damage(of: checkpoint.path, comparing: []) else { return true }
       warn("\(checkpoint.path): skipped, because \(reason)")
@@ -60,7 +57,7 @@ public struct CheckpointFolders: Sendable {
   ///   - names: The files that are compared; nil takes all of them.
   ///   - warn: Gets one line for each broken one that is newer.
   /// - Returns: The checkpoint, or nil when there is none.
-  public func latest(comparing names: [String]? = nil, warn: (String) -> Void) -> Checkpoint? {
+  package func latest(comparing names: [String]? = nil, warn: (String) -> Void) -> Checkpoint? {
     var warned: Set<String> = []
     var seen: [Checkpoint] = []
     while true {
@@ -86,11 +83,10 @@ public struct CheckpointFolders: Sendable {
   /// - Parameters:
   ///   - iteration: How many iterations are done.
   ///   - body: Writes the files, which must not lie in further folders, into the folder it is given.
-  /// - Returns: The checkpoint.
   /// - Throws: ``RunFolderError`` or `FormatError` when the disk refuses, or what `body` throws; no
   ///   checkpoint is lost or left half-written then.
   @discardableResult
-  public func write(
+  package func write(
     iteration: Int, _ body: (_ folder: String) throws -> Void
   ) throws -> Checkpoint {
     let name = Self.name(iteration)
@@ -122,7 +118,7 @@ public struct CheckpointFolders: Sendable {
   ///   - count: How many are kept, at least 1.
   ///   - best: The iteration of one that is kept besides, or nil.
   /// - Throws: ``RunFolderError`` when one cannot be removed.
-  public func prune(keeping count: Int, and best: Int? = nil) throws {
+  package func prune(keeping count: Int, and best: Int? = nil) throws {
     precondition(count >= 1, "a run keeps at least one checkpoint, not \(count)")
     for checkpoint in all(warn: { _ in }).dropLast(count) where checkpoint.iteration != best {
       // Gone at once for whoever reads: no folder without some of its files.

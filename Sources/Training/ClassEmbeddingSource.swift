@@ -3,14 +3,14 @@ import CLIP
 import Checkpoints
 
 /// What a detector looks for.
-public enum Vocabulary: Sendable, Equatable {
+package enum Vocabulary: Sendable, Equatable {
   /// The classes of the run's training or validation annotations by ascending id.
   case dataSet([String])
   /// Whatever a user names.
   case classes([ClassName])
 
   /// The names that results show.
-  public var names: [String] {
+  package var names: [String] {
     switch self {
     case .dataSet(let names): names
     case .classes(let classes): classes.map(\.name)

@@ -6,9 +6,9 @@ import Foundation
 /// Each record is in the file when ``append(_:)`` returns; a line that a crash cut short is ignored
 /// by ``records(in:)`` and removed on resuming. A line with the key `evaluation` holds the scores after
 /// `iteration` iterations; every other one is a ``MetricRecord``.
-public final class MetricLog {
+package final class MetricLog {
   /// The file's path.
-  public let path: String
+  package let path: String
   private let descriptor: Int32
   private var evaluated: Set<Int>
 
@@ -22,7 +22,7 @@ public final class MetricLog {
   ///   - iteration: The first iteration that will be run, 0 for a new run.
   ///   - warn: Gets one line for each thing that is wrong with the file.
   /// - Throws: `FormatError` when the file cannot be written.
-  public init(
+  package init(
     path: String, startingAt iteration: Int, warn: (String) -> Void = { _ in }
   ) throws {
     self.path = path
@@ -44,7 +44,7 @@ public final class MetricLog {
   ///
   /// - Parameter record: What the iteration measured.
   /// - Throws: `FormatError` when the disk is full.
-  public func append(_ record: MetricRecord) throws { try append(record.json) }
+  package func append(_ record: MetricRecord) throws { try append(record.json) }
 
   /// Writes the scores of an evaluation, without those of the single classes.
   ///
@@ -81,7 +81,7 @@ public final class MetricLog {
   /// - Parameter path: The file's path.
   /// - Returns: Its records in the file's order.
   /// - Throws: `FormatError` with the line when one is malformed.
-  public static func records(in path: String) throws -> [MetricRecord] {
+  package static func records(in path: String) throws -> [MetricRecord] {
     try lines(in: path).compactMap { line in
       switch line.content {
       case .step(let record): record

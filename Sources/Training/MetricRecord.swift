@@ -2,39 +2,27 @@ import Formats
 import Foundation
 
 /// What one iteration measured.
-public struct MetricRecord: Sendable, Equatable {
+package struct MetricRecord: Sendable, Equatable {
   /// The iteration, counted from 0.
-  public var iteration: Int
+  package var iteration: Int
   /// Weighted losses by name, for example `loss_bag`; not a number where there was none.
-  public var losses: [String: Double]
+  package var losses: [String: Double]
   /// Other measures by name: counts of bags, fill of queues, average precision.
-  public var measures: [String: Double]
+  package var measures: [String: Double]
   /// The learning rate of the step.
-  public var learningRate: Double
+  package var learningRate: Double
   /// Length of all gradients together, before they were bounded (L2).
-  public var gradientNorm: Double
+  package var gradientNorm: Double
   /// Images of both kinds per second.
-  public var imagesPerSecond: Double
+  package var imagesPerSecond: Double
   /// Share of the time spent waiting for data, in 0...1.
-  public var dataWaitShare: Double
+  package var dataWaitShare: Double
   /// Largest amount of device memory in use so far, in bytes.
-  public var memoryPeak: Int
+  package var memoryPeak: Int
   /// Time of the iteration in seconds.
-  public var seconds: Double
+  package var seconds: Double
 
-  /// Creates a record.
-  ///
-  /// - Parameters:
-  ///   - iteration: The iteration, counted from 0.
-  ///   - losses: Weighted losses by name.
-  ///   - measures: Other measures by name.
-  ///   - learningRate: The learning rate of the step.
-  ///   - gradientNorm: Length of all gradients together.
-  ///   - imagesPerSecond: Images of both kinds per second.
-  ///   - dataWaitShare: Share of the time spent waiting for data.
-  ///   - memoryPeak: Largest amount of device memory in use so far, in bytes.
-  ///   - seconds: Time of the iteration.
-  public init(
+  package init(
     iteration: Int, losses: [String: Double], measures: [String: Double] = [:],
     learningRate: Double, gradientNorm: Double, imagesPerSecond: Double, dataWaitShare: Double,
     memoryPeak: Int, seconds: Double
@@ -51,7 +39,7 @@ public struct MetricRecord: Sendable, Equatable {
   }
 
   /// The sum of all losses.
-  public var totalLoss: Double { losses.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value } }
+  package var totalLoss: Double { losses.sorted { $0.key < $1.key }.reduce(0) { $0 + $1.value } }
 }
 
 extension MetricRecord {

@@ -3,15 +3,15 @@ import Foundation
 import Layers
 
 /// Where a trained model lies: the checkpoint of a run, or a weight file with its configuration.
-public struct ModelLocation {
+package struct ModelLocation {
   /// The model's configuration.
-  public let configuration: RunConfiguration
+  package let configuration: RunConfiguration
   /// The checkpoint folder, or the weight file.
-  public let checkpoint: String
+  package let checkpoint: String
   /// The detector's weights, held open: a training that goes on may remove their file.
   let weights: StartWeights
   /// The run's folder; for a weight file the place where a run of its name would be.
-  public let run: String
+  package let run: String
 
   /// Finds a run's newest whole checkpoint, or takes the given one.
   ///
@@ -22,7 +22,7 @@ public struct ModelLocation {
   ///   - warn: Gets one line per damaged checkpoint that was skipped.
   /// - Throws: `RunFolderError` when there is no run or no whole checkpoint; `CheckpointError` when
   ///   the file holds no detector; `ConfigurationError` for a bad override.
-  public init(run path: String, overrides: [String] = [], warn: (String) -> Void) throws {
+  package init(run path: String, overrides: [String] = [], warn: (String) -> Void) throws {
     let files = FileManager.default
     var path = path
     let folder = URL(filePath: path).standardizedFileURL.deletingLastPathComponent()
@@ -84,7 +84,7 @@ public struct ModelLocation {
   ///   - path: The file.
   ///   - configuration: The configuration.
   /// - Throws: `CheckpointError` when the file is missing, damaged or holds no detector.
-  public init(weights path: String, configuration: RunConfiguration) throws {
+  package init(weights path: String, configuration: RunConfiguration) throws {
     self.configuration = configuration
     checkpoint = path
     weights = try StartWeights(path: path)
@@ -94,7 +94,7 @@ public struct ModelLocation {
   /// How many iterations the checkpoint has seen.
   ///
   /// - Returns: The number, or nil when the checkpoint's folder was renamed.
-  public var iteration: Int? {
+  package var iteration: Int? {
     URL(filePath: checkpoint).lastPathComponent.split(separator: "-").last.flatMap { Int($0) }
   }
 
@@ -102,7 +102,7 @@ public struct ModelLocation {
   ///
   /// - Returns: The names in the order of their ids.
   /// - Throws: `DatasetError` when the file is gone or malformed.
-  public func classNames() throws -> [String] {
+  package func classNames() throws -> [String] {
     let data = configuration.data
     let path =
       data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations

@@ -10,25 +10,25 @@ import Pictures
 import Tensors
 
 /// A trained model with a vocabulary, ready to find objects in photographs.
-public final class ObjectDetector {
+package final class ObjectDetector {
   /// An object in the pixels of the original image.
-  public struct Found: Sendable, Equatable {
+  package struct Found: Sendable, Equatable {
     /// The object's box.
-    public let box: Box
+    package let box: Box
     /// Its class as a place in ``vocabulary``.
-    public let label: Int
+    package let label: Int
     /// How sure the detector is, in 0...1.
-    public let score: Float
+    package let score: Float
     /// Its pixels in the original image; nil without a mask head.
-    public let mask: RunLengthMask?
+    package let mask: RunLengthMask?
   }
 
   /// The names that are looked for.
-  public let vocabulary: [String]
+  package let vocabulary: [String]
   /// One line about what was loaded.
-  public let report: String
+  package let report: String
   /// The least score of the run's own detections, as validation counts them.
-  public let scoreThreshold: Float
+  package let scoreThreshold: Float
   private let model: OpenVocabularyModel
   private let classes: ClassVocabulary
   private let preparation: BatchPreparation
@@ -47,7 +47,7 @@ public final class ObjectDetector {
   /// - Throws: `CheckpointError` when a file is damaged or does not fit; `TokenizerError` for a name
   ///   that is too long; `DatasetError` when base classes are needed and cannot be read;
   ///   `OpenCLError`.
-  public convenience init(
+  package convenience init(
     _ location: ModelLocation, clipFolder: String? = nil, vocabulary: Vocabulary,
     on stream: ComputeStream, warn: (String) -> Void
   ) throws {
@@ -92,7 +92,7 @@ public final class ObjectDetector {
   ///   - warn: Gets one line when `clip.class_embeddings` cannot serve the vocabulary.
   /// - Throws: `TokenizerError` for a name that is too long; `CheckpointError` when
   ///   `clip.class_embeddings` does not fit; `OpenCLError`.
-  public init(
+  package init(
     model: OpenVocabularyModel, configuration: RunConfiguration, vocabulary: Vocabulary,
     report: String = "", warn: (String) -> Void = { _ in }
   ) throws {
@@ -118,7 +118,7 @@ public final class ObjectDetector {
   ///     only for a detector loaded from a run: a model in training has its threshold built in.
   /// - Returns: For each image its objects, best first.
   /// - Throws: `OpenCLError` when the device fails, `MaskError` for an image too large for masks.
-  public func detect(_ images: [Image], above threshold: Float? = nil) throws -> [[Found]] {
+  package func detect(_ images: [Image], above threshold: Float? = nil) throws -> [[Found]] {
     let samples = images.map { image in
       LoadedSample(
         image: image,

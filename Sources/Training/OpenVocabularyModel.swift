@@ -7,19 +7,19 @@ import Layers
 import Tensors
 
 /// A detector with the frozen text encoder that names its regions.
-public final class OpenVocabularyModel {
+package final class OpenVocabularyModel {
   /// Where it runs.
-  public let stream: ComputeStream
+  package let stream: ComputeStream
   /// The detector.
-  public let detector: FasterRCNN
+  package let detector: FasterRCNN
   /// The detector's parameters and those of the method; what a checkpoint holds.
-  public let store: ParameterStore
+  package let store: ParameterStore
   /// The text encoder.
-  public let textEncoder: TextEncoder
+  package let textEncoder: TextEncoder
   /// The text encoder as the box head uses it.
-  public let regionEncoder: RegionTextEncoder
+  package let regionEncoder: RegionTextEncoder
   /// The text encoder's tokenizer.
-  public var tokenizer: Tokenizer { source.embedder.tokenizer }
+  package var tokenizer: Tokenizer { source.embedder.tokenizer }
   private let source: ClassEmbeddingSource
 
   /// Creates a model with start values and a CLIP folder's text encoder.
@@ -31,7 +31,7 @@ public final class OpenVocabularyModel {
   ///   - isSupplied: Says of a parameter of the detector whether a file that is loaded next holds it.
   /// - Throws: `CheckpointError`, `TokenizerError` or `FormatError` when the CLIP folder does not
   ///   fit; `OpenCLError` when memory runs out.
-  public init(
+  package init(
     configuration: RunConfiguration, clip: CLIPWeights, stream: ComputeStream,
     isSupplied: @escaping (String) -> Bool = { _ in false }
   ) throws {
@@ -53,9 +53,8 @@ public final class OpenVocabularyModel {
   /// - Parameters:
   ///   - names: Class names by ascending id.
   ///   - isBase: For each class whether training has boxes of it.
-  /// - Returns: The vocabulary.
   /// - Throws: As ``vocabulary(_:isBase:note:)``.
-  public func vocabulary(_ names: [String], isBase: [Bool]) throws -> ClassVocabulary {
+  package func vocabulary(_ names: [String], isBase: [Bool]) throws -> ClassVocabulary {
     try vocabulary(.dataSet(names), isBase: isBase)
   }
 
@@ -65,10 +64,9 @@ public final class OpenVocabularyModel {
   ///   - vocabulary: The classes.
   ///   - isBase: For each class whether training has boxes of it.
   ///   - note: Gets one line when `clip.class_embeddings` is set and cannot serve.
-  /// - Returns: The vocabulary.
   /// - Throws: `DatasetError` when there is no name; `TokenizerError` for a name that is too long;
   ///   `CheckpointError` when `clip.class_embeddings` does not fit the data set; `OpenCLError`.
-  public func vocabulary(
+  package func vocabulary(
     _ vocabulary: Vocabulary, isBase: [Bool], note: (String) -> Void = { _ in }
   ) throws -> ClassVocabulary {
     guard !vocabulary.names.isEmpty else {

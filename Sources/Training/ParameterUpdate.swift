@@ -2,9 +2,9 @@ import Layers
 import Tensors
 
 /// How the parameters of a model follow their gradients, with the state that this needs.
-public struct ParameterUpdate {
+package struct ParameterUpdate {
   /// How gradients are kept small.
-  public enum Clipping: Sendable, Equatable {
+  package enum Clipping: Sendable, Equatable {
     /// Not at all; the norm is still measured.
     case none
     /// By their global L2 norm.
@@ -14,7 +14,7 @@ public struct ParameterUpdate {
   }
 
   /// How gradients change parameters.
-  public enum Rule: Sendable, Equatable {
+  package enum Rule: Sendable, Equatable {
     /// Stochastic gradient descent; the factor of the momentum.
     case sgd(momentum: Float)
     /// Adam with decoupled weight decay; how much of the first and second moment stays.
@@ -22,13 +22,13 @@ public struct ParameterUpdate {
   }
 
   /// Momentum (AdamW: first moment) by parameter name; part of a checkpoint.
-  public let momentum: [String: Tensor]
+  package let momentum: [String: Tensor]
   /// AdamW's second moment by parameter name; part of a checkpoint.
-  public let secondMoment: [String: Tensor]
+  package let secondMoment: [String: Tensor]
   /// What losses are multiplied by and how many finite steps that has lasted, `[2]`.
   ///
   /// Part of a checkpoint; nil unless activations are float16.
-  public let lossScale: Tensor?
+  package let lossScale: Tensor?
   private let arena: ParameterArena
   private let moments: [Tensor]
   private let rule: Rule
@@ -48,8 +48,7 @@ public struct ParameterUpdate {
   ///   - rule: How gradients change parameters.
   ///   - clipping: How gradients are kept small.
   ///   - weightDecay: Pull towards 0.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ store: ParameterStore, rule: Rule, clipping: Clipping, weightDecay: Float) throws {
+  package init(_ store: ParameterStore, rule: Rule, clipping: Clipping, weightDecay: Float) throws {
     arena = try ParameterArena(store.trained, on: store.stream)
     self.rule = rule
     self.clipping = clipping
@@ -76,7 +75,6 @@ public struct ParameterUpdate {
   /// - Parameters:
   ///   - store: The model; its trained parameters change.
   ///   - optimizer: The configuration's section.
-  /// - Throws: `OpenCLError` when memory runs out.
   init(_ store: ParameterStore, _ optimizer: RunConfiguration.Optimizer) throws {
     let limit = Float(optimizer.gradientLimit.limit)
     let momentum = Float(optimizer.momentum)
@@ -94,32 +92,26 @@ public struct ParameterUpdate {
   }
 
   /// Forgets the gradients of the step before and rounds the parameters for this one.
-  ///
-  /// - Throws: `OpenCLError` when the device fails.
-  public func begin() throws {
+  package func begin() throws {
     clearGradients()
     try arena.round(to: arena.values.stream.activationType)
   }
 
   /// Forgets all gradients.
-  public func clearGradients() {
+  package func clearGradients() {
     for parameter in arena.parameters { parameter.value.node?.clearGradient() }
   }
 
   /// Differentiates a loss, times the loss scale if there is one.
   ///
   /// - Parameter loss: A scalar.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func differentiate(_ loss: Tensor) throws {
+  package func differentiate(_ loss: Tensor) throws {
     guard let scale = try currentLossScale() else { return try loss.backward() }
     try loss.backward(from: scale)
   }
 
   /// A copy of what losses are multiplied by now, a scalar; nil when they are not scaled.
-  ///
-  /// - Returns: The copy.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func currentLossScale() throws -> Tensor? {
+  package func currentLossScale() throws -> Tensor? {
     try lossScale?.sliced(axis: 0, 0..<1).reshaped([])
   }
 
@@ -130,8 +122,7 @@ public struct ParameterUpdate {
   ///   - learningRate: Its rate.
   /// - Returns: The L2 norm of all gradients before they were bounded, a scalar on the device. With
   ///   a loss scale it may be infinite or NaN; then nothing has changed.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func apply(iteration: Int, learningRate: Float) throws -> Tensor {
+  package func apply(iteration: Int, learningRate: Float) throws -> Tensor {
     let reached = arena.reached()
     let blocks: GradientBlocks
     if let last = self.blocks.last, last.ranges == reached.each {

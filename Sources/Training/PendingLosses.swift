@@ -2,15 +2,15 @@ import OpenCL
 import Tensors
 
 /// What a step gives, still on the device: its losses arrive a step later.
-public struct PendingLosses {
+package struct PendingLosses {
   /// The step.
-  public let iteration: Int
+  package let iteration: Int
   /// The learning rate that it used.
-  public let learningRate: Float
+  package let learningRate: Float
   /// Images that it used.
-  public let imageCount: Int
+  package let imageCount: Int
   /// Numbers worth logging.
-  public let counts: [String: Int]
+  package let counts: [String: Int]
   /// Seconds that the host waited for the step's data.
   var dataWait = 0.0
   private let names: (losses: [String], measures: [String])
@@ -29,7 +29,6 @@ public struct PendingLosses {
   ///   - gradientNorm: Length of all gradients together.
   ///   - lossScale: What the sum was multiplied by; nil when it was not.
   ///   - measures: Other scalars by name.
-  /// - Throws: `OpenCLError` when the device fails.
   init(
     iteration: Int, learningRate: Float, imageCount: Int, counts: [String: Int] = [:],
     losses: [String: Tensor], total: Tensor, gradientNorm: Tensor, lossScale: Tensor?,
@@ -54,10 +53,7 @@ public struct PendingLosses {
   var arrival: Double? { read.arrival.map { Double($0) / 1e9 } }
 
   /// Waits for the scalars.
-  ///
-  /// - Returns: The scalars.
-  /// - Throws: `OpenCLError` when the device failed.
-  public func scalars() throws -> StepScalars {
+  package func scalars() throws -> StepScalars {
     var values = try read.floats().map(Double.init)[...]
     func next() -> Double { values.popFirst() ?? .nan }
     return StepScalars(
@@ -68,20 +64,20 @@ public struct PendingLosses {
 }
 
 /// The scalars of a step.
-public struct StepScalars: Sendable, Equatable {
+package struct StepScalars: Sendable, Equatable {
   /// The sum of the losses.
-  public var total: Double
+  package var total: Double
   /// Length of all gradients together, before they were bounded (L2).
-  public var gradientNorm: Double
+  package var gradientNorm: Double
   /// What the sum of the losses was multiplied by; nil when it was not.
-  public var lossScale: Double?
+  package var lossScale: Double?
   /// Weighted losses by name.
-  public var losses: [String: Double]
+  package var losses: [String: Double]
   /// Other scalars by name.
-  public var measures: [String: Double]
+  package var measures: [String: Double]
 
   /// What is not a finite number, by the names of the log.
-  public var notFinite: [String] {
+  package var notFinite: [String] {
     let all = losses.merging(measures) { $1 }.merging(
       ["loss": total, "gradient_norm": gradientNorm]) { $1 }
     return all.filter { !$0.value.isFinite }.keys.sorted()

@@ -25,7 +25,6 @@ extension KernelLibrary {
   /// - Parameters:
   ///   - queues: The queues that run the kernels; they are empty afterwards.
   ///   - note: Gets a line when there is something to write, which may take half a minute.
-  /// - Throws: `OpenCLError` when the device fails.
   func storePrograms(whenEmpty queues: [CommandQueue], note: (String) -> Void) throws {
     guard waitingCount > 0 else { return }
     note("writing \(waitingCount) compiled kernel files to the cache, once")

@@ -5,23 +5,23 @@ import Foundation
 ///
 /// A lock that the system releases when the process ends keeps a second trainer out. Reading needs no
 /// lock: ``configuration(of:)`` and ``CheckpointFolders`` work on a folder that is being trained in.
-public final class RunFolder {
+package final class RunFolder {
   /// The folder's path.
-  public let path: String
+  package let path: String
   /// The whole checkpoints.
-  public let checkpoints: CheckpointFolders
+  package let checkpoints: CheckpointFolders
   /// Whether this process has made the folder.
   package let isNew: Bool
   private let lock: Int32
 
   /// The file with every value of the configuration.
-  public var configurationPath: String { "\(path)/config.yaml" }
+  package var configurationPath: String { "\(path)/config.yaml" }
   /// The file of ``MetricLog``.
-  public var metricsPath: String { "\(path)/metrics.jsonl" }
+  package var metricsPath: String { "\(path)/metrics.jsonl" }
   /// The folder for detections of evaluations.
-  public var detectionsPath: String { "\(path)/detections" }
+  package var detectionsPath: String { "\(path)/detections" }
   /// The folder for scores of evaluations.
-  public var scoresPath: String { "\(path)/scores" }
+  package var scoresPath: String { "\(path)/scores" }
 
   private init(path: String, lock: Int32, isNew: Bool) {
     self.path = path
@@ -37,7 +37,7 @@ public final class RunFolder {
   /// - Parameter name: A run's name, or a path with a slash, taken as it is.
   /// - Returns: The path: a name's folder lies below `runs`, unless only the current folder has a run
   ///   of that name.
-  public static func path(for name: String) -> String {
+  package static func path(for name: String) -> String {
     guard !name.contains("/"), ![".", ".."].contains(name) else { return name }
     let usual = "runs/\(name)"
     return !WholeFolder.exists(usual) && WholeFolder.exists("\(name)/config.yaml") ? name : usual
@@ -53,7 +53,7 @@ public final class RunFolder {
   /// - Returns: The folder, locked.
   /// - Throws: ``RunFolderError`` when the run exists or the disk refuses; `FormatError` when
   ///   `config.yaml` cannot be written.
-  public static func create(at path: String, yaml: String) throws -> RunFolder {
+  package static func create(at path: String, yaml: String) throws -> RunFolder {
     let url = URL(filePath: path).standardizedFileURL
     let parent = url.deletingLastPathComponent().path
     try makeFolder(parent)
@@ -107,7 +107,7 @@ public final class RunFolder {
   /// - Returns: The folder, locked.
   /// - Throws: ``RunFolderError`` when there is no run, another process trains in it, or the disk
   ///   refuses.
-  public static func resume(
+  package static func resume(
     at path: String, note: (String) -> Void = { _ in }
   ) throws -> RunFolder {
     guard FileManager.default.fileExists(atPath: "\(path)/config.yaml") else {
@@ -166,10 +166,9 @@ public final class RunFolder {
   /// - Parameters:
   ///   - path: The run's folder.
   ///   - overrides: Changes, as ``RunConfiguration/load(_:overrides:)`` takes them.
-  /// - Returns: The configuration.
   /// - Throws: ``RunFolderError`` when there is no run; ``ConfigurationError`` when its
   ///   `config.yaml` was changed to something invalid.
-  public static func configuration(
+  package static func configuration(
     of path: String, overrides: [String] = []
   ) throws -> RunConfiguration {
     let file = "\(path)/config.yaml"

@@ -1,5 +1,5 @@
 /// Why a run folder cannot be used; the description is one line with path and remedy.
-public enum RunFolderError: Error, CustomStringConvertible, Equatable {
+package enum RunFolderError: Error, CustomStringConvertible, Equatable {
   /// A new run would overwrite an old one.
   case exists(path: String)
   /// There is no run to go on with.
@@ -14,7 +14,7 @@ public enum RunFolderError: Error, CustomStringConvertible, Equatable {
   case system(path: String, reason: String)
 
   /// One line: what, where, remedy.
-  public var description: String {
+  package var description: String {
     switch self {
     case .exists(let path):
       "\(path): this run exists already; go on with it by --resume or choose another name"

@@ -1,30 +1,21 @@
 import Foundation
 
 /// The learning rate of each iteration: linear warm-up, then steps (spec training 4.2) or a cosine.
-public struct Schedule: Sendable, Equatable {
+package struct Schedule: Sendable, Equatable {
   /// The rate after warm-up.
-  public let peak: Double
+  package let peak: Double
   /// Iterations of the warm-up; the last of them has the full rate.
-  public let warmupIterations: Int
+  package let warmupIterations: Int
   /// Share of the rate at iteration 0.
-  public let warmupFactor: Double
+  package let warmupFactor: Double
   /// Iterations, counted from 0, from which the rate is multiplied by ``factor``.
-  public let milestones: [Int]
+  package let milestones: [Int]
   /// What the rate is multiplied by at each milestone.
-  public let factor: Double
+  package let factor: Double
   /// Iterations of the run, over which the rate falls along half a cosine; nil for steps.
-  public let cosineIterations: Int?
+  package let cosineIterations: Int?
 
-  /// Creates a schedule.
-  ///
-  /// - Parameters:
-  ///   - peak: The rate after warm-up.
-  ///   - warmupIterations: Iterations until the full rate; 0 starts with it.
-  ///   - warmupFactor: Share of the rate at iteration 0.
-  ///   - milestones: Iterations from which the rate is multiplied by `factor`.
-  ///   - factor: What the rate is multiplied by at each milestone.
-  ///   - cosineIterations: Iterations of the run for a cosine; nil for steps.
-  public init(
+  package init(
     peak: Double, warmupIterations: Int, warmupFactor: Double, milestones: [Int] = [],
     factor: Double = 0.1, cosineIterations: Int? = nil
   ) {
@@ -41,7 +32,7 @@ public struct Schedule: Sendable, Equatable {
   /// - Parameters:
   ///   - optimizer: Rates, warm-up and milestones.
   ///   - iterations: Iterations of the run.
-  public init(_ optimizer: RunConfiguration.Optimizer, iterations: Int) {
+  package init(_ optimizer: RunConfiguration.Optimizer, iterations: Int) {
     self.init(
       peak: optimizer.rate,
       warmupIterations: optimizer.warmupIterations, warmupFactor: optimizer.warmupFactor,
@@ -53,7 +44,7 @@ public struct Schedule: Sendable, Equatable {
   ///
   /// - Parameter iteration: Counted from 0.
   /// - Returns: The rate that this iteration's step uses.
-  public func rate(at iteration: Int) -> Double {
+  package func rate(at iteration: Int) -> Double {
     var rate = peak
     // The last iteration of the warm-up has the full rate already.
     if iteration < warmupIterations - 1 {

@@ -10,7 +10,7 @@ extension StartWeights {
   ///
   /// - Parameter model: The configuration.
   /// - Returns: A warning of one line, or nil.
-  public func warning(for model: DetectorConfiguration) -> String? {
+  package func warning(for model: DetectorConfiguration) -> String? {
     switch (map.zoo, model.backbone.style) {
     case (.detectron2, .pytorch):
       "model.start has detectron2's names: its published ResNets have the stride in the first "

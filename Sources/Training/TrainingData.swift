@@ -2,17 +2,17 @@ import Annotations
 import Loading
 
 /// The data sets of a run with their classes.
-public struct TrainingData: Sendable {
+package struct TrainingData: Sendable {
   /// Class names in the order of labels.
-  public let classNames: [String]
+  package let classNames: [String]
   /// For each class whether training has boxes of it.
-  public let isBase: [Bool]
+  package let isBase: [Bool]
   /// The stream of detection and those that the configured methods look at.
-  public let streams: [LoaderStream]
+  package let streams: [LoaderStream]
   /// What was read, one line each, to be shown before the first step.
-  public let summary: [String]
+  package let summary: [String]
   /// What is odd about the data, one line each with a count.
-  public let warnings: [String]
+  package let warnings: [String]
 
   /// Fewest pixels of a detection image's shorter side (spec training 4.5).
   static let minimumSide = 32
@@ -22,7 +22,7 @@ public struct TrainingData: Sendable {
   /// - Parameter configuration: The run's configuration.
   /// - Throws: `ConfigurationError` when a path is missing; `DatasetError` when a file is malformed
   ///   or nothing to train on is left.
-  public init(_ configuration: RunConfiguration) throws {
+  package init(_ configuration: RunConfiguration) throws {
     try configuration.requirePathsForTraining()
     let data = configuration.data
     func read(_ path: String, _ key: String, _ folder: String) throws -> (AnnotationIndex, [String])
@@ -149,7 +149,7 @@ public struct TrainingData: Sendable {
   ///   - source: The annotation file, for the error.
   /// - Returns: A built-in split or that of the file.
   /// - Throws: `DatasetError` when the file is malformed or LVIS classes have no frequencies.
-  public static func split(
+  package static func split(
     classSplit: String, of categories: [COCOAnnotations.Category], in source: String
   ) throws -> OpenVocabularySplit {
     switch classSplit {

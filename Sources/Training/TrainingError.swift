@@ -1,5 +1,5 @@
 /// What stops a training run.
-public enum TrainingError: Error, CustomStringConvertible {
+package enum TrainingError: Error, CustomStringConvertible {
   /// A loss or the gradient is not a finite number.
   case notFinite(iteration: Int, names: [String], run: String)
   /// The user asked to stop; the command goes on with the run.
@@ -8,7 +8,7 @@ public enum TrainingError: Error, CustomStringConvertible {
   case notEvaluated(iteration: Int, reason: String, continuation: String)
 
   /// One line with the remedy.
-  public var description: String {
+  package var description: String {
     switch self {
     case .notFinite(let iteration, let names, let run):
       "iteration \(iteration): \(names.joined(separator: ", ")) is not a finite number; lower "

@@ -9,9 +9,9 @@ import Tensors
 
 /// What a run needs besides its configuration to go on bit for bit: parameters, momentum, queues,
 /// box cache and the number of the next step (spec training 4.8).
-public struct TrainingState {
+package struct TrainingState {
   /// The next step.
-  public let iteration: Int
+  package let iteration: Int
 
   /// Writes a checkpoint into a folder.
   ///
@@ -20,7 +20,7 @@ public struct TrainingState {
   ///   - step: The step whose state is written.
   ///   - iteration: The next step.
   /// - Throws: `CheckpointError` or `FormatError` when the disk is full; `OpenCLError`.
-  public static func save(to folder: String, step: TrainingStep, iteration: Int) throws {
+  package static func save(to folder: String, step: TrainingStep, iteration: Int) throws {
     var tensors: [(name: String, tensor: HostTensor)] = []
     var fields: [String: JSONValue] = [:]
     let states = step.methods.map(\.state)
@@ -69,7 +69,7 @@ public struct TrainingState {
   ///   - step: A step of the same configuration; overwritten.
   /// - Throws: `CheckpointError` or `FormatError` naming the file when it is damaged or of another
   ///   configuration; `OpenCLError`.
-  public init(restoring folder: String, into step: TrainingStep) throws {
+  package init(restoring folder: String, into step: TrainingStep) throws {
     let restored = try ModelState.restore(
       folder, store: step.model.store, update: step.update)
     let (index, state) = (restored.index, restored.state)

@@ -7,17 +7,17 @@ import OpenCL
 import Tensors
 
 /// One training step: forward, backward, update.
-public final class TrainingStep {
+package final class TrainingStep {
   /// The student's stream.
-  public let student: ComputeStream
+  package let student: ComputeStream
   /// The teacher's stream.
-  public let teacher: ComputeStream
+  package let teacher: ComputeStream
   /// The detector with its text encoder.
-  public let model: OpenVocabularyModel
+  package let model: OpenVocabularyModel
   /// The ways in which the detector is aligned with teachers, in the order of their losses.
   package let methods: [any AlignmentMethod]
   /// How the parameters follow their gradients; its moments are part of a checkpoint.
-  public let update: ParameterUpdate
+  package let update: ParameterUpdate
   private let preparation: BatchPreparation
   private let vocabulary: ClassVocabulary
   private let seed: UInt64
@@ -54,7 +54,7 @@ public final class TrainingStep {
   ///   - learningRate: The rate of this step.
   /// - Returns: What the step gives, still on its way from the device.
   /// - Throws: `OpenCLError` when the device fails; `TokenizerError`.
-  public func run(_ batch: LoadedBatch, learningRate: Float) throws -> PendingLosses {
+  package func run(_ batch: LoadedBatch, learningRate: Float) throws -> PendingLosses {
     // The student may still read what the teacher gave it in the step before.
     try teacher.queue.wait(for: student.queue)
     try update.begin()

@@ -6,7 +6,7 @@ import Pictures
 
 /// Detects on a validation set and scores the result by the open-vocabulary protocol
 /// (spec evaluation 5.2).
-public struct ValidationRun: Sendable {
+package struct ValidationRun: Sendable {
   /// Images that are decoded, and where their sizes allow looked at, together.
   private static let imagesAtATime = 4
   /// Unreadable images that are told one by one.
@@ -20,7 +20,7 @@ public struct ValidationRun: Sendable {
   ///
   /// - Parameter configuration: The run's configuration.
   /// - Throws: `DatasetError` when the file is malformed.
-  public init(_ configuration: RunConfiguration) throws {
+  package init(_ configuration: RunConfiguration) throws {
     annotations = try DatasetError.naming("data.validation_annotations") {
       try AnnotationIndex(path: configuration.data.validationAnnotations)
     }
@@ -29,13 +29,13 @@ public struct ValidationRun: Sendable {
   }
 
   /// The names of all classes of the file: the vocabulary of the protocol.
-  public var vocabulary: [String] { annotations.categories.map(\.name) }
+  package var vocabulary: [String] { annotations.categories.map(\.name) }
 
   /// Number of images.
-  public var imageCount: Int { annotations.imageCount }
+  package var imageCount: Int { annotations.imageCount }
 
   /// What the annotations get wrong without being useless, one line each.
-  public var warnings: [String] { annotations.warnings }
+  package var warnings: [String] { annotations.warnings }
 
   /// Looks for what would end an evaluation, without a model.
   ///
@@ -95,7 +95,7 @@ public struct ValidationRun: Sendable {
   /// - Returns: The scores with the number of images that could not be read.
   /// - Throws: ``ValidationRunError`` when not a single image can be read; `EvaluationError` or
   ///   `FormatError` when a file is bad; `OpenCLError`.
-  public func run(
+  package func run(
     _ detector: ObjectDetector, writingTo path: String, split: ClassSplit? = nil,
     settings: EvaluationSettings = EvaluationSettings(), progress: (Int) throws -> Void,
     warn: (String) -> Void
@@ -155,12 +155,12 @@ public struct ValidationRun: Sendable {
 }
 
 /// Why a validation set cannot be scored; the description is one line with the remedy.
-public enum ValidationRunError: Error, CustomStringConvertible, Equatable {
+package enum ValidationRunError: Error, CustomStringConvertible, Equatable {
   /// Not a single image can be read; `first` says why the first cannot.
   case nothingReadable(count: Int, file: String, folder: String, first: String)
 
   /// One line: what, where, remedy.
-  public var description: String {
+  package var description: String {
     switch self {
     case .nothingReadable(let count, let file, let folder, let first):
       "none of the \(count) images of \(file) can be read in \(folder); set "
@@ -176,7 +176,7 @@ extension ObjectDetector.Found {
   ///   - image: The image's id.
   ///   - category: The class's id.
   /// - Returns: The box as x, y, width and height.
-  public func scoredBox(image: Int, category: Int) -> DetectionResult {
+  package func scoredBox(image: Int, category: Int) -> DetectionResult {
     DetectionResult(
       imageID: image, categoryID: category,
       box: FileBox(box), score: Double(score))

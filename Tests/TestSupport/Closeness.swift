@@ -12,7 +12,7 @@ import Testing
 ///   - absolute: Absolute tolerance, times max(1, largest finite wanted value).
 ///   - label: What is compared, for the message.
 ///   - location: Where the check stands.
-public func expectClose<Got: BinaryFloatingPoint, Want: BinaryFloatingPoint>(
+package func expectClose<Got: BinaryFloatingPoint, Want: BinaryFloatingPoint>(
   _ got: [Got], _ want: [Want], relative: Double = 1e-4, absolute: Double = 1e-5, _ label: String,
   location: SourceLocation = #_sourceLocation
 ) {

@@ -5,25 +5,25 @@ import Testing
 /// One file of peer numbers: named tensors and the parameters they were computed with.
 ///
 /// Read by code of its own, so that the product's safetensors reader does not test itself.
-public struct Fixture: Sendable {
+package struct Fixture: Sendable {
   /// The folder of the fixture set: `$BARON_FIXTURES`, else `fixtures` in ``sharedFolder``.
-  public static let folder: String = {
+  package static let folder: String = {
     let environment = ProcessInfo.processInfo.environment
     if let chosen = environment["BARON_FIXTURES"], !chosen.isEmpty { return chosen }
     return sharedFolder + "/fixtures"
   }()
 
   /// The folder of shared test data: `$BARON_SHARED`, else `../shared`.
-  public static let sharedFolder: String = {
+  package static let sharedFolder: String = {
     let chosen = ProcessInfo.processInfo.environment["BARON_SHARED"] ?? ""
     return chosen.isEmpty ? "../shared" : chosen
   }()
 
   /// Whether the fixture set is there; suites are enabled by it and otherwise show as skipped.
-  public static let available = FileManager.default.fileExists(atPath: folder + "/README.md")
+  package static let available = FileManager.default.fileExists(atPath: folder + "/README.md")
 
   /// Whether the shared test data is there.
-  public static let dataAvailable = FileManager.default.fileExists(
+  package static let dataAvailable = FileManager.default.fileExists(
     atPath: sharedFolder + "/data/README.md")
 
   /// All fixture files of a folder whose name starts with a prefix, sorted; paths below the set.
@@ -32,7 +32,7 @@ public struct Fixture: Sendable {
   ///   - directory: The folder below the set, for example `conv`.
   ///   - prefix: What the name starts with.
   /// - Returns: Paths for ``init(_:)``; empty when the set is not there.
-  public static func files(_ directory: String, prefix: String = "") -> [String] {
+  package static func files(_ directory: String, prefix: String = "") -> [String] {
     let names =
       (try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(directory)")) ?? []
     return names.filter { $0.hasPrefix(prefix) && $0.hasSuffix(".safetensors") }.sorted()
@@ -40,13 +40,13 @@ public struct Fixture: Sendable {
   }
 
   /// The path below the set, for messages.
-  public let name: String
+  package let name: String
   /// Every hyperparameter.
-  public let params: JSONValue
+  package let params: JSONValue
   /// Relative tolerance that the file asks for.
-  public let relative: Double
+  package let relative: Double
   /// Absolute tolerance, times max(1, largest wanted value).
-  public let absolute: Double
+  package let absolute: Double
   private let shapes: [String: [Int]]
   private let values: [String: [Float]]
   private let integerValues: [String: [Int32]]
@@ -55,7 +55,7 @@ public struct Fixture: Sendable {
   ///
   /// - Parameter name: The path below the set, for example `conv/conv2d_1x1.safetensors`.
   /// - Throws: `FormatError` when the file is missing or broken.
-  public init(_ name: String) throws {
+  package init(_ name: String) throws {
     try self.init(path: "\(Self.folder)/\(name)", name: name)
   }
 
@@ -65,7 +65,7 @@ public struct Fixture: Sendable {
   ///   - path: The file's path.
   ///   - name: What messages call it.
   /// - Throws: `FormatError` when the file is missing or broken.
-  public init(path: String, name: String) throws {
+  package init(path: String, name: String) throws {
     self.name = name
     let file = try MappedFile(path: path)
     let length = Int(file.bytes.loadUnaligned(as: UInt64.self).littleEndian)
@@ -105,20 +105,20 @@ public struct Fixture: Sendable {
   }
 
   /// All tensor names, sorted.
-  public var names: [String] { shapes.keys.sorted() }
+  package var names: [String] { shapes.keys.sorted() }
 
   /// Whether a tensor is there.
   ///
   /// - Parameter key: Its name.
   /// - Returns: True if so.
-  public func has(_ key: String) -> Bool { shapes[key] != nil }
+  package func has(_ key: String) -> Bool { shapes[key] != nil }
 
   /// A tensor's sizes.
   ///
   /// - Parameter key: Its name.
   /// - Returns: The sizes as stored.
   /// - Throws: `FormatError` when the fixture has no such tensor.
-  public func shape(_ key: String) throws -> [Int] {
+  package func shape(_ key: String) throws -> [Int] {
     guard let shape = shapes[key] else { throw FormatError(name, "no tensor \(key)") }
     return shape
   }
@@ -128,7 +128,7 @@ public struct Fixture: Sendable {
   /// - Parameter key: Its name.
   /// - Returns: Row-major elements.
   /// - Throws: `FormatError` when the fixture has no such tensor.
-  public func floats(_ key: String) throws -> [Float] {
+  package func floats(_ key: String) throws -> [Float] {
     guard let found = values[key] else { throw FormatError(name, "no float tensor \(key)") }
     return found
   }
@@ -138,7 +138,7 @@ public struct Fixture: Sendable {
   /// - Parameter key: Its name.
   /// - Returns: Row-major elements.
   /// - Throws: `FormatError` when the fixture has no such tensor.
-  public func integers(_ key: String) throws -> [Int32] {
+  package func integers(_ key: String) throws -> [Int32] {
     guard let found = integerValues[key] else { throw FormatError(name, "no int tensor \(key)") }
     return found
   }
@@ -146,9 +146,8 @@ public struct Fixture: Sendable {
   /// A numeric parameter.
   ///
   /// - Parameter key: Its name in `params`.
-  /// - Returns: The number.
   /// - Throws: `FormatError` when there is none.
-  public func number(_ key: String) throws -> Double {
+  package func number(_ key: String) throws -> Double {
     guard let value = params[key]?.number else { throw FormatError(name, "no parameter \(key)") }
     return value
   }
@@ -156,9 +155,8 @@ public struct Fixture: Sendable {
   /// A whole parameter.
   ///
   /// - Parameter key: Its name in `params`.
-  /// - Returns: The number.
   /// - Throws: `FormatError` when there is none.
-  public func integer(_ key: String) throws -> Int {
+  package func integer(_ key: String) throws -> Int {
     guard let value = params[key]?.integer else { throw FormatError(name, "no parameter \(key)") }
     return value
   }

@@ -7,7 +7,7 @@ import KernelLibrary
 ///   - path: The file below `Kernels/`; what it includes counts too, the last definition most.
 /// - Returns: The number; nil when the file has none.
 /// - Throws: `KernelSource.Missing`.
-public func kernelNumber(_ name: String, in path: String) throws -> Int? {
+package func kernelNumber(_ name: String, in path: String) throws -> Int? {
   let lines = try KernelSource.assembled(path).split(separator: "\n")
   func value(of name: Substring) -> Int? {
     if let number = Int(name) { return number }

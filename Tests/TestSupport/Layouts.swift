@@ -7,7 +7,7 @@ import Testing
 ///   - values: Row-major elements.
 ///   - shape: Four sizes, the channels second.
 /// - Returns: The elements with the channels last, and their sizes.
-public func channelsLast(_ values: [Float], _ shape: [Int]) -> (values: [Float], shape: [Int]) {
+package func channelsLast(_ values: [Float], _ shape: [Int]) -> (values: [Float], shape: [Int]) {
   permuted(values, shape, [0, 2, 3, 1])
 }
 
@@ -17,7 +17,7 @@ public func channelsLast(_ values: [Float], _ shape: [Int]) -> (values: [Float],
 ///   - values: Row-major elements.
 ///   - shape: Four sizes, the channels last.
 /// - Returns: The elements with the channels second, and their sizes.
-public func channelsFirst(_ values: [Float], _ shape: [Int]) -> (values: [Float], shape: [Int]) {
+package func channelsFirst(_ values: [Float], _ shape: [Int]) -> (values: [Float], shape: [Int]) {
   permuted(values, shape, [0, 3, 1, 2])
 }
 
@@ -51,7 +51,7 @@ extension Fixture {
   ///   - turned: Whether a rank-4 tensor is turned from NCHW (OIHW) to NHWC (OHWI).
   /// - Returns: The tensor, a constant.
   /// - Throws: `FormatError` or `OpenCLError`.
-  public func tensor(
+  package func tensor(
     _ key: String, on stream: ComputeStream, channelsLast turned: Bool = true
   ) throws -> Tensor {
     let (values, shape) = (try floats(key), try shape(key))
@@ -69,7 +69,7 @@ extension Fixture {
   ///   - label: More about the case, for the message.
   ///   - location: Where the check stands.
   /// - Throws: `FormatError` or `OpenCLError`.
-  public func expect(
+  package func expect(
     _ tensor: Tensor?, equals key: String, channelsLast turned: Bool = true, _ label: String = "",
     location: SourceLocation = #_sourceLocation
   ) throws {

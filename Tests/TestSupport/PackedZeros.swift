@@ -1,10 +1,10 @@
 /// A raw deflate stream of zeros, the smallest input that unpacks to much.
-public enum PackedZeros {
+package enum PackedZeros {
   /// One zero, then copies of 258 zeros: 13 bits each, in the fixed code of RFC 1951.
   ///
   /// - Parameter copies: The number of copies.
   /// - Returns: The stream, which unpacks to `1 + 258 · copies` zeros.
-  public static func deflated(copies: Int) -> [UInt8] {
+  package static func deflated(copies: Int) -> [UInt8] {
     var bytes: [UInt8] = []
     var pending: UInt32 = 0
     var count: UInt32 = 0

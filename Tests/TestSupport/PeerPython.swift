@@ -4,9 +4,9 @@ import Synchronization
 /// Other implementations of the same mathematics in Python, for machines that have them.
 ///
 /// Tests that compare with them are enabled by ``python(importing:)`` and otherwise show as skipped.
-public enum PeerPython {
+package enum PeerPython {
   /// The Python that is used: `$BARON_PYTHON`, else `python3` on the path.
-  public static let command: String = {
+  package static let command: String = {
     let chosen = ProcessInfo.processInfo.environment["BARON_PYTHON"] ?? ""
     return chosen.isEmpty ? "python3" : chosen
   }()
@@ -15,7 +15,7 @@ public enum PeerPython {
   ///
   /// - Parameter modules: What the test imports.
   /// - Returns: One line with the remedy.
-  public static func missing(_ modules: [String]) -> String {
+  package static func missing(_ modules: [String]) -> String {
     "\(command) does not import \(modules.joined(separator: ", ")): set BARON_PYTHON"
   }
 
@@ -25,7 +25,7 @@ public enum PeerPython {
   ///
   /// - Parameter modules: Names of modules.
   /// - Returns: The command, or nil when there is no Python or a module is missing.
-  public static func python(importing modules: [String]) -> String? {
+  package static func python(importing modules: [String]) -> String? {
     let found = probes.withLock { probes in
       if let known = probes[modules] { return known }
       let result = try? start(["-c", "import \(modules.joined(separator: ", "))"])
@@ -45,7 +45,7 @@ public enum PeerPython {
   /// - Throws: ``Failure`` with all that it printed when it fails; an error of Foundation when Python
   ///   cannot be started.
   @discardableResult
-  public static func run(script: String, arguments: [String] = []) throws -> String {
+  package static func run(script: String, arguments: [String] = []) throws -> String {
     let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Peers").path
     let result = try start(["\(folder)/\(script)"] + arguments)
@@ -56,16 +56,16 @@ public enum PeerPython {
   }
 
   /// A script that did not end well.
-  public struct Failure: Error, CustomStringConvertible {
+  package struct Failure: Error, CustomStringConvertible {
     /// The script's name.
-    public let script: String
+    package let script: String
     /// Its exit status.
-    public let status: Int32
+    package let status: Int32
     /// All that it printed.
-    public let output: String
+    package let output: String
 
     /// The script, its status and its output.
-    public var description: String { "\(script) ended with status \(status):\n\(output)" }
+    package var description: String { "\(script) ended with status \(status):\n\(output)" }
   }
 
   private static func start(_ arguments: [String]) throws -> (status: Int32, output: String) {

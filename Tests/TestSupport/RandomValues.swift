@@ -5,7 +5,7 @@
 ///   - seed: Rebuilds the same values.
 ///   - range: Bounds.
 /// - Returns: Uniform values in the range.
-public func randomFloats(
+package func randomFloats(
   _ count: Int, seed: UInt64, in range: ClosedRange<Float> = -1...1
 ) -> [Float] {
   var state = seed &* 0x9E37_79B9_7F4A_7C15 &+ 0x1234_5678_9ABC_DEF1

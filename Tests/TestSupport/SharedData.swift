@@ -1,15 +1,15 @@
 import Foundation
 
 /// The small real data sets that lie outside the package.
-public enum SharedData {
+package enum SharedData {
   /// The folder that holds them.
-  public static let root = Fixture.sharedFolder + "/data"
+  package static let root = Fixture.sharedFolder + "/data"
 
   /// Whether a data set is there; suites are enabled by it and otherwise show as skipped.
   ///
   /// - Parameter folder: Its folder below ``root``.
   /// - Returns: True if so.
-  public static func has(_ folder: String) -> Bool {
+  package static func has(_ folder: String) -> Bool {
     FileManager.default.fileExists(atPath: "\(root)/\(folder)")
   }
 }

@@ -1,18 +1,16 @@
 /// Builds small zip archives with stored entries, sound or deliberately damaged ones.
-public enum StoredZip {
+package enum StoredZip {
   /// The bytes of an archive.
   ///
   /// - Parameter files: Names and contents in order.
-  /// - Returns: The archive.
-  public static func archive(_ files: [(name: String, content: [UInt8])]) -> [UInt8] {
+  package static func archive(_ files: [(name: String, content: [UInt8])]) -> [UInt8] {
     archive(files.map { ($0.name, $0.content, 0, $0.content) })
   }
 
   /// The bytes of an archive of entries that are already packed.
   ///
   /// - Parameter files: Names, contents, compression methods and packed contents in order.
-  /// - Returns: The archive.
-  public static func archive(
+  package static func archive(
     _ files: [(name: String, content: [UInt8], method: UInt16, packed: [UInt8])]
   ) -> [UInt8] {
     var bytes: [UInt8] = []
@@ -38,8 +36,7 @@ public enum StoredZip {
   /// The CRC-32 of bytes, bit by bit.
   ///
   /// - Parameter bytes: The bytes.
-  /// - Returns: The checksum.
-  public static func checksum(_ bytes: [UInt8]) -> UInt32 {
+  package static func checksum(_ bytes: [UInt8]) -> UInt32 {
     ~bytes.reduce(UInt32.max) { value, byte in
       (0..<8).reduce(value ^ UInt32(byte)) { bits, _ in
         bits & 1 == 1 ? bits >> 1 ^ 0xEDB8_8320 : bits >> 1
@@ -51,7 +48,7 @@ public enum StoredZip {
   ///
   /// - Parameter value: The number.
   /// - Returns: Its bytes.
-  public static func little<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
+  package static func little<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
     withUnsafeBytes(of: value.littleEndian) { Array($0) }
   }
 }

@@ -9,8 +9,6 @@ package typealias Scratch = TemporaryFolder
 
 extension TemporaryFolder {
   /// Makes an empty folder.
-  ///
-  /// - Throws: What making a folder throws.
   package convenience init() throws { try self.init("test") }
 
   /// The folder's path.
@@ -27,7 +25,6 @@ extension TemporaryFolder {
   ///   - bytes: Its content.
   ///   - name: Its name in the folder.
   /// - Returns: Its path.
-  /// - Throws: What writing throws.
   package func write(_ bytes: some Sequence<UInt8>, _ name: String = "file") throws -> String {
     try Data(bytes).write(to: URL(filePath: "\(path)/\(name)"))
     return "\(path)/\(name)"
@@ -39,7 +36,6 @@ extension TemporaryFolder {
   ///   - text: Its content.
   ///   - name: Its name in the folder.
   /// - Returns: Its path.
-  /// - Throws: What writing throws.
   package func write(_ text: String, _ name: String) throws -> String {
     try write(text.utf8, name)
   }
@@ -50,6 +46,5 @@ extension TemporaryFolder {
   ///   - name: Its name in the folder.
   ///   - text: Its content.
   /// - Returns: Its path.
-  /// - Throws: What writing throws.
   package func file(_ name: String, _ text: String) throws -> String { try write(text, name) }
 }

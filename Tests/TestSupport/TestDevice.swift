@@ -5,9 +5,9 @@ import Synchronization
 import Tensors
 
 /// The device that tests run on, one test at a time.
-public enum TestDevice {
+package enum TestDevice {
   /// The kernel families to test: the device's own and the plain OpenCL C 1.2 one.
-  public static let families: [DeviceFamily] = {
+  package static let families: [DeviceFamily] = {
     guard let own = try? DeviceFamily.wanted() ?? Device.choose(wanted).family else {
       return [.generic]
     }
@@ -28,9 +28,8 @@ public enum TestDevice {
   /// - Parameters:
   ///   - family: Which kernels to use; nil takes the device's own.
   ///   - body: The test.
-  /// - Returns: What `body` returns.
   /// - Throws: What `body` throws, or `OpenCLError` without a device.
-  public static func withStream<Result: Sendable>(
+  package static func withStream<Result: Sendable>(
     _ family: DeviceFamily? = nil, _ body: (ComputeStream) throws -> Result
   ) throws -> Result {
     try shared.withLock { streams in
@@ -55,7 +54,7 @@ public enum TestDevice {
   ///   - largestWorkGroup: Most work-items of a work-group; nil takes the device's.
   ///   - body: The test.
   /// - Throws: What `body` throws, or `OpenCLError` without a device.
-  public static func withContext(
+  package static func withContext(
     poisoned: Bool = true, exact: Bool = false, family: DeviceFamily? = nil,
     localMemoryInBytes: Int? = nil, largestWorkGroup: Int? = nil, _ body: (Context) throws -> Void
   ) throws {

@@ -16,8 +16,7 @@ extension Tensor {
   ///   - scale: The angle of one unit at frequency 1.
   ///   - stream: Where the result lives.
   /// - Returns: `[N, 4 * features]`, a constant.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func sinePositions(
+  package static func sinePositions(
     boxes: [Float], features: Int, temperature: Float, scale: Double = 2 * Double.pi,
     on stream: ComputeStream
   ) throws -> Tensor {

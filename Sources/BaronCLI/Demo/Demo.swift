@@ -21,7 +21,6 @@ struct Demo {
   ///   - wanted: The configuration of a new demo.
   ///   - context: Where it computes.
   ///   - continuation: The command that goes on with it; nil for `baron demo` alone.
-  /// - Returns: The demo.
   /// - Throws: What ``DemoFolder/open(_:)`` throws.
   static func open(
     _ folder: DemoFolder, _ wanted: DemoConfiguration, context: Context,

@@ -111,7 +111,6 @@ struct DemoCommand: ParsableCommand {
   /// - Parameters:
   ///   - kind: The world, unless a file says it.
   ///   - offset: What is added to the seed.
-  /// - Returns: The configuration.
   /// - Throws: `ConfigurationError` with the place of what is wrong.
   private func configuration(of kind: WorldKind, seed offset: Int) throws -> DemoConfiguration {
     let preset = kind == .scenery ? "demo-scenery" : quick ? "demo-quick" : "demo"

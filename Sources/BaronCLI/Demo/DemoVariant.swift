@@ -97,7 +97,6 @@ struct DemoVariant {
   /// Scores the detections of the last iteration; makes them when the run was interrupted before.
   ///
   /// - Parameter detect: Detects on the evaluation scenes.
-  /// - Returns: The score.
   /// - Throws: `EvaluationError` or what `detect` throws.
   func score(detect: () throws -> Void) throws -> Score {
     if !FileManager.default.fileExists(atPath: detections) { try detect() }

@@ -21,7 +21,6 @@ struct DrawnOption: ParsableArguments {
   ///   - training: The training on the configured data.
   ///   - folder: Where pictures and teacher are written.
   ///   - context: The device.
-  /// - Returns: The training.
   /// - Throws: `ConfigurationError` for the teacher, or what drawing and writing throw.
   func replace(
     in training: StepRunner, folder: TemporaryFolder, context: Context

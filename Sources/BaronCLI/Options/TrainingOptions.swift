@@ -44,7 +44,6 @@ struct TrainingOptions: ParsableArguments {
   /// The configuration of the new run or of the one to go on with.
   ///
   /// - Parameter load: Loads a preset or a file with overrides.
-  /// - Returns: The configuration.
   /// - Throws: `ConfigurationError`, or `RunFolderError` when there is no run.
   func configuration<Root>(_ load: (String, [String]) throws -> Root) throws -> Root {
     guard let resumed else { return try load(config ?? "", overrides) }

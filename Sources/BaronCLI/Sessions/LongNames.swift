@@ -5,7 +5,6 @@ extension VocabularyNames {
   /// Runs what encodes the names; a name that is too long is told with its place.
   ///
   /// - Parameter body: Encodes the names.
-  /// - Returns: What `body` returns.
   /// - Throws: `DatasetError` for a name that is too long; what `body` throws.
   func explaining<Result>(_ body: () throws -> Result) throws -> Result {
     do {

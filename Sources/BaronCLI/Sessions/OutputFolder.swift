@@ -16,7 +16,6 @@ struct OutputFolder {
   ///     not there.
   ///   - inputs: The images that will be read, which nothing may replace.
   ///   - overwrite: Whether the folder may hold files.
-  /// - Returns: The folder.
   /// - Throws: `DetectError` when files are in the way or the folder cannot be made.
   static func make(_ wanted: String?, inputs: [String], overwrite: Bool) throws -> OutputFolder {
     let files = FileManager.default

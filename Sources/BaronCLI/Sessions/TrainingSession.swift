@@ -24,7 +24,6 @@ struct TrainingSession<Job: TrainingJob> {
   /// Trains and reports; exits with 130 when interrupted.
   ///
   /// - Parameter yaml: The configuration, where it is another than the run was started with.
-  /// - Throws: What training throws.
   func train(rewriting yaml: String? = nil) throws {
     let display = TrainingDisplay(label: label, total: iterations, logEvery: logEvery)
     display.note("device: \(context.device.name); run: \(run.path)")

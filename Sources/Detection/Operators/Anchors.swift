@@ -2,18 +2,14 @@ import OpenCL
 import Tensors
 
 /// The anchors of all levels of a batch, the same for every image.
-public struct AnchorGrid {
+package struct AnchorGrid {
   /// Corners `[total, 4]`, one level after the other, cells in rows.
-  public let anchors: Tensor
+  package let anchors: Tensor
   /// Anchors of each level.
-  public let counts: [Int]
+  package let counts: [Int]
 
   /// Puts anchors together.
-  ///
-  /// - Parameters:
-  ///   - anchors: Corners `[total, 4]`, one level after the other.
-  ///   - counts: Anchors of each level.
-  public init(anchors: Tensor, counts: [Int]) {
+  package init(anchors: Tensor, counts: [Int]) {
     precondition(
       anchors.shape == [counts.reduce(0, +), 4], "anchors \(anchors.shape) in levels of \(counts)")
     self.anchors = anchors
@@ -27,8 +23,7 @@ public struct AnchorGrid {
   /// - Parameters:
   ///   - bases: The boxes of a cell at the origin, corners `[A, 4]`, for each level.
   ///   - maps: Rows, columns and pixels between cells of each level.
-  /// - Throws: `OpenCLError` when the device fails.
-  public init(bases: [Tensor], maps: [(height: Int, width: Int, stride: Int)]) throws {
+  package init(bases: [Tensor], maps: [(height: Int, width: Int, stride: Int)]) throws {
     precondition(bases.count == maps.count && !bases.isEmpty, "levels without base anchors")
     let stream = bases[0].stream
     counts = zip(bases, maps).map { $0.shape[0] * $1.height * $1.width }
@@ -46,28 +41,22 @@ public struct AnchorGrid {
   }
 
   /// Number of anchors.
-  public var total: Int { anchors.shape[0] }
+  package var total: Int { anchors.shape[0] }
 }
 
 /// Sampled anchors of a batch, with what they were matched with.
-public struct SampledAnchors {
+package struct SampledAnchors {
   /// All anchors.
-  public let grid: AnchorGrid
+  package let grid: AnchorGrid
   /// Which anchors were drawn; they count one level after the other.
-  public let sample: SampledRows
+  package let sample: SampledRows
   /// int32 `[N, total]`, a ground truth of the image for every positive.
-  public let matches: Tensor
+  package let matches: Tensor
   /// The ground truth.
-  public let truths: TruthBoxes
+  package let truths: TruthBoxes
 
   /// Puts a sample together.
-  ///
-  /// - Parameters:
-  ///   - grid: All anchors.
-  ///   - sample: Which anchors were drawn.
-  ///   - matches: int32 `[N, total]`.
-  ///   - truths: The ground truth.
-  public init(grid: AnchorGrid, sample: SampledRows, matches: Tensor, truths: TruthBoxes) {
+  package init(grid: AnchorGrid, sample: SampledRows, matches: Tensor, truths: TruthBoxes) {
     precondition(
       matches.shape == [truths.images, grid.total],
       "matches \(matches.shape) for \(grid.total) anchors")
@@ -89,8 +78,7 @@ extension Tensor {
   ///   - anchors: The sampled anchors.
   /// - Returns: The sum over all samples over their number, where each image counts at least one
   ///   positive and one negative; a scalar.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func anchorObjectnessLoss(
+  package static func anchorObjectnessLoss(
     _ logits: [Tensor], _ anchors: SampledAnchors
   ) throws -> Tensor {
     let sample = anchors.sample
@@ -106,8 +94,7 @@ extension Tensor {
   ///   - anchors: The sampled anchors.
   /// - Returns: The sum over positives and coordinates over the same number as
   ///   ``anchorObjectnessLoss(_:_:)``; a scalar.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func anchorDeltaLoss(
+  package static func anchorDeltaLoss(
     _ deltas: [Tensor], _ anchors: SampledAnchors
   ) throws -> Tensor {
     let (sample, truths) = (anchors.sample, anchors.truths)

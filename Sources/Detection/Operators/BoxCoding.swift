@@ -5,21 +5,16 @@ import Tensors
 /// How boxes become deltas of reference boxes: normalisation and the limit of sizes.
 ///
 /// Source: spec detector 2.3, Delta codec.
-public struct BoxCoding: Sendable, Equatable {
+package struct BoxCoding: Sendable, Equatable {
   /// Means of dx, dy, dw, dh.
-  public let means: [Float]
+  package let means: [Float]
   /// Standard deviations of dx, dy, dw, dh.
-  public let deviations: [Float]
+  package let deviations: [Float]
   /// Largest absolute logarithm of a size ratio when decoding.
-  public let maximumLogSize: Float
+  package let maximumLogSize: Float
 
   /// Describes a codec.
-  ///
-  /// - Parameters:
-  ///   - means: Four means.
-  ///   - deviations: Four standard deviations.
-  ///   - maximumLogSize: Largest absolute logarithm of a size ratio when decoding; log(1000/16).
-  public init(
+  package init(
     means: [Float] = [0, 0, 0, 0], deviations: [Float] = [1, 1, 1, 1],
     maximumLogSize: Float = Float(log(1000.0 / 16.0))
   ) {
@@ -42,8 +37,7 @@ extension Tensor {
   ///   - coding: The normalisation.
   ///   - imageSize: Corners are limited to this image; nil leaves them.
   /// - Returns: Corners `[n, 4]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func decodedBoxes(
+  package func decodedBoxes(
     _ deltas: Tensor, coding: BoxCoding, imageSize: (width: Float, height: Float)? = nil
   ) throws -> Tensor {
     precondition(shape == deltas.shape && shape.last == 4, "boxes \(shape) by \(deltas.shape)")
@@ -73,8 +67,7 @@ extension Tensor {
   ///   - imageSizes: Corners are limited to each image, `[N, 2]`: width, height.
   ///   - minimumSize: Width and height must exceed it.
   /// - Returns: Corners `[N, m, 4]`, scores `[N, m]` and level numbers, int32 `[N, m]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func bestDecodedBoxes(
+  package static func bestDecodedBoxes(
     scores: Tensor, deltas: Tensor, boxes: Tensor, levels: RowSegments, coding: BoxCoding,
     imageSizes: Tensor, minimumSize: Float
   ) throws -> (boxes: Tensor, scores: Tensor, levels: Tensor) {
@@ -114,8 +107,7 @@ extension Tensor {
   ///   - scores: Scores `[N, m]` before the sigmoid.
   ///   - kept: Places in the image's `boxes` or -1, int32 `[N, k]`.
   /// - Returns: Corners `[N, k, 4]` and probabilities `[N, k]`; zeros for places of -1.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func collectedBoxes(
+  package static func collectedBoxes(
     _ boxes: Tensor, scores: Tensor, kept: Tensor
   ) throws -> (boxes: Tensor, scores: Tensor) {
     precondition(

@@ -13,8 +13,7 @@ extension Tensor {
   ///   - beta: Where the square ends; 0 gives the L1 distance.
   ///   - divisor: What the sum is divided by.
   /// - Returns: The loss, a scalar; 0 without elements.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func smoothL1(_ target: Tensor, beta: Float, divisor: Float) throws -> Tensor {
+  package func smoothL1(_ target: Tensor, beta: Float, divisor: Float) throws -> Tensor {
     precondition(shape == target.shape, "smooth L1 of shapes \(shape) and \(target.shape)")
     let scale = 1 / divisor
     let blocks = count.dividedUp(by: Self.lossBlock)

@@ -3,15 +3,15 @@ import OpenCL
 import Tensors
 
 /// The ground truth of a batch on the device, the images one after the other.
-public struct TruthBoxes {
+package struct TruthBoxes {
   /// Corners `[T, 4]`: x1, y1, x2, y2.
-  public let corners: Tensor
+  package let corners: Tensor
   /// Class of each box, int32 `[T]`.
-  public let classes: Tensor
+  package let classes: Tensor
   /// Where each image's boxes start, int32 `[N + 1]`.
-  public let offsets: Tensor
+  package let offsets: Tensor
   /// Number of boxes of each image.
-  public let counts: [Int]
+  package let counts: [Int]
   fileprivate let owners: Tensor
 
   /// Copies ground truth to the device.
@@ -20,8 +20,7 @@ public struct TruthBoxes {
   ///   - boxes: For each image its corners, four floats a box.
   ///   - classes: For each image the class of each box.
   ///   - stream: Where the tensors live.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(boxes: [[Float]], classes: [[Int32]], on stream: ComputeStream) throws {
+  package init(boxes: [[Float]], classes: [[Int32]], on stream: ComputeStream) throws {
     precondition(
       boxes.map(\.count) == classes.map { 4 * $0.count }, "ground truth with a class a box")
     counts = classes.map(\.count)
@@ -38,28 +37,22 @@ public struct TruthBoxes {
   }
 
   /// Number of images N.
-  public var images: Int { counts.count }
+  package var images: Int { counts.count }
 }
 
 /// Boxes that take part in an assignment: grids one after the other, of which an image may fill a
 /// part.
-public struct CandidateBoxes {
+package struct CandidateBoxes {
   /// A grid of boxes, row by row.
-  public struct Grid {
+  package struct Grid {
     /// Boxes of the grid.
-    public let count: Int
+    package let count: Int
     /// Boxes of one row.
-    public let columns: Int
+    package let columns: Int
     /// For each image the rows and the boxes of a row that take part.
-    public let limits: [(rows: Int, columns: Int)]
+    package let limits: [(rows: Int, columns: Int)]
 
-    /// Describes a grid.
-    ///
-    /// - Parameters:
-    ///   - count: Boxes of the grid.
-    ///   - columns: Boxes of one row.
-    ///   - limits: For each image the rows and the boxes of a row that take part.
-    public init(count: Int, columns: Int, limits: [(rows: Int, columns: Int)]) {
+    package init(count: Int, columns: Int, limits: [(rows: Int, columns: Int)]) {
       self.count = count
       self.columns = columns
       self.limits = limits
@@ -67,17 +60,12 @@ public struct CandidateBoxes {
   }
 
   /// Corners `[total, 4]` of every image, or `[N, total, 4]`.
-  public let boxes: Tensor
+  package let boxes: Tensor
   /// How the boxes fall into grids.
-  public let grids: [Grid]
+  package let grids: [Grid]
 
   /// Describes candidates.
-  ///
-  /// - Parameters:
-  ///   - boxes: Corners `[total, 4]` of every image, or `[N, total, 4]`. Boxes that are not wider and
-  ///     higher than 0 take no part.
-  ///   - grids: How the boxes fall into grids.
-  public init(_ boxes: Tensor, grids: [Grid]) {
+  package init(_ boxes: Tensor, grids: [Grid]) {
     precondition(
       boxes.shape.last == 4 && boxes.shape[boxes.rank - 2] == grids.reduce(0) { $0 + $1.count },
       "candidates \(boxes.shape) in grids of \(grids.map(\.count))")
@@ -86,26 +74,20 @@ public struct CandidateBoxes {
   }
 
   /// Boxes of an image.
-  public var count: Int { boxes.shape[boxes.rank - 2] }
+  package var count: Int { boxes.shape[boxes.rank - 2] }
 }
 
 /// From which IoU on a box belongs to a ground truth.
-public struct MatchingThresholds: Sendable, Equatable {
+package struct MatchingThresholds: Sendable, Equatable {
   /// Least best IoU of a positive box.
-  public var positive: Float
+  package var positive: Float
   /// The best IoU of a negative box is below it.
-  public var negative: Float
+  package var negative: Float
   /// Least best IoU, above 0, of a ground truth that still takes the boxes tied at it, or nil
   /// without that rule.
-  public var lowQuality: Float?
+  package var lowQuality: Float?
 
-  /// Sets thresholds.
-  ///
-  /// - Parameters:
-  ///   - positive: Least best IoU of a positive box.
-  ///   - negative: The best IoU of a negative box is below it.
-  ///   - lowQuality: Least best IoU of a ground truth that still takes the boxes tied at it, or nil.
-  public init(positive: Float, negative: Float, lowQuality: Float? = nil) {
+  package init(positive: Float, negative: Float, lowQuality: Float? = nil) {
     self.positive = positive
     self.negative = negative
     self.lowQuality = lowQuality
@@ -114,9 +96,9 @@ public struct MatchingThresholds: Sendable, Equatable {
 
 extension Tensor {
   /// What a box is matched with that is to be classified as background.
-  public static let background: Int32 = -1
+  package static let background: Int32 = -1
   /// What a box is matched with that is left out of the losses.
-  public static let leftOut: Int32 = -2
+  package static let leftOut: Int32 = -2
 
   /// Assigns ground truth to candidate boxes by their IoU, wholly on the device; no gradient.
   ///
@@ -130,8 +112,7 @@ extension Tensor {
   ///   - thresholds: From which IoU on a box belongs to a ground truth.
   /// - Returns: int32 `[N, total]`: a ground truth counted within its image, ``background`` or
   ///   ``leftOut``.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func matchedBoxes(
+  package static func matchedBoxes(
     _ candidates: CandidateBoxes, truths: TruthBoxes, thresholds: MatchingThresholds
   ) throws -> Tensor {
     let (stream, images, boxes) = (truths.corners.stream, truths.images, candidates.boxes)

@@ -5,39 +5,30 @@ import Tensors
 /// Draws positives and negatives for a loss, negatives filling up what positives leave.
 ///
 /// Source: spec detector 2.3, Targets; 2.5.
-public struct BalancedSampler: Sendable, Equatable {
+package struct BalancedSampler: Sendable, Equatable {
   /// Boxes to draw from an image.
-  public let count: Int
+  package let count: Int
   /// Largest share of positives.
-  public let positiveFraction: Float
+  package let positiveFraction: Float
 
-  /// Describes a draw.
-  ///
-  /// - Parameters:
-  ///   - count: Boxes to draw from an image.
-  ///   - positiveFraction: Largest share of positives.
-  public init(count: Int, positiveFraction: Float) {
+  package init(count: Int, positiveFraction: Float) {
     self.count = count
     self.positiveFraction = positiveFraction
   }
 
   /// Most positives of an image.
-  public var mostPositives: Int { Int(Float(count) * positiveFraction) }
+  package var mostPositives: Int { Int(Float(count) * positiveFraction) }
 }
 
 /// Which boxes of each image were drawn.
-public struct SampledRows {
+package struct SampledRows {
   /// int32 `[N, count]`: the positives by rising index, then the negatives by rising index, then -1.
-  public let rows: Tensor
+  package let rows: Tensor
   /// int32 `[N, 2]`: how many positives and negatives there are.
-  public let counts: Tensor
+  package let counts: Tensor
 
   /// Puts a sample together.
-  ///
-  /// - Parameters:
-  ///   - rows: int32 `[N, count]`, positives, negatives, then -1.
-  ///   - counts: int32 `[N, 2]`.
-  public init(rows: Tensor, counts: Tensor) {
+  package init(rows: Tensor, counts: Tensor) {
     precondition(
       rows.rank == 2 && counts.shape == [rows.shape[0], 2], "rows \(rows.shape), counts of others")
     self.rows = rows
@@ -46,15 +37,15 @@ public struct SampledRows {
 }
 
 /// What heads are trained on at sampled rows; rows of -1 hold zeros.
-public struct SampledBoxes {
+package struct SampledBoxes {
   /// `[N * count, 5]`: image and corners.
-  public let regions: Tensor
+  package let regions: Tensor
   /// int32 `[N * count]`: the class of the matched ground truth, else the background's.
-  public let labels: Tensor
+  package let labels: Tensor
   /// `[N * count, 4]`: normalised deltas to the matched ground truth; 0 for negatives.
-  public let deltas: Tensor
+  package let deltas: Tensor
   /// int32 `[N * count]`: the matched ground truth, counted within its image; -1 for negatives.
-  public let truths: Tensor
+  package let truths: Tensor
 }
 
 extension Tensor {
@@ -68,8 +59,7 @@ extension Tensor {
   ///   - random: A sequence for each image.
   /// - Returns: The sample of these matches, int32 `[N, n]` as of
   ///   ``matchedBoxes(_:truths:thresholds:)``.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func sampledRows(
+  package func sampledRows(
     _ sampler: BalancedSampler, random: [CounterRandom]
   ) throws -> SampledRows {
     precondition(
@@ -131,8 +121,7 @@ extension Tensor {
   ///   - background: The background's class.
   ///   - coding: The normalisation of the deltas.
   /// - Returns: What stands at each sampled row of these candidates `[N, n, 4]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func sampledBoxes(
+  package func sampledBoxes(
     _ sample: SampledRows, matches: Tensor, truths: TruthBoxes, background: Int, coding: BoxCoding
   ) throws -> SampledBoxes {
     precondition(

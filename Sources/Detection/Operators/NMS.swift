@@ -18,8 +18,7 @@ extension Tensor {
   ///   - limit: Most boxes of an image to keep; nil keeps any number.
   /// - Returns: Places of the kept boxes in their image by falling score, int32
   ///   `[N, min(limit, n)]`, filled up with -1, and their number, int32 `[N]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func nonMaximumSuppression(
+  package static func nonMaximumSuppression(
     boxes: Tensor, scores: Tensor, groups: Tensor? = nil, threshold: Float, limit: Int? = nil
   ) throws -> (indices: Tensor, count: Tensor) {
     precondition(

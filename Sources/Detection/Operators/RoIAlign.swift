@@ -19,8 +19,7 @@ extension Tensor {
   ///   - aligned: Whether cell centres stand at half-integers.
   ///   - finestSize: Half the side of the smallest square region that leaves level 0.
   /// - Returns: Features `[R, height, width, F]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func roiAlign(
+  package static func roiAlign(
     levels: [Tensor], scales: [Float], rois: Tensor, height: Int, width: Int, samplingRatio: Int,
     aligned: Bool = true, finestSize: Float = 56
   ) throws -> Tensor {
@@ -75,8 +74,7 @@ extension Tensor {
   ///   - samplingRatio: Samples per bin and axis; 0 takes the extent of a bin in cells, rounded up.
   ///   - aligned: Whether cell centres stand at half-integers.
   /// - Returns: The gradient `[N, H, W, F]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func roiAlignInputGradient(
+  package func roiAlignInputGradient(
     rois: Tensor, map: [Int], scale: Float, samplingRatio: Int, aligned: Bool = true
   ) throws -> Tensor {
     precondition(

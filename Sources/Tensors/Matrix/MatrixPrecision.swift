@@ -3,7 +3,7 @@ import Foundation
 /// How exactly the tensor cores of an NVIDIA GPU compute matrix products of float32 operands.
 ///
 /// Sums are float32 in every case. Other devices always compute in float32.
-public enum MatrixPrecision: String, CaseIterable, Sendable {
+package enum MatrixPrecision: String, CaseIterable, Sendable {
   /// Ordinary float32 arithmetic, without tensor cores.
   case float32
   /// Three products of tf32 parts for one: about the accuracy of float32.
@@ -18,7 +18,7 @@ public enum MatrixPrecision: String, CaseIterable, Sendable {
   /// - Parameter environment: The variables.
   /// - Returns: The precision, or nil.
   /// - Throws: ``Unknown`` when there is no precision of that name.
-  public static func wanted(
+  package static func wanted(
     in environment: [String: String] = ProcessInfo.processInfo.environment
   ) throws -> MatrixPrecision? {
     guard let name = environment["BARON_MATRIX_PRECISION"], !name.isEmpty else { return nil }
@@ -27,12 +27,12 @@ public enum MatrixPrecision: String, CaseIterable, Sendable {
   }
 
   /// A precision that does not exist.
-  public struct Unknown: Error, CustomStringConvertible {
+  package struct Unknown: Error, CustomStringConvertible {
     /// What was asked for.
-    public let name: String
+    package let name: String
 
     /// One line with the names that exist.
-    public var description: String {
+    package var description: String {
       let names = MatrixPrecision.allCases.map(\.rawValue)
       return "BARON_MATRIX_PRECISION=\(name): no such precision; take one of "
         + names.joined(separator: ", ")

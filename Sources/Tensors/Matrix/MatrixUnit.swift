@@ -1,11 +1,11 @@
 import OpenCL
 
 /// How a stream multiplies matrices: by which kernel, in which precision, with which parameters.
-public final class MatrixUnit {
+package final class MatrixUnit {
   /// The precision that the user asked for, for devices that have a choice.
-  public let precision: MatrixPrecision?
+  package let precision: MatrixPrecision?
   /// Counts and times the products while it is there.
-  public var recorder: MatrixRecorder?
+  package var recorder: MatrixRecorder?
   /// What multiplies float32 instead of the family's kernel, tried out on first use.
   lazy var tensorCores = TensorCores.usable(precision, for: .float32, on: stream)
   /// The same for activations that are stored in 16 bits.
@@ -20,7 +20,7 @@ public final class MatrixUnit {
   }
 
   /// The kernel that multiplies activations, with its precision.
-  public var kernelName: String {
+  package var kernelName: String {
     let type = productType(of: stream.activationType)
     return kernelName(with: tensorCores(for: type), operands: type)
   }
@@ -31,7 +31,7 @@ public final class MatrixUnit {
   ///
   /// - Parameter type: How the activations are stored.
   /// - Returns: The type of the operands.
-  public func productType(of type: ElementType) -> ElementType {
+  package func productType(of type: ElementType) -> ElementType {
     stream.family == .cpu ? .float32 : type
   }
 

@@ -2,7 +2,7 @@ import Foundation
 import OpenCL
 
 /// How a model stores its activations and their gradients; parameters stay float32.
-public enum Precision: String, CaseIterable, Sendable {
+package enum Precision: String, CaseIterable, Sendable {
   /// bfloat16 on NVIDIA GPUs with tensor cores for it, else float32.
   case automatic
   /// 32 bits, 24 of them the fraction's.
@@ -15,9 +15,8 @@ public enum Precision: String, CaseIterable, Sendable {
   /// What activations are on a device.
   ///
   /// - Parameter context: The device.
-  /// - Returns: The element type.
   /// - Throws: `MatrixPrecision.Unknown` for a wrong `$BARON_MATRIX_PRECISION`.
-  public func activationType(on context: Context) throws -> ElementType {
+  package func activationType(on context: Context) throws -> ElementType {
     switch self {
     case .automatic:
       // Who asks for exact products has not asked for rounded activations.

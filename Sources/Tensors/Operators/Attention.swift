@@ -15,8 +15,7 @@ extension Tensor {
   ///   - causal: Whether position i sees only positions up to i.
   ///   - mask: `[L, L]` or `[N * H, L, L]`, added to the scores; may hold -inf; a constant.
   /// - Returns: `[N, L, E]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func attention(heads: Int, causal: Bool = false, mask: Tensor? = nil) throws -> Tensor {
+  package func attention(heads: Int, causal: Bool = false, mask: Tensor? = nil) throws -> Tensor {
     precondition(
       rank == 3 && heads > 0 && shape[2] % (3 * heads) == 0,
       "attention of \(shape) with \(heads) heads; it needs [N, L, 3E]")

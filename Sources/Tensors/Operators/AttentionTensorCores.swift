@@ -61,7 +61,6 @@ struct AttentionCores {
   ///   - operands: qkv, mask, y, lse.
   ///   - sizes: The sizes.
   ///   - stream: The stream.
-  /// - Throws: `OpenCLError`.
   func forward(
     _ operands: [KernelArgument], sizes: AttentionSizes, on stream: ComputeStream
   ) throws {
@@ -77,7 +76,6 @@ struct AttentionCores {
   ///   - key: qkv, mask, gy, lse, delta, gqkv.
   ///   - sizes: The sizes.
   ///   - stream: The stream.
-  /// - Throws: `OpenCLError`.
   func backward(
     query: [KernelArgument], key: [KernelArgument], sizes: AttentionSizes, on stream: ComputeStream
   ) throws {

@@ -15,9 +15,7 @@ extension Tensor {
   ///   - epsilon: Added to the variance.
   ///   - residual: Of this shape; added to the result before `relu`.
   ///   - relu: Whether max(., 0) follows.
-  /// - Returns: A new tensor of this shape.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func batchNorm(
+  package func batchNorm(
     weight: Tensor, bias: Tensor, runningMean: Tensor, runningVariance: Tensor,
     momentum: Float = 0.1, epsilon: Float = 1e-5, residual: Tensor? = nil, relu: Bool = false
   ) throws -> Tensor {
@@ -63,9 +61,7 @@ extension Tensor {
   ///   - epsilon: Added to the variance.
   ///   - residual: Of this shape; added to the result before `relu`.
   ///   - relu: Whether max(., 0) follows.
-  /// - Returns: A new tensor of this shape.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func frozenBatchNorm(
+  package func frozenBatchNorm(
     weight: Tensor, bias: Tensor, runningMean: Tensor, runningVariance: Tensor,
     epsilon: Float = 1e-5, residual: Tensor? = nil, relu: Bool = false
   ) throws -> Tensor {

@@ -17,8 +17,7 @@ extension Tensor {
   ///   - images: One per row.
   ///   - queueImages: One per queue entry.
   /// - Returns: The loss, a scalar with gradients to queries and keys; a constant 0 without rows.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func contrastiveLoss(
+  package func contrastiveLoss(
     keys: Tensor, queue: Tensor? = nil, temperature: Float, groups: [Int32], images: [Int32],
     queueImages: [Int32] = []
   ) throws -> Tensor {

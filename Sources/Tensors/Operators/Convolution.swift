@@ -16,8 +16,7 @@ extension Tensor {
   ///     3x3 convolutions of stride 1 use Winograd's algorithm, whose errors are about 1e-5 of the
   ///     largest result.
   /// - Returns: `[N, OH, OW, O]` for `self` `[N, H, W, I]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func convolution(
+  package func convolution(
     weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
     direct: Bool = false
   ) throws -> Tensor {
@@ -56,8 +55,7 @@ extension Tensor {
   ///   - padding: As in the convolution.
   ///   - dilation: As in the convolution.
   /// - Returns: A constant of the input's shape.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func convolutionInputGradient(
+  package func convolutionInputGradient(
     weight: Tensor, input: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1
   ) throws -> Tensor {
     let form = ConvolutionForm(
@@ -77,8 +75,7 @@ extension Tensor {
   ///   - padding: As in the convolution.
   ///   - dilation: As in the convolution.
   /// - Returns: A constant of the weight's shape.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func convolutionWeightGradient(
+  package func convolutionWeightGradient(
     input: Tensor, weight: [Int], stride: Int = 1, padding: Int = 0, dilation: Int = 1
   ) throws -> Tensor {
     let form = ConvolutionForm(

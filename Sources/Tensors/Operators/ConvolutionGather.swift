@@ -28,7 +28,6 @@ struct ConvolutionGather {
   ///   - gradient: That of the output, `[N, OH, OW, O]` in float32.
   ///   - weight: `[O, KH, KW, I]` in float32.
   ///   - result: `[N, H, W, I]`, all of which is written.
-  /// - Throws: `OpenCLError` when the device fails.
   func run(_ gradient: Tensor, _ weight: Tensor, into result: Tensor) throws {
     guard result.count > 0 else { return }
     let stream = gradient.stream

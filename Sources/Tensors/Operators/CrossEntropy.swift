@@ -15,8 +15,7 @@ extension Tensor {
   ///   - excludesZeroWeight: Whether logits of classes with `u < 1e-5` count as -inf.
   ///   - divisor: What the sum is divided by.
   /// - Returns: The loss, a scalar; 0 without rows.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func softmaxCrossEntropy(
+  package func softmaxCrossEntropy(
     labels: Tensor, classWeights: [Float]? = nil, rowWeights: [Float]? = nil,
     excludesZeroWeight: Bool = false, divisor: Float
   ) throws -> Tensor {
@@ -64,8 +63,7 @@ extension Tensor {
   ///   - rowWeights: `r`, one per row; nil means 1.
   ///   - divisor: What the sum is divided by.
   /// - Returns: The loss, a scalar; 0 without rows.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func sigmoidCrossEntropy(
+  package func sigmoidCrossEntropy(
     labels: Tensor, classWeights: [Float]?, rowWeights: [Float]? = nil, divisor: Float
   ) throws -> Tensor {
     let columns = checkedColumns(labels, classWeights: classWeights, rowWeights: rowWeights)
@@ -124,8 +122,7 @@ extension Tensor {
   ///   - targets: One per element, 0...1.
   ///   - divisor: What the sum is divided by.
   /// - Returns: The loss, a scalar; 0 without elements.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func binaryCrossEntropy(targets: [Float], divisor: Float) throws -> Tensor {
+  package func binaryCrossEntropy(targets: [Float], divisor: Float) throws -> Tensor {
     precondition(targets.count == count, "\(targets.count) targets for shape \(shape)")
     let target = try Tensor(targets, shape: [count], on: stream, label: "targets")
     let scale = 1 / divisor
@@ -158,8 +155,7 @@ extension Tensor {
   ///
   /// - Parameter targets: `t`, of the shape `[N, C]` of these logits; a constant.
   /// - Returns: The loss, a scalar; 0 without rows.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func softTargetCrossEntropy(_ targets: Tensor) throws -> Tensor {
+  package func softTargetCrossEntropy(_ targets: Tensor) throws -> Tensor {
     precondition(
       rank == 2 && targets.shape == shape, "targets of shape \(targets.shape) for \(shape)")
     let (rows, columns) = (shape[0], shape[1])

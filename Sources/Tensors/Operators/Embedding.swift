@@ -7,8 +7,7 @@ extension Tensor {
   ///   - indices: Rows to read, each in `0..<V` of this `[V, D]`; any may repeat.
   ///   - shape: Sizes of the result before its last axis; their product is the number of indices.
   /// - Returns: An activation of sizes `shape + [D]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func embedding(indices: [Int32], shape: [Int]) throws -> Tensor {
+  package func embedding(indices: [Int32], shape: [Int]) throws -> Tensor {
     precondition(rank == 2, "embedding table of shape \(self.shape); it needs [V, D]")
     precondition(
       indices.count == shape.reduce(1, *), "\(indices.count) indices for shape \(shape)")

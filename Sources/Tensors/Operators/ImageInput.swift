@@ -3,21 +3,16 @@ import Geometry
 import OpenCL
 
 /// How grey levels become network input, channel by channel: `(v - mean) / deviation`.
-public struct PixelNormalisation: Sendable, Equatable {
+package struct PixelNormalisation: Sendable, Equatable {
   /// Means in grey levels, in the order of the network's channels.
-  public let means: [Float]
+  package let means: [Float]
   /// Standard deviations in grey levels, in the order of the network's channels.
-  public let deviations: [Float]
+  package let deviations: [Float]
   /// Whether the network's channels are blue, green, red.
-  public let isBGR: Bool
+  package let isBGR: Bool
 
   /// Describes a normalisation.
-  ///
-  /// - Parameters:
-  ///   - means: Three means in grey levels, in the order of the network's channels.
-  ///   - deviations: Three standard deviations in the same order.
-  ///   - isBGR: Whether the network's channels are blue, green, red.
-  public init(means: [Float], deviations: [Float], isBGR: Bool = false) {
+  package init(means: [Float], deviations: [Float], isBGR: Bool = false) {
     precondition(means.count == 3 && deviations.count == 3, "an image has three channels")
     self.means = means
     self.deviations = deviations
@@ -26,18 +21,14 @@ public struct PixelNormalisation: Sendable, Equatable {
 }
 
 /// An 8-bit image and how it enters the network.
-public struct ImageInput: Sendable {
+package struct ImageInput: Sendable {
   /// Bytes `[height, width, 3]`, red, green, blue, of the original image.
-  public let pixels: [UInt8]
+  package let pixels: [UInt8]
   /// The size it is resized to and whether it is mirrored left to right.
-  public let view: ImageView
+  package let view: ImageView
 
   /// Describes an image for a batch.
-  ///
-  /// - Parameters:
-  ///   - pixels: Bytes `[height, width, 3]`, red, green, blue, of the original image.
-  ///   - view: The size it is resized to and whether it is mirrored; all sides below 32768.
-  public init(pixels: [UInt8], view: ImageView) {
+  package init(pixels: [UInt8], view: ImageView) {
     let (width, height) = (view.originalWidth, view.originalHeight)
     precondition(
       max(width, height, view.width, view.height) < 32768,
@@ -61,8 +52,7 @@ extension Tensor {
   ///   - multiple: Rows and columns of the batch are a multiple of it.
   ///   - stream: Where the batch lives.
   /// - Returns: Input `[N, H, W, 3]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func imageBatch(
+  package static func imageBatch(
     _ images: [ImageInput], normalisation: PixelNormalisation,
     paddedToMultipleOf multiple: Int = ImageView.paddingUnit, on stream: ComputeStream
   ) throws -> Tensor {
@@ -114,8 +104,7 @@ extension Tensor {
   ///   - source: The normalisation of this tensor.
   ///   - target: The normalisation of the result.
   /// - Returns: Input of the same shape, the last axis being the three channels.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func renormalised(
+  package func renormalised(
     from source: PixelNormalisation, to target: PixelNormalisation
   ) throws -> Tensor {
     precondition(shape.last == 3, "renormalised of shape \(shape)")

@@ -13,8 +13,7 @@ extension Tensor {
   ///   - indices: Rows of this tensor.
   ///   - weights: A factor per index; nil means 1.
   /// - Returns: `[offsets.count - 1] + shape[1...]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func combinedRows(
+  package func combinedRows(
     offsets: [Int32], indices: [Int32], weights: [Float]? = nil
   ) throws -> Tensor {
     try combinedRows(RowLists(offsets: offsets, indices: indices, weights: weights))
@@ -56,8 +55,7 @@ extension Tensor {
   ///
   /// - Parameter indices: Rows of this tensor, in any order and number; -1 gives a zero row.
   /// - Returns: `[indices.count] + shape[1...]`; an integer tensor stays one.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func gatheredRows(_ indices: [Int32]) throws -> Tensor {
+  package func gatheredRows(_ indices: [Int32]) throws -> Tensor {
     precondition(rank > 0, "rows of a scalar")
     let rows = shape[0]
     precondition(
@@ -73,8 +71,7 @@ extension Tensor {
   ///
   /// - Parameter indices: int32 `[R]`; an index that is no row gives a zero row.
   /// - Returns: `[R] + shape[1...]`, a constant; an integer tensor stays one.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func gatheredRows(_ indices: Tensor) throws -> Tensor {
+  package func gatheredRows(_ indices: Tensor) throws -> Tensor {
     precondition(rank > 0, "rows of a scalar")
     precondition(
       indices.elementType == .int32 && indices.rank == 1, "indices of shape \(indices.shape)")
@@ -103,9 +100,7 @@ extension Tensor {
   /// - Parameters:
   ///   - parts: At least one; equal in type and in all sizes but that of the axis.
   ///   - axis: The axis.
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func concatenated(_ parts: [Tensor], axis: Int) throws -> Tensor {
+  package static func concatenated(_ parts: [Tensor], axis: Int) throws -> Tensor {
     guard let first = parts.first else { preconditionFailure("concatenation of nothing") }
     precondition(first.shape.indices.contains(axis), "axis \(axis) of shape \(first.shape)")
     var shape = first.shape
@@ -136,8 +131,7 @@ extension Tensor {
   ///   - axis: The axis.
   ///   - range: Which entries of it.
   /// - Returns: A new tensor; the whole range gives this tensor itself.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func sliced(axis: Int, _ range: Range<Int>) throws -> Tensor {
+  package func sliced(axis: Int, _ range: Range<Int>) throws -> Tensor {
     precondition(shape.indices.contains(axis), "axis \(axis) of shape \(shape)")
     precondition(
       range.lowerBound >= 0 && range.upperBound <= shape[axis],
@@ -193,8 +187,7 @@ extension Tensor {
   /// The matrix with rows and columns exchanged.
   ///
   /// - Returns: `[C, R]` for this `[R, C]`; an integer tensor stays one.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func transposed() throws -> Tensor {
+  package func transposed() throws -> Tensor {
     precondition(rank == 2, "transpose of shape \(shape)")
     let result = try Tensor(
       uninitialized: [shape[1], shape[0]], on: stream, elementType: elementType,

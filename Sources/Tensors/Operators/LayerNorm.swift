@@ -7,9 +7,7 @@ extension Tensor {
   ///   - weight: `[C]`, as long as the last axis.
   ///   - bias: `[C]`.
   ///   - epsilon: Added to the variance.
-  /// - Returns: A new tensor of this shape.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func layerNorm(weight: Tensor, bias: Tensor, epsilon: Float = 1e-5) throws -> Tensor {
+  package func layerNorm(weight: Tensor, bias: Tensor, epsilon: Float = 1e-5) throws -> Tensor {
     let (rows, channels) = rowsAndChannels
     precondition(
       weight.shape == [channels] && bias.shape == [channels],

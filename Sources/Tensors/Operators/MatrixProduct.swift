@@ -8,8 +8,7 @@ extension Tensor {
   ///   - transposeLeft: Whether `self` is stored `[K, M]`.
   ///   - transposeRight: Whether `right` is stored `[N, K]`.
   /// - Returns: `[M, N]` or `[B, M, N]`, stored like the operands, which are of one type.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func matrixProduct(
+  package func matrixProduct(
     _ right: Tensor, transposeLeft: Bool = false, transposeRight: Bool = false
   ) throws -> Tensor {
     precondition(
@@ -91,8 +90,7 @@ extension Tensor {
   ///   - weight: `[O, I]`; `I` is the size of the last axis.
   ///   - bias: `[O]` or nil.
   /// - Returns: The same shape with `O` for the last axis.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func linear(weight: Tensor, bias: Tensor? = nil) throws -> Tensor {
+  package func linear(weight: Tensor, bias: Tensor? = nil) throws -> Tensor {
     precondition(
       rank >= 1 && weight.rank == 2 && shape[rank - 1] == weight.shape[1],
       "linear layer of weight \(weight.shape) on \(shape)")

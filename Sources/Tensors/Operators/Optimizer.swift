@@ -3,25 +3,20 @@ import OpenCL
 
 /// How a stored gradient becomes the one that counts, as ``Optimizers/norm(of:blocks:limit:scaling:)``
 /// found out on the device.
-public struct GradientCorrection {
+package struct GradientCorrection {
   /// What gradients are multiplied by, a scalar; 0 leaves the step out.
-  public let factor: Tensor
+  package let factor: Tensor
   /// Bound on the magnitude of every element afterwards.
-  public let limit: Float
+  package let limit: Float
 
-  /// Creates a correction.
-  ///
-  /// - Parameters:
-  ///   - factor: What gradients are multiplied by, a scalar.
-  ///   - limit: Bound on the magnitude of every element afterwards.
-  public init(factor: Tensor, limit: Float = .infinity) {
+  package init(factor: Tensor, limit: Float = .infinity) {
     self.factor = factor
     self.limit = limit
   }
 }
 
 /// Blocks of an arena whose squares are summed one by one: whole tensors, cut where they are long.
-public struct GradientBlocks {
+package struct GradientBlocks {
   /// int32 `[blocks, 2]`: first element and length.
   let table: Tensor
   let elements: Int
@@ -31,8 +26,7 @@ public struct GradientBlocks {
   /// - Parameters:
   ///   - ranges: The elements of each tensor.
   ///   - stream: Where the arena lives.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public init(_ ranges: [Range<Int>], on stream: ComputeStream) throws {
+  package init(_ ranges: [Range<Int>], on stream: ComputeStream) throws {
     var entries: [Int32] = []
     for range in ranges {
       for first in Swift.stride(from: range.lowerBound, to: range.upperBound, by: Self.size) {
@@ -47,7 +41,7 @@ public struct GradientBlocks {
 }
 
 /// The norm of gradients and the updates of trained tensors, in place on the device.
-public enum Optimizers {
+package enum Optimizers {
   /// The common 2-norm of gradients, and what keeps it below a limit; nothing is read back.
   ///
   /// The factor is `min(1, limit / (norm + 1e-6))`, as in `torch.nn.utils.clip_grad_norm_`; with
@@ -61,8 +55,7 @@ public enum Optimizers {
   ///     changes in place: halved by a norm that is not finite, doubled after `patience` finite ones.
   ///   - patience: Finite steps in a row until the scale doubles.
   /// - Returns: The norm before, a scalar, NaN or infinite if a gradient is; and the factor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func norm(
+  package static func norm(
     of gradients: Tensor, blocks: GradientBlocks, limit: Float, scaling: Tensor? = nil,
     patience: Int = 2000
   ) throws -> (norm: Tensor, factor: Tensor) {
@@ -101,8 +94,7 @@ public enum Optimizers {
   ///   - rate: The learning rate.
   ///   - momentumFactor: How much of `m` stays.
   ///   - weightDecay: Pull towards 0.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func sgd(
+  package static func sgd(
     parameter: Tensor, gradient: Tensor, momentum: Tensor, range: Range<Int>? = nil,
     correction: GradientCorrection? = nil, rate: Float, momentumFactor: Float, weightDecay: Float
   ) throws {
@@ -134,8 +126,7 @@ public enum Optimizers {
   ///   - betas: How much of the first and second moment stays.
   ///   - epsilon: Added to the root of the second moment.
   ///   - weightDecay: Pull towards 0, times the rate.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func adamW(
+  package static func adamW(
     parameter: Tensor, gradient: Tensor, firstMoment: Tensor, secondMoment: Tensor,
     range: Range<Int>? = nil, correction: GradientCorrection? = nil, step: Int, rate: Float,
     betas: (Float, Float) = (0.9, 0.999), epsilon: Float = 1e-8, weightDecay: Float

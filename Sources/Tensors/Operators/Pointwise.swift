@@ -7,8 +7,7 @@ extension Tensor {
   /// - Parameter type: float32 or 16 bits; rounds to the nearest, ties to even.
   /// - Returns: A new tensor, or this one if it is stored so already; its gradient is stored like
   ///   this tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func converted(to type: ElementType) throws -> Tensor {
+  package func converted(to type: ElementType) throws -> Tensor {
     guard type != elementType else { return self }
     precondition(
       elementType.isFloating && type.isFloating && (elementType == .float32 || type == .float32),
@@ -23,8 +22,7 @@ extension Tensor {
   /// Writes the same values into a tensor that is stored in another way, without a history.
   ///
   /// - Parameter result: A tensor of the same shape; one of the two is float32.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func round(into result: Tensor) throws {
+  package func round(into result: Tensor) throws {
     precondition(shape == result.shape && elementType != result.elementType, "rounding in place")
     let widens = result.elementType == .float32
     try stream.launchElements(
@@ -38,15 +36,12 @@ extension Tensor {
   /// The same values stored as the stream stores activations.
   ///
   /// - Returns: See ``converted(to:)``.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func asActivation() throws -> Tensor { try converted(to: stream.activationType) }
+  package func asActivation() throws -> Tensor { try converted(to: stream.activationType) }
 
   /// The element-wise sum.
   ///
   /// - Parameter other: A tensor of the same shape.
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func adding(_ other: Tensor) throws -> Tensor {
+  package func adding(_ other: Tensor) throws -> Tensor {
     let result = try elementwise("pointwise_add_forward", with: other, label: "sum")
     return result.differentiable(from: [self, other], "add") { [$0, $0] }
   }
@@ -54,8 +49,7 @@ extension Tensor {
   /// Adds another tensor to this one, in place and without a history.
   ///
   /// - Parameter other: A tensor of the same shape and type, in memory of its own.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func add(_ other: Tensor) throws {
+  package func add(_ other: Tensor) throws {
     precondition(shape == other.shape && elementType == other.elementType, "sum in place")
     try stream.launchElements(
       try stream.kernel(
@@ -67,9 +61,7 @@ extension Tensor {
   /// Every element times a constant.
   ///
   /// - Parameter scale: The constant.
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func scaled(by scale: Float) throws -> Tensor {
+  package func scaled(by scale: Float) throws -> Tensor {
     let result = try Tensor(like: self, label: "scaled")
     try stream.launchElements(
       try stream.kernel(
@@ -84,9 +76,7 @@ extension Tensor {
   /// - Parameters:
   ///   - exponent: A scalar; gradients flow to it while it is below the limit.
   ///   - limit: The largest exponent; CLIP's own is ln 100.
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func scaled(
+  package func scaled(
     byExponentialOf exponent: Tensor, limit: Float = Float(log(100.0))
   ) throws -> Tensor {
     precondition(exponent.count == 1, "exponent of shape \(exponent.shape); it must be a scalar")
@@ -126,9 +116,7 @@ extension Tensor {
   /// The element-wise difference.
   ///
   /// - Parameter other: What is subtracted, of the same shape.
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func subtracting(_ other: Tensor) throws -> Tensor {
+  package func subtracting(_ other: Tensor) throws -> Tensor {
     let result = try elementwise("pointwise_subtract_forward", with: other, label: "difference")
     let needsNegative = other.needsGradient
     return result.differentiable(from: [self, other], "subtract") {
@@ -139,9 +127,7 @@ extension Tensor {
   /// The element-wise product.
   ///
   /// - Parameter other: A tensor of the same shape.
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func multiplied(by other: Tensor) throws -> Tensor {
+  package func multiplied(by other: Tensor) throws -> Tensor {
     let result = try elementwise("pointwise_multiply_forward", with: other, label: "product")
     let (left, right) = (detached(), other.detached())
     let (needsLeft, needsRight) = (needsGradient, other.needsGradient)
@@ -154,10 +140,7 @@ extension Tensor {
   }
 
   /// max(x, 0); its gradient at 0 is 0.
-  ///
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func relu() throws -> Tensor {
+  package func relu() throws -> Tensor {
     let result = try elementwise("pointwise_relu_forward", operations: 1, label: "relu")
     return result.differentiable(from: [self], "relu") { gradient in
       [try result.elementwise("pointwise_relu_backward", with: gradient, label: "gradient")]
@@ -165,10 +148,7 @@ extension Tensor {
   }
 
   /// x * sigmoid(1.702 x), the activation of the released CLIP models.
-  ///
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func quickGELU() throws -> Tensor {
+  package func quickGELU() throws -> Tensor {
     let input = detached()
     let result = try elementwise("pointwise_quick_gelu_forward", operations: 20, label: "GELU")
     return result.differentiable(from: [self], "quickGELU") { gradient in
@@ -181,10 +161,7 @@ extension Tensor {
 
   /// x times the integral of the standard normal distribution up to x, the activation of CLIP models
   /// trained with OpenCLIP.
-  ///
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func gelu() throws -> Tensor {
+  package func gelu() throws -> Tensor {
     let input = detached()
     let result = try elementwise("pointwise_gelu_forward", operations: 45, label: "GELU")
     return result.differentiable(from: [self], "gelu") { gradient in
@@ -196,10 +173,7 @@ extension Tensor {
   }
 
   /// The logistic function 1 / (1 + exp(-x)).
-  ///
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func sigmoid() throws -> Tensor {
+  package func sigmoid() throws -> Tensor {
     let result = try elementwise("pointwise_sigmoid_forward", operations: 20, label: "sigmoid")
     return result.differentiable(from: [self], "sigmoid") { gradient in
       [
@@ -212,9 +186,7 @@ extension Tensor {
   /// Adds the same row to every row.
   ///
   /// - Parameter row: `[C]`, as long as the last axis.
-  /// - Returns: A new tensor of this shape.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func addingRow(_ row: Tensor) throws -> Tensor {
+  package func addingRow(_ row: Tensor) throws -> Tensor {
     let (rows, channels) = rowsAndChannels
     precondition(row.shape == [channels], "row of shape \(row.shape) for \(shape)")
     let result = try Tensor(like: self, label: "sum with a row")

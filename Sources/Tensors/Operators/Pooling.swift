@@ -10,8 +10,7 @@ extension Tensor {
   ///   - stride: Step between windows.
   ///   - padding: Rows and columns of -inf on every side, at most half of `kernel`.
   /// - Returns: `[N, (H + 2 padding - kernel) / stride + 1, …, C]` of `[N, H, W, C]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func maxPool(kernel: Int, stride: Int, padding: Int) throws -> Tensor {
+  package func maxPool(kernel: Int, stride: Int, padding: Int) throws -> Tensor {
     precondition(rank == 4, "max pooling of \(shape); it needs [N, H, W, C]")
     precondition(
       kernel > 0 && stride > 0 && padding >= 0 && 2 * padding <= kernel,
@@ -65,8 +64,7 @@ extension Tensor {
   /// The mean over all positions of an image.
   ///
   /// - Returns: `[N, C]` of `[N, H, W, C]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func globalAveragePool() throws -> Tensor {
+  package func globalAveragePool() throws -> Tensor {
     precondition(rank == 4, "average pooling of \(shape); it needs [N, H, W, C]")
     let (area, channels) = (shape[1] * shape[2], shape[3])
     precondition(area > 0, "average over no positions of \(shape)")

@@ -5,14 +5,12 @@ extension Tensor {
   /// The sum of all elements, in a fixed order.
   ///
   /// - Returns: A scalar; 0 for an empty tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func sum() throws -> Tensor { try scaledSum(1, "sum") }
+  package func sum() throws -> Tensor { try scaledSum(1, "sum") }
 
   /// The mean of all elements, in a fixed order.
   ///
   /// - Returns: A scalar; NaN for an empty tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func mean() throws -> Tensor { try scaledSum(1 / Float(count), "mean") }
+  package func mean() throws -> Tensor { try scaledSum(1 / Float(count), "mean") }
 
   private func scaledSum(_ scale: Float, _ name: String) throws -> Tensor {
     precondition(elementType == .float32, "\(name) of \(elementType)")
@@ -47,8 +45,7 @@ extension Tensor {
   /// The sums over all axes but the last, in a fixed order: the gradient of a bias.
   ///
   /// - Returns: `[C]` for a tensor whose last axis has `C` elements.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func columnSums() throws -> Tensor {
+  package func columnSums() throws -> Tensor {
     precondition(rank >= 1, "column sums of a scalar")
     let columns = shape[rank - 1]
     let rows = shape.dropLast().reduce(1, *)

@@ -6,9 +6,7 @@ extension Tensor {
   /// Position (y, x) reads `top` at (floor(y * Htop / H), floor(x * Wtop / W)).
   ///
   /// - Parameter top: `[N, Htop, Wtop, C]` beside this `[N, H, W, C]`.
-  /// - Returns: A new tensor of this shape.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func addingUpsampled(_ top: Tensor) throws -> Tensor {
+  package func addingUpsampled(_ top: Tensor) throws -> Tensor {
     precondition(
       rank == 4 && top.rank == 4 && shape[0] == top.shape[0] && shape[3] == top.shape[3]
         && elementType == top.elementType,

@@ -7,9 +7,7 @@ extension Roof {
   /// - Parameters:
   ///   - context: The device.
   ///   - runs: Runs of each kernel.
-  /// - Returns: The roof.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func measure(on context: Context, runs: Int = 5) throws -> Roof {
+  package static func measure(on context: Context, runs: Int = 5) throws -> Roof {
     let profiler = Profiler()
     let stream = try ComputeStream(context: context, name: "roof", profiler: profiler)
     let source = try Tensor(repeating: 1, shape: [copiedElements], on: stream, label: "roof")
@@ -35,8 +33,7 @@ extension Roof {
   ///   - addend: Addend of each.
   ///   - stream: Where to run.
   /// - Returns: The sum of the chains, once for each lane of each work-item.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func multiplyAdds(
+  package static func multiplyAdds(
     rounds: Int, factor: Float = 0.5, addend: Float = 1, on stream: ComputeStream
   ) throws -> Tensor {
     let isCPU = stream.family == .cpu
@@ -55,8 +52,7 @@ extension Roof {
   ///
   /// - Parameter source: The values.
   /// - Returns: The same values in other memory.
-  /// - Throws: `OpenCLError` when the device fails.
-  public static func copy(_ source: Tensor) throws -> Tensor {
+  package static func copy(_ source: Tensor) throws -> Tensor {
     let result = try Tensor(uninitialized: source.shape, on: source.stream, label: "roof")
     try source.stream.launchElements(
       try source.stream.library.kernel("roof_copy_forward", in: "Roof"), count: source.count,
@@ -69,14 +65,14 @@ extension Roof {
   ///
   /// - Parameter rounds: Multiply-adds of a chain.
   /// - Returns: Floating-point operations.
-  public static func operations(rounds: Int) -> Double {
+  package static func operations(rounds: Int) -> Double {
     2 * Double(chains * lanes) * Double(rounds)
   }
 
   /// Chains of a work-item; `CHAINS` of `Roof.cl`.
-  public static let chains = 12
+  package static let chains = 12
   /// Rounds of the measurement: long beside the launch of a kernel.
-  public static let rounds = 2048
+  package static let rounds = 2048
   /// Results, enough to fill any device.
   private static let lanes = 1 << 18
   /// 64 MiB, more than caches hold.

@@ -4,8 +4,7 @@ extension Tensor {
   /// The rows brought to unit length: `x / max(|x|, 1e-12)` over the last axis.
   ///
   /// - Returns: A new tensor; a zero row stays zero.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func l2Normalized() throws -> Tensor { try normalizedRows(length: 1) }
+  package func l2Normalized() throws -> Tensor { try normalizedRows(length: 1) }
 
   /// A temperature times the cosine of every row with every row of another tensor.
   ///
@@ -13,8 +12,7 @@ extension Tensor {
   ///   - other: `[C, D]` or `[B, C, D]`, of the same rank.
   ///   - temperature: The factor.
   /// - Returns: `[R, C]` for this `[R, D]`, `[B, R, C]` for `[B, R, D]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func cosineSimilarity(_ other: Tensor, temperature: Float) throws -> Tensor {
+  package func cosineSimilarity(_ other: Tensor, temperature: Float) throws -> Tensor {
     try normalizedRows(length: temperature).matrixProduct(
       try other.l2Normalized(), transposeRight: true)
   }
@@ -29,8 +27,7 @@ extension Tensor {
   ///   - embeddings: `[C, D]`, one row a class.
   ///   - temperature: The factor.
   /// - Returns: `[R, C]` for these features `[R, D]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func classLogits(embeddings: Tensor, temperature: Float) throws -> Tensor {
+  package func classLogits(embeddings: Tensor, temperature: Float) throws -> Tensor {
     try normalizedRows(length: temperature).matrixProduct(embeddings, transposeRight: true)
   }
 

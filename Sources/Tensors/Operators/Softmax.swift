@@ -4,10 +4,7 @@ extension Tensor {
   /// Probabilities over the last axis.
   ///
   /// Entries of -inf get 0; a row of nothing but -inf gives zeros.
-  ///
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func softmax() throws -> Tensor {
+  package func softmax() throws -> Tensor {
     let result = try softmaxPass("softmax_forward", operations: 25)
     return result.differentiable(from: [self], "softmax") { gradient in
       [try result.softmaxPass("softmax_backward", gradient, operations: 4)]
@@ -17,10 +14,7 @@ extension Tensor {
   /// Logarithms of the probabilities over the last axis.
   ///
   /// Entries of -inf stay -inf, even where the whole row is.
-  ///
-  /// - Returns: A new tensor.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func logSoftmax() throws -> Tensor {
+  package func logSoftmax() throws -> Tensor {
     let result = try softmaxPass("softmax_log_forward", operations: 25)
     return result.differentiable(from: [self], "logSoftmax") { gradient in
       [try result.softmaxPass("softmax_log_backward", gradient, operations: 25)]

@@ -2,26 +2,26 @@ import Formats
 import OpenCL
 
 /// How rows of scores fall into segments, and how many of each are kept.
-public struct RowSegments: Sendable, Equatable {
+package struct RowSegments: Sendable, Equatable {
   /// Scores of each segment.
-  public let lengths: [Int]
+  package let lengths: [Int]
   /// How many of each are kept.
-  public let kept: [Int]
+  package let kept: [Int]
 
   /// Describes segments.
   ///
   /// - Parameters:
   ///   - lengths: Scores of each segment, one segment after the other.
   ///   - limit: Most scores of a segment that are kept.
-  public init(lengths: [Int], limit: Int) {
+  package init(lengths: [Int], limit: Int) {
     self.lengths = lengths
     kept = lengths.map { max(0, min(limit, $0)) }
   }
 
   /// Scores of a row.
-  public var total: Int { lengths.reduce(0, +) }
+  package var total: Int { lengths.reduce(0, +) }
   /// Scores of a row that are kept.
-  public var totalKept: Int { kept.reduce(0, +) }
+  package var totalKept: Int { kept.reduce(0, +) }
 
   /// Where each segment of a row starts, among the scores and among those that are kept.
   package func starts(on stream: ComputeStream) throws -> (all: Tensor, kept: Tensor) {
@@ -41,8 +41,7 @@ extension Tensor {
   ///
   /// - Parameter k: How many; more than there are gives all.
   /// - Returns: The scores and their places in this vector, both `[min(k, n)]`.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func topK(_ k: Int) throws -> (values: Tensor, indices: Tensor) {
+  package func topK(_ k: Int) throws -> (values: Tensor, indices: Tensor) {
     precondition(rank == 1, "topK of shape \(shape)")
     let best = try reshaped([1, count]).largest(of: RowSegments(lengths: [count], limit: k))
     return (
@@ -58,8 +57,7 @@ extension Tensor {
   /// - Parameter segments: How these rows `[N, total]` fall into segments.
   /// - Returns: The scores and their places in their row, both `[N, totalKept]`, one segment after
   ///   the other.
-  /// - Throws: `OpenCLError` when the device fails.
-  public func largest(of segments: RowSegments) throws -> (values: Tensor, indices: Tensor) {
+  package func largest(of segments: RowSegments) throws -> (values: Tensor, indices: Tensor) {
     precondition(
       rank == 2 && elementType == .float32 && shape[1] == segments.total,
       "segments \(segments.lengths) of shape \(shape)")

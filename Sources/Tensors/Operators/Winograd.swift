@@ -38,7 +38,6 @@ struct Winograd {
   ///   - weight: OHWI; O are `channels` when flipped.
   ///   - bias: `[outputChannels]` or nil.
   ///   - result: `[images, outputHeight, outputWidth, outputChannels]`.
-  /// - Throws: `OpenCLError` when the device fails.
   func run(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
     let stream = x.stream
     let (outputs, inputs) = (weight.shape[0], weight.shape[3])
@@ -74,7 +73,6 @@ struct Winograd {
   ///   - gradient: Of the convolution's result.
   ///   - x: The convolution's input.
   ///   - result: OHWI.
-  /// - Throws: `OpenCLError` when the device fails.
   func weightGradient(of gradient: Tensor, input x: Tensor, into result: Tensor) throws {
     let stream = x.stream
     let weightPlane = outputChannels * channels

@@ -25,7 +25,6 @@ package final class CLIPTraining: TrainingJob {
   /// The folder of the finished model inside a run's.
   ///
   /// - Parameter run: The run's folder.
-  /// - Returns: The path.
   package static func modelFolder(of run: String) -> String { "\(run)/clip" }
 
   private static func partialFolder(of run: String) -> String { modelFolder(of: run) + ".partial" }

@@ -101,7 +101,6 @@ final class CLIPTrainingData {
   ///   - context: Most tokens of a caption.
   ///   - stream: Where the crops are made.
   ///   - warn: Gets one line per unreadable image.
-  /// - Returns: The batch.
   /// - Throws: `DatasetError` when many images in a row cannot be read; `OpenCLError`.
   func batch(
     _ iteration: Int, tokenizer: Tokenizer, context: Int, on stream: ComputeStream,
@@ -171,7 +170,6 @@ enum CLIPCrops {
   ///   - size: The side of the crops.
   ///   - stream: Where they are made.
   /// - Returns: `[N, size, size, 3]`, normalised for CLIP.
-  /// - Throws: `OpenCLError` when memory runs out.
   static func cut(
     _ regions: [(image: Image, box: Box)], longSide: Int, size: Int,
     on stream: ComputeStream

@@ -8,20 +8,20 @@ import Pictures
 import Tensors
 
 /// How well a CLIP model names objects that are cut out by their boxes.
-public struct ZeroShotScore: Sendable, Equatable {
+package struct ZeroShotScore: Sendable, Equatable {
   /// Objects of base classes.
-  public let baseCount: Int
+  package let baseCount: Int
   /// The share of them that got their own name, in 0...1.
-  public let base: Double
+  package let base: Double
   /// Objects of novel classes.
-  public let novelCount: Int
+  package let novelCount: Int
   /// The share of them that got their own name, in 0...1.
-  public let novel: Double
+  package let novel: Double
   /// Names to choose from.
-  public let classCount: Int
+  package let classCount: Int
 
   /// The score for programs.
-  public var json: JSONValue {
+  package var json: JSONValue {
     [
       "base_accuracy": .number(base), "base_objects": .number(Double(baseCount)),
       "novel_accuracy": .number(novel), "novel_objects": .number(Double(novelCount)),
@@ -32,7 +32,7 @@ public struct ZeroShotScore: Sendable, Equatable {
   /// Reads what ``json`` wrote; nil when a number is missing.
   ///
   /// - Parameter json: The object.
-  public init?(_ json: JSONValue) {
+  package init?(_ json: JSONValue) {
     guard let base = json["base_accuracy"]?.number, let novel = json["novel_accuracy"]?.number,
       let baseCount = json["base_objects"]?.integer,
       let novelCount = json["novel_objects"]?.integer, let classCount = json["classes"]?.integer
@@ -51,7 +51,7 @@ public struct ZeroShotScore: Sendable, Equatable {
   }
 
   /// One line.
-  public var summary: String {
+  package var summary: String {
     func percent(_ share: Double, _ count: Int) -> String {
       let tenths = Int((share * 1000).rounded())
       return "\(tenths / 10).\(tenths % 10) % of \(count)"
@@ -69,7 +69,7 @@ public struct ZeroShotScore: Sendable, Equatable {
   ///   - progress: Gets how many images are done and how many there are; what it throws ends it.
   /// - Throws: `CheckpointError`, `DatasetError` or `FormatError` when a file does not fit;
   ///   `OpenCLError`.
-  public init(
+  package init(
     folder: String, data: CLIPTrainingConfiguration.Data, on stream: ComputeStream,
     progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws {
@@ -90,13 +90,13 @@ public struct ZeroShotScore: Sendable, Equatable {
 }
 
 /// How near a CLIP model sees each object, cut out by its box, to each class name.
-public struct ZeroShotCosines: Sendable {
+package struct ZeroShotCosines: Sendable {
   /// The classes in the order of the annotations.
-  public let categories: [COCOAnnotations.Category]
+  package let categories: [COCOAnnotations.Category]
   /// The class of each object, an index of ``categories``.
-  public let labels: [Int]
+  package let labels: [Int]
   /// The cosines of each object with all class names.
-  public let rows: [[Float]]
+  package let rows: [[Float]]
   let split: OpenVocabularySplit
   /// Bounds the memory of the crops.
   private static let imagesAtATime = 32
@@ -111,7 +111,7 @@ public struct ZeroShotCosines: Sendable {
   ///   - progress: Gets how many images are done, of how many.
   /// - Throws: `CheckpointError`, `DatasetError` or `FormatError` when a file does not fit;
   ///   `OpenCLError`.
-  public init(
+  package init(
     folder: String, data: CLIPTrainingConfiguration.Data, cropScale: Float = 1,
     on stream: ComputeStream, progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws {

@@ -9,7 +9,7 @@ extension RunConfiguration {
   /// that the run sees as many images as the published one (spec training 4.6).
   ///
   /// - Returns: The changed configuration, meant for its own batch, and one line about what changed.
-  public func scaledToBatch() -> (configuration: RunConfiguration, summary: String) {
+  package func scaledToBatch() -> (configuration: RunConfiguration, summary: String) {
     let batch = training.detectionBatch
     guard let reference = foreignReferenceBatch else {
       return (

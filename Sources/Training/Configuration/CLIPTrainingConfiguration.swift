@@ -5,63 +5,63 @@ import Tensors
 /// Everything that decides what `baron clip-train` does, apart from the device it runs on.
 ///
 /// In YAML every key is the property's name in lower_snake_case.
-public struct CLIPTrainingConfiguration: Sendable, Equatable {
+package struct CLIPTrainingConfiguration: Sendable, Equatable {
   /// The sizes of the model; the tokenizer is made of the captions.
-  public var model = ContrastiveSizes()
+  package var model = ContrastiveSizes()
   /// Image-caption pairs, and boxes to score the model on.
-  public var data = Data()
+  package var data = Data()
   /// How weights are changed.
-  public var optimizer = RunConfiguration.Optimizer()
+  package var optimizer = RunConfiguration.Optimizer()
   /// How long the run is and what it writes.
-  public var training = Training()
+  package var training = Training()
 
   /// Creates a configuration without paths.
-  public init() {}
+  package init() {}
 
   /// Pairs to learn from and boxes to be scored on.
-  public struct Data: Sendable, Equatable {
+  package struct Data: Sendable, Equatable {
     /// A COCO caption file; an annotation with `bbox` describes that part of its image only.
-    public var trainCaptions = ""
+    package var trainCaptions = ""
     /// The folder of its images.
-    public var trainImages = ""
+    package var trainImages = ""
     /// A COCO detection file whose boxes are classified by name; empty for no score.
-    public var validationAnnotations = ""
+    package var validationAnnotations = ""
     /// The folder of its images.
-    public var validationImages = ""
+    package var validationImages = ""
     /// `ov_coco` or a file with the names of base and novel classes, to score them apart.
-    public var classSplit = ""
+    package var classSplit = ""
     /// Sentences that stand for a class, as in `clip.templates` of a detector's configuration.
-    public var templates: [String] = []
+    package var templates: [String] = []
     /// Whether captions with the same words, in any order, are no negatives of each other.
-    public var masksEqualCaptions = true
+    package var masksEqualCaptions = true
     /// Words in more than this share of the captions ("a", "photo") do not tell them apart.
-    public var commonWordShare = 0.2
+    package var commonWordShare = 0.2
     /// Images are shrunk or enlarged to at most this long side, in pixels, before they are cropped.
-    public var longSide = 640
+    package var longSide = 640
 
     /// Creates a section without paths.
-    public init() {}
+    package init() {}
   }
 
   /// How long a run is and what it writes.
-  public struct Training: Sendable, Equatable {
+  package struct Training: Sendable, Equatable {
     /// Steps of the run.
-    public var iterations = 10_000
+    package var iterations = 10_000
     /// Pairs of a step, each from another image.
-    public var batch = 256
+    package var batch = 256
     /// How activations and their gradients are stored.
-    public var precision = Precision.automatic
+    package var precision = Precision.automatic
     /// What all random choices follow from.
-    public var seed = 0
+    package var seed = 0
     /// Iterations between checkpoints; the last iteration always has one.
-    public var checkpointEvery = 1000
+    package var checkpointEvery = 1000
     /// Checkpoints kept, the newest ones.
-    public var keepCheckpoints = 1
+    package var keepCheckpoints = 1
     /// Iterations between log lines.
-    public var logEvery = 50
+    package var logEvery = 50
 
     /// Creates the section.
-    public init() {}
+    package init() {}
   }
 }
 
@@ -73,9 +73,8 @@ extension CLIPTrainingConfiguration: ConfigurationRoot {
   /// - Parameters:
   ///   - nameOrPath: A preset's name or a file's path.
   ///   - overrides: Texts `section.key=value`.
-  /// - Returns: The checked configuration.
   /// - Throws: ``ConfigurationError`` with the place of the first thing that is wrong.
-  public static func load(
+  package static func load(
     _ nameOrPath: String, overrides: [String] = []
   ) throws -> CLIPTrainingConfiguration {
     try loaded(nameOrPath, overrides: overrides)
@@ -84,7 +83,7 @@ extension CLIPTrainingConfiguration: ConfigurationRoot {
   /// The whole configuration as YAML, every key written out.
   ///
   /// - Returns: The text, with a line end.
-  public func yaml() -> String { text() }
+  package func yaml() -> String { text() }
 
   mutating func complete() {}
 

@@ -10,7 +10,7 @@ extension RunConfiguration {
   /// Checks that the paths are there without which training is impossible.
   ///
   /// - Throws: ``ConfigurationError`` with the first key that is empty.
-  public func requirePathsForTraining() throws {
+  package func requirePathsForTraining() throws {
     let needed = [
       ("clip.folder", clip.folder), ("data.train_annotations", data.trainAnnotations),
       ("data.train_images", data.trainImages), ("data.class_split", data.classSplit),
@@ -24,7 +24,7 @@ extension RunConfiguration {
   /// Checks that the paths are there that measuring a detector needs.
   ///
   /// - Throws: ``ConfigurationError`` with the first key that is empty.
-  public func requireValidation() throws {
+  package func requireValidation() throws {
     let needed = [
       ("clip.folder", clip.folder), ("data.validation_annotations", data.validationAnnotations),
       ("data.validation_images", data.validationImages),

@@ -1,32 +1,26 @@
 /// Where a value of a configuration was written.
-public struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
+package struct ConfigurationPlace: Sendable, Equatable, CustomStringConvertible {
   /// The file's path, `preset NAME` or `--set KEY=VALUE`.
-  public let source: String
+  package let source: String
   /// The line, counted from 1; 0 when the source has no lines.
-  public let line: Int
+  package let line: Int
   /// The column in characters, counted from 1; 0 when the source has no lines.
-  public let column: Int
+  package let column: Int
 
-  /// Creates a place.
-  ///
-  /// - Parameters:
-  ///   - source: The file's path, `preset NAME` or `--set KEY=VALUE`.
-  ///   - line: The line, counted from 1; 0 when the source has no lines.
-  ///   - column: The column, counted from 1; 0 when the source has no lines.
-  public init(_ source: String, line: Int = 0, column: Int = 0) {
+  package init(_ source: String, line: Int = 0, column: Int = 0) {
     self.source = source
     self.line = line
     self.column = column
   }
 
   /// Source, line and column as errors print them.
-  public var description: String {
+  package var description: String {
     line == 0 ? source : "\(source): line \(line), column \(column)"
   }
 }
 
 /// Why a configuration cannot be used; the description is one line with place, key and remedy.
-public enum ConfigurationError: Error, CustomStringConvertible, Equatable {
+package enum ConfigurationError: Error, CustomStringConvertible, Equatable {
   /// Neither a preset nor a file has this name; `place` is where it was written, if in a file.
   case unknownName(place: ConfigurationPlace?, name: String, presets: [String])
   /// The file cannot be read.
@@ -49,7 +43,7 @@ public enum ConfigurationError: Error, CustomStringConvertible, Equatable {
   case missing(key: String)
 
   /// One line: where, which key, what is wrong, what to do.
-  public var description: String {
+  package var description: String {
     switch self {
     case .unknownName(let place, let name, let presets):
       "\(place.map { "\($0): " } ?? "")there is no preset or file \"\(name)\""

@@ -2,53 +2,53 @@ import Settings
 
 extension RunConfiguration {
   /// Images, annotations and how they are prepared (spec training 4.5).
-  public struct Data: Sendable, Equatable {
+  package struct Data: Sendable, Equatable {
     /// The value of ``classSplit`` that stands for the published 48 + 17 classes of COCO.
-    public static let openVocabularyCOCO = "ov_coco"
+    package static let openVocabularyCOCO = "ov_coco"
     /// The value of ``classSplit`` by which frequent and common classes of LVIS are base and rare
     /// ones novel.
-    public static let openVocabularyLVIS = "ov_lvis"
+    package static let openVocabularyLVIS = "ov_lvis"
 
     /// COCO annotations of the base classes that train the detector.
-    public var trainAnnotations = ""
+    package var trainAnnotations = ""
     /// The folder of their images.
-    public var trainImages = ""
+    package var trainImages = ""
     /// COCO annotations of the images that are aligned with the teacher; empty takes
     /// ``trainAnnotations``.
-    public var alignmentAnnotations = ""
+    package var alignmentAnnotations = ""
     /// The folder of their images; empty takes ``trainImages``.
-    public var alignmentImages = ""
+    package var alignmentImages = ""
     /// Captions of the images that are aligned with them.
-    public var captionAnnotations = ""
+    package var captionAnnotations = ""
     /// The folder of their images; empty takes ``trainImages``.
-    public var captionImages = ""
+    package var captionImages = ""
     /// A COCO or LVIS annotation file: captions that name none of its classes or their synonyms are
     /// left out with their image (spec training 4.5); empty keeps all.
-    public var captionClasses = ""
+    package var captionClasses = ""
     /// COCO annotations of base and novel classes that measure the detector.
-    public var validationAnnotations = ""
+    package var validationAnnotations = ""
     /// The folder of their images.
-    public var validationImages = ""
+    package var validationImages = ""
     /// Which classes are base and which novel: `ov_coco`, `ov_lvis` or a JSON file.
-    public var classSplit = Self.openVocabularyCOCO
+    package var classSplit = Self.openVocabularyCOCO
     /// The bound of an image's long side in pixels.
-    public var longSide = 1333
+    package var longSide = 1333
     /// The bounds of an image's short side in pixels, one drawn for each training image.
-    public var shortSides = [640, 672, 704, 736, 768, 800]
+    package var shortSides = [640, 672, 704, 736, 768, 800]
     /// The bound of an image's short side at test, in pixels.
-    public var testShortSide = 800
+    package var testShortSide = 800
     /// The probability that a training image is flipped from left to right.
-    public var flipProbability = 0.5
+    package var flipProbability = 0.5
     /// The share of images below which a class counts as rare and its images are repeated
     /// (spec training 4.5); 0 for no repeats.
-    public var resampling = 0.0
+    package var resampling = 0.0
     /// Threads that decode images.
-    public var threads = 2
+    package var threads = 2
     /// Most batches that are ready or in work.
-    public var prefetch = 2
+    package var prefetch = 2
 
     /// Creates a section without paths.
-    public init() {}
+    package init() {}
   }
 }
 

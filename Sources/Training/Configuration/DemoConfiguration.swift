@@ -3,25 +3,25 @@ import Settings
 /// What `baron demo` does.
 ///
 /// In YAML every key is the property's name in lower_snake_case.
-public struct DemoConfiguration: Sendable, Equatable {
+package struct DemoConfiguration: Sendable, Equatable {
   /// What the training scenes, the teacher and the detectors follow from.
-  public var seed = 0
+  package var seed = 0
   /// The scenes.
-  public var world = World()
+  package var world = World()
   /// The CLIP model that teaches.
-  public var teacher = Teacher()
+  package var teacher = Teacher()
   /// The detectors that are compared.
-  public var students = Students()
+  package var students = Students()
   /// What the report shows.
-  public var report = Report()
+  package var report = Report()
 
   /// Creates the demonstration's own values.
-  public init() {}
+  package init() {}
 
   /// The scenes.
-  public struct World: Sendable, Equatable {
+  package struct World: Sendable, Equatable {
     /// Which scenes the detectors are scored on.
-    public enum Part: String, Sendable, CaseIterable, SettingsChoice {
+    package enum Part: String, Sendable, CaseIterable, SettingsChoice {
       /// Scenes that no setting was chosen on.
       case test
       /// Scenes to choose settings on.
@@ -29,7 +29,7 @@ public struct DemoConfiguration: Sendable, Equatable {
     }
 
     /// What is drawn.
-    public enum Kind: String, Sendable, CaseIterable, SettingsChoice {
+    package enum Kind: String, Sendable, CaseIterable, SettingsChoice {
       /// Every class has a shape of its own.
       case shapes
       /// Most shapes have two names, and only the ground says which.
@@ -37,53 +37,53 @@ public struct DemoConfiguration: Sendable, Equatable {
     }
 
     /// What is drawn.
-    public var kind = Kind.shapes
+    package var kind = Kind.shapes
     /// Scenes to learn from.
-    public var trainingImages = 3000
+    package var trainingImages = 3000
     /// Scenes to be scored on.
-    public var evaluationImages = 250
+    package var evaluationImages = 250
     /// Which scenes the detectors are scored on.
-    public var evaluation = Part.test
+    package var evaluation = Part.test
     /// Captioned parts of each training scene.
-    public var regionsPerImage = 16
+    package var regionsPerImage = 16
 
     /// Creates the demonstration's own world.
-    public init() {}
+    package init() {}
   }
 
   /// The CLIP model that teaches.
-  public struct Teacher: Sendable, Equatable {
+  package struct Teacher: Sendable, Equatable {
     /// A preset or a file, as `baron clip-train` takes it.
-    public var config = "demo-teacher"
+    package var config = "demo-teacher"
     /// Texts `section.key=value` over it.
-    public var overrides: [String] = []
+    package var overrides: [String] = []
 
     /// Creates the demonstration's own teacher.
-    public init() {}
+    package init() {}
   }
 
   /// The detectors that are compared.
-  public struct Students: Sendable, Equatable {
+  package struct Students: Sendable, Equatable {
     /// Presets or files, as `baron train` takes them, in the order of training.
-    public var configs = ["demo-none", "demo-individual", "demo-bags"]
+    package var configs = ["demo-none", "demo-individual", "demo-bags"]
     /// More of them, trained only when all are asked for.
-    public var extraConfigs = ["demo-region-crops"]
+    package var extraConfigs = ["demo-region-crops"]
     /// Texts `section.key=value` over all of them.
-    public var overrides: [String] = []
+    package var overrides: [String] = []
 
     /// Creates the demonstration's own detectors.
-    public init() {}
+    package init() {}
   }
 
   /// What the report shows.
-  public struct Report: Sendable, Equatable {
+  package struct Report: Sendable, Equatable {
     /// Scenes in the gallery.
-    public var pictures = 8
+    package var pictures = 8
     /// Training steps whose kernels are measured; 0 for none.
-    public var profileSteps = 3
+    package var profileSteps = 3
 
     /// Creates the demonstration's own report.
-    public init() {}
+    package init() {}
   }
 }
 
@@ -95,9 +95,8 @@ extension DemoConfiguration: ConfigurationRoot {
   /// - Parameters:
   ///   - nameOrPath: A preset's name or a file's path.
   ///   - overrides: Texts `section.key=value`.
-  /// - Returns: The checked configuration.
   /// - Throws: ``ConfigurationError`` with the place of the first thing that is wrong.
-  public static func load(
+  package static func load(
     _ nameOrPath: String, overrides: [String] = []
   ) throws -> DemoConfiguration {
     try loaded(nameOrPath, overrides: overrides)
@@ -106,7 +105,7 @@ extension DemoConfiguration: ConfigurationRoot {
   /// The whole configuration as YAML, every key written out.
   ///
   /// - Returns: The text, with a line end.
-  public func yaml() -> String { text() }
+  package func yaml() -> String { text() }
 
   mutating func complete() {}
 

@@ -1,7 +1,7 @@
 /// A configuration that ships inside the program.
-public struct Preset: Sendable {
+package struct Preset: Sendable {
   /// What a configuration is for.
-  public enum Kind: String, Sendable, CaseIterable {
+  package enum Kind: String, Sendable, CaseIterable {
     /// `baron train`: ``RunConfiguration``.
     case train
     /// `baron clip-train`: ``CLIPTrainingConfiguration``.
@@ -11,11 +11,11 @@ public struct Preset: Sendable {
   }
 
   /// The name.
-  public let name: String
+  package let name: String
   /// What it is for.
-  public let kind: Kind
+  package let kind: Kind
   /// The YAML text with its comments.
-  public let text: String
+  package let text: String
 
   private init(_ name: String, _ kind: Kind, _ bytes: [UInt8]) {
     self.name = name
@@ -24,7 +24,7 @@ public struct Preset: Sendable {
   }
 
   /// All presets, sorted by their files' names.
-  public static let all = [
+  package static let all = [
     Preset("coco-mini-captions", .train, PackageResources.coco_mini_captions_yaml),
     Preset("coco-mini", .train, PackageResources.coco_mini_yaml),
     Preset("demo-bags", .train, PackageResources.demo_bags_yaml),
@@ -51,16 +51,15 @@ public struct Preset: Sendable {
   ///
   /// - Parameter kind: The kind.
   /// - Returns: The names, sorted.
-  public static func names(of kind: Kind) -> [String] {
+  package static func names(of kind: Kind) -> [String] {
     all.filter { $0.kind == kind }.map(\.name)
   }
 
   /// A preset by its name.
   ///
   /// - Parameter name: One of the names of ``all``.
-  /// - Returns: The preset.
   /// - Throws: ``ConfigurationError`` when there is none.
-  public static func named(_ name: String) throws -> Preset {
+  package static func named(_ name: String) throws -> Preset {
     guard let preset = all.first(where: { $0.name == name }) else {
       throw ConfigurationError.unknownName(place: nil, name: name, presets: all.map(\.name))
     }

@@ -6,13 +6,13 @@ import Settings
 ///
 /// The defaults are those published for OV-COCO with a feature pyramid and CLIP as teacher (column B
 /// of spec training 4.1). In YAML every key is the property's name in lower_snake_case.
-public struct RunConfiguration: Sendable, Equatable {
+package struct RunConfiguration: Sendable, Equatable {
   /// The detector.
-  public var model = DetectorConfiguration()
+  package var model = DetectorConfiguration()
   /// The image and text model that teaches.
-  public var clip = CLIP()
+  package var clip = CLIP()
   /// Images, annotations and how they are prepared.
-  public var data = Data()
+  package var data = Data()
   /// How bags of regions are aligned with the teacher.
   package var alignment = BagSettings()
   /// How regions are aligned one by one with their crops.
@@ -20,27 +20,27 @@ public struct RunConfiguration: Sendable, Equatable {
   /// How regions are aligned with captions.
   package var captions = CaptionSettings()
   /// How weights are changed.
-  public var optimizer = Optimizer()
+  package var optimizer = Optimizer()
   /// How long the run is and what it writes.
-  public var training = Training()
+  package var training = Training()
 
   /// Creates the published configuration, without paths.
-  public init() {}
+  package init() {}
 
   /// Where the weights of the teacher lie, and what stands for the classes.
-  public struct CLIP: Sendable, Equatable {
+  package struct CLIP: Sendable, Equatable {
     /// A folder in the layout of Hugging Face: `config.json`, `model.safetensors`, `vocab.json` and
     /// `merges.txt`.
-    public var folder = ""
+    package var folder = ""
     /// Sentences whose mean embedding stands for a class, with `{name}` and `{article}` in the
     /// places of the name and of "a" or "an"; empty for the 63 published ones (spec clip 3.9).
-    public var templates: [String] = []
+    package var templates: [String] = []
     /// A `.npy` or safetensors file with one embedding a row for the classes of the training and
     /// validation annotations by ascending id, learned prompts for example; empty encodes the names.
-    public var classEmbeddings = ""
+    package var classEmbeddings = ""
 
     /// Creates a section without folder.
-    public init() {}
+    package init() {}
   }
 }
 
@@ -78,9 +78,8 @@ extension RunConfiguration: ConfigurationRoot {
   /// - Parameters:
   ///   - nameOrPath: A preset's name or a file's path.
   ///   - overrides: Texts `section.key=value`, the value in YAML; of equal keys the last counts.
-  /// - Returns: The checked configuration.
   /// - Throws: ``ConfigurationError`` with the place of the first thing that is wrong.
-  public static func load(
+  package static func load(
     _ nameOrPath: String, overrides: [String] = []
   ) throws -> RunConfiguration {
     try loaded(nameOrPath, overrides: overrides)
@@ -98,7 +97,7 @@ extension RunConfiguration: ConfigurationRoot {
   /// Loading the text gives an equal configuration, whatever the current directory and environment.
   ///
   /// - Returns: The text, with a line end.
-  public func yaml() -> String { text() }
+  package func yaml() -> String { text() }
 }
 
 extension RunConfiguration.CLIP: SettingsSection {

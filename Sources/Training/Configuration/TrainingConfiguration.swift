@@ -6,9 +6,9 @@ extension Precision: SettingsChoice {}
 
 extension RunConfiguration {
   /// How weights are changed (spec training 4.2).
-  public struct Optimizer: Sendable, Equatable {
+  package struct Optimizer: Sendable, Equatable {
     /// The method.
-    public enum Kind: String, Sendable, CaseIterable, SettingsChoice {
+    package enum Kind: String, Sendable, CaseIterable, SettingsChoice {
       /// Stochastic gradient descent with momentum.
       case sgd
       /// Adam with decoupled weight decay.
@@ -16,7 +16,7 @@ extension RunConfiguration {
     }
 
     /// How the rate falls after warm-up.
-    public enum Decay: String, Sendable, CaseIterable, SettingsChoice {
+    package enum Decay: String, Sendable, CaseIterable, SettingsChoice {
       /// By ``factor`` at each of the ``milestones``.
       case steps
       /// Along half a cosine, to 0 after the last iteration.
@@ -24,41 +24,41 @@ extension RunConfiguration {
     }
 
     /// The method.
-    public var kind = Kind.sgd
+    package var kind = Kind.sgd
     /// The learning rate after warm-up.
-    public var rate = 0.04
+    package var rate = 0.04
     /// The detection images of a step, over all processes, that ``rate`` and the lengths of the
     /// schedule are meant for; 0 when they are meant for any.
     ///
     /// Another batch changes nothing by itself: see ``RunConfiguration/scaledToBatch()``.
-    public var referenceBatch = 32
+    package var referenceBatch = 32
     /// Share of the last change that is added to the next; of AdamW the first factor.
-    public var momentum = 0.9
+    package var momentum = 0.9
     /// AdamW's second factor: how much of the mean square of gradients stays.
-    public var secondMomentum = 0.999
+    package var secondMomentum = 0.999
     /// Share of a weight that is added to its gradient.
-    public var weightDecay = 2.5e-5
+    package var weightDecay = 2.5e-5
     /// Iterations until the full rate.
-    public var warmupIterations = 1000
+    package var warmupIterations = 1000
     /// Share of the rate at iteration 0.
-    public var warmupFactor = 0.001
+    package var warmupFactor = 0.001
     /// How the rate falls after warm-up.
-    public var decay = Decay.steps
+    package var decay = Decay.steps
     /// Iterations, counted from 0, from which the rate is multiplied by ``factor``.
-    public var milestones = [60_000, 80_000]
+    package var milestones = [60_000, 80_000]
     /// What the rate is multiplied by at each milestone.
-    public var factor = 0.1
+    package var factor = 0.1
     /// The bound of gradients.
-    public var gradientLimit = GradientLimit()
+    package var gradientLimit = GradientLimit()
 
     /// Creates the published optimizer.
-    public init() {}
+    package init() {}
   }
 
   /// The bound of gradients.
-  public struct GradientLimit: Sendable, Equatable {
+  package struct GradientLimit: Sendable, Equatable {
     /// What is bounded.
-    public enum Kind: String, Sendable, CaseIterable, SettingsChoice {
+    package enum Kind: String, Sendable, CaseIterable, SettingsChoice {
       /// Nothing.
       case none
       /// The length of all gradients together, by scaling them (L2).
@@ -68,42 +68,42 @@ extension RunConfiguration {
     }
 
     /// What is bounded.
-    public var kind = Kind.none
+    package var kind = Kind.none
     /// The bound; unused with kind `none`.
-    public var limit = 35.0
+    package var limit = 35.0
 
     /// Creates a limit that bounds nothing.
-    public init() {}
+    package init() {}
   }
 
   /// How long a run is and what it writes.
-  public struct Training: Sendable, Equatable {
+  package struct Training: Sendable, Equatable {
     /// Steps of the run.
-    public var iterations = 90_000
+    package var iterations = 90_000
     /// Images of a step, in one process, that train the detector.
-    public var detectionBatch = 2
+    package var detectionBatch = 2
     /// Images of a step, in one process, that are aligned with the teacher.
-    public var alignmentBatch = 2
+    package var alignmentBatch = 2
     /// Images of a step, in one process, that are aligned with their captions.
-    public var captionBatch = 2
+    package var captionBatch = 2
     /// How activations and their gradients are stored, also when the run's model is used.
-    public var precision = Precision.automatic
+    package var precision = Precision.automatic
     /// What all random choices follow from.
-    public var seed = 0
+    package var seed = 0
     /// Iterations between checkpoints; the last iteration always has one.
-    public var checkpointEvery = 5000
+    package var checkpointEvery = 5000
     /// Checkpoints kept, the newest ones.
-    public var keepCheckpoints = 2
+    package var keepCheckpoints = 2
     /// The measure whose best checkpoint is kept beside the newest ones, `novel.AP50` or `AP50` for
     /// example; empty for none.
-    public var keepBest = ""
+    package var keepBest = ""
     /// Iterations between evaluations; 0 for none.
-    public var evaluateEvery = 10_000
+    package var evaluateEvery = 10_000
     /// Iterations between log lines.
-    public var logEvery = 50
+    package var logEvery = 50
 
     /// Creates the published schedule.
-    public init() {}
+    package init() {}
 
     /// Images of a step, in one process, of a stream.
     func batch(of stream: ImageStream) -> Int {

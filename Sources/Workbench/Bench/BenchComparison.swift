@@ -22,7 +22,6 @@ package struct BenchComparison {
   /// A Markdown table of both sides; a ratio above 1 means that ours is faster.
   ///
   /// - Parameter results: Our times.
-  /// - Returns: The table.
   package func table(of results: [BenchResult]) -> String {
     var lines = [
       "| case | ours, cpu ms | peer, cpu ms | cpu ratio | wall ratio |",

@@ -27,7 +27,6 @@ package struct BenchSettings {
   /// Where to append the lines, or nil.
   let path: String?
 
-  /// How a user wants it measured.
   package init(
     patterns: [String], samples: Int, warmup: Int, sampleSeconds: Double, path: String?
   ) {

@@ -9,7 +9,6 @@ package struct CheckStep {
   /// Where it writes its numbers; nil when they are its standard output.
   let file: String?
 
-  /// A command with its arguments.
   package init(name: String, arguments: [String], file: String? = nil) {
     self.name = name
     self.arguments = arguments

@@ -19,7 +19,6 @@ package struct DrawnInputs {
   /// Gets one line when a teacher is made up.
   let note: (String) -> Void
 
-  /// Drawn pictures and teacher below a folder.
   package init(
     folder: String, context: Context, mostLayers: Int? = nil, note: @escaping (String) -> Void
   ) {
@@ -35,7 +34,6 @@ package struct DrawnInputs {
   ///   - original: What is trained; paths do not matter but for `clip.folder`.
   ///   - teacher: The widths of a made-up teacher, used when `clip.folder` holds none.
   /// - Returns: The same with other inputs and a rate that changes next to nothing.
-  /// - Throws: What drawing and writing throw.
   func replace(
     in original: RunConfiguration, teacher: ContrastiveSizes
   ) throws -> RunConfiguration {
@@ -69,7 +67,6 @@ package struct DrawnInputs {
   ///
   /// - Parameter original: What is trained; paths do not matter.
   /// - Returns: The same with other inputs.
-  /// - Throws: What drawing and writing throw.
   func replace(in original: CLIPTrainingConfiguration) throws -> CLIPTrainingConfiguration {
     var configuration = original
     let world = try drawWorld(

@@ -35,8 +35,6 @@ package struct StepProfile {
   ///   - context: The device.
   ///   - warmup: Steps before the measurement.
   ///   - steps: Measured steps.
-  /// - Returns: The measurement.
-  /// - Throws: What training throws.
   package static func measure(
     _ training: StepRunner, on context: Context, warmup: Int, steps: Int
   ) throws -> StepProfile {

@@ -69,8 +69,6 @@ package enum StepRunner {
   /// - Parameters:
   ///   - inputs: Draws them.
   ///   - teacher: The sizes of a made-up teacher.
-  /// - Returns: The training.
-  /// - Throws: What drawing and writing throw.
   package func drawn(
     _ inputs: DrawnInputs, teacher: ContrastiveSizes
   ) throws -> StepRunner {
@@ -89,7 +87,6 @@ package enum StepRunner {
   ///   - profiler: Records times, or nil.
   ///   - begin: Runs before the first step.
   ///   - afterStep: Runs after each step with its number from 1; the queues may not be empty.
-  /// - Throws: What training throws.
   func run(
     on context: Context, steps: Int, profiler: Profiler? = nil,
     begin: @escaping (Parts) throws -> Void = { _ in },

@@ -44,7 +44,6 @@ package final class Warmup {
   ///   - training: What is trained; paths do not matter but for `clip.folder`.
   ///   - teacher: The widths of a made-up teacher, used when `clip.folder` holds none.
   /// - Returns: How many programs there were.
-  /// - Throws: What training throws.
   package func run(
     _ training: StepRunner, teacher: ContrastiveSizes
   ) throws -> Counts {

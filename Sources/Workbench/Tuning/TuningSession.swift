@@ -21,7 +21,6 @@ package struct TuningSession {
     /// Measured steps of a round.
     let steps: Int
 
-    /// Limits of a search.
     package init(
       candidateSeconds: Double, searchSeconds: Double?, classes: Int, share: Double, rounds: Int,
       steps: Int
@@ -57,7 +56,6 @@ package struct TuningSession {
   /// Gets one line about what happens.
   let note: (String) -> Void
 
-  /// A search for a training's step.
   package init(
     training: StepRunner, name: String, context: Context, store: TuningStore,
     limits: Limits, note: @escaping (String) -> Void

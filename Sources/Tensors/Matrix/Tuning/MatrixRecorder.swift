@@ -4,15 +4,15 @@ import OpenCL
 /// Counts and times the matrix products of a step by their class.
 ///
 /// It waits for the device around each product, so that a recorded step is slower than others.
-public final class MatrixRecorder {
+package final class MatrixRecorder {
   /// The products of one class.
-  public struct Use {
+  package struct Use {
     /// The class.
-    public let shape: MatrixShape
+    package let shape: MatrixShape
     /// How many there were.
-    public private(set) var calls = 0
+    package private(set) var calls = 0
     /// How long they took, each from an idle queue to an idle queue.
-    public private(set) var seconds = 0.0
+    package private(set) var seconds = 0.0
     /// The first of them without its memory.
     let example: MatrixExample
 
@@ -30,10 +30,10 @@ public final class MatrixRecorder {
   private var byShape: [MatrixShape: Use] = [:]
 
   /// Creates an empty recorder.
-  public init() {}
+  package init() {}
 
   /// What was recorded, the largest share of time first.
-  public var uses: [Use] {
+  package var uses: [Use] {
     byShape.values.sorted { ($1.seconds, $0.shape.name) < ($0.seconds, $1.shape.name) }
   }
 

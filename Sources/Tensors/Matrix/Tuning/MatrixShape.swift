@@ -2,7 +2,7 @@ import OpenCL
 
 /// A class of matrix products that share their kernel and, nearly, their sizes: what the tuner
 /// searches parameters for.
-public struct MatrixShape: Hashable, Sendable {
+package struct MatrixShape: Hashable, Sendable {
   /// The kernel with its precision.
   let kernel: String
   let rows, columns, depth, batch: Int
@@ -39,7 +39,7 @@ public struct MatrixShape: Hashable, Sendable {
   }
 
   /// The name of the class in records.
-  public var name: String {
+  package var name: String {
     var parts = [
       kernel, "\(rows)x\(columns)x\(depth)", "batch \(batch)", "left \(left)/\(leftWidth)",
       "right \(right)/\(rightWidth)",

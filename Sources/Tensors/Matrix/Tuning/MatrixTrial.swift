@@ -29,7 +29,6 @@ final class MatrixTrial {
   ///   - example: The product.
   ///   - stream: Where to run.
   ///   - cores: The tensor cores, or nil.
-  /// - Throws: `OpenCLError` when memory runs out.
   init(_ example: MatrixExample, on stream: ComputeStream, with cores: TensorCores?) throws {
     self.stream = stream
     self.cores = cores

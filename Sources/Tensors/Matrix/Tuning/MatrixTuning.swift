@@ -2,7 +2,7 @@ import KernelLibrary
 import OpenCL
 
 /// Searches parameters of matrix products on a device.
-public struct MatrixTuning {
+package struct MatrixTuning {
   private let context: Context
   /// The candidates' programs, shared by all classes and not written to the cache, as most lose.
   private let library: KernelLibrary
@@ -14,7 +14,7 @@ public struct MatrixTuning {
   /// - Parameters:
   ///   - context: The device.
   ///   - limit: Seconds that the first run of a candidate, with compiling, may take.
-  public init(context: Context, limit: Double) {
+  package init(context: Context, limit: Double) {
     self.context = context
     library = KernelLibrary(context: context, storing: .later)
     self.limit = limit
@@ -24,8 +24,7 @@ public struct MatrixTuning {
   ///
   /// - Parameter use: The recorded products.
   /// - Returns: What was found; not accepted yet.
-  /// - Throws: `OpenCLError` when memory runs out.
-  public func search(_ use: MatrixRecorder.Use) throws -> TuningRecord.Entry {
+  package func search(_ use: MatrixRecorder.Use) throws -> TuningRecord.Entry {
     // With a stream of its own the memory of one class goes before that of the next one comes.
     let type = use.example.operandType
     let stream = try ComputeStream(
@@ -61,7 +60,7 @@ public struct MatrixTuning {
 
 extension MatrixRecorder.Use {
   /// What the tuner calls it.
-  public var subject: Tuner.Subject {
+  package var subject: Tuner.Subject {
     Tuner.Subject(name: shape.name, calls: calls, seconds: seconds)
   }
 }
