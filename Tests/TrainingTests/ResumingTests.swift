@@ -116,14 +116,16 @@ struct ResumingTests {
     let world = try world()
     try TestDevice.withContext(poisoned: false) { context in
       try world.trainer("straight", on: context).train()
-      var isEvaluating = false
-      let stopped = try world.trainer("run", on: context) {
-        if case .validating = $0 { isEvaluating = true }
+      do {
+        var isEvaluating = false
+        let stopped = try world.trainer("run", on: context) {
+          if case .validating = $0 { isEvaluating = true }
+        }
+        let error = #expect(throws: TrainingError.self) {
+          try stopped.train(shouldStop: { isEvaluating })
+        }
+        #expect(line(of: try #require(error)).contains("stopped after 3 iterations"))
       }
-      let error = #expect(throws: TrainingError.self) {
-        try stopped.train(shouldStop: { isEvaluating })
-      }
-      #expect(line(of: try #require(error)).contains("stopped after 3 iterations"))
       try world.trainer("run", on: context, resumes: true).train()
       try same(world, "run", as: "straight")
     }

@@ -52,8 +52,10 @@ struct TrainingOptions: ParsableArguments {
     guard FileManager.default.fileExists(atPath: file) else {
       throw RunFolderError.missing(path: resumed)
     }
+    // A key that does not exist is told first, with the right one.
+    let configuration = try load(file, overrides)
     try ResumeOverrides.check(overrides)
-    return try load(file, overrides)
+    return configuration
   }
 
   /// Makes the new run's folder or opens that of the old one.
