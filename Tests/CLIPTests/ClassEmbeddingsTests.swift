@@ -17,12 +17,14 @@ struct ClassEmbeddingsTests {
   private static let folder = Fixture.folder + "/clip_tiny/hf"
   private static let names = ["traffic light", "orange", "cat", "stop_sign", "umbrella"]
 
-  private func withEncoder(_ body: (TextEncoder, Tokenizer) throws -> Void) throws {
+  private func withEncoder(
+    of folder: String = folder, _ body: (TextEncoder, Tokenizer) throws -> Void
+  ) throws {
     try TestDevice.withStream { stream in
       let store = ParameterStore(stream: stream, seed: 0)
-      let encoder = try TextEncoder(try CLIPWeights(folder: Self.folder), store: store)
+      let encoder = try TextEncoder(try CLIPWeights(folder: folder), store: store)
       #expect(store.trained.isEmpty, "CLIP is frozen")
-      try body(encoder, try Tokenizer(folder: Self.folder))
+      try body(encoder, try Tokenizer(folder: folder))
     }
   }
 
@@ -126,10 +128,10 @@ struct ClassEmbeddingsTests {
     let fixture = try Fixture("clip/prompts.safetensors")
     let cases = try JSONValue(contentsOf: Fixture.folder + "/clip/tokenizer_tiny.json")["cases"]
     let texts = try #require(cases?.array?.compactMap { $0["text"]?.string })
-    try withEncoder { encoder, tokenizer in
+    try withEncoder(of: clipFolder(fixture)) { encoder, tokenizer in
       let width = encoder.configuration.embeddingWidth
       let wanted = try fixture.floats("y").map(Double.init)
-      #expect(texts.count * width == wanted.count)
+      try #require(texts.count * width == wanted.count)
       let each = try ClassEmbeddings.encode(
         texts, tokenizer: tokenizer, encoder: encoder, output: .final, templates: { [$0] })
       try fixture.expect(each, equals: "y")

@@ -6,11 +6,15 @@ import Tensors
 import TestSupport
 import Testing
 
+/// The folder of the tiny CLIP that a fixture names.
+func clipFolder(_ fixture: Fixture) -> String {
+  let name = fixture.params["weights"]?.string ?? "clip_tiny"
+  return "\(Fixture.folder)/" + (name.hasSuffix("/hf") ? name : name + "/hf")
+}
+
 /// The tiny CLIP that a fixture names.
 func clipWeights(_ fixture: Fixture) throws -> CLIPWeights {
-  let name = fixture.params["weights"]?.string ?? "clip_tiny"
-  let folder = name.hasSuffix("/hf") ? name : name + "/hf"
-  return try CLIPWeights(folder: "\(Fixture.folder)/\(folder)")
+  try CLIPWeights(folder: clipFolder(fixture))
 }
 
 @Suite(

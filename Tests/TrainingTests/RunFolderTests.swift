@@ -55,7 +55,7 @@ struct RunFolderTests {
   @Test func existingRunIsNeverOverwritten() throws {
     let scratch = try Scratch()
     let path = "\(scratch.folder)/runs/a"
-    do { _ = try RunFolder.create(at: path, yaml: RunConfiguration().yaml()) }
+    do { try write(20, in: RunFolder.create(at: path, yaml: RunConfiguration().yaml())) }
     let before = try text("\(path)/config.yaml")
     var other = RunConfiguration()
     other.training.seed = 1
