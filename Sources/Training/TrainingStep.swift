@@ -63,8 +63,10 @@ package final class TrainingStep {
     var losses = try model.detector.detectionLosses(
       forward.detection, vocabulary: vocabulary, textEncoder: model.regionEncoder)
     var counts: [String: Int] = [:]
-    for method in methods {
+    for (number, method) in methods.enumerated() {
       guard let images = forward.aligned[method.stream] else { continue }
+      // The student may still read what the teacher gave it for the method before.
+      if number > 0 { try teacher.queue.wait(for: student.queue) }
       let result = try method.losses(
         images.batch, images.proposed, detector: model.detector, random: random)
       losses.merge(result.losses) { $1 }

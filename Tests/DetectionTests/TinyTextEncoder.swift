@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// The text half of the fixtures' tiny CLIP, written out for the tests of the box head (spec clip
-/// 2): pre-norm blocks with causal attention, read at the end position.
+/// 3.2): pre-norm blocks with causal attention, read at the end position.
 struct TinyTextEncoder: PseudoTextEncoder {
   private let source: any WeightSource
   private let stream: ComputeStream

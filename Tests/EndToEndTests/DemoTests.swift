@@ -137,9 +137,9 @@ struct DemoTests {
       contentsOfFile: "\(folder)/scenery-5/students/full/config.yaml", encoding: .utf8)
     for (name, line) in [
       ("groups-3", "group_limit: 3"), ("orders-2", "permutation_limit: 2"), ("words-2", "words: 2"),
-      ("no-dropout", "word_dropout: 0"), ("no-position", "position_embedding: false"),
+      ("no-dropout", "word_dropout: 0.0"), ("no-position", "position_embedding: false"),
       ("queues-0", "bag_queue_length: 0"), ("queues-256", "region_queue_length: 256"),
-      ("box-cache", "first_call: 25"), ("no-regions", "region_weight: 0"),
+      ("box-cache", "first_call: 25"), ("no-regions", "region_weight: 0.0"),
     ] {
       let text = try String(
         contentsOfFile: "\(folder)/scenery-5/students/\(name)/config.yaml", encoding: .utf8)

@@ -91,14 +91,15 @@ struct EmbedCommandTests {
     expectError(try names("# nothing\n", "b.txt"), "b.txt", "holds no names")
     let long = [String](repeating: "harp", count: 80).joined(separator: " ")
     expectError(try names("cat\n\(long)", "c.txt"), "c.txt: line 2", "tokens", "shorten")
-    expectError(try names("[\n\"cat\", 3]", "d.json"), "d.json: line 2, column 8", "a name")
-    expectError(try names(#"["cat", {"title": 1}]"#, "e.json"), "column 9", "\"name\"")
+    expectError(
+      try names("[\n\"cat\", 3]", "d.json"), "d.json: classes[1], line 2, column 8", "a name")
+    expectError(try names(#"["cat", {"title": 1}]"#, "e.json"), "classes[1]", "\"name\"")
     expectError(try names(#"{"cat": "kitty"}"#, "f.json"), "f.json: line 1", "list of synonyms")
     expectError(try names(#"{"cat": [], "dog": ["hound", "cat"]}"#, "g.json"), "given twice")
     expectError(
       try names(#"[{"name": "cat", "synonyms": [""]}]"#, "h.json"), "h.json: line 1, column 2",
       "empty")
-    expectError(try names("[\"cat\"", "i.json"), "i.json: line 1")
+    expectError(try names("[\"cat\"", "i.json"), "i.json: classes[1], line 1")
     expectError(try names("{}", "j.json"), "holds no names")
     expectError(try embed("--names", "cat,,dog", "-o", out), "--names: name 2: the name is empty")
     expectError(try embed("--names", "\(scratch.folder)/k.json", "-o", out), "k.json: no such")

@@ -110,7 +110,7 @@ struct HardImageTests {
   }
 
   @Test func missingFileAndFolderAreOneLine() throws {
-    #expect(throws: PictureError(path: "/nowhere.jpg", reason: "no such file")) {
+    #expect(throws: PictureError(path: "/nowhere.jpg", reason: "no such file", cause: .missing)) {
       try ImageDecoder.decode(path: "/nowhere.jpg")
     }
     #expect(throws: PictureError(path: "/tmp", reason: "is a folder, not a regular file")) {

@@ -92,7 +92,7 @@ struct CaptionDataTests {
     for (old, new, part) in [
       ("\"image_id\":1", "\"image_id\":77", "there is no image 77"),
       ("\"caption\":\"two", "\"title\":\"two", "\"caption\""),
-      ("\"width\":96", "\"width\":0", "not positive"),
+      ("\"width\":96", "\"width\":0", "a positive number of pixels"),
     ] {
       try #require(text.contains(old))
       _ = try world.scratch.write(text.replacing(old, with: new), "captions.json")

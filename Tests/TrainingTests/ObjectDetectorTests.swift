@@ -113,7 +113,9 @@ struct ObjectDetectorTests {
       try Data("{}".utf8).write(to: URL(filePath: weights))
       // The folder no longer fits its list of files.
       #expect(message(world.path("trained")).contains("checkpoint"))
-      #expect(message(world.checkpoint("trained", 1)).contains(weights))
+      #expect(
+        message(world.checkpoint("trained", 1)).hasPrefix(
+          "\(world.checkpoint("trained", 1)): model.safetensors has 2 bytes instead of "))
     }
   }
 }
