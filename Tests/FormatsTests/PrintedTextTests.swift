@@ -34,11 +34,11 @@ struct PrintedTextTests {
   }
 
   @Test func longLinesKeepBothEnds() {
-    let text = "a.json: " + String(repeating: "x", count: 100_000) + "; copy it again"
+    let text = "a.json: " + String(repeating: "ab ", count: 33_000) + "; copy it again"
     let line = PrintedText.line(text)
     #expect(line.unicodeScalars.count == 500)
-    #expect(line.hasPrefix("a.json: xxx") && line.hasSuffix("; copy it again"))
-    #expect(line.contains("xxx \u{2026} xxx"))
+    #expect(line.hasPrefix("a.json: ab ab") && line.hasSuffix("; copy it again"))
+    #expect(line.contains(" \u{2026} "))
     #expect(PrintedText.line(String(repeating: "y", count: 500)).count == 500)
     #expect(PrintedText.line(String(repeating: "\n", count: 400)).unicodeScalars.count == 500)
     // A pile of combining marks is one character of any length.
