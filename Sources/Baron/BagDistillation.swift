@@ -11,14 +11,13 @@ import Tensors
 package final class BagDistillation: AlignmentMethod {
   /// How it samples and weighs.
   package let settings: BagSettings
-  private var choice: ProposalChoice
   private var alignment: CropAlignment
 
   package init(_ settings: BagSettings, _ parts: AlignmentParts) throws {
     self.settings = settings
-    choice = ProposalChoice(settings.filter, settings.cache, name: "cache")
     alignment = try CropAlignment(
-      BagAlignment(settings), parts, embedsPositions: settings.positionEmbedding)
+      BagAlignment(settings), ProposalChoice(settings.filter, settings.cache, name: "cache"),
+      parts, embedsPositions: settings.positionEmbedding)
   }
 
   package var stream: ImageStream { settings.stream }
@@ -27,8 +26,8 @@ package final class BagDistillation: AlignmentMethod {
   package var showsTeacherImages: Bool { true }
 
   package var state: AlignmentState {
-    get { AlignmentState(queues: alignment.losses.queues, cache: choice.cache) }
-    set { (alignment.losses.queues, choice.cache) = (newValue.queues, newValue.cache) }
+    get { alignment.state }
+    set { alignment.state = newValue }
   }
 
   /// Computes `loss_bag` and the individual loss, `loss_single`.
@@ -38,7 +37,7 @@ package final class BagDistillation: AlignmentMethod {
   package func losses(
     _ batch: AlignmentBatch, _ proposed: ProposedImages, detector: FasterRCNN, random: StepRandom
   ) throws -> AlignmentResult {
-    let chosen = choice(batch, try proposed.proposals.read())
+    let chosen = try alignment.chosen(batch, proposed)
     var bags = BagBatch()
     for (image, frame) in batch.frames.enumerated() {
       var numbers = random.numbers("bags", image: frame.imageID)
@@ -56,7 +55,7 @@ package final class BagDistillation: AlignmentMethod {
         "proposals": bags.proposalCount, "bags": bags.spans.count,
         "sequences": bags.sequenceCount, "occurrences": bags.occurrenceCount,
         "crops": cropCount, "bag_queue": alignment.losses.bags.teacher.images.count,
-        "cached_images": choice.cache?.entries.count ?? 0,
+        "cached_images": alignment.choice.cache?.entries.count ?? 0,
       ])
   }
 }

@@ -1,13 +1,16 @@
 import CLIP
 import Detection
 import Formats
+import Geometry
 import Tensors
 
 /// Aligns sequences of regions, as the student's words say them, with crops of the image, as CLIP's
 /// image encoder sees them; what all methods with crops have in common (spec method 1.8 to 1.11).
 struct CropAlignment {
-  /// Losses and queues; part of a checkpoint.
-  var losses: BagAlignment
+  /// Losses and queues.
+  private(set) var losses: BagAlignment
+  /// Which proposals are looked at.
+  private(set) var choice: ProposalChoice
   private let position: PositionEmbedding?
   private let text: TextEncoder
   private let teacher: ImageEncoder
@@ -17,12 +20,25 @@ struct CropAlignment {
 
   /// Builds what the losses need; words stay as they are without position embedding.
   init(
-    _ losses: BagAlignment, _ parts: AlignmentParts, embedsPositions: Bool = true
+    _ losses: BagAlignment, _ choice: ProposalChoice, _ parts: AlignmentParts,
+    embedsPositions: Bool = true
   ) throws {
     self.losses = losses
+    self.choice = choice
     text = parts.text
     teacher = try parts.imageEncoder()
     position = embedsPositions ? try parts.position(Self.place) : nil
+  }
+
+  /// Queues and remembered proposals.
+  var state: AlignmentState {
+    get { AlignmentState(queues: losses.queues, cache: choice.cache) }
+    set { (losses.queues, choice.cache) = (newValue.queues, newValue.cache) }
+  }
+
+  /// The boxes of each image that are looked at, in pixels of the resized image, best first.
+  mutating func chosen(_ batch: AlignmentBatch, _ proposed: ProposedImages) throws -> [[Box]] {
+    choice(batch, try proposed.proposals.read())
   }
 
   /// Computes the losses of sampled sequences, and how many crops the teacher saw.

@@ -72,12 +72,10 @@ extension RegionCropSettings: AlignmentSettings {
 /// bags of neighbouring regions go beyond.
 package final class RegionCrops: AlignmentMethod {
   private let settings: RegionCropSettings
-  private var choice: ProposalChoice
   private var alignment: CropAlignment
 
   package init(_ settings: RegionCropSettings, _ parts: AlignmentParts) throws {
     self.settings = settings
-    choice = ProposalChoice(settings.filter, settings.cache, name: "crop_cache")
     alignment = try CropAlignment(
       BagAlignment(
         bags: ContrastiveAlignment(
@@ -85,7 +83,8 @@ package final class RegionCrops: AlignmentMethod {
           lengths: settings.queueLength),
         individuals: ContrastiveAlignment(
           weight: settings.patchWeight, temperature: settings.patchTemperature,
-          queues: "crop_patches", lengths: settings.patchQueueLength)), parts)
+          queues: "crop_patches", lengths: settings.patchQueueLength)),
+      ProposalChoice(settings.filter, settings.cache, name: "crop_cache"), parts)
   }
 
   package var stream: ImageStream { settings.stream }
@@ -94,8 +93,8 @@ package final class RegionCrops: AlignmentMethod {
   package var showsTeacherImages: Bool { true }
 
   package var state: AlignmentState {
-    get { AlignmentState(queues: alignment.losses.queues, cache: choice.cache) }
-    set { (alignment.losses.queues, choice.cache) = (newValue.queues, newValue.cache) }
+    get { alignment.state }
+    set { alignment.state = newValue }
   }
 
   /// Computes `loss_crop` and `loss_crop_patch`.
@@ -105,7 +104,7 @@ package final class RegionCrops: AlignmentMethod {
     _ batch: AlignmentBatch, _ proposed: ProposedImages, detector: FasterRCNN, random: StepRandom
   ) throws -> AlignmentResult {
     var regions = BagBatch()
-    for (image, boxes) in choice(batch, try proposed.proposals.read()).enumerated() {
+    for (image, boxes) in try alignment.chosen(batch, proposed).enumerated() {
       let frame = batch.frames[image]
       let (width, height) = (Float(frame.width), Float(frame.height))
       for box in settings.cropLimit == 0 ? boxes[...] : boxes.prefix(settings.cropLimit) {
@@ -121,7 +120,7 @@ package final class RegionCrops: AlignmentMethod {
       losses: ["loss_crop": losses.bag, "loss_crop_patch": losses.individual],
       counts: [
         "region_crops": cropCount, "crop_queue": alignment.losses.bags.teacher.images.count,
-        "crop_cached_images": choice.cache?.entries.count ?? 0,
+        "crop_cached_images": alignment.choice.cache?.entries.count ?? 0,
       ])
   }
 }

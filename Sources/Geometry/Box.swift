@@ -88,5 +88,5 @@ extension FileBox {
   package static var zero: FileBox { FileBox(x: 0, y: 0, width: 0, height: 0) }
 
   /// The numbers as COCO writes them: x, y, width, height.
-  @inlinable package var numbers: [Double] { [x1, y1, width, height] }
+  package var numbers: [Double] { [x1, y1, width, height] }
 }

@@ -1,5 +1,8 @@
+// Public although only the public uses it: the compiler specialises generics and inlines across
+// modules only what is public, and a rectangle is made for every record of a file.
+
 /// A number that rectangles are made of.
-package protocol RectangleNumber: SignedNumeric, Comparable, Hashable, Sendable, BitwiseCopyable {
+public protocol RectangleNumber: SignedNumeric, Comparable, Hashable, Sendable, BitwiseCopyable {
   /// Whether a rectangle keeps its size beside its first corner, and not its second corner.
   ///
   /// A tensor holds corners and a file holds sizes; each is kept as it came, so that neither `x2` of
@@ -9,34 +12,34 @@ package protocol RectangleNumber: SignedNumeric, Comparable, Hashable, Sendable,
 
 extension Float: RectangleNumber {
   /// False: the numbers of tensors.
-  @inlinable package static var keepsSize: Bool { false }
+  @inlinable public static var keepsSize: Bool { false }
 }
 
 extension Double: RectangleNumber {
   /// True: the numbers of annotation and result files.
-  @inlinable package static var keepsSize: Bool { true }
+  @inlinable public static var keepsSize: Bool { true }
 }
 
 extension Int: RectangleNumber {
   /// True: whole pixels.
-  @inlinable package static var keepsSize: Bool { true }
+  @inlinable public static var keepsSize: Bool { true }
 }
 
 /// A box in continuous pixels as tensors hold it: its corners.
-package typealias Box = Rectangle<Float>
+public typealias Box = Rectangle<Float>
 
 /// A box in continuous pixels as files hold it: its first corner and its size.
-package typealias FileBox = Rectangle<Double>
+public typealias FileBox = Rectangle<Double>
 
 /// A block of whole pixels.
-package typealias PixelBlock = Rectangle<Int>
+public typealias PixelBlock = Rectangle<Int>
 
 /// A rectangle along the axes: the only one of the program (``Box``, ``FileBox``, ``PixelBlock``).
-package struct Rectangle<Number: RectangleNumber>: Sendable, Hashable, BitwiseCopyable {
+public struct Rectangle<Number: RectangleNumber>: Sendable, Hashable, BitwiseCopyable {
   /// The left edge.
-  package let x1: Number
+  public let x1: Number
   /// The upper edge.
-  package let y1: Number
+  public let y1: Number
   /// The right edge, or the width where sizes are kept.
   @usableFromInline let acrossKept: Number
   /// The lower edge, or the height where sizes are kept.
@@ -50,7 +53,7 @@ package struct Rectangle<Number: RectangleNumber>: Sendable, Hashable, BitwiseCo
   ///   - x2: The right edge.
   ///   - y2: The lower edge.
   @inlinable
-  package init(x1: Number, y1: Number, x2: Number, y2: Number) {
+  public init(x1: Number, y1: Number, x2: Number, y2: Number) {
     self.x1 = x1
     self.y1 = y1
     acrossKept = Number.keepsSize ? x2 - x1 : x2
@@ -65,7 +68,7 @@ package struct Rectangle<Number: RectangleNumber>: Sendable, Hashable, BitwiseCo
   ///   - width: The width.
   ///   - height: The height.
   @inlinable
-  package init(x: Number, y: Number, width: Number, height: Number) {
+  public init(x: Number, y: Number, width: Number, height: Number) {
     x1 = x
     y1 = y
     acrossKept = Number.keepsSize ? width : x + width
@@ -73,26 +76,26 @@ package struct Rectangle<Number: RectangleNumber>: Sendable, Hashable, BitwiseCo
   }
 
   /// The right edge.
-  @inlinable package var x2: Number { Number.keepsSize ? x1 + acrossKept : acrossKept }
+  @inlinable public var x2: Number { Number.keepsSize ? x1 + acrossKept : acrossKept }
 
   /// The lower edge.
-  @inlinable package var y2: Number { Number.keepsSize ? y1 + downKept : downKept }
+  @inlinable public var y2: Number { Number.keepsSize ? y1 + downKept : downKept }
 
   /// The width; negative when the edges are swapped.
-  @inlinable package var width: Number { Number.keepsSize ? acrossKept : acrossKept - x1 }
+  @inlinable public var width: Number { Number.keepsSize ? acrossKept : acrossKept - x1 }
 
   /// The height; negative when the edges are swapped.
-  @inlinable package var height: Number { Number.keepsSize ? downKept : downKept - y1 }
+  @inlinable public var height: Number { Number.keepsSize ? downKept : downKept - y1 }
 
   /// Width times height.
-  @inlinable package var area: Number { width * height }
+  @inlinable public var area: Number { width * height }
 
   /// The area shared with another rectangle.
   ///
   /// - Parameter other: The other rectangle.
   /// - Returns: The shared area, 0 when they do not meet.
   @inlinable
-  package func overlap(with other: Self) -> Number {
+  public func overlap(with other: Self) -> Number {
     let width = min(x2, other.x2) - max(x1, other.x1)
     let height = min(y2, other.y2) - max(y1, other.y1)
     return max(width, 0) * max(height, 0)
@@ -105,7 +108,7 @@ package struct Rectangle<Number: RectangleNumber>: Sendable, Hashable, BitwiseCo
   ///   - height: The picture's height.
   /// - Returns: A rectangle inside `0...width`, `0...height`; empty when they do not meet.
   @inlinable
-  package func clipped(width: Number, height: Number) -> Self {
+  public func clipped(width: Number, height: Number) -> Self {
     Self(
       x1: min(max(x1, 0), width), y1: min(max(y1, 0), height), x2: min(max(x2, 0), width),
       y2: min(max(y2, 0), height))
@@ -118,7 +121,7 @@ package struct Rectangle<Number: RectangleNumber>: Sendable, Hashable, BitwiseCo
   ///   - y: New pixels per pixel along y.
   /// - Returns: The rectangle with every number multiplied.
   @inlinable
-  package func scaled(x: Number, y: Number) -> Self {
+  public func scaled(x: Number, y: Number) -> Self {
     Number.keepsSize
       ? Self(x: x1 * x, y: y1 * y, width: acrossKept * x, height: downKept * y)
       : Self(x1: x1 * x, y1: y1 * y, x2: acrossKept * x, y2: downKept * y)
@@ -130,7 +133,7 @@ extension Rectangle where Number: BinaryFloatingPoint {
   ///
   /// - Parameter other: The box in numbers of another precision.
   @inlinable
-  package init<Other: RectangleNumber & BinaryFloatingPoint>(_ other: Rectangle<Other>) {
+  public init<Other: RectangleNumber & BinaryFloatingPoint>(_ other: Rectangle<Other>) {
     if Number.keepsSize {
       self.init(
         x: Number(other.x1), y: Number(other.y1), width: Number(other.width),

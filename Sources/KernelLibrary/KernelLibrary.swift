@@ -27,6 +27,15 @@ package final class KernelLibrary {
   /// ``storePrograms()`` was called.
   package private(set) var helpedCount = 0
   private var programs: [String: Program] = [:]
+  /// The kernels that were asked for: most launches find theirs here, without the text of options.
+  private var kernels: [Request: Kernel] = [:]
+
+  private struct Request: Hashable {
+    let name: String
+    let file: String
+    let parameters: [String: Int]
+  }
+
   /// The keys of the programs in order of use.
   private var order: [String] = []
   private var ahead: Set<String> = []
@@ -64,9 +73,16 @@ package final class KernelLibrary {
   package func kernel(
     _ name: String, in file: String, parameters: [String: Int] = [:]
   ) throws -> Kernel {
-    let options = options(parameters)
+    let request = Request(name: name, file: file, parameters: parameters)
+    if let kernel = kernels[request] { return kernel }
+    let kernel = try program(file, options: options(parameters)).kernel(name)
+    kernels[request] = kernel
+    return kernel
+  }
+
+  private func program(_ file: String, options: String) throws -> Program {
     let key = "\(file) \(options)"
-    if let program = programs[key] { return try program.kernel(name) }
+    if let program = programs[key] { return program }
     let program = try Program(
       context: context, name: file, source: try KernelSource.assembled("\(file).cl"),
       options: options, stores: storing == .atOnce)
@@ -75,7 +91,7 @@ package final class KernelLibrary {
     if storing == .later, program.origin == .source, context.device.compilesForBinaries {
       context.helpers?.add(key)
     }
-    return try program.kernel(name)
+    return program
   }
 
   /// Compiles a program and writes it to the context's cache: what a helper does.

@@ -1,9 +1,11 @@
 import COpenCL
 import Formats
+import Synchronization
 
 /// A piece of device memory; returns to its queue's pool when the last reference goes.
 package final class Buffer {
-  let handle: cl_mem
+  /// The driver's memory object; its handle may be that of an object released before.
+  let memory: Memory
   /// Usable bytes; the pool may have reserved more.
   package let bytes: Int
   /// What it holds, for memory reports.
@@ -16,15 +18,17 @@ package final class Buffer {
     case whole(Buffer, offset: Int)
   }
 
-  init(handle: cl_mem, bytes: Int, sizeClass: Int, label: String, pool: BufferPool) {
-    self.handle = handle
+  var handle: cl_mem { memory.handle }
+
+  init(_ memory: Memory, bytes: Int, sizeClass: Int, label: String, pool: BufferPool) {
+    self.memory = memory
     self.bytes = bytes
     self.label = label
     owner = .pool(pool, sizeClass: sizeClass)
   }
 
-  private init(handle: cl_mem, bytes: Int, of whole: Buffer, at offset: Int) {
-    self.handle = handle
+  private init(_ memory: Memory, bytes: Int, of whole: Buffer, at offset: Int) {
+    self.memory = memory
     self.bytes = bytes
     label = whole.label
     owner = .whole(whole, offset: offset)
@@ -33,7 +37,7 @@ package final class Buffer {
   deinit {
     switch owner {
     case .pool(let pool, let sizeClass):
-      pool.recycle(handle, sizeClass: sizeClass, label: label)
+      pool.recycle(memory, sizeClass: sizeClass, label: label)
     case .whole: clReleaseMemObject(handle)
     }
   }
@@ -58,7 +62,20 @@ package final class Buffer {
         cl_buffer_create_type(CL_BUFFER_CREATE_TYPE_REGION),
         &region, &code)
     else { throw OpenCLError.call("clCreateSubBuffer", code: code, about: label) }
-    return Buffer(handle: handle, bytes: bytes, of: self, at: offset)
+    return Buffer(Memory(handle), bytes: bytes, of: self, at: offset)
+  }
+}
+
+/// A memory object of the driver with a number that no other has had.
+struct Memory {
+  let handle: cl_mem
+  let number: UInt64
+
+  private static let count = Atomic<UInt64>(0)
+
+  init(_ handle: cl_mem) {
+    self.handle = handle
+    number = Self.count.add(1, ordering: .relaxed).newValue
   }
 }
 
@@ -85,7 +102,7 @@ package final class BufferPool {
   }
 
   private let context: Context
-  private var free: [Int: [cl_mem]] = [:]
+  private var free: [Int: [Memory]] = [:]
   /// Use by label.
   package private(set) var byLabel: [String: Statistics] = [:]
   /// Use in total.
@@ -103,7 +120,7 @@ package final class BufferPool {
 
   /// Gives all unused buffers back to the driver; the queue must be idle.
   func release() {
-    for handle in free.values.joined() { clReleaseMemObject(handle) }
+    for memory in free.values.joined() { clReleaseMemObject(memory.handle) }
     free = [:]
     unused = 0
   }
@@ -129,31 +146,31 @@ package final class BufferPool {
     let limit = context.device.largestBufferInBytes
     // Rounding up must not push a buffer that fits over the device's limit.
     var sizeClass = max(bytes, min(Self.sizeClass(of: bytes), limit))
-    let handle: cl_mem
+    let memory: Memory
     if let reused = reuse(atLeast: sizeClass) {
-      (handle, sizeClass) = reused
+      (memory, sizeClass) = reused
     } else {
       let failure = OpenCLError.allocation(
         label: label, bytes: bytes, limit: limit, live: context.liveBytes)
       guard bytes <= limit else { throw failure }
-      handle = try create(sizeClass, failure: failure)
+      memory = Memory(try create(sizeClass, failure: failure))
     }
     total.add(sizeClass)
     byLabel[label, default: Statistics()].add(sizeClass)
     let buffer = Buffer(
-      handle: handle, bytes: bytes, sizeClass: sizeClass, label: label, pool: self)
+      memory, bytes: bytes, sizeClass: sizeClass, label: label, pool: self)
     if context.poisonsBuffers { try queue.fill(buffer, pattern: UInt32.max, bytes: sizeClass) }
     return buffer
   }
 
   /// Takes an unused buffer of a class, or of one that is at most half as large again: images of
   /// many sizes would otherwise leave unused buffers of every class behind.
-  private func reuse(atLeast sizeClass: Int) -> (handle: cl_mem, sizeClass: Int)? {
+  private func reuse(atLeast sizeClass: Int) -> (memory: Memory, sizeClass: Int)? {
     var candidate = sizeClass
     while candidate <= sizeClass + sizeClass / 2 {
-      if let handle = free[candidate]?.popLast() {
+      if let memory = free[candidate]?.popLast() {
         unused -= candidate
-        return (handle, candidate)
+        return (memory, candidate)
       }
       candidate = Self.sizeClass(of: candidate + 1)
     }
@@ -174,8 +191,8 @@ package final class BufferPool {
     throw failure
   }
 
-  func recycle(_ handle: cl_mem, sizeClass: Int, label: String) {
-    free[sizeClass, default: []].append(handle)
+  func recycle(_ memory: Memory, sizeClass: Int, label: String) {
+    free[sizeClass, default: []].append(memory)
     unused += sizeClass
     total.live -= sizeClass
     byLabel[label]?.live -= sizeClass

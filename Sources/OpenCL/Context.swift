@@ -72,7 +72,7 @@ package final class Context {
   }
 
   /// Waits for all queues and gives what their pools hold unused back to the driver.
-  func releaseUnused() throws {
+  package func releaseUnused() throws {
     for queue in queues.compactMap(\.queue) {
       try queue.finish()
       queue.pool.release()

@@ -11,6 +11,8 @@ package final class Kernel {
   package let largestWorkGroup: Int
   let handle: cl_kernel
   private let program: Program
+  /// The arguments that the driver has; nil where it refused one.
+  private var known: [KernelArgument.Identity?] = []
 
   init(program: Program, name: String) throws {
     var code: cl_int = 0
@@ -35,10 +37,10 @@ package final class Kernel {
 
   /// Refuses a launch that asks for more than the device has, which not every driver notices.
   func checkLimits(_ arguments: [KernelArgument], local: [Int], on context: Context) throws {
-    let bytes =
-      declaredLocalBytes
-      + KernelArgument.localBytes(
-        arguments.compactMap { if case .local(let bytes) = $0 { bytes } else { nil } })
+    var bytes = declaredLocalBytes
+    for argument in arguments {
+      if case .local(let array) = argument { bytes += KernelArgument.localBytes([array]) }
+    }
     guard bytes <= context.localMemoryInBytes else {
       throw OpenCLError.localMemory(kernel: name, bytes: bytes, limit: context.localMemoryInBytes)
     }
@@ -50,29 +52,39 @@ package final class Kernel {
 
   deinit { clReleaseKernel(handle) }
 
+  /// Hands the driver the arguments that are not those of the launch before.
   func set(_ arguments: [KernelArgument]) throws {
     for (index, argument) in arguments.enumerated() {
-      let code: cl_int
-      switch argument {
-      case .buffer(let buffer):
-        var memory: cl_mem? = buffer.handle
-        code = clSetKernelArg(self.handle, cl_uint(index), MemoryLayout<cl_mem?>.size, &memory)
-      case .int(let value):
-        var value = value
-        code = clSetKernelArg(self.handle, cl_uint(index), MemoryLayout<Int32>.size, &value)
-      case .number(let value):
-        throw OpenCLError.argument(kernel: name, index: index, value: value)
-      case .float(let value):
-        var value = value
-        code = clSetKernelArg(self.handle, cl_uint(index), MemoryLayout<Float>.size, &value)
-      case .null:
-        var memory: cl_mem?
-        code = clSetKernelArg(self.handle, cl_uint(index), MemoryLayout<cl_mem?>.size, &memory)
-      case .local(let bytes):
-        code = clSetKernelArg(self.handle, cl_uint(index), bytes, nil)
-      }
-      try check(code, "clSetKernelArg", "argument \(index) of \(name)")
+      let identity = argument.identity
+      if index == known.count { known.append(nil) }
+      guard known[index] != identity else { continue }
+      known[index] = nil
+      try set(argument, at: index)
+      known[index] = identity
     }
+  }
+
+  private func set(_ argument: KernelArgument, at index: Int) throws {
+    let code: cl_int
+    switch argument {
+    case .buffer(let buffer):
+      var memory: cl_mem? = buffer.handle
+      code = clSetKernelArg(handle, cl_uint(index), MemoryLayout<cl_mem?>.size, &memory)
+    case .int(let value):
+      var value = value
+      code = clSetKernelArg(handle, cl_uint(index), MemoryLayout<Int32>.size, &value)
+    case .number(let value):
+      throw OpenCLError.argument(kernel: name, index: index, value: value)
+    case .float(let value):
+      var value = value
+      code = clSetKernelArg(handle, cl_uint(index), MemoryLayout<Float>.size, &value)
+    case .null:
+      var memory: cl_mem?
+      code = clSetKernelArg(handle, cl_uint(index), MemoryLayout<cl_mem?>.size, &memory)
+    case .local(let bytes):
+      code = clSetKernelArg(handle, cl_uint(index), bytes, nil)
+    }
+    try check(code, "clSetKernelArg", "argument \(index) of \(name)")
   }
 }
 
@@ -96,6 +108,30 @@ package enum KernelArgument {
   /// - Parameter value: The value.
   package static func int(_ value: Int) -> KernelArgument {
     Int32(exactly: value).map { .int($0) } ?? .number(value)
+  }
+
+  /// What tells an argument from others of its place in the kernel's list.
+  ///
+  /// Memory is told by its number: a driver may give a new object the handle of a released one, and
+  /// still know the old one's place.
+  enum Identity: Equatable {
+    case memory(UInt64)
+    case null
+    case integer(Int)
+    case float(UInt32)
+    case local(Int)
+  }
+
+  /// What tells it from others.
+  var identity: Identity {
+    switch self {
+    case .buffer(let buffer): .memory(buffer.memory.number)
+    case .null: .null
+    case .int(let value): .integer(Int(value))
+    case .number(let value): .integer(value)
+    case .float(let value): .float(value.bitPattern)
+    case .local(let bytes): .local(bytes)
+    }
   }
 
   /// The local memory that arrays take together: drivers align each one.

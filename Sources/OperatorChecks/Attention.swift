@@ -11,11 +11,14 @@ extension OperatorFamily {
       OperatorCheck(
         name: "attention", operators: ["attention"], shapes: [[1, 11, 72]], activations: 1,
         device: { try $0[0].attention(heads: 4) },
-        host: { HostReference.attention($0[0], length: 11, width: 24, heads: 4, causal: false) }),
+        host: { AttentionReference($0[0], length: 11, heads: 4, width: 6) { _, _, _ in 0 }.output }),
       OperatorCheck(
         name: "attention, causal", operators: ["attention"], shapes: [[1, 35, 96]], activations: 1,
         device: { try $0[0].attention(heads: 2, causal: true) },
-        host: { HostReference.attention($0[0], length: 35, width: 32, heads: 2, causal: true) }),
+        host: {
+          AttentionReference($0[0], length: 35, heads: 2, width: 16) { $2 > $1 ? -.infinity : 0 }
+            .output
+        }),
     ]
     let cases = towers.flatMap { tower in
       [false, true].map { backward in
@@ -53,28 +56,57 @@ extension OperatorFamily {
   }
 }
 
-extension HostReference {
-  /// Attention over fused `[1, L, 3E]` (spec clip 3.1).
-  static func attention(
-    _ x: [Double], length: Int, width: Int, heads: Int, causal: Bool
-  ) -> [Double] {
-    let head = width / heads
-    var result = [Double](repeating: 0, count: length * width)
-    for h in 0..<heads {
-      func value(_ part: Int, _ row: Int, _ d: Int) -> Double {
-        x[row * 3 * width + part * width + h * head + d]
+/// Attention over fused `[N, L, 3E]` and its gradient in float64 (spec clip 3.1).
+package struct AttentionReference {
+  /// `[N, L, E]`.
+  package private(set) var output: [Double]
+  /// The gradient of queries, keys and values, `[N, L, 3E]`; zeros without one of the output.
+  package private(set) var gradient: [Double]
+
+  /// Computes both.
+  ///
+  /// - Parameters:
+  ///   - qkv: `[N, L, 3E]`.
+  ///   - length: L.
+  ///   - heads: Heads, H.
+  ///   - width: Of a head, E / H.
+  ///   - outputGradient: `[N, L, E]`; nil computes the output alone.
+  ///   - mask: What is added to the score of image and head n H + h, query and key.
+  package init(
+    _ qkv: [Double], length: Int, heads: Int, width: Int, outputGradient: [Double]? = nil,
+    mask: (_ head: Int, _ query: Int, _ key: Int) -> Double
+  ) {
+    let row = heads * width
+    output = [Double](repeating: 0, count: qkv.count / 3)
+    gradient = [Double](repeating: 0, count: qkv.count)
+    guard length > 0 else { return }
+    let slopes = outputGradient ?? output
+    for head in 0..<qkv.count / (3 * width * length) {
+      let (first, column) = (head / heads * length, head % heads * width)
+      func place(_ index: Int, _ part: Int) -> Int { ((first + index) * 3 + part) * row + column }
+      func dot(_ a: [Double], _ i: Int, _ b: [Double], _ j: Int) -> Double {
+        (0..<width).reduce(0) { $0 + a[i + $1] * b[j + $1] }
       }
-      for query in 0..<length {
-        let keys = causal ? query + 1 : length
-        let scores = (0..<keys).map { key in
-          (0..<head).reduce(0) { $0 + value(0, query, $1) * value(1, key, $1) }
-            / Double(head).squareRoot()
+      for i in 0..<length {
+        let (query, out) = (place(i, 0), (first + i) * row + column)
+        let scores = (0..<length).map { j in
+          dot(qkv, query, qkv, place(j, 1)) / Double(width).squareRoot() + mask(head, i, j)
         }
-        for (key, share) in softmax(scores).enumerated() {
-          for d in 0..<head { result[query * width + h * head + d] += share * value(2, key, d) }
+        guard scores.contains(where: { $0 > -.infinity }) else { continue }
+        let shares = HostReference.softmax(scores)
+        let wanted = (0..<length).map { dot(slopes, out, qkv, place($0, 2)) }
+        let mean = zip(shares, wanted).reduce(0) { $0 + $1.0 * $1.1 }
+        for j in 0..<length {
+          let slope = shares[j] * (wanted[j] - mean) / Double(width).squareRoot()
+          let (key, value) = (place(j, 1), place(j, 2))
+          for c in 0..<width {
+            output[out + c] += shares[j] * qkv[value + c]
+            gradient[query + c] += slope * qkv[key + c]
+            gradient[key + c] += slope * qkv[query + c]
+            gradient[value + c] += shares[j] * slopes[out + c]
+          }
         }
       }
     }
-    return result
   }
 }

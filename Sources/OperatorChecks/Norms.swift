@@ -14,6 +14,13 @@ extension OperatorFamily {
     func affine(_ x: [[Double]], _ normal: [Double]) -> [Double] {
       normal.enumerated().map { $1 * x[1][$0 % width] + x[2][$0 % width] }
     }
+    func normalised(_ x: [[Double]], momentum: Double?) -> [Double] {
+      BatchNormReference(
+        x[0], residual: nil, weight: x[1], bias: x[2],
+        mean: [Double](repeating: 0.25, count: width),
+        variance: [Double](repeating: 2, count: width), momentum: momentum, epsilon: 1e-5
+      ).output
+    }
     let shapes = [[rows, width], [width], [width]]
     let checks: [OperatorCheck] = [
       OperatorCheck(
@@ -24,19 +31,14 @@ extension OperatorFamily {
           return try $0[0].batchNorm(
             weight: $0[1], bias: $0[2], runningMean: mean, runningVariance: variance)
         },
-        host: { x in
-          let columns = HostReference.rows(HostReference.transposed(x[0], rows, width), rows) {
-            HostReference.standardised($0)
-          }
-          return affine(x, HostReference.transposed(columns, width, rows))
-        }),
+        host: { normalised($0, momentum: 0.1) }),
       OperatorCheck(
         name: "batch norm, frozen", operators: ["frozenBatchNorm"], shapes: shapes, activations: 1,
         device: {
           let (mean, variance) = try statistics($0[0].stream)
           return try $0[0].frozenBatchNorm(
             weight: $0[1], bias: $0[2], runningMean: mean, runningVariance: variance)
-        }, host: { x in affine(x, x[0].map { ($0 - 0.25) / (2 + 1e-5).squareRoot() }) }),
+        }, host: { normalised($0, momentum: nil) }),
       OperatorCheck(
         name: "layer norm", operators: ["layerNorm"], shapes: shapes, tolerance: 5e-4,
         activations: 1, device: { try $0[0].layerNorm(weight: $0[1], bias: $0[2]) },
@@ -102,6 +104,65 @@ extension OperatorFamily {
         weight: rows[0], bias: rows[1], runningMean: statistics[0],
         runningVariance: statistics[1], relu: true
       ).backward(from: gradient)
+    }
+  }
+}
+
+/// Batch norm with an added tensor, ReLU and all gradients in float64.
+package struct BatchNormReference {
+  package private(set) var output: [Double]
+  /// Gradients of the input, the added tensor, weight and bias.
+  package private(set) var input: [Double]
+  package private(set) var residual: [Double]
+  package private(set) var weight: [Double]
+  package private(set) var bias: [Double]
+  /// The running statistics afterwards.
+  package private(set) var mean: [Double]
+  package private(set) var variance: [Double]
+
+  /// Computes all of it.
+  ///
+  /// - Parameters:
+  ///   - x: `[rows, C]`.
+  ///   - residual: What is added before ReLU, `[rows, C]`.
+  ///   - weight: `[C]`; `bias`, `mean` and `variance` too.
+  ///   - momentum: Share of the batch in the running statistics; nil normalises by these.
+  ///   - epsilon: Added to the variance.
+  ///   - gradient: Of the output; nil stands for zeros.
+  ///   - passes: Whether ReLU lets an element's gradient through: near 0 this hangs on rounding.
+  ///   - relu: Whether negative results become 0.
+  package init(
+    _ x: [Double], residual added: [Double]?, weight: [Double], bias: [Double], mean: [Double],
+    variance: [Double], momentum: Double?, epsilon: Double, gradient: [Double]? = nil,
+    passes: (Int) -> Bool = { _ in true }, relu: Bool = false
+  ) {
+    let channels = weight.count
+    let rows = x.count / channels
+    let gradient = gradient ?? [Double](repeating: 0, count: x.count)
+    residual = gradient.enumerated().map { passes($0) ? $1 : 0 }
+    (output, input, self.mean, self.variance) = (x, x, mean, variance)
+    (self.weight, self.bias) = (weight, bias)
+    for c in 0..<channels {
+      let at = stride(from: c, to: x.count, by: channels)
+      var (centre, spread) = (mean[c], variance[c])
+      if let momentum {
+        centre = at.reduce(0) { $0 + x[$1] } / Double(rows)
+        let squares = at.reduce(0) { $0 + (x[$1] - centre) * (x[$1] - centre) }
+        spread = squares / Double(rows)
+        self.mean[c] += momentum * (centre - mean[c])
+        self.variance[c] += momentum * (squares / Double(max(rows - 1, 1)) - variance[c])
+      }
+      let scale = 1 / (spread + epsilon).squareRoot()
+      func normal(_ i: Int) -> Double { (x[i] - centre) * scale }
+      self.weight[c] = at.reduce(0) { $0 + residual[$1] * normal($1) }
+      self.bias[c] = at.reduce(0) { $0 + residual[$1] }
+      for i in at {
+        let value = normal(i) * weight[c] + bias[c] + (added?[i] ?? 0)
+        output[i] = relu ? max(value, 0) : value
+        let common =
+          momentum == nil ? 0 : (self.bias[c] + normal(i) * self.weight[c]) / Double(rows)
+        input[i] = weight[c] * scale * (residual[i] - common)
+      }
     }
   }
 }

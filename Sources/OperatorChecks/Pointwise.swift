@@ -66,6 +66,10 @@ extension OperatorFamily {
           try leaf.scaled(byExponentialOf: exponent).sum()
         }
       },
+      // A thousand kernels of one element: what the host and the driver take for a launch.
+      BenchCase.elementwise("ours/launches_1000", [1], passes: 2000) { x, _ in
+        { for _ in 0..<500 { _ = try x.scaled(by: 2).adding(x) } }
+      },
     ]
     return OperatorFamily(checks: checks, cases: cases)
   }

@@ -35,15 +35,11 @@ extension OperatorFamily {
             images: [Int32](repeating: 1, count: 13))
         },
         host: { x in
-          let logits = HostReference.product(
-            x[0], HostReference.transposed(x[1], rows, width), rows, width, rows
-          ).map { 3 * $0 }
-          let total = (0..<rows).reduce(0.0) { sum, row in
-            let kept = (0..<rows).filter { $0 == row || $0 / 2 != row / 2 }
-            return sum + HostReference.logSumExp(kept.map { logits[row * rows + $0] })
-              - logits[row * rows + row]
-          }
-          return [total / Double(rows)]
+          let loss = ContrastiveReference(
+            queries: x[0], keys: x[1], rows: rows, temperature: 3,
+            isHidden: { $0 != $1 && $0 / 2 == $1 / 2 }
+          ).loss
+          return [loss]
         }),
       OperatorCheck(
         name: "sine positions", operators: ["sinePositions"], shapes: [[4]], range: 0...1,
@@ -124,5 +120,49 @@ extension OperatorFamily {
         _ = try Tensor.sinePositions(boxes: boxes, features: 128, temperature: 20, on: stream)
       }
     }
+  }
+}
+
+/// The InfoNCE loss of rows against keys and a queue, and its gradients, in float64.
+package struct ContrastiveReference {
+  /// The mean over the rows.
+  package private(set) var loss = 0.0
+  /// Gradients of queries and keys.
+  package private(set) var queries: [Double]
+  package private(set) var keys: [Double]
+
+  /// Computes all of it.
+  ///
+  /// - Parameters:
+  ///   - queries: `[rows, width]`; a row's own key has its number.
+  ///   - keys: `[rows, width]`.
+  ///   - rows: At least one.
+  ///   - queue: `[entries, width]`; its rows are the keys `rows` and on.
+  ///   - temperature: What products are multiplied by.
+  ///   - isHidden: Whether a row is not compared with a key.
+  package init(
+    queries: [Double], keys: [Double], rows: Int, queue: [Double] = [], temperature: Double,
+    isHidden: (_ query: Int, _ key: Int) -> Bool
+  ) {
+    let width = queries.count / rows
+    let all = keys + queue
+    self.queries = [Double](repeating: 0, count: queries.count)
+    self.keys = [Double](repeating: 0, count: all.count)
+    for query in 0..<rows {
+      let candidates = (0..<all.count / width).filter { !isHidden(query, $0) }
+      let scores = candidates.map { key in
+        temperature
+          * (0..<width).reduce(0) { $0 + queries[query * width + $1] * all[key * width + $1] }
+      }
+      for (key, logShare) in zip(candidates, HostReference.logSoftmax(scores)) {
+        if key == query { loss -= logShare / Double(rows) }
+        let slope = temperature * (exp(logShare) - (key == query ? 1 : 0)) / Double(rows)
+        for c in 0..<width {
+          self.queries[query * width + c] += slope * all[key * width + c]
+          self.keys[key * width + c] += slope * queries[query * width + c]
+        }
+      }
+    }
+    self.keys.removeLast(queue.count)
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -28,52 +29,12 @@ struct AttentionTests {
       Case(batch: 0, length: 5, heads: 2, headWidth: 16, mask: .none),
     ]
 
-  /// Attention and its gradient in float64; masks as one matrix per image and head.
-  struct Reference {
-    var output: [Double]
-    var input: [Double]
-
-    init(_ qkv: [Double], masks: [Double], gradient: [Double], _ test: Case) {
-      let (length, width) = (test.length, test.heads * test.headWidth)
-      let scale = 1 / Double(test.headWidth).squareRoot()
-      output = [Double](repeating: 0, count: gradient.count)
-      input = [Double](repeating: 0, count: qkv.count)
-      for head in 0..<test.batch * test.heads {
-        let first = head / test.heads * length
-        let column = head % test.heads * test.headWidth
-        func place(_ row: Int, _ part: Int) -> Int {
-          (first + row) * 3 * width + part * width + column
-        }
-        func dot(_ a: [Double], _ i: Int, _ b: [Double], _ j: Int) -> Double {
-          var sum = 0.0
-          for c in 0..<test.headWidth { sum += a[i + c] * b[j + c] }
-          return sum
-        }
-        for i in 0..<length {
-          let (query, out) = (place(i, 0), (first + i) * width + column)
-          let scores = (0..<length).map { j in
-            dot(qkv, query, qkv, place(j, 1)) * scale + masks[(head * length + i) * length + j]
-          }
-          let largest = scores.max() ?? 0
-          guard largest > -.infinity else { continue }
-          let powers = scores.map { exp($0 - largest) }
-          let sum = powers.reduce(0, +)
-          let slopes = (0..<length).map { j in dot(gradient, out, qkv, place(j, 2)) }
-          let mean = zip(powers, slopes).reduce(0) { $0 + $1.0 * $1.1 } / sum
-          for j in 0..<length {
-            let weight = powers[j] / sum
-            let slope = weight * (slopes[j] - mean) * scale
-            let (key, value) = (place(j, 1), place(j, 2))
-            for c in 0..<test.headWidth {
-              output[out + c] += weight * qkv[value + c]
-              input[query + c] += slope * qkv[key + c]
-              input[key + c] += slope * qkv[query + c]
-              input[value + c] += weight * gradient[out + c]
-            }
-          }
-        }
-      }
-    }
+  private func reference(
+    _ qkv: [Double], masks: [Double], gradient: [Double], _ test: Case
+  ) -> AttentionReference {
+    AttentionReference(
+      qkv, length: test.length, heads: test.heads, width: test.headWidth, outputGradient: gradient
+    ) { head, query, key in masks[(head * test.length + query) * test.length + key] }
   }
 
   /// The mask given to the operator, and all that hides scores as one matrix per image and head.
@@ -116,9 +77,9 @@ struct AttentionTests {
         mask: mask)
       let output = try result.floats()
       let gradient = try backward(result, seed: 2)
-      let wanted = Reference(qkv.values, masks: combined, gradient: gradient, test)
+      let wanted = reference(qkv.values, masks: combined, gradient: gradient, test)
       expectClose(output, wanted.output, "\(test)")
-      expectClose(try qkv.tensor.gradient?.floats() ?? [], wanted.input, "gradient of \(test)")
+      expectClose(try qkv.tensor.gradient?.floats() ?? [], wanted.gradient, "gradient of \(test)")
     }
   }
 
@@ -132,11 +93,11 @@ struct AttentionTests {
       let qkv = try Operand([1, length, 3 * headWidth], seed: 3, on: stream)
       let result = try qkv.tensor.attention(heads: 1)
       let gradient = try backward(result, seed: 4)
-      let wanted = Reference(
+      let wanted = reference(
         qkv.values, masks: [Double](repeating: 0, count: length * length), gradient: gradient,
         test)
       expectClose(try result.floats(), wanted.output, "\(length) rows")
-      expectClose(try qkv.tensor.gradient?.floats() ?? [], wanted.input, "gradient")
+      expectClose(try qkv.tensor.gradient?.floats() ?? [], wanted.gradient, "gradient")
     }
   }
 

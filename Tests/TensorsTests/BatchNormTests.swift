@@ -1,4 +1,5 @@
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -26,62 +27,8 @@ struct BatchNormTests {
     Case(frozen: true, residual: true, relu: true),
   ]
 
-  /// Results and gradients in float64.
-  struct Reference {
-    var output: [Double]
-    var input: [Double]
-    var residual: [Double]
-    var weight: [Double]
-    var bias: [Double]
-    var mean: [Double]
-    var variance: [Double]
-  }
-
   static let epsilon = 1e-3
   static let momentum = 0.2
-
-  /// ReLU's decisions are taken from `computed`: near 0 they hang on rounding.
-  static func reference(
-    _ x: [Double], computed: [Float], residual: [Double]?, weight: [Double], bias: [Double],
-    mean: [Double],
-    variance: [Double], gradient: [Double], _ test: Case
-  ) -> Reference {
-    let channels = weight.count
-    let rows = x.count / channels
-    var all = Reference(
-      output: x, input: x, residual: gradient, weight: weight, bias: bias, mean: mean,
-      variance: variance)
-    for c in 0..<channels {
-      let at = (0..<rows).map { $0 * channels + c }
-      var (centre, spread) = (mean[c], variance[c])
-      if !test.frozen {
-        centre = at.reduce(0) { $0 + x[$1] } / Double(rows)
-        let squares = at.reduce(0) { $0 + (x[$1] - centre) * (x[$1] - centre) }
-        spread = squares / Double(rows)
-        all.mean[c] += momentum * (centre - mean[c])
-        all.variance[c] += momentum * (squares / Double(max(rows - 1, 1)) - variance[c])
-      }
-      let scale = 1 / (spread + epsilon).squareRoot()
-      var (sum, product) = (0.0, 0.0)
-      for i in at {
-        let normal = (x[i] - centre) * scale
-        let value = normal * weight[c] + bias[c] + (residual?[i] ?? 0)
-        let passes = !test.relu || computed[i] > 0
-        all.output[i] = test.relu ? max(value, 0) : value
-        all.residual[i] = passes ? gradient[i] : 0
-        sum += all.residual[i]
-        product += all.residual[i] * normal
-      }
-      for i in at {
-        let normal = (x[i] - centre) * scale
-        let mean = test.frozen ? 0 : (sum + normal * product) / Double(rows)
-        all.input[i] = weight[c] * scale * (all.residual[i] - mean)
-      }
-      all.weight[c] = product
-      all.bias[c] = sum
-    }
-    return all
-  }
 
   @Test("against float64, forward and backward", arguments: TestDevice.families, cases)
   func random(family: DeviceFamily, test: Case) throws {
@@ -109,10 +56,11 @@ struct BatchNormTests {
             epsilon: Float(Self.epsilon), residual: added?.tensor, relu: test.relu)
         let output = try result.floats()
         let gradient = try backward(result, seed: 7)
-        let wanted = Self.reference(
-          x.values, computed: output, residual: added?.values, weight: weight.values,
-          bias: bias.values,
-          mean: mean.values, variance: variance.values, gradient: gradient, test)
+        let wanted = BatchNormReference(
+          x.values, residual: added?.values, weight: weight.values, bias: bias.values,
+          mean: mean.values, variance: variance.values, momentum: test.frozen ? nil : Self.momentum,
+          epsilon: Self.epsilon, gradient: gradient,
+          passes: { !test.relu || output[$0] > 0 }, relu: test.relu)
         let label = "\(shape), offset \(offset)"
         // Of inputs near 300 float32 itself keeps 1e-5.
         let absolute = offset == 0 ? 1e-5 : 1e-4

@@ -1,5 +1,6 @@
 import Foundation
 import OpenCL
+import OperatorChecks
 import Tensors
 import TestSupport
 import Testing
@@ -188,42 +189,14 @@ private struct ContrastiveCase {
     queueImages = (0..<queue).map { 2_000_000_000 + Int32($0 % 5) }
   }
 
-  func reference() -> (loss: Double, queries: [Double], keys: [Double]) {
-    func row(_ values: [Float], _ index: Int) -> [Double] {
-      values[index * columns..<(index + 1) * columns].map { Double($0) }
-    }
-    var loss = 0.0
-    var queryGradient = [Double](repeating: 0, count: rows * columns)
-    var keyGradient = queryGradient
-    for query in 0..<rows {
-      let own = row(queries, query)
-      // The key's index in keys and queue together, its values and the score.
-      var candidates: [(index: Int, values: [Double], score: Double)] = []
-      for index in 0..<rows + queue {
-        let masked =
-          index < rows
-          ? index != query && groups[index] == groups[query]
-          : queueImages[index - rows] == images[query]
-        if masked { continue }
-        let values = index < rows ? row(keys, index) : row(entries, index - rows)
-        let product = zip(own, values).reduce(0) { $0 + $1.0 * $1.1 }
-        candidates.append((index, values, temperature * product))
-      }
-      let largest = candidates.map(\.score).max() ?? 0
-      let sum = candidates.reduce(0) { $0 + exp($1.score - largest) }
-      for candidate in candidates {
-        let probability = exp(candidate.score - largest) / sum
-        let isOwn = candidate.index == query
-        if isOwn { loss += (largest + log(sum) - candidate.score) / Double(rows) }
-        let slope = temperature * (probability - (isOwn ? 1 : 0)) / Double(rows)
-        for column in 0..<columns {
-          queryGradient[query * columns + column] += slope * candidate.values[column]
-          if candidate.index < rows {
-            keyGradient[candidate.index * columns + column] += slope * own[column]
-          }
-        }
-      }
-    }
-    return (loss, queryGradient, keyGradient)
+  func reference() -> ContrastiveReference {
+    ContrastiveReference(
+      queries: queries.map(Double.init), keys: keys.map(Double.init), rows: rows,
+      queue: entries.map(Double.init), temperature: temperature,
+      isHidden: { query, key in
+        key < rows
+          ? key != query && groups[key] == groups[query]
+          : queueImages[key - rows] == images[query]
+      })
   }
 }
