@@ -1,10 +1,12 @@
 # What must happen before the program exists; everything else is a subcommand of `baron`.
-packages := ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libturbojpeg0-dev libpng-dev zlib1g-dev
+packages := ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libturbojpeg0-dev libpng-dev \
+  libfreetype-dev zlib1g-dev
 testable := -c release -Xswiftc -enable-testing
 # Libraries that go into the distributed binary where the system has their archives.
-archives := turbojpeg png png16 z
+archives := turbojpeg freetype brotlidec brotlicommon png png16 z
 # Their pkg-config names, which would otherwise put the system's folder first on the linker's path.
-linked := OpenCL:OpenCL libturbojpeg:turbojpeg libpng:png16 zlib:z
+linked := OpenCL:OpenCL libturbojpeg:turbojpeg freetype2:freetype,brotlidec,brotlicommon,png16,z \
+  libpng:png16 zlib:z
 
 .PHONY: build setup test lint demo dist gpu-check clean
 
@@ -45,7 +47,7 @@ dist: setup
 	@for name in $(archives); do archive=$$(clang -print-file-name=lib$$name.a); \
 	  case $$archive in /*) ln -s $$archive dist/link/;; esac; done
 	@for pair in $(linked); do printf 'Name: %s\nDescription: %s\nVersion: 0\nLibs: -L%s -l%s\n' \
-	  $${pair%:*} $${pair%:*} $(CURDIR)/dist/link $${pair#*:} > dist/link/$${pair%:*}.pc; done
+	  $${pair%:*} $${pair%:*} $(CURDIR)/dist/link $$(echo $${pair#*:} | sed 's/,/ -l/g') > dist/link/$${pair%:*}.pc; done
 	swift build -c release --product baron --static-swift-stdlib --pkg-config-path dist/link \
 	  -Xlinker -s
 	@cp .build/release/baron dist/baron && rm -r dist/link

@@ -26,6 +26,8 @@ let package = Package(
       providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
     .systemLibrary(
       name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(
+      name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // Row 1: bytes and pixels only.
@@ -37,7 +39,8 @@ let package = Package(
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
     .target(
-      name: "Pictures", dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG"]),
+      name: "Pictures",
+      dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG", "CFreeType"]),
     .target(name: "Annotations", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),
     .target(name: "Evaluation", dependencies: ["Formats", "Geometry", "Masks", "Annotations"]),
     // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
@@ -71,7 +74,12 @@ let package = Package(
         "Detection", "Baron", "Yams",
       ],
       resources: [.embedInCode("Presets")]),
-    .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
+    .target(name: "Reporting", dependencies: ["Formats", "Geometry", "OpenCL", "Evaluation"]),
+    .target(
+      name: "RunReports",
+      dependencies: [
+        "Formats", "Geometry", "Pictures", "Evaluation", "Training", "Reporting",
+      ]),
     .target(
       name: "DemoWorld", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),
     .target(
@@ -89,7 +97,7 @@ let package = Package(
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
         "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting",
-        "DemoWorld", "OperatorChecks", "Workbench",
+        "RunReports", "DemoWorld", "OperatorChecks", "Workbench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -112,7 +120,7 @@ let package = Package(
       dependencies: ["Annotations", "Pictures", "Geometry", "Masks", "Formats", "TestSupport"]),
     .testTarget(
       name: "PicturesTests",
-      dependencies: ["Pictures", "Annotations", "Geometry", "Formats", "TestSupport"]),
+      dependencies: ["Pictures", "Geometry", "Masks", "Formats", "TestSupport"]),
     .testTarget(
       name: "LoadingTests",
       dependencies: ["Loading", "Annotations", "Pictures", "Geometry", "TestSupport"]),
@@ -161,6 +169,11 @@ let package = Package(
       dependencies: [
         "Reporting", "DemoWorld", "Annotations", "Pictures", "Geometry", "Evaluation", "Formats",
         "OpenCL", "Tensors", "TestSupport",
+      ]),
+    .testTarget(
+      name: "RunReportsTests",
+      dependencies: [
+        "RunReports", "Training", "Evaluation", "Pictures", "Geometry", "Formats", "TestSupport",
       ]),
     .testTarget(
       name: "EndToEndTests",

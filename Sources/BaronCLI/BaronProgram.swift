@@ -17,7 +17,8 @@ struct BaronProgram: ParsableCommand {
     subcommands: [
       DevicesCommand.self, DemoCommand.self, WorldCommand.self, ConfigCommand.self,
       TrainCommand.self,
-      CLIPTrainCommand.self, EvaluateCommand.self, DetectCommand.self, SelftestCommand.self,
+      CLIPTrainCommand.self, EvaluateCommand.self, ReportCommand.self, CompareCommand.self,
+      DetectCommand.self, SelftestCommand.self,
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
       GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, EmbedCommand.self,
       SplitCommand.self, ConvertDataCommand.self, BenchAnnotationsCommand.self,

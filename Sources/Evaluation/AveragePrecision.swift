@@ -54,6 +54,16 @@ struct ClassScore: Sendable, Equatable {
   var recall: [Double]
 }
 
+/// What became of a detection.
+enum MatchOutcome: Sendable, Equatable {
+  /// It took an object, given by its position in the class's list.
+  case right(object: Int)
+  /// A false alarm.
+  case wrong
+  /// Neither.
+  case ignored
+}
+
 /// Scores one class after another, keeping its working memory.
 struct ClassScorer {
   private let options: AveragePrecisionOptions
@@ -67,6 +77,8 @@ struct ClassScorer {
   private var matched: [UInt64] = []
   /// Bit t: neither right nor wrong at threshold t.
   private var ignored: [UInt64] = []
+  /// The object that is taken at the first threshold, all sizes; -1 for none.
+  private var partners: [Int32] = []
   // Per image.
   private var areas: [Double] = []
   private var overlaps: [Double] = []
@@ -105,11 +117,25 @@ struct ClassScorer {
     return score
   }
 
+  /// Matches one class whose lists are sorted, at the first threshold and for all sizes.
+  ///
+  /// - Returns: What became of each detection, in the order of the class's candidates.
+  mutating func match(_ boxes: ClassBoxes, _ overlaps: Overlaps) throws -> [MatchOutcome] {
+    precondition(cut >= boxes.candidates.count, "a cut would leave detections without outcome")
+    try matchImages(boxes, overlaps)
+    let ranges = options.areaRanges.count
+    return scores.indices.map { index in
+      if ignored[index * ranges] & 1 != 0 { return .ignored }
+      return partners[index] < 0 ? .wrong : .right(object: Int(partners[index]))
+    }
+  }
+
   private mutating func matchImages(_ boxes: ClassBoxes, _ overlaps: Overlaps) throws {
     scores.removeAll(keepingCapacity: true)
     ranks.removeAll(keepingCapacity: true)
     matched.removeAll(keepingCapacity: true)
     ignored.removeAll(keepingCapacity: true)
+    partners.removeAll(keepingCapacity: true)
     var firstObject = 0
     var first = 0
     while first < boxes.candidates.count {
@@ -146,6 +172,7 @@ struct ClassScorer {
     for (rank, candidate) in candidates.enumerated() {
       scores.append(candidate.score)
       ranks.append(Int32(rank))
+      partners.append(-1)
       for _ in 0..<ranges {
         matched.append(0)
         ignored.append(0)
@@ -191,6 +218,9 @@ struct ClassScorer {
       taken[match] |= bit
       matched[cell] |= bit
       if outside[match] { ignored[cell] |= bit }
+      if position == 0, cell % options.areaRanges.count == 0 {
+        partners[cell / options.areaRanges.count] = Int32(objects.startIndex + match)
+      }
     }
   }
 
@@ -239,6 +269,18 @@ struct ClassScorer {
       recalls.append(right / Double(objects))
       precisions.append(right / (wrong + right + Double.ulpOfOne))
     }
+  }
+
+  /// The average precision of a ranking that is known already.
+  ///
+  /// - Parameters:
+  ///   - isRight: For each detection, best score first, whether it is right.
+  ///   - objects: How many objects there are; at least 1.
+  mutating func averagePrecision(ranked isRight: [Bool], objects: Int) -> Double {
+    rank(
+      isRight.map { Ranked(rank: 0, matched: $0 ? 1 : 0, ignored: 0) }, cut: 1, bit: 1,
+      objects: objects)
+    return interpolatedMean()
   }
 
   /// The mean over the recall points of the best precision at that recall or a higher one.

@@ -215,6 +215,11 @@ struct EvaluationRun {
     }
     var perImage: [Int: Int] = [:]
     for found in results.boxes { perImage[found.imageID, default: 0] += 1 }
+    let thresholds =
+      boxes == nil
+      ? []
+      : try MatchedDetections(shown: classes, results, threads: settings.threads)
+        .best(thresholdGroups)
     let vocabulary = vocabulary
     let kinds = types.map(\.noun).joined(separator: " and ")
     return EvaluationSummary(
@@ -227,7 +232,44 @@ struct EvaluationRun {
       detectionsCounted: vocabulary.reduce(0) { $0 + classes[$1].candidates.count },
       detectionsPerImage: perImage.values.max() ?? 0,
       lowestScore: results.boxes.lazy.map(\.score).min(),
-      scoreThreshold: settings.scoreThreshold, boxes: boxes, masks: masks)
+      scoreThreshold: settings.scoreThreshold, thresholds: thresholds, boxes: boxes, masks: masks)
+  }
+
+  /// The classes of a protocol with their detections, and the groups that share a threshold.
+  static func prepared(
+    _ truth: GroundTruth, _ results: DetectionResults, split: ClassSplit
+  ) throws -> (classes: [ClassBoxes], groups: [(name: String, members: [Int])]) {
+    var groups: OpenVocabularyGroups?
+    let settings = EvaluationSettings()
+    let selection = DetectionSelection()
+    let classes: [ClassBoxes]
+    switch split {
+    case .names(let base, let novel):
+      groups = try OpenVocabularyGroups(names: base, novel: novel, in: truth)
+      classes = try COCOProtocol.classes(truth, results, selection)
+    case .categories(let base, let novel):
+      groups = try OpenVocabularyGroups(categories: base, novel: novel, in: truth)
+      classes = try COCOProtocol.classes(truth, results, selection)
+    case .frequency:
+      classes = try LVISProtocol.classes(
+        truth, results, selection, detectionsPerImage: settings.lvisDetectionsPerImage)
+    case .voc: classes = try VOCProtocol.classes(truth, results, selection)
+    case .none, .files: classes = try COCOProtocol.classes(truth, results, selection)
+    }
+    return (classes, EvaluationRun(truth, results, settings, groups: groups).thresholdGroups)
+  }
+
+  /// Classes that share a threshold; the rare ones of LVIS are its novel ones.
+  private var thresholdGroups: [(name: String, members: [Int])] {
+    if let groups { return [("base", groups.base), ("novel", groups.novel)] }
+    let categories = truth.categories
+    guard categories.allSatisfy({ $0.frequency != nil }) else {
+      return [("all", Array(categories.indices))]
+    }
+    return [
+      ("base", categories.indices.filter { categories[$0].frequency != .rare }),
+      ("novel", categories.indices.filter { categories[$0].frequency == .rare }),
+    ]
   }
 }
 

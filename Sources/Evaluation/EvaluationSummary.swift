@@ -80,6 +80,8 @@ package struct EvaluationSummary: Sendable, Equatable {
   package let lowestScore: Double?
   /// The score below which the detector kept nothing, where that is known.
   package let scoreThreshold: Double?
+  /// From which score on detections are worth showing; empty without boxes.
+  package var thresholds: [BestThreshold] = []
   /// Images that the detector could not read; they were scored as if nothing was found on them.
   package var unreadableImages = 0
   /// The numbers by boxes, or nil where only masks were scored.
@@ -125,6 +127,10 @@ package struct EvaluationSummary: Sendable, Equatable {
       "detections_per_image": .number(Double(detectionsPerImage)),
       "lowest_score": Self.json(lowestScore), "score_threshold": Self.json(scoreThreshold),
     ]
+    if !thresholds.isEmpty {
+      members["thresholds"] = .object(
+        Dictionary(thresholds.map { ($0.group, $0.json) }) { first, _ in first })
+    }
     if let boxes { members.merge(Self.json(boxes)) { $1 } }
     if let masks { members["masks"] = .object(Self.json(masks)) }
     return .object(members)

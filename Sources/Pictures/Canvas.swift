@@ -79,24 +79,42 @@ package struct Canvas: Sendable {
   /// Writes a text.
   ///
   /// - Parameters:
-  ///   - text: The text; characters outside printable ASCII show as "?".
+  ///   - text: The text; a letter that no font has shows as "?".
   ///   - x: The left end of the first character.
   ///   - y: The top of the capitals.
   ///   - capitalHeight: The height of a capital letter in pixels.
   ///   - color: The pen's colour.
+  ///   - font: The fonts for other letters than those of ASCII.
   package mutating func write(
-    _ text: String, x: Double, y: Double, capitalHeight: Double, color: Color
+    _ text: String, x: Double, y: Double, capitalHeight: Double, color: Color,
+    font: SystemFont = .shared
   ) {
     let scale = capitalHeight / StrokeFont.capitalHeight
     let radius = max(0.55, capitalHeight * 0.075)
     var pen = x
-    for character in text {
-      let glyph = StrokeFont.glyph(of: character)
-      let strokes = glyph.strokes.map { stroke in
-        stroke.map { StrokeFont.Point(x: pen + $0.x * scale, y: y + $0.y * scale) }
+    for letter in LabelText(text, capitalHeight: capitalHeight, font: font).elements {
+      switch letter.element {
+      case .strokes(let glyph):
+        let strokes = glyph.strokes.map { stroke in
+          stroke.map { StrokeFont.Point(x: pen + $0.x * scale, y: y + $0.y * scale) }
+        }
+        draw(strokes, radius: radius, color: color)
+      case .bitmap(let glyph): draw(glyph, x: pen, baseline: y + capitalHeight, color: color)
       }
-      draw(strokes, radius: radius, color: color)
-      pen += glyph.advance * scale
+      pen += letter.advance
+    }
+  }
+
+  /// Draws a letter of a font, on whole pixels.
+  private mutating func draw(_ glyph: SystemFont.Glyph, x: Double, baseline: Double, color: Color) {
+    guard abs(x) < 1e6, abs(baseline) < 1e6 else { return }
+    let left = Int(x.rounded()) + glyph.left
+    let top = Int(baseline.rounded()) - glyph.top
+    for row in 0..<glyph.height where (0..<image.height).contains(top + row) {
+      for column in 0..<glyph.width where (0..<image.width).contains(left + column) {
+        let share = glyph.coverage[row * glyph.width + column]
+        if share > 0 { blend(x: left + column, y: top + row, color, Double(share) / 255) }
+      }
     }
   }
 

@@ -50,6 +50,36 @@ package struct Image: Sendable, Equatable {
     return Image(width: columns.count, height: rows.count, bytes: part)
   }
 
+  /// The picture made smaller, each new pixel the mean of the old ones below it.
+  ///
+  /// - Parameter side: The most pixels of the longer side; a picture that has no more stays.
+  package func reduced(toSide side: Int) -> Image {
+    let longest = max(width, height)
+    guard side > 0, longest > side else { return self }
+    func size(_ old: Int) -> Int { max(1, (old * side + longest / 2) / longest) }
+    let (columns, rows) = (size(width), size(height))
+    var reduced: [UInt8] = []
+    reduced.reserveCapacity(columns * rows * 3)
+    for y in 0..<rows {
+      let covered = y * height / rows..<max(y * height / rows + 1, (y + 1) * height / rows)
+      for x in 0..<columns {
+        let across = x * width / columns..<max(x * width / columns + 1, (x + 1) * width / columns)
+        var sums = (0, 0, 0)
+        for row in covered {
+          for column in across {
+            let base = (row * width + column) * 3
+            sums.0 += Int(bytes[base])
+            sums.1 += Int(bytes[base + 1])
+            sums.2 += Int(bytes[base + 2])
+          }
+        }
+        let count = covered.count * across.count
+        for sum in [sums.0, sums.1, sums.2] { reduced.append(UInt8((sum + count / 2) / count)) }
+      }
+    }
+    return Image(width: columns, height: rows, bytes: reduced)
+  }
+
   /// The colour at a place inside the picture.
   ///
   /// - Parameters:

@@ -112,6 +112,15 @@ enum JPEG {
 }
 
 extension Image {
+  /// The picture as a JPEG file.
+  ///
+  /// - Parameter quality: From 1 to 100.
+  /// - Returns: The file's bytes.
+  /// - Throws: ``PictureError`` when the encoder fails.
+  package func jpegData(quality: Int = 85) throws -> Data {
+    try JPEG.encode(self, quality: quality, name: "image")
+  }
+
   /// Writes a JPEG file; a reader sees the old file or the whole new one.
   ///
   /// - Parameters:

@@ -22,11 +22,10 @@ package struct LabeledBox: Sendable, Equatable {
     self.score = score
   }
 
-  /// What the tag says: the label and the score with two decimals.
+  /// What the tag says: the label, and the score as ``ScoreText`` writes it.
   package var caption: String {
     guard let score, score.isFinite else { return label }
-    let hundredths = Int((max(0, min(1, score)) * 100).rounded())
-    return "\(label) \(hundredths / 100).\((hundredths % 100).digits(2))"
+    return "\(label) \(ScoreText.of(score))"
   }
 }
 
@@ -41,15 +40,15 @@ struct LabelLayout {
     self.width = Float(width)
     self.height = Float(height)
     let side = (Double(width) * Double(height)).squareRoot()
-    capitalHeight = max(6, min(28, (side / 70).rounded()))
-    thickness = Float(max(1, min(6, (side / 350).rounded())))
+    capitalHeight = max(8, min(64, (side / 70).rounded()))
+    thickness = Float(max(2, min(14, (side / 350).rounded())))
   }
 
   /// The room around the letters of a tag.
   var padding: Double { (capitalHeight * 0.4).rounded(.up) }
 
   func tagSize(of caption: String) -> (width: Float, height: Float) {
-    let text = StrokeFont.width(of: caption, capitalHeight: capitalHeight)
+    let text = LabelText(caption, capitalHeight: capitalHeight).width
     // Descenders reach into the lower padding, which is enough for them at every size.
     return (Float((text + 2 * padding).rounded(.up)), Float(capitalHeight + 2 * padding))
   }
@@ -106,26 +105,38 @@ struct LabelLayout {
 extension Canvas {
   /// Draws masks, then boxes with filled tags of label and score; line and letter sizes follow the picture.
   ///
-  /// The best-scored box is drawn last and its tag is placed first. Colours follow the labels.
+  /// The best-scored box is drawn last and its tag is placed first.
   ///
-  /// - Parameter boxes: The boxes in pixels of the picture.
-  package mutating func draw(_ boxes: [LabeledBox]) {
+  /// - Parameters:
+  ///   - boxes: The boxes in pixels of the picture.
+  ///   - colors: Gives each label its colour.
+  package mutating func draw(_ boxes: [LabeledBox], colors: inout LabelPalette) {
+    let table = Dictionary(boxes.map { ($0.label, colors.color(of: $0.label)) }) { $1 }
+    draw(boxes) { table[$0.label] ?? Color(255, 255, 255) }
+  }
+
+  /// Draws masks, then boxes with filled tags, in colours of the caller's choice.
+  ///
+  /// - Parameters:
+  ///   - boxes: The boxes in pixels of the picture.
+  ///   - color: The colour of each.
+  package mutating func draw(_ boxes: [LabeledBox], color: (LabeledBox) -> Color) {
     let layout = LabelLayout(width: image.width, height: image.height)
     let ranked = boxes.sorted { ($0.score ?? 1) > ($1.score ?? 1) }
     for item in ranked.reversed() {
       guard let mask = item.mask else { continue }
-      fill(mask, color: LabelColor.color(of: item.label), opacity: 0.4)
+      fill(mask, color: color(item), opacity: 0.4)
     }
     for item in ranked.reversed() {
-      outline(item.box, color: LabelColor.color(of: item.label), thickness: layout.thickness)
+      outline(item.box, color: color(item), thickness: layout.thickness)
     }
     for (item, place) in zip(ranked, layout.places(for: ranked)).reversed() {
-      let color = LabelColor.color(of: item.label)
+      let color = color(item)
       fill(place, color: color, opacity: 0.92)
       write(
         layout.shortened(item.caption), x: Double(place.x1) + layout.padding,
         y: Double(place.y1) + layout.padding, capitalHeight: layout.capitalHeight,
-        color: LabelColor.text(on: color))
+        color: LabelPalette.text(on: color))
     }
   }
 }

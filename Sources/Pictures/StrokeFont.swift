@@ -1,12 +1,12 @@
-/// A font of pen strokes for the 95 printable ASCII characters; any other character shows as "?".
+/// A font of pen strokes for the 95 printable ASCII characters; any other one has the glyph of "?".
 ///
 /// Glyphs live on a grid: 0 is the top of a capital, 3 the top of an "x", 8 the baseline, 11 the
 /// lowest point of a "g". A stroke is a list of points of two hexadecimal digits each, x then y; with
 /// "~" in front the points control a quadratic B-spline, which closes when the first point returns.
-package enum StrokeFont {
+enum StrokeFont {
   /// The height of a capital in grid units.
   static let capitalHeight = 8.0
-  private static let gap = 2.6
+  static let gap = 2.6
 
   struct Point: Sendable, Equatable {
     var x: Double
@@ -23,17 +23,6 @@ package enum StrokeFont {
   static func glyph(of character: Character) -> Glyph {
     let code = character.asciiValue.map { Int($0) - 32 } ?? -1
     return glyphs.indices.contains(code) ? glyphs[code] : glyphs[31]
-  }
-
-  /// The width of a text, in pixels.
-  ///
-  /// - Parameters:
-  ///   - text: The text.
-  ///   - capitalHeight: The height of a capital letter in pixels.
-  /// - Returns: The width without the gap behind the last character.
-  package static func width(of text: String, capitalHeight: Double) -> Double {
-    let units = text.reduce(0) { $0 + glyph(of: $1).advance }
-    return max(0, units - gap) * capitalHeight / Self.capitalHeight
   }
 
   private static let glyphs: [Glyph] = descriptions.map { description in

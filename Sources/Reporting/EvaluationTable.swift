@@ -1,4 +1,5 @@
 import Evaluation
+import Formats
 import Foundation
 
 /// An evaluation as text: what was measured, on what, and the numbers in percent (spec evaluation 5.8).
@@ -58,6 +59,26 @@ package enum EvaluationTable {
       text += ", \(summary.detectionsCounted) counted"
     }
     return text
+  }
+
+  /// From which score on detections are worth showing.
+  ///
+  /// - Parameters:
+  ///   - summary: The evaluation.
+  ///   - style: Where the text goes.
+  /// - Returns: Lines, each with a line end; empty where nothing was found.
+  package static func thresholds(_ summary: EvaluationSummary, style: TerminalStyle) -> String {
+    guard !summary.thresholds.isEmpty else { return "" }
+    var table = TerminalTable([
+      .text("shown"), .number("from score"), .number("F1"), .number("precision"),
+      .number("recall"), .number("objects"),
+    ])
+    for best in summary.thresholds {
+      table.add(
+        [best.group, ScoreText.of(best.score)]
+          + [best.f1, best.precision, best.recall].map { percent($0) } + ["\(best.objects)"])
+    }
+    return table.text(style: style)
   }
 
   /// One row per class, by category id.

@@ -85,6 +85,30 @@ package struct HTMLReport: Sendable {
     parts.append("<figure class=\"chart\">\n\(svg)\n\(Self.caption(caption))</figure>")
   }
 
+  /// Adds numbers that matter most, large and side by side.
+  ///
+  /// - Parameter items: What each number is, the number, and a line about it.
+  package mutating func tiles(_ items: [(label: String, value: String, note: String)]) {
+    guard !items.isEmpty else { return }
+    parts.append("<div class=\"tiles\">")
+    parts += items.map { item in
+      "<div><span class=\"label\">\(Markup.escaped(item.label))</span>"
+        + "<span class=\"value\">\(Markup.escaped(item.value))</span>"
+        + "<span class=\"label\">\(Markup.escaped(item.note))</span></div>"
+    }
+    parts.append("</div>")
+  }
+
+  /// Adds drawings side by side, or below one another on a narrow screen.
+  ///
+  /// - Parameter items: `svg` elements, inserted as they are, and what to see in them.
+  package mutating func figures(_ items: [(svg: String, caption: String)]) {
+    guard !items.isEmpty else { return }
+    parts.append("<div class=\"figures\">")
+    for item in items { figure(svg: item.svg, caption: item.caption) }
+    parts.append("</div>")
+  }
+
   /// Adds pictures side by side; small ones are enlarged with sharp pixels.
   ///
   /// - Parameters:

@@ -5,11 +5,13 @@ enum HTMLStyle {
     :root {
       color-scheme: light dark;
       --text: #1d2329; --quiet: #57606a; --page: #ffffff; --raised: #f4f6f8; --rule: #d5dae0;
+      --right: #0b62a8; --wrong: #b8420d;
     \(colors { $0.light })
     }
     @media screen and (prefers-color-scheme: dark) {
       :root {
         --text: #e4e8ec; --quiet: #a0a9b3; --page: #14181d; --raised: #1e242b; --rule: #3a424c;
+        --right: #6cb4ff; --wrong: #ff9c66;
     \(colors { $0.dark })
       }
     }
@@ -44,6 +46,24 @@ enum HTMLStyle {
     figcaption { font-size: 0.9rem; margin-top: 0.3rem; }
     .chart { overflow-x: auto; }
     .chart svg { display: block; width: 100%; height: auto; }
+    .chart svg.legend { width: auto; min-width: 0 !important; }
+    .tiles {
+      display: grid; gap: 0.8rem; margin: 0 0 1.6rem;
+      grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr));
+    }
+    .tiles div { padding: 0.7rem 0.9rem; border-radius: 6px; background: var(--raised); }
+    .tiles span { display: block; }
+    .tiles .label { color: var(--quiet); font-size: 0.85rem; line-height: 1.35; }
+    .tiles .value {
+      font-size: 1.6rem; font-weight: 600; line-height: 1.3; font-variant-numeric: tabular-nums;
+    }
+    .figures {
+      display: grid; gap: 1.2rem 1.6rem; margin: 0 0 1.6rem;
+      grid-template-columns: repeat(2, minmax(0, 1fr));
+    }
+    .figures figure { margin: 0; }
+    .figures .chart svg { min-width: 0 !important; }
+    .ground { fill: var(--raised); }
     .gallery {
       --wide: min(94vw, 80rem);
       display: grid; gap: 1rem; width: var(--wide);
@@ -62,6 +82,7 @@ enum HTMLStyle {
     details[open] summary { margin-bottom: 0.8rem; }
     @media (max-width: 40rem) {
       .gallery { grid-template-columns: repeat(min(2, var(--columns)), minmax(0, 1fr)); }
+      .figures { grid-template-columns: minmax(0, 1fr); }
       th, td { padding: 0.3rem 0.5rem; }
     }
     @media print {
@@ -71,6 +92,7 @@ enum HTMLStyle {
       figure, tr, pre { break-inside: avoid; }
       .scroll, .chart, pre { overflow: visible; }
       .gallery { --wide: 100%; }
+      .tiles div { border: 1px solid var(--rule); }
       .chart svg { min-width: 0 !important; }
       pre { white-space: pre-wrap; }
       /* What is closed on the screen is complete on paper. */

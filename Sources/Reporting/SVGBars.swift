@@ -1,6 +1,6 @@
 import Foundation
 
-/// Bars of values from 0 to 100, side by side within categories, as SVG.
+/// Bars of values from 0 to 100 or another limit, side by side within categories, as SVG.
 ///
 /// The drawing scales with its surroundings, takes their text colour, and grows wider with the
 /// number of bars. Each value stands above its bar.
@@ -22,6 +22,7 @@ package struct SVGBars: Sendable {
   private let yLabel: String
   private let categories: [String]
   private let groups: [Group]
+  private let limit: Double
 
   private static let plotHeight = 240.0
   /// A bar is wide enough for a value such as 100.0.
@@ -37,7 +38,11 @@ package struct SVGBars: Sendable {
   ///   - yLabel: What the values are.
   ///   - categories: What stands below the bars, such as the variants of an experiment.
   ///   - groups: The bars of each category.
-  package init(title: String, yLabel: String, categories: [String], groups: [Group]) {
+  ///   - limit: The least that the scale reaches.
+  package init(
+    title: String, yLabel: String, categories: [String], groups: [Group], limit: Double = 100
+  ) {
+    self.limit = limit
     for group in groups {
       precondition(
         group.values.count == categories.count,
@@ -61,7 +66,7 @@ package struct SVGBars: Sendable {
     let legendEnd = canvas.legend(groups.map(\.name)) { index, x, y in
       Self.rect("swatch", index, x: x + 6, y: y, width: 14, height: 12)
     }
-    let axis = SVGAxis(0...100, intervals: 5, endsAtTicks: true)
+    let axis = SVGAxis(0...max(1e-6, limit), intervals: 5, endsAtTicks: true)
     // The values of full bars stand between the legend and the frame.
     let frame = canvas.verticalAxis(
       axis, label: yLabel, top: legendEnd + 18, height: Self.plotHeight)

@@ -25,15 +25,41 @@ package struct SVGPlot: Sendable {
   private let yLabel: String
   private let series: [Series]
   private let yRange: ClosedRange<Double>?
+  private let xTicks: [Tick]?
+  private let width: Double
+
+  /// A place on the horizontal axis with a text of its own.
+  package struct Tick: Sendable {
+    let x: Double
+    let label: String
+
+    package init(x: Double, label: String) {
+      self.x = x
+      self.label = label
+    }
+  }
 
   /// The most points that one series is drawn with.
   static let pointLimit = 400
   private static let plotHeight = 260.0
 
+  /// Creates a plot.
+  ///
+  /// - Parameters:
+  ///   - title: What it shows; also its text for people who do not see it.
+  ///   - xLabel: What the horizontal axis counts.
+  ///   - yLabel: What the vertical axis counts.
+  ///   - series: The lines.
+  ///   - yRange: The ends of the vertical axis; nil takes those of the data.
+  ///   - xTicks: The ticks of the horizontal axis, whose first and last are its ends; nil takes round
+  ///     numbers.
+  ///   - width: The width of the drawing, of which letters are a fixed share.
   package init(
     title: String, xLabel: String, yLabel: String, series: [Series],
-    yRange: ClosedRange<Double>? = nil
+    yRange: ClosedRange<Double>? = nil, xTicks: [Tick]? = nil, width: Double = 800
   ) {
+    self.xTicks = xTicks
+    self.width = width
     self.title = title
     self.xLabel = xLabel
     self.yLabel = yLabel
@@ -48,7 +74,7 @@ package struct SVGPlot: Sendable {
     let given = series.map { $0.points.filter(Self.isDrawable) }
     let lines = given.map { Self.thinned($0) }
     let points = lines.joined()
-    var canvas = SVGCanvas(title: title)
+    var canvas = SVGCanvas(title: title, width: width)
     let legendEnd = canvas.legend(series.map(\.name)) { index, x, y in
       let ends = SVGCanvas.attributes(["x1": x, "y1": y + 6, "x2": x + 26, "y2": y + 6])
       return "<line \(ends) \(SVGCanvas.stroke(index))/>"
@@ -57,13 +83,15 @@ package struct SVGPlot: Sendable {
       yRange ?? Self.range(of: points.map(\.y)), intervals: 5, endsAtTicks: yRange == nil)
     // The ends of the given points: the means of the outermost runs lie a little inside.
     let xAxis = SVGAxis(
-      Self.range(of: given.joined().map(\.x)), intervals: 8, endsAtTicks: false)
+      Self.range(of: xTicks.map { $0.map(\.x) } ?? given.joined().map(\.x)),
+      intervals: max(4, Int(width / 100)), endsAtTicks: false)
+    let ticks = xTicks ?? zip(xAxis.ticks, xAxis.labels).map { Tick(x: $0, label: $1) }
     let frame = canvas.verticalAxis(
       yAxis, label: yLabel, top: legendEnd + 10, height: Self.plotHeight)
-    for (tick, label) in zip(xAxis.ticks, xAxis.labels) {
-      let x = frame.left + xAxis.position(of: tick) * frame.width
+    for tick in ticks {
+      let x = frame.left + xAxis.position(of: tick.x) * frame.width
       canvas.line(x, frame.top, x, frame.bottom, isGrid: true)
-      canvas.text(label, x: x, y: frame.bottom + 18, anchor: .middle)
+      canvas.text(tick.label, x: x, y: frame.bottom + 18, anchor: .middle)
     }
     canvas.line(frame.left, frame.bottom, frame.right, frame.bottom, isGrid: false)
     canvas.text(xLabel, x: frame.left + frame.width / 2, y: frame.bottom + 38, anchor: .middle)

@@ -14,26 +14,31 @@ extension RunConfiguration {
     guard model.head.ensemble == .split else {
       return [Bool](repeating: true, count: names.count)
     }
-    let split: OpenVocabularySplit
-    if data.classSplit == Data.openVocabularyLVIS {
-      // Any file of the data set has the frequencies of all classes.
-      let path =
-        data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations
-      do {
-        let index = try AnnotationIndex(path: path)
-        split = try OpenVocabularySplit(frequenciesOf: index.categories, source: index.path)
-      } catch let error as DatasetError {
-        throw DatasetError.record(
-          file: "model.head.ensemble", place: "", field: "",
-          reason:
-            "is split, which needs the base classes of LVIS, but they cannot be read (\(error)); "
-            + "give data.validation_annotations, or set model.head.ensemble to uniform")
-      }
-    } else {
-      split = try TrainingData.split(classSplit: data.classSplit, of: [], in: "")
+    let classes: [String]
+    do {
+      classes = try baseClasses()
+    } catch let error as DatasetError where data.classSplit == Data.openVocabularyLVIS {
+      throw DatasetError.record(
+        file: "model.head.ensemble", place: "", field: "",
+        reason:
+          "is split, which needs the base classes of LVIS, but they cannot be read (\(error)); "
+          + "give data.validation_annotations, or set model.head.ensemble to uniform")
     }
     // What the prompts make of a name counts.
-    let base = Set(split.base.map(ClassName.plain))
+    let base = Set(classes.map(ClassName.plain))
     return names.map { base.contains(ClassName.plain($0)) }
+  }
+
+  /// The names of the classes that training has boxes of.
+  ///
+  /// - Throws: `DatasetError` when the split's files cannot be read.
+  package func baseClasses() throws -> [String] {
+    guard data.classSplit == Data.openVocabularyLVIS else {
+      return try TrainingData.split(classSplit: data.classSplit, of: [], in: "").base
+    }
+    // Any file of the data set has the frequencies of all classes.
+    let index = try AnnotationIndex(
+      path: data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations)
+    return try OpenVocabularySplit(frequenciesOf: index.categories, source: index.path).base
   }
 }

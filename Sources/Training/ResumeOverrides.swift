@@ -3,7 +3,8 @@ package enum ResumeOverrides {
   /// What no weight, order or moment depends on, places of files, and how fast the run learns.
   private static let free: Set = [
     "training.iterations", "training.checkpoint_every", "training.keep_checkpoints",
-    "training.keep_best", "training.evaluate_every", "training.log_every", "data.threads",
+    "training.keep_best", "training.evaluate_every", "training.log_every", "training.tensorboard",
+    "data.threads",
     "data.prefetch", "data.train_annotations", "data.train_images", "data.train_captions",
     "data.alignment_annotations", "data.alignment_images", "data.caption_annotations",
     "data.caption_images", "data.validation_annotations", "data.validation_images", "clip.folder",

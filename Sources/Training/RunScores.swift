@@ -4,24 +4,27 @@ import Foundation
 /// The scores of a run's evaluations.
 package struct RunScores {
   /// One evaluation.
-  private struct Entry {
-    let iteration: Int
-    let scores: JSONValue
+  package struct Evaluation: Sendable, Equatable {
+    /// How many iterations were done.
+    package let iteration: Int
+    /// All its numbers.
+    package let scores: JSONValue
   }
 
-  private let entries: [Entry]
+  /// The evaluations by rising iterations.
+  package let evaluations: [Evaluation]
 
   /// Reads the scores that a run has kept.
   ///
   /// - Parameter folder: The folder of ``RunFolder/scoresPath``.
-  init(folder: String) {
+  package init(folder: String) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    entries = names.compactMap { name in
+    evaluations = names.compactMap { name in
       guard name.hasPrefix("iteration-"), name.hasSuffix(".json"),
         let iteration = Int(name.dropFirst("iteration-".count).dropLast(".json".count)),
         let scores = try? JSONValue(contentsOf: "\(folder)/\(name)")
       else { return nil }
-      return Entry(iteration: iteration, scores: scores)
+      return Evaluation(iteration: iteration, scores: scores)
     }.sorted { $0.iteration < $1.iteration }
   }
 
@@ -33,7 +36,7 @@ package struct RunScores {
   ///   - scores: All numbers of the evaluation.
   /// - Returns: The number, null where there was nothing to measure, or nil when there is no such
   ///   measure.
-  static func measure(_ name: String, in scores: JSONValue) -> JSONValue? {
+  package static func measure(_ name: String, in scores: JSONValue) -> JSONValue? {
     let parts = name.split(separator: ".", maxSplits: 1).map(String.init)
     guard parts.count == 2 else { return scores["measures"]?[name] ?? scores[name] }
     return scores["groups"]?[parts[0]]?["measures"]?[parts[1]]
@@ -54,7 +57,7 @@ package struct RunScores {
   /// - Returns: How many iterations were done, and the number; nil without one.
   package func best(by name: String) -> (iteration: Int, value: Double)? {
     var best: (iteration: Int, value: Double)?
-    for entry in entries {
+    for entry in evaluations {
       guard let value = Self.measure(name, in: entry.scores)?.number else { continue }
       if value > best?.value ?? -.infinity { best = (entry.iteration, value) }
     }

@@ -68,7 +68,7 @@ package enum TrainingScore {
   case zeroShot(ZeroShotScore)
 
   /// All numbers.
-  var json: JSONValue {
+  package var json: JSONValue {
     switch self {
     case .detection(let summary): summary.json
     case .zeroShot(let score): score.json

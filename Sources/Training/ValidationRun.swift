@@ -144,6 +144,24 @@ package struct ValidationRun: Sendable {
     return summary
   }
 
+  /// Finds out where detections of the set are right and wrong.
+  ///
+  /// - Parameter path: The results file.
+  /// - Throws: `DatasetError` or `EvaluationError` when it does not fit the annotations.
+  package func analysis(of path: String) throws -> DetectionAnalysis {
+    try DetectionAnalysis(truth, DetectionResults(contentsOf: path), split: try ownSplit())
+  }
+
+  /// Reads a picture of the set.
+  ///
+  /// - Parameter index: Its position in the annotations.
+  /// - Returns: The name that the annotations give it, and the picture.
+  /// - Throws: `PictureError` when it cannot be decoded.
+  package func picture(at index: Int) throws -> (name: String, image: Image) {
+    let record = annotations.image(at: index)
+    return (record.fileName, try record.picture(in: configuration.data.validationImages))
+  }
+
   /// The protocol of the configuration's classes.
   private func ownSplit() throws -> ClassSplit {
     let classSplit = configuration.data.classSplit

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Geometry
 import Pictures
 import TestSupport
 import Testing
@@ -49,7 +50,110 @@ struct MainJobTests {
     }
     try evaluate(run)
     try detect(run, into: scratch.folder)
+    try detectByTheBestThreshold(run, into: scratch.folder)
     try evaluateWithoutPictures(run, in: scratch.folder)
+  }
+
+  /// Without a threshold that of the evaluation counts; classes of training compete unless told not to.
+  private func detectByTheBestThreshold(_ run: String, into folder: String) throws {
+    let iteration = "iteration-\(Self.iterations)"
+    // The evaluation of another data set before this kept no scores.
+    let path = "\(run)/scores/\(iteration).json"
+    // What the evaluation of such a model finds is chance: numbers that a test can know.
+    var scores = try #require(try JSONValue(contentsOf: path).object)
+    scores["thresholds"] = ["base": ["score": 0.75], "novel": ["score": 0.001]]
+    try Data(JSONValue.object(scores).text().utf8).write(to: URL(filePath: path))
+    let photo = "\(Fixture.sharedFolder)/data/images/bus.jpg"
+    func find(_ name: String, _ options: String...) throws -> (BaronProcess.Result, [JSONValue]) {
+      let result = try BaronProcess(
+        ["detect", photo, "--checkpoint", run, "--json", "--output", "\(folder)/\(name)"] + options
+      ).finish()
+      #expect(result.status == 0, "\(result.errors)")
+      let json = try JSONValue(parsing: result.output, source: "detect --json")
+      return (result, json["objects"]?.array ?? [])
+    }
+    func found(_ name: String) throws -> [Double] {
+      (try JSONValue(contentsOf: "\(folder)/\(name)/detections.json").array ?? []).compactMap {
+        $0["score"]?.number
+      }
+    }
+    let rivals = try find("rivals", "--vocabulary", "dog")
+    let said = rivals.0.errors.components(separatedBy: "shown from score 0.750 on").count - 1
+    #expect(said == 1 && rivals.0.errors.contains("from 0.001 on"), "\(rivals.0.errors)")
+    let alone = try find("alone", "--vocabulary", "dog", "--only", "--score-threshold", "0")
+    #expect(!alone.0.errors.contains("shown from"))
+    // With others to be, a region is less surely the one.
+    let (many, one) = (try found("rivals"), try found("alone"))
+    #expect(try #require(many.max()) < #require(one.max()))
+    #expect(rivals.1.count < alone.1.count)
+    // Each shown object has its place, unless the user wants all.
+    func overlaps(_ objects: [JSONValue]) -> Int {
+      let boxes = objects.map { object in
+        [Box](corners: (object["box"]?.array ?? []).compactMap(\.number).map { Float($0) })[0]
+      }
+      return boxes.indices.reduce(0) { count, index in
+        count + boxes[..<index].count { $0.iou(with: boxes[index]) > Suppression.sameObject }
+      }
+    }
+    let names = ["--vocabulary", "bus, truck, car", "--only", "--score-threshold", "0"]
+    let apart = try BaronProcess(
+      ["detect", photo, "--checkpoint", run, "--json", "--output", "\(folder)/apart"] + names
+    ).finish()
+    let all = try BaronProcess(
+      [
+        "detect", photo, "--checkpoint", run, "--json", "--output", "\(folder)/all",
+        "--keep-overlapping",
+      ] + names
+    ).finish()
+    func objects(_ result: BaronProcess.Result) throws -> [JSONValue] {
+      try JSONValue(parsing: result.output, source: "detect --json")["objects"]?.array ?? []
+    }
+    #expect(overlaps(try objects(apart)) == 0)
+    #expect(overlaps(try objects(all)) > 0)
+    expectWrongUse(try BaronProcess.run("detect", photo, "--checkpoint", run, "--only"), "--only")
+  }
+
+  @Test("two runs have reports, event files and a comparison")
+  func reportsAndComparison() throws {
+    let scratch = try Scratch()
+    let runs = ["one", "two"].map { "\(scratch.folder)/\($0)" }
+    for (run, rate) in zip(runs, ["0.02", "0.01"]) {
+      let trained = try Self.train(
+        into: run, "training.evaluate_every=3", "optimizer.rate=\(rate)"
+      ).finish()
+      #expect(trained.status == 0, "\(trained.errors)")
+      #expect(trained.lines("warning:").isEmpty, "\(trained.errors)")
+      let page = try String(contentsOfFile: "\(run)/report.html", encoding: .utf8)
+      for word in ["Errors by kind", "<td>optimizer.rate</td>", "6 of 6 iterations"] {
+        #expect(page.contains(word), "\(word)")
+      }
+      #expect(page.utf8.count < 5_000_000)
+      let files = try FileManager.default.contentsOfDirectory(atPath: run)
+      #expect(files.count { $0.hasPrefix("events.out.tfevents.") } == 1)
+    }
+    let again = try BaronProcess.run("report", runs[0], "-o", "\(scratch.folder)/again.html")
+    #expect(again.status == 0, "\(again.errors)")
+    #expect(again.output == "\(scratch.folder)/again.html\n")
+    let page = "\(scratch.folder)/compare.html"
+    let compared = try BaronProcess.run("compare", runs[0], runs[1], "-o", page)
+    #expect(compared.status == 0, "\(compared.errors)")
+    #expect(compared.output.contains("optimizer.rate") && compared.output.contains("novel AP50"))
+    #expect(FileManager.default.fileExists(atPath: page))
+    let json = try BaronProcess.run("compare", runs[0], runs[1], "--json")
+    let parsed = try JSONValue(parsing: json.output, source: "compare --json")
+    #expect(parsed["runs"]?.array?.count == 2)
+    expectError(try BaronProcess.run("report", "\(scratch.folder)/none"), "no run here")
+    expectWrongUse(try BaronProcess.run("compare", runs[0]), "two runs")
+    // Without TensorBoard there are no event files.
+    let quiet = "\(scratch.folder)/quiet"
+    let trained = try Self.train(into: quiet, "training.tensorboard=false").finish()
+    #expect(trained.status == 0, "\(trained.errors)")
+    let files = try FileManager.default.contentsOfDirectory(atPath: quiet)
+    #expect(!files.contains { $0.hasPrefix("events.") } && files.contains("report.html"))
+  }
+
+  private func expectWrongUse(_ result: BaronProcess.Result, _ word: String) {
+    #expect(result.status == 64 && result.errors.contains(word), "\(result.errors)")
   }
 
   /// Pictures that are missing are no pictures without objects.
@@ -179,7 +283,10 @@ struct MainJobTests {
   ) throws {
     let checkpoints = try FileManager.default.contentsOfDirectory(atPath: "\(run)/checkpoints")
     let weights = "\(run)/checkpoints/\(try #require(checkpoints.max()))/model.safetensors"
-    let names = ["--vocabulary", "bus, person", "--score-threshold", "0", "--limit", "5"]
+    let names = [
+      "--vocabulary", "bus, person", "--score-threshold", "0", "--limit", "5", "--only",
+      "--keep-overlapping",
+    ]
     let other = "\(Fixture.sharedFolder)/data/images/mmdet_demo.jpg"
     let one = try BaronProcess(
       ["detect", photo, other, "--checkpoint", run, "--batch", "1", "--output", "\(folder)/one"]

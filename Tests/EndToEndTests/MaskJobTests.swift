@@ -93,7 +93,8 @@ struct MaskJobTests {
     try original.writePNG(photo)
     let line = try run([
       "detect", photo, "--checkpoint", "\(scratch.folder)/run", "--vocabulary", "person, cup",
-      "--score-threshold", "0", "--limit", "3", "--json", "--output", "\(scratch.folder)/found",
+      "--score-threshold", "0", "--limit", "3", "--only", "--json",
+      "--output", "\(scratch.folder)/found",
     ])
     let objects = try JSONValue(parsing: line, source: "detect --json")["objects"]?.array ?? []
     #expect(objects.count == 3)
@@ -109,7 +110,8 @@ struct MaskJobTests {
     }
     #expect(boxes.contains { ($0.mask?.area ?? 0) > 0 })
     var wanted = Canvas(original)
-    wanted.draw(boxes)
+    var colors = LabelPalette()
+    wanted.draw(boxes, colors: &colors)
     let drawn = try ImageDecoder.decode(path: "\(scratch.folder)/found/photo.png")
     #expect(drawn == wanted.image)
   }

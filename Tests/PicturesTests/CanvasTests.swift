@@ -1,6 +1,6 @@
-import Annotations
 import Foundation
 import Geometry
+import Masks
 import TestSupport
 import Testing
 
@@ -39,11 +39,14 @@ import Testing
       canvas.fill(Box(x1: value, y1: -9, x2: 1e8, y2: 99), color: Self.white)
     }
     canvas.write("outside", x: -100, y: 1e7, capitalHeight: 10, color: Self.white)
-    canvas.draw([
-      LabeledBox(
-        box: Box(x1: -9, y1: -9, x2: 40, y2: 40), label: "a very long label", score: 0.5),
-      LabeledBox(box: Box(x1: 9, y1: 9, x2: 8, y2: 8), label: "", score: .nan),
-    ])
+    var colors = LabelPalette()
+    canvas.draw(
+      [
+        LabeledBox(
+          box: Box(x1: -9, y1: -9, x2: 40, y2: 40), label: "a very long label", score: 0.5),
+        LabeledBox(box: Box(x1: 9, y1: 9, x2: 8, y2: 8), label: "", score: .nan),
+        LabeledBox(box: Box(x1: 9, y1: 9, x2: 8, y2: 8), label: "\u{732B}", score: .nan),
+      ], colors: &colors)
     #expect(canvas.image.width == 5)
   }
 
@@ -60,29 +63,120 @@ import Testing
     }
   }
 
-  @Test func otherCharactersShowAsQuestionMarks() {
+  /// The substitute where no font exists.
+  @Test func withoutAFontOtherLettersShowAsQuestionMarks() {
+    let none = SystemFont(folders: ["/nowhere"])
     func picture(_ text: String) -> Image {
       var canvas = Canvas(Image(width: 60, height: 20))
-      canvas.write(text, x: 2, y: 2, capitalHeight: 12, color: Self.white)
+      canvas.write(text, x: 2, y: 2, capitalHeight: 12, color: Self.white, font: none)
       return canvas.image
     }
-    #expect(picture("é\u{1F600}\n") == picture("???"))
+    #expect(picture("e\u{301}\u{1F600}\u{200D}\n") == picture("???"))
     #expect(picture("a") != picture("?"))
+    #expect(none.unable(toWrite: ["cat", "\u{732B}", "\u{C4}rmel"]) == ["\u{732B}", "\u{C4}rmel"])
   }
 
-  @Test func captionHasTwoDecimals() {
+  @Test func damagedFontsAreNoFonts() throws {
+    let scratch = try Scratch()
+    _ = try scratch.write("no font", "broken.ttf")
+    let font = SystemFont(folders: [scratch.folder])
+    #expect(font.unable(toWrite: ["\u{C4}"]) == ["\u{C4}"])
+  }
+
+  @Test func captionHasTheScore() {
     let box = Box(x1: 0, y1: 0, x2: 1, y2: 1)
-    #expect(LabeledBox(box: box, label: "cat", score: 0.047).caption == "cat 0.05")
-    #expect(LabeledBox(box: box, label: "cat", score: 1).caption == "cat 1.00")
+    #expect(LabeledBox(box: box, label: "cat", score: 0.047).caption == "cat 0.047")
+    #expect(LabeledBox(box: box, label: "cat", score: 1).caption == "cat 1.000")
     #expect(LabeledBox(box: box, label: "cat").caption == "cat")
   }
 
-  @Test func coloursFollowTheLabel() {
-    #expect(LabelColor.color(of: "cat") == LabelColor.color(of: "cat"))
-    let colors = Set(OpenVocabularySplit.openVocabularyCOCO.base.map { LabelColor.color(of: $0) })
-    #expect(colors.count == 48)
-    #expect(LabelColor.text(on: Color(255, 255, 0)) == Color(0, 0, 0))
-    #expect(LabelColor.text(on: Color(0, 0, 90)) == Self.white)
+  @Test func labelsKeepTheirColour() {
+    var colors = LabelPalette()
+    let cat = colors.color(of: "cat")
+    let dog = colors.color(of: "dog")
+    #expect(cat != dog && colors.color(of: "cat") == cat)
+    #expect(LabelPalette.text(on: Color(255, 255, 0)) == Color(0, 0, 0))
+    #expect(LabelPalette.text(on: Color(0, 0, 90)) == Self.white)
+  }
+
+  /// The nearest two of so many labels, in Oklab; black and white are 1 apart.
+  @Test(arguments: [(2, 0.3), (6, 0.2), (12, 0.14), (24, 0.08), (48, 0.03)])
+  func coloursAreFarApart(count: Int, distance: Double) {
+    var palette = LabelPalette()
+    let colors = (0..<count).map { LabelPalette.Lab(palette.color(of: "label \($0)")) }
+    for (index, one) in colors.enumerated() {
+      for other in colors[..<index] { #expect(one.distance(to: other) >= distance) }
+    }
+  }
+
+  @Test func smallPicturesAreEnlarged() {
+    func factor(_ width: Int, _ height: Int) -> Int {
+      PictureSheet.enlargement(of: Image(width: width, height: height))
+    }
+    #expect(factor(96, 96) == 6 && factor(64, 20) == 9 && factor(320, 240) == 2)
+    #expect(factor(401, 300) == 1 && factor(640, 480) == 1 && factor(4000, 3000) == 1)
+    #expect(factor(1, 1) == 600)
+    var colors = LabelPalette()
+    var mask = [UInt8](repeating: 0, count: 96 * 96)
+    mask[0] = 1
+    let drawn = PictureSheet.annotated(
+      Image(width: 96, height: 96),
+      [
+        LabeledBox(
+          box: Box(x1: 10, y1: 40, x2: 20, y2: 60), label: "a", score: 0.5,
+          mask: try? RunLengthMask(width: 96, height: 96, bitmap: mask))
+      ], enlarging: 6, colors: &colors)
+    #expect((drawn.width, drawn.height) == (576, 576))
+    let color = colors.color(of: "a")
+    #expect(drawn[60, 300] == color && drawn[61, 300] == color)
+    #expect(drawn[64, 300] == Color(0, 0, 0))
+    #expect(drawn[5, 5] != Color(0, 0, 0) && drawn[6, 6] == Color(0, 0, 0))
+  }
+}
+
+@Suite struct LabelTextTests {
+  private static let font = SystemFont.shared
+  private static let hasLatin = font.unable(toWrite: ["\u{C4}"]).isEmpty
+  private static let hasCJK = font.unable(toWrite: ["\u{732B}"]).isEmpty
+
+  private func ink(_ text: String) -> [UInt8] {
+    var canvas = Canvas(Image(width: 120, height: 40))
+    canvas.write(text, x: 4, y: 12, capitalHeight: 16, color: Color(255, 255, 255))
+    return canvas.image.bytes
+  }
+
+  @Test(.enabled(if: hasLatin, "no font with other letters than ASCII is installed"))
+  func lettersOfTheSystemsFontsAreDrawn() {
+    let texts = [
+      "\u{C4}rmel", "Armel\u{E9}", "\u{3B1}\u{3B2}\u{3B3}", "\u{43A}\u{43E}\u{442}",
+    ]
+    for text in texts { #expect(ink(text).contains { $0 > 200 }, "\(text)") }
+    #expect(Set(texts.map(ink)).count == texts.count)
+    // An accent of its own is the same letter, and takes no room of its own.
+    #expect(ink("A\u{308}rmel") == ink("\u{C4}rmel"))
+    let (plain, accented) = ("\u{E9}e", "\u{E9}\u{E9}")
+    let widths = [plain, accented].map { LabelText($0, capitalHeight: 16).width }
+    #expect(abs(widths[0] - widths[1]) <= 1)
+    // The base line is that of the stroke font: a capital stands on it.
+    let image = ink("\u{410}")
+    let rows = (0..<40).filter { row in
+      image[row * 360..<(row + 1) * 360].contains { $0 > 100 }
+    }
+    #expect(abs((rows.first ?? 0) - 12) <= 2 && abs((rows.last ?? 0) - 27) <= 1, "\(rows)")
+  }
+
+  @Test(.enabled(if: hasCJK, "no font with Chinese letters is installed"))
+  func chineseLettersAreDrawn() {
+    #expect(ink("\u{732B}") != ink("\u{72AC}"))
+    #expect(LabelText("\u{732B}\u{72AC}", capitalHeight: 16).width > 30)
+  }
+
+  @Test func plainTextLooksTheSameEverywhere() {
+    let none = SystemFont(folders: [])
+    var (one, other) = (Canvas(Image(width: 90, height: 30)), Canvas(Image(width: 90, height: 30)))
+    one.write("cat 0.98", x: 2, y: 4, capitalHeight: 12, color: Color(255, 0, 0))
+    other.write("cat 0.98", x: 2, y: 4, capitalHeight: 12, color: Color(255, 0, 0), font: none)
+    #expect(one.image == other.image)
   }
 }
 
@@ -113,7 +207,8 @@ struct DrawnPhotographTests {
   @Test func photographKeepsItsSizeAndGainsBoxes() throws {
     let photograph = try ImageDecoder.decode(path: "\(SharedData.root)/images/bus.jpg")
     var canvas = Canvas(photograph)
-    canvas.draw([
+    var colors = LabelPalette()
+    let boxes = [
       LabeledBox(box: Box(x1: 20, y1: 230, x2: 800, y2: 745), label: "bus", score: 0.97),
       LabeledBox(box: Box(x1: 50, y1: 400, x2: 245, y2: 905), label: "person", score: 0.9),
       LabeledBox(
@@ -121,8 +216,10 @@ struct DrawnPhotographTests {
         score: 0.84),
       LabeledBox(box: Box(x1: 669, y1: 392, x2: 810, y2: 878), label: "person", score: 0.8),
       LabeledBox(box: Box(x1: 672, y1: 395, x2: 809, y2: 876), label: "jacket", score: 0.4),
-      LabeledBox(box: Box(x1: 0, y1: 550, x2: 63, y2: 873), label: "person", score: 0.3),
-    ])
+      LabeledBox(
+        box: Box(x1: 0, y1: 550, x2: 63, y2: 873), label: "\u{42F} \u{732B} \u{C4}rmel", score: 0.3),
+    ]
+    canvas.draw(boxes, colors: &colors)
     #expect(canvas.image.width == photograph.width && canvas.image.height == photograph.height)
     #expect(canvas.image != photograph)
     // A picture to look at, where a person asks for it.

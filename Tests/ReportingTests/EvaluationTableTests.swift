@@ -58,6 +58,19 @@ import Testing
         """)
   }
 
+  @Test func thresholdTable() throws {
+    let text = EvaluationTable.thresholds(
+      try summary(split: .names(base: ["fork"], novel: ["cup"])), style: .plain)
+    // The cup is surer than the fork at the same place, so that one fork is not shown.
+    #expect(
+      text == """
+        shown  from score      F1  precision  recall  objects
+        -----  ----------  ------  ---------  ------  -------
+        novel       0.750  100.00     100.00  100.00        1
+
+        """)
+  }
+
   @Test func lvisTable() throws {
     let text = EvaluationTable.text(try summary(split: .frequency), style: .plain)
     let lines = text.split(separator: "\n")

@@ -22,6 +22,7 @@ import Testing
       ).svg(), caption: awkward)
     report.gallery([(png: Data([1, 2]), alt: awkward, caption: awkward)], columnsPerRow: 3)
     report.details(summary: awkward) { $0.paragraph(awkward) }
+    report.tiles([(label: awkward, value: awkward, note: awkward)])
     return report
   }
 

@@ -2,13 +2,12 @@ import Annotations
 import ArgumentParser
 import Formats
 import Foundation
+import Geometry
 import Tensors
 import Training
 
 /// `baron detect`: finds objects by name in photographs.
 struct DetectCommand: ParsableCommand {
-  static let usualThreshold: Float = 0.3
-
   static let configuration = CommandConfiguration(
     commandName: "detect", abstract: "Find objects by their names in images.",
     discussion: """
@@ -19,11 +18,18 @@ struct DetectCommand: ParsableCommand {
       annotations. A class with synonyms is looked for by the mean of its names' embeddings. Names \
       that are all in the run's 'clip.class_embeddings' are taken from there.
 
+      The classes that the run was trained on compete with the names, hidden: what looks most like \
+      one of them is not shown as something else. With --only, everything must be one of the names \
+      or background, which finds more wrong ones and starts faster.
+
       The output folder gets every image with its boxes (and masks, if the run has a mask head) \
       drawn, detections.json (COCO results) and \
-      images.json (the ids of images and names). detections.json holds all detections above the \
-      run's own threshold, as evaluation needs them; pictures and --json show those from \
-      --score-threshold on. Files that cannot be read are left out and listed at the end.
+      images.json (the ids of images and names). detections.json holds all detections of the names \
+      above the run's own threshold, as evaluation needs them. Pictures and --json show one object \
+      a place: of boxes that overlap by an IoU over \(Suppression.sameObject) the surest, if its score reaches the \
+      threshold. Without --score-threshold that is the score of the best F1 in the run's last \
+      evaluation, one for the classes of training and one for all others; before any evaluation \
+      \(ShownObjects.usualThreshold). Files that cannot be read are left out and listed at the end.
       """)
 
   @Argument(help: ArgumentHelp("Files, folders or patterns.", valueName: "images"))
@@ -46,8 +52,17 @@ struct DetectCommand: ParsableCommand {
   @Flag(help: "Write into an output folder that holds files already.")
   var overwrite = false
 
-  @Option(help: "Least score of the objects that are shown, from 0 to 1.")
-  var scoreThreshold = usualThreshold
+  @Flag(help: "Let only the names compete, without the hidden classes of training.")
+  var only = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Least score of the objects that are shown, from 0 to 1; by default the run's best.",
+      valueName: "score"))
+  var scoreThreshold: Double?
+
+  @Flag(help: "Show objects of different names that lie on one another, too.")
+  var keepOverlapping = false
 
   @Option(help: "Most objects of an image, best first.")
   var limit = 100
@@ -70,8 +85,11 @@ struct DetectCommand: ParsableCommand {
     guard (1...256).contains(batch) else {
       throw ValidationError("--batch \(batch): take a number from 1 to 256.")
     }
-    guard (0...1).contains(scoreThreshold) else {
+    if let scoreThreshold, !(0...1).contains(scoreThreshold) {
       throw ValidationError("--score-threshold \(scoreThreshold): take a number from 0 to 1.")
+    }
+    guard !only || vocabulary != nil else {
+      throw ValidationError("--only needs --vocabulary: without it all names are the run's own")
     }
     guard limit > 0 else { throw ValidationError("--limit \(limit): take at least 1.") }
   }
@@ -81,21 +99,60 @@ struct DetectCommand: ParsableCommand {
     guard let location = try model.location(warn: Console.warn) else { return }
     let names = try wanted?.classes.map(\.name) ?? Self.ownNames(of: location)
     let files = try ImageFiles.expand(inputs)
+    let trained = try trainingClasses(of: location, isNeeded: wanted != nil && !only)
+    let rivals = wanted.map { wanted in only ? [] : Self.rivals(of: wanted.classes, in: trained) }
     let stream = try device.makeStream(for: location.configuration.training.precision)
     func load() throws -> ObjectDetector {
       try ObjectDetector(
         location, clipFolder: model.clip,
         // In the order of the alphabet: the order in which names are given must not move a last bit.
-        vocabulary: wanted.map { .classes($0.classes.sorted { $0.name < $1.name }) }
-          ?? .dataSet(names), on: stream, warn: Console.warn)
+        vocabulary: wanted.map {
+          .classes(($0.classes + (rivals ?? [])).sorted { $0.name < $1.name })
+        } ?? .dataSet(names), on: stream, warn: Console.warn)
     }
     let detector = try wanted?.explaining(load) ?? load()
     let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
+    var shown = shownObjects(of: location)
+    shown.baseNames = Set(trained.map(ClassName.plain))
+    shown.hidden = Set((rivals ?? []).map(\.name))
+    shown.keepsOverlapping = keepOverlapping
     try DetectionSession(
-      detector: detector, names: names, files: files, folder: folder,
-      scoreThreshold: scoreThreshold, limit: limit, printsJSON: json,
-      writesCrops: crop, batch: batch
+      detector: detector, names: names, files: files, folder: folder, shown: shown, limit: limit,
+      printsJSON: json, writesCrops: crop, batch: batch
     ).run()
+  }
+
+  /// The thresholds that count, said where they are not the user's.
+  private func shownObjects(of location: ModelLocation) -> ShownObjects {
+    if let scoreThreshold { return ShownObjects(from: scoreThreshold) }
+    guard let best = location.thresholds else {
+      return ShownObjects(from: ShownObjects.usualThreshold)
+    }
+    Console.say(
+      "shown from score \(ScoreText.of(best.base)) on, names that training has no boxes of from "
+        + "\(ScoreText.of(best.novel)) on: the best F1 in \(best.source); --score-threshold changes it"
+    )
+    return ShownObjects(best)
+  }
+
+  /// The classes that the run has boxes of; none with a warning when they cannot be read.
+  private func trainingClasses(of location: ModelLocation, isNeeded: Bool) throws -> [String] {
+    do {
+      return try location.configuration.baseClasses()
+    } catch let error as DatasetError {
+      if isNeeded {
+        Console.warn(
+          "the classes of training cannot be read, so only the given names compete (\(error)); "
+            + "give --set data.class_split=FILE, or --only")
+      }
+      return []
+    }
+  }
+
+  /// The classes of training that are not among the names.
+  private static func rivals(of wanted: [ClassName], in trained: [String]) -> [ClassName] {
+    let given = Set(wanted.flatMap(\.all).map(ClassName.plain))
+    return trained.filter { !given.contains(ClassName.plain($0)) }.map { ClassName($0) }
   }
 
   private static func ownNames(of location: ModelLocation) throws -> [String] {

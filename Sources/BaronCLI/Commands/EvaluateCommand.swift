@@ -17,7 +17,8 @@ struct EvaluateCommand: ParsableCommand {
     discussion: """
       A results file is a JSON array of {"image_id", "category_id", "score"} with "bbox" [x, y, width, \
       height], "segmentation" (run lengths or polygons) or both. Masks are scored beside boxes where \
-      both files hold them.
+      both files hold them. The last table says from which score on detections are worth showing: \
+      the best F1 at IoU 0.5, one detection a place; a run keeps it for 'baron detect'.
 
       Examples: baron evaluate --checkpoint runs/first
                 baron evaluate --checkpoint published.pth --config ov-coco-fpn-kd
@@ -129,6 +130,8 @@ struct EvaluateCommand: ParsableCommand {
     } else {
       let style = TerminalStyle.detect(descriptor: 1)
       try Console.print(EvaluationTable.text(summary, style: style), terminator: "")
+      let thresholds = EvaluationTable.thresholds(summary, style: style)
+      if !thresholds.isEmpty { try Console.print("\n" + thresholds, terminator: "") }
       if perCategory {
         try Console.print("\n" + EvaluationTable.classes(summary, style: style), terminator: "")
       }

@@ -9,8 +9,6 @@ import Training
 
 /// Pictures of scenes: what is there and what each detector finds.
 struct DemoGallery {
-  /// A detection that overlaps a surer one by a larger IoU is not drawn, whatever its class.
-  private static let overlap: Float = 0.5
   private static let enlargement = 2
 
   let count: Int
@@ -33,6 +31,7 @@ struct DemoGallery {
         grouping: try DetectionResults(contentsOf: row.variant.detections).boxes, by: \.imageID)
     }
     func label(_ name: String) -> String { novel.contains(name) ? name + "*" : name }
+    var colors = LabelPalette()
     return try scenes.flatMap { record in
       let image = try record.picture(in: "\(folder)/images")
       let truth = record.objects.map {
@@ -52,7 +51,9 @@ struct DemoGallery {
       return try sheets.map { name, boxes in
         let list = boxes.map(\.label).joined(separator: ", ")
         return (
-          png: try PictureSheet.annotated(image, boxes, enlarging: Self.enlargement).pngData(),
+          png: try PictureSheet.annotated(
+            image, boxes, enlarging: Self.enlargement, colors: &colors
+          ).pngData(),
           alt: "\(record.fileName), \(name): \(list.isEmpty ? "nothing" : list)", caption: name
         )
       }
@@ -63,12 +64,7 @@ struct DemoGallery {
   private static func surest(
     _ count: Int, of found: [DetectionResult]
   ) -> [DetectionResult] {
-    var chosen: [DetectionResult] = []
-    for candidate in found.sorted(by: { $0.score > $1.score }) where chosen.count < count {
-      let box = Box(candidate.box)
-      guard chosen.allSatisfy({ box.iou(with: Box($0.box)) <= overlap }) else { continue }
-      chosen.append(candidate)
-    }
-    return chosen
+    let boxes = found.map { ScoredBox(Box($0.box), score: Float($0.score)) }
+    return Suppression.survivors(of: boxes, limit: count).map { found[$0] }
   }
 }

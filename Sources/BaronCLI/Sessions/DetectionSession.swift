@@ -12,7 +12,7 @@ struct DetectionSession {
   let names: [String]
   let files: [String]
   let folder: OutputFolder
-  let scoreThreshold: Float
+  let shown: ShownObjects
   let limit: Int
   let printsJSON: Bool
   /// Whether each shown object gets a picture of its own.
@@ -25,7 +25,10 @@ struct DetectionSession {
     let id: Int
     let file: String
     let image: Image
+    /// All objects of the names, for evaluations.
     let found: [ObjectDetector.Found]
+    /// One object a place, however sure.
+    let places: [ObjectDetector.Found]
   }
 
   /// Runs over all files.
@@ -35,6 +38,8 @@ struct DetectionSession {
     let ids = Dictionary(names.enumerated().map { ($1, $0 + 1) }) { first, _ in first }
     let line = ProgressLine(label: "detect", total: files.count)
     var folder = folder
+    var colors = LabelPalette()
+    warnOfLetters()
     var images: [JSONValue] = []
     var unreadable: [String] = []
     var firstReason: String?
@@ -56,14 +61,15 @@ struct DetectionSession {
         for (picture, objects) in zip(pictures, found) {
           let entry = Entry(
             id: picture.index + 1, file: files[picture.index], image: picture.image,
-            found: Array(objects.prefix(limit)))
+            found: Array(shown.wanted(objects, of: detector.vocabulary).prefix(limit)),
+            places: Array(shown.places(objects, of: detector.vocabulary).prefix(limit)))
           try write(entry, ids: ids, to: &writer)
           images.append([
             "id": .number(Double(entry.id)), "file_name": .string(entry.file),
             "width": .number(Double(entry.image.width)),
             "height": .number(Double(entry.image.height)),
           ])
-          try show(entry, in: &folder, line)
+          try show(entry, in: &folder, &colors, line)
         }
         line.update(step: range.upperBound)
       }
@@ -95,13 +101,18 @@ struct DetectionSession {
   }
 
   /// Writes the pictures of an image and reports what is on it.
-  private func show(_ entry: Entry, in folder: inout OutputFolder, _ line: ProgressLine) throws {
-    let shown = entry.found.filter { $0.score >= scoreThreshold }
+  private func show(
+    _ entry: Entry, in folder: inout OutputFolder, _ colors: inout LabelPalette,
+    _ line: ProgressLine
+  ) throws {
+    let shown = entry.places.filter { self.shown.isSure($0, of: detector.vocabulary) }
     let picture = folder.picture(of: entry.file)
     let boxes = shown.map {
       LabeledBox(box: $0.box, label: name(of: $0), score: Double($0.score), mask: $0.mask)
     }
-    try Self.write(PictureSheet.annotated(entry.image, boxes), to: picture)
+    let scale = PictureSheet.enlargement(of: entry.image)
+    try Self.write(
+      PictureSheet.annotated(entry.image, boxes, enlarging: scale, colors: &colors), to: picture)
     if writesCrops {
       for object in shown {
         try Self.write(
@@ -110,10 +121,20 @@ struct DetectionSession {
       }
     }
     if printsJSON {
-      try Console.print(json(entry, shown, picture).text())
+      try Console.print(json(entry, shown, picture, scale: scale).text())
     } else {
-      line.note(text(entry.file, shown, best: entry.found.first))
+      line.note(text(entry.file, shown, best: entry.places.first))
     }
+  }
+
+  /// Says which names cannot be drawn as they are.
+  private func warnOfLetters() {
+    let unable = SystemFont.shared.unable(toWrite: names)
+    guard let first = unable.first else { return }
+    Console.warn(
+      "no font here has all letters of \"\(first)\"\(unable.count > 1 ? " and \(unable.count - 1) more" : ""); "
+        + "pictures show \"?\" instead: install one that has, fonts-noto-cjk for example, or name a "
+        + "folder of fonts in BARON_FONTS")
   }
 
   private func name(of object: ObjectDetector.Found) -> String { detector.vocabulary[object.label] }
@@ -150,24 +171,22 @@ struct DetectionSession {
         }
       }
       let parts = counts.map { item in
-        "\(item.count) \(item.name) (\(Self.score(item.best)))"
+        "\(item.count) \(item.name) (\(ScoreText.of(Double(item.best))))"
       }
       return "\(file): \(parts.joined(separator: ", "))"
     }
     guard let best else { return "\(file): nothing" }
-    return "\(file): nothing from \(Self.score(scoreThreshold)) on; the best is "
-      + "\"\(name(of: best))\" with \(Self.score(best.score)): lower --score-threshold to see it"
-  }
-
-  private static func score(_ value: Float) -> String {
-    String(format: value < 0.01 ? "%.2g" : "%.2f", value)
+    let threshold = ScoreText.of(self.shown.threshold(of: name(of: best)))
+    return "\(file): nothing from \(threshold) on; the best is \"\(name(of: best))\" with "
+      + "\(ScoreText.of(Double(best.score))): lower --score-threshold to see it"
   }
 
   private func json(
-    _ entry: Entry, _ shown: [ObjectDetector.Found], _ picture: String
+    _ entry: Entry, _ shown: [ObjectDetector.Found], _ picture: String, scale: Int
   ) -> JSONValue {
     [
       "image": .string(entry.file), "id": .number(Double(entry.id)), "picture": .string(picture),
+      "picture_scale": .number(Double(scale)),
       "width": .number(Double(entry.image.width)),
       "height": .number(Double(entry.image.height)),
       "objects": .array(shown.map(object)),

@@ -43,6 +43,8 @@ final class TrainingDisplay {
       validation = nil
     case .validated(.detection(let summary), _):
       line.note(EvaluationTable.text(summary, style: .plain))
+      let thresholds = EvaluationTable.thresholds(summary, style: .plain)
+      if !thresholds.isEmpty { line.note(thresholds) }
     case .validated(.zeroShot(let score), _): line.note(score.summary)
     }
   }

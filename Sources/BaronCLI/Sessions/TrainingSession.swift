@@ -4,6 +4,7 @@ import Formats
 import Foundation
 import OpenCL
 import Reporting
+import RunReports
 import Training
 
 /// Trains in the terminal: progress line, notes, Ctrl-C.
@@ -16,6 +17,8 @@ struct TrainingSession<Job: TrainingJob> {
   let continuation: String
   let iterations: Int
   let logEvery: Int
+  /// Keeps event files and the report.
+  let observer: RunObserver
   /// What is said at the end of a run.
   let closing: (RunFolder) -> [String]
   /// Prepares the training.
@@ -40,6 +43,7 @@ struct TrainingSession<Job: TrainingJob> {
           default: break
           }
           display.show(event)
+          observer.see(event) { display.show(.warning($0)) }
         }
       } catch {
         // Wrong data or weights: the name is free again for the corrected start.
@@ -56,6 +60,7 @@ struct TrainingSession<Job: TrainingJob> {
         Console.say(stopped(after: done))
         throw ExitCode(130)
       }
+      observer.finish { display.show(.warning($0)) }
       display.finish()
       for line in closing(run) { Console.say(line) }
     }
@@ -82,6 +87,10 @@ extension TrainingSession where Job == DetectorTraining {
       label: "train", context: context, run: run,
       continuation: continuation ?? "baron train --resume \(run.path)",
       iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
+      observer: RunObserver(
+        run: run.path, iterations: configuration.training.iterations,
+        logEvery: configuration.training.logEvery,
+        writesEvents: configuration.training.tensorboard),
       closing: { Self.closing($0, measure: configuration.training.keepBest) }
     ) { try TrainingLoop(configuration: configuration, run: run, context: context, onEvent: $0) }
   }
@@ -98,6 +107,7 @@ extension TrainingSession where Job == DetectorTraining {
       break
     }
     return lines + [
+      "report: \(run.path)/report.html",
       "next: baron evaluate --checkpoint \(run.path) --per-category",
       "      baron detect PICTURES --checkpoint \(run.path) --vocabulary \"NAME, NAME\"",
     ]
@@ -121,6 +131,10 @@ extension TrainingSession where Job == CLIPTraining {
       label: "clip", context: context, run: run,
       continuation: continuation ?? "baron clip-train --resume \(run.path)",
       iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
+      observer: RunObserver(
+        run: run.path, iterations: configuration.training.iterations,
+        logEvery: configuration.training.logEvery,
+        writesEvents: configuration.training.tensorboard),
       closing: {
         ["next: baron train CONFIG --set clip.folder=\(CLIPTraining.modelFolder(of: $0.path))"]
       }

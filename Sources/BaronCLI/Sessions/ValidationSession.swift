@@ -47,10 +47,7 @@ struct ValidationSession {
       warn: Console.warn)
     let folder = "\(location.run)/detections"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let name =
-      location.iteration.map { "iteration-\($0)" }
-      ?? URL(filePath: location.checkpoint).deletingPathExtension().lastPathComponent
-    let path = Self.unused("\(folder)/\(name)")
+    let path = Self.unused("\(folder)/\(location.evaluationName)")
     let line = ProgressLine(label: "evaluate", total: validation.imageCount)
     line.note("device: \(context.device.name); checkpoint: \(location.checkpoint)")
     let summary = try validation.run(

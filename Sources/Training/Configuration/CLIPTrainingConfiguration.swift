@@ -59,6 +59,8 @@ package struct CLIPTrainingConfiguration: Sendable, Equatable {
     package var keepCheckpoints = 1
     /// Iterations between log lines.
     package var logEvery = 50
+    /// Whether the run's folder gets event files for TensorBoard, with every ``logEvery``-th step.
+    package var tensorboard = true
 
     /// Creates the section.
     package init() {}
@@ -148,5 +150,6 @@ extension CLIPTrainingConfiguration.Training: SettingsSection {
     try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))
     try keys.field("keep_checkpoints", &keepCheckpoints, .atLeast(1))
     try keys.field("log_every", &logEvery, .atLeast(1))
+    try keys.field("tensorboard", &tensorboard)
   }
 }

@@ -101,6 +101,8 @@ extension RunConfiguration {
     package var evaluateEvery = 10_000
     /// Iterations between log lines.
     package var logEvery = 50
+    /// Whether the run's folder gets event files for TensorBoard, with every ``logEvery``-th step.
+    package var tensorboard = true
 
     /// Creates the published schedule.
     package init() {}
@@ -163,5 +165,6 @@ extension RunConfiguration.Training: SettingsSection {
       "keep_best", &keepBest, ValueRule("the name of a measure, AP50 or novel.AP50") { _ in true })
     try keys.field("evaluate_every", &evaluateEvery, .atLeast(0))
     try keys.field("log_every", &logEvery, .atLeast(1))
+    try keys.field("tensorboard", &tensorboard)
   }
 }
