@@ -8,7 +8,7 @@ archives := turbojpeg freetype brotlidec brotlicommon png png16 z
 linked := OpenCL:OpenCL libturbojpeg:turbojpeg freetype2:freetype,brotlidec,brotlicommon,png16,z \
   libpng:png16 zlib:z
 
-.PHONY: build setup test lint demo dist gpu-check clean
+.PHONY: build setup test test-build test-drivers lint demo dist gpu-check clean
 
 build:
 	swift build -c release --product baron
@@ -30,9 +30,16 @@ setup:
 	$$as_root apt-get -qq update && \
 	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $$missing >/dev/null
 
-test: setup
-	swift build $(testable) --build-tests --explicit-target-dependency-import-check error
+test: test-build
 	BARON_DEVICE=cpu swift test $(testable) --skip-build --disable-xctest
+
+test-build: setup
+	swift build $(testable) --build-tests --explicit-target-dependency-import-check error
+
+# Other OpenCL drivers and the compilers of GPU vendors, in 15 minutes on two cores (docs/drivers.md);
+# PARTS="intel ptxas" runs some of the parts. What cannot be had is skipped, which the table shows.
+test-drivers: test-build
+	Tests/Drivers/run.sh $(PARTS)
 
 lint:
 	swift format lint --strict --recursive Sources Tests Plugins Package.swift

@@ -70,11 +70,17 @@ extension COCOAnnotations.ImageRecord {
 
   /// Where the file is instead, when a folder stands twice or is not there.
   private func nearby(_ folder: String) -> String {
-    let parent = URL(filePath: folder).standardizedFileURL.deletingLastPathComponent().path
+    let url = URL(filePath: folder).standardizedFileURL
+    let parent = url.deletingLastPathComponent().path
     let name = fileName.replacing("\\", with: "/")
-    let last = name.split(separator: "/").last.map(String.init) ?? name
+    let parts = name.split(separator: "/")
+    let last = parts.last.map(String.init) ?? name
+    let repeats = parts.count > 1 && parts.first.map(String.init) == url.lastPathComponent
     let candidates = [
-      ("\(parent)/\(name)", "the name repeats the folder"),
+      (
+        "\(parent)/\(name)",
+        repeats ? "the name repeats the folder" : "the name starts in the folder above"
+      ),
       ("\(folder)/\(last)", "the name has a folder of its own"),
     ]
     let found = candidates.first { FileManager.default.fileExists(atPath: $0.0) }

@@ -96,6 +96,7 @@ package struct AnnotationIndexBuilder {
       unknown.line(
         "annotation", "annotations",
         "of a category that \"categories\" does not list: left out"),
+      similarNames, sharedPictures,
     ].compactMap { $0 }
     if lost > 0 {
       index.warnings.append(
@@ -143,6 +144,43 @@ package struct AnnotationIndexBuilder {
         "the name \"\(name)\" stands twice, as ids \(counts.joined(separator: " and ")); rename "
           + "one, or remove the one that is not used")
     }
+  }
+
+  /// Names that are probably one class written in two ways; they count as two.
+  private var similarNames: String? {
+    var known: [String: COCOAnnotations.Category] = [:]
+    var pairs = RecordTally()
+    for category in index.categories {
+      let key = ClassName.bare(ClassName.plain(category.name))
+      guard let first = known[key] else {
+        known[key] = category
+        continue
+      }
+      let ways = ClassName.differences(first.name, category.name)
+      pairs.count(
+        "\"\(first.name)\" (id \(first.id)) and \"\(category.name)\" (id \(category.id)) differ only in "
+          + ways)
+    }
+    return pairs.line(
+      "class name is", "class names are",
+      "nearly that of another class: if they are one class, give their annotations one id")
+  }
+
+  /// Records of one picture: each has only its own annotations, the others' objects are background.
+  private var sharedPictures: String? {
+    var known: [String: Int] = [:]
+    var shared = RecordTally()
+    for (number, name) in index.images.fileNames.enumerated() where !name.isEmpty {
+      guard let first = known[name] else {
+        known[name] = number
+        continue
+      }
+      shared.count(
+        "images[\(number)] (id \(index.images.ids[number])), \"\(name)\", as images[\(first)]")
+    }
+    return shared.line(
+      "image has", "images have",
+      "the picture of another: objects that only the other record has count as background")
   }
 
   // MARK: References

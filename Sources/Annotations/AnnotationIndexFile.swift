@@ -2,9 +2,9 @@ import Formats
 import Foundation
 import Geometry
 
-/// The layout of a kept index: "BARONIX3", the length and CRC-32 of the rest as 64-bit numbers, then
+/// The layout of a kept index: "BARONIX4", the length and CRC-32 of the rest as 64-bit numbers, then
 /// the file's mark and every column, each with the number of its elements before it.
-private let magic = Array("BARONIX3".utf8)
+private let magic = Array("BARONIX4".utf8)
 private let headerSize = 24
 
 /// Writes an index.

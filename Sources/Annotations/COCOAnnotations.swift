@@ -155,6 +155,9 @@ package struct COCOAnnotations: Sendable {
         images[position].crowds.append(object)
         report.crowdBoxes += 1
       } else {
+        if entry.box.reaches(beyond: images[position]) {
+          report.beyond.count(index.place(ofAnnotation: number))
+        }
         images[position].objects.append(object)
         report.boxes += 1
       }
@@ -196,6 +199,14 @@ package struct COCOAnnotations: Sendable {
       guard min(image.width, image.height) >= max(1, minimumSide) else { return false }
       return labels.map { !image.annotatedLabels.isDisjoint(with: $0) } ?? true
     }
+  }
+}
+
+extension FileBox {
+  /// Whether a box ends more than a pixel right of or below an image whose size is known.
+  fileprivate func reaches(beyond image: COCOAnnotations.ImageRecord) -> Bool {
+    image.width > 0 && x2 > Double(image.width) + 1
+      || image.height > 0 && y2 > Double(image.height) + 1
   }
 }
 

@@ -21,17 +21,24 @@ package struct LoadReport: Sendable, Equatable {
   /// The boxes dropped, by reason.
   package internal(set) var drops: [Drop: RecordTally] = [:]
 
+  /// Boxes that are kept and reach more than a pixel beyond their image, as corners taken for sizes do.
+  package internal(set) var beyond = RecordTally()
+
   mutating func drop(_ reason: Drop, _ place: @autoclosure () -> String) {
     drops[reason, default: RecordTally()].count(place())
   }
 
   /// One line for each kind of fault, empty for a clean file.
   package var warnings: [String] {
-    Drop.allCases.compactMap { reason in
+    let dropped = Drop.allCases.compactMap { reason in
       drops[reason].map {
         "\(Self.boxes($0.count)) dropped: \(reason.rawValue) (first: \($0.first))"
       }
     }
+    let reaching = beyond.line(
+      "box reaches", "boxes reach",
+      "more than a pixel beyond the image: a box is [x, y, width, height], not two corners")
+    return dropped + [reaching].compactMap { $0 }
   }
 
   /// One line of counts, to be read before the first step.

@@ -85,32 +85,29 @@ package struct OpenVocabularySplit: Sendable, Equatable {
 
   /// The labels of the base classes.
   ///
-  /// - Parameter categories: The classes of the data set.
+  /// - Parameters:
+  ///   - categories: The classes of the data set.
+  ///   - file: Their file, for the error.
   /// - Returns: One label for each base name.
   /// - Throws: ``DatasetError`` with the nearest name when one is not among them.
-  package func baseLabels(in categories: [COCOAnnotations.Category]) throws -> [Int] {
-    try categories.labels(of: base, source: source)
-  }
+  package func baseLabels(
+    in categories: [COCOAnnotations.Category], of file: String
+  ) throws -> [Int] { try labels(of: base, in: categories, of: file) }
 
   /// The labels of the novel classes.
   ///
-  /// - Parameter categories: The classes of the data set.
+  /// - Parameters:
+  ///   - categories: The classes of the data set.
+  ///   - file: Their file, for the error.
   /// - Returns: One label for each novel name.
   /// - Throws: ``DatasetError`` with the nearest name when one is not among them.
-  package func novelLabels(in categories: [COCOAnnotations.Category]) throws -> [Int] {
-    try categories.labels(of: novel, source: source)
-  }
+  package func novelLabels(
+    in categories: [COCOAnnotations.Category], of file: String
+  ) throws -> [Int] { try labels(of: novel, in: categories, of: file) }
 
-  /// The class weights of the classification loss: 1 for base classes, 0 for all others.
-  ///
-  /// - Parameter categories: The classes of the data set.
-  /// - Returns: One weight for each class.
-  /// - Throws: ``DatasetError`` with the nearest name when a base name is not among them.
-  package func classWeights(for categories: [COCOAnnotations.Category]) throws -> [Float] {
-    var weights = [Float](repeating: 0, count: categories.count)
-    for label in try baseLabels(in: categories) { weights[label] = 1 }
-    return weights
-  }
+  private func labels(
+    of names: [String], in categories: [COCOAnnotations.Category], of file: String
+  ) throws -> [Int] { try categories.labels(of: names, source: "\(file): \(source)") }
 
   /// The 48 base and 17 novel COCO classes of the OV-COCO benchmark (spec evaluation 5.1).
   package static let openVocabularyCOCO = OpenVocabularySplit(

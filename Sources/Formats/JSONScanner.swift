@@ -230,7 +230,7 @@ package struct JSONScanner {
           seen < 0x80
           ? String(validating: slice, as: UTF8.self)
           : String(validating: Array(slice), as: UTF8.self)
-        guard let text else { throw error("a string is not valid UTF-8") }
+        guard let text else { throw error("a string is not valid UTF-8; save the file as UTF-8") }
         position += 1
         return text
       }
@@ -249,7 +249,7 @@ package struct JSONScanner {
       position += 1
       if byte == 0x22 {
         guard let text = String(validating: buffer, as: UTF8.self) else {
-          throw error("a string is not valid UTF-8")
+          throw error("a string is not valid UTF-8; save the file as UTF-8")
         }
         return text
       }

@@ -14,9 +14,10 @@ extension MappedFile {
       }
       file = MappedFile(file, content: unpacked)
     }
-    guard let mark = TextDecoding.byteOrderMark(file.bytes), mark.encoding != "UTF-8" else {
-      return file
-    }
+    let known =
+      TextDecoding.byteOrderMark(file.bytes)
+      ?? TextDecoding.unmarked(file.bytes).map { (encoding: $0, length: 0) }
+    guard let mark = known, mark.encoding != "UTF-8" else { return file }
     let text = try file.whole {
       try TextDecoding.utf8(
         UnsafeRawBufferPointer(rebasing: file.bytes[mark.length...]), from: mark.encoding,

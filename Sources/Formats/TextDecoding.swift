@@ -17,6 +17,21 @@ package enum TextDecoding {
     return marks.first { bytes.starts(with: $0.0) }.map { ($0.1, $0.0.count) }
   }
 
+  /// The encoding of a text without a mark whose first two characters are ASCII, as those of JSON are:
+  /// where zeros stand among its first four bytes tells it (RFC 4627).
+  ///
+  /// - Parameter bytes: The text's bytes.
+  /// - Returns: The encoding; nil for UTF-8 and all others without zeros.
+  static func unmarked(_ bytes: UnsafeRawBufferPointer) -> String? {
+    switch bytes.prefix(4).map({ $0 != 0 }) {
+    case [true, false, true, false]: "UTF-16LE"
+    case [false, true, false, true]: "UTF-16BE"
+    case [true, false, false, false]: "UTF-32LE"
+    case [false, false, false, true]: "UTF-32BE"
+    default: nil
+    }
+  }
+
   /// The UTF-8 bytes of a text.
   ///
   /// - Parameters:

@@ -10,6 +10,12 @@ enum BuildVariables {
     return text.isEmpty ? "" : " \(text)"
   }()
 
+  /// The option that leaves warnings out, unless logs are kept.
+  ///
+  /// PoCL prints their number to standard error, between the program's lines. No part of the key in
+  /// the cache, as it changes no code.
+  static var silence: String { logFolder.isEmpty ? " -w" : "" }
+
   private static let logFolder = ProcessInfo.processInfo.environment["BARON_BUILD_LOGS"] ?? ""
 
   /// Keeps what the compiler said of a program in the folder `BARON_BUILD_LOGS`, a file for each set of

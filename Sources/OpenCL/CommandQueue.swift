@@ -170,13 +170,14 @@ package final class CommandQueue {
   package func write(_ bytes: UnsafeRawBufferPointer, to buffer: Buffer) throws {
     guard bytes.count > 0 else { return }
     precondition(bytes.count <= buffer.bytes, "write of more bytes than \(buffer.label) holds")
-    writes.removeAll { $0.isDone }
-    let write = PendingWrite(copying: bytes, pool: staging)
+    try writes.removeAll { try $0.isDone() }
+    let write = PendingWrite(
+      copying: bytes, about: "write of \(bytes.count) bytes to \(buffer.label)", pool: staging)
     var event: cl_event?
     try check(
       clEnqueueWriteBuffer(
         handle, buffer.handle, cl_bool(CL_FALSE), 0, bytes.count, write.memory, 0,
-        nil, &event), "clEnqueueWriteBuffer", "write of \(bytes.count) bytes to \(buffer.label)")
+        nil, &event), "clEnqueueWriteBuffer", write.about)
     write.event = event
     writes.append(write)
     if let profiler, let event {
@@ -197,7 +198,7 @@ package final class CommandQueue {
       clEnqueueWriteBuffer(
         handle, buffer.handle, cl_bool(CL_TRUE), 0, bytes.count, bytes.baseAddress, 0, nil, nil),
       "clEnqueueWriteBuffer", "write of \(bytes.count) bytes to \(buffer.label)")
-    writes.removeAll { $0.isDone }
+    try writes.removeAll { try $0.isDone() }
   }
 
   /// Waits for the queue and copies a buffer to host memory.
@@ -215,6 +216,7 @@ package final class CommandQueue {
     } about: {
       "read of \(bytes.count) bytes from \(buffer.label)"
     }
+    try writes.removeAll { try $0.isDone() }
   }
 
   /// Starts to copy a buffer to host memory without waiting for it.
@@ -246,7 +248,10 @@ package final class CommandQueue {
   package func flush() throws { try check(clFlush(handle), "clFlush", name) }
 
   /// Waits until everything enqueued so far is done.
-  package func finish() throws { try check(clFinish(handle), "clFinish", name) }
+  package func finish() throws {
+    try check(clFinish(handle), "clFinish", name)
+    try writes.removeAll { try $0.isDone() }
+  }
 
   /// Lets everything enqueued on this queue from now on wait for what another queue holds now.
   ///

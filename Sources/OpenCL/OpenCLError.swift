@@ -44,9 +44,8 @@ package enum OpenCLError: Error, CustomStringConvertible {
       "the OpenCL program \(program) does not compile with '\(options)'; its source is in "
         + "\(sourcePath); the compiler says:\n\(log)"
     case .allocation(let label, let bytes, let limit, let live):
-      "cannot allocate \(bytes / 1_048_576) MiB for \(label): the device allows "
-        + "\(limit / 1_048_576) MiB for one buffer and \(live / 1_048_576) MiB are in use; lower "
-        + "the image size or the batch size"
+      "cannot allocate \(Self.size(bytes)) for \(label): the device allows \(Self.size(limit)) for one "
+        + "buffer and \(Self.size(live)) are in use; lower the image size or the batch size"
     case .kernelFamily(let wanted):
       "BARON_KERNEL_FAMILY is '\(wanted)' and must be one of "
         + DeviceFamily.allCases.map(\.rawValue).joined(separator: ", ")
@@ -63,6 +62,11 @@ package enum OpenCLError: Error, CustomStringConvertible {
       "\(kernel) needs work-groups of \(items) work-items and the driver runs it with \(limit) at "
         + "most: update the driver or use another device"
     }
+  }
+
+  /// Bytes in whole MiB, or in KiB where there is less than one.
+  private static func size(_ bytes: Int) -> String {
+    bytes < 1 << 20 ? "\((bytes + 1023) / 1024) KiB" : "\(bytes >> 20) MiB"
   }
 
   /// What to do about a call that failed; empty where nothing helps but reading the code.

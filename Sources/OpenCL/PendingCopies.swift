@@ -6,22 +6,29 @@ import Synchronization
 final class PendingWrite {
   let memory: UnsafeMutableRawPointer?
   var event: cl_event?
+  /// What the copy is about, in errors.
+  let about: String
   private let block: StagingBlock
   private let pool: StagingPool
 
-  init(copying bytes: UnsafeRawBufferPointer, pool: StagingPool) {
+  init(copying bytes: UnsafeRawBufferPointer, about: String, pool: StagingPool) {
+    self.about = about
     self.pool = pool
     block = pool.take(bytes: bytes.count)
     block.memory.copyMemory(from: bytes)
     memory = block.memory.baseAddress
   }
 
-  /// Whether the device has the bytes, or failed to take them.
-  var isDone: Bool {
+  /// Whether the device has the bytes.
+  ///
+  /// - Throws: ``OpenCLError`` when it failed to take them: what is computed with them would be wrong.
+  func isDone() throws -> Bool {
     var status: cl_int = 0
     let size = MemoryLayout<cl_int>.size
     let key = cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS)
-    return clGetEventInfo(event, key, size, &status, nil) != CL_SUCCESS || status <= CL_COMPLETE
+    try check(clGetEventInfo(event, key, size, &status, nil), "clGetEventInfo", about)
+    if status < CL_COMPLETE { try check(status, "clEnqueueWriteBuffer", about) }
+    return status == CL_COMPLETE
   }
 
   deinit {

@@ -95,7 +95,7 @@ package final class Program {
       throw OpenCLError.call("clCreateProgramWithSource", code: code, about: name)
     }
     var device: cl_device_id? = context.device.id
-    code = clBuildProgram(program, 1, &device, options, nil, nil)
+    code = clBuildProgram(program, 1, &device, options + BuildVariables.silence, nil, nil)
     let log = buildLog(of: program, device: context.device)
     BuildVariables.keep(log, program: name, options: options)
     guard code == CL_SUCCESS else {

@@ -96,7 +96,12 @@ package final class ProgressLine {
     }
   }
 
-  /// Prints a line above the live one, a warning for example.
+  /// Prints a warning above the live line, as long as those that ``Console`` writes.
+  ///
+  /// - Parameter text: The warning.
+  package func warn(_ text: String) { note(PrintedText.line("warning: \(text)")) }
+
+  /// Prints a line above the live one.
   ///
   /// - Parameter text: The line without its end.
   package func note(_ text: String) {

@@ -36,7 +36,7 @@ package struct TrainingData: Sendable {
     let (split, train, base) = try DatasetError.naming("data.class_split") {
       let split = try Self.split(classSplit: data.classSplit, of: index.categories, in: index.path)
       let train = try COCOAnnotations(index, keeping: split.base)
-      return (split, train, Set(try split.baseLabels(in: train.categories)))
+      return (split, train, Set(try split.baseLabels(in: train.categories, of: index.path)))
     }
     classNames = train.categories.map(\.name)
     isBase = train.categories.indices.map { base.contains($0) }

@@ -53,8 +53,10 @@ package struct ValidationRun: Sendable {
     let sample = [present.first, present.last].compactMap { $0 }
     let read = ImageDecoder.decode(sample)
     if !read.contains(where: { (try? $0.get()) != nil }) {
-      var reason = "\(missing.first ?? annotations.path): no such file"
-      if case .failure(let error)? = read.first { reason = "\(error)" }
+      // Of missing ones the first record says where its picture is instead.
+      let found = read.first ?? Result { try annotations.image(at: 0).picture(in: folder) }
+      var reason = annotations.path
+      if case .failure(let error) = found { reason = "\(error)" }
       // Two bad ones of many are no reason to refuse the others.
       guard
         present.dropFirst().dropLast().contains(where: {

@@ -37,6 +37,9 @@ import Testing
     let images = "\(folder.path)/images"
     try FileManager.default.createDirectory(atPath: images, withIntermediateDirectories: true)
     try Image(width: 6, height: 4).writePNG("\(images)/a.png")
+    try FileManager.default.createDirectory(
+      atPath: "\(folder.path)/other", withIntermediateDirectories: true)
+    try Image(width: 6, height: 4).writePNG("\(folder.path)/other/d.png")
     let swapped = try message(record("a.png", 4, 6), in: images)
     #expect(
       swapped.line
@@ -52,6 +55,9 @@ import Testing
     #expect(
       try message(record("train/a.png", 6, 4), in: images).line
         == "F/train/a.png: no such file; the name has a folder of its own, F/a.png is there")
+    #expect(
+      try message(record("other/d.png", 6, 4), in: images).line.hasSuffix(
+        "; the name starts in the folder above, \(folder.path)/other/d.png is there"))
     #expect(
       try message(record("b.png", 6, 4), in: images) == ("F/b.png: no such file", .missing))
     #expect(

@@ -128,6 +128,53 @@ import Testing
         "categories[1] (id 2): \"id\": is al"))
   }
 
+  @Test func recordsOfOnePictureAreTold() throws {
+    let image = "{\"id\": 1, \"file_name\": \"a.jpg\", \"width\": 100, \"height\": 80}"
+    let second = image.replacing("\"id\": 1", with: "\"id\": 3")
+    #expect(
+      try index(changed(image, "\(image), \(second)")).warnings == [
+        "1 image has the picture of another: objects that only the other record has count as "
+          + "background (first: images[1] (id 3), \"a.jpg\", as images[0])"
+      ])
+    let nameless = "{\"id\": 3}, {\"id\": 4}"
+    #expect(try index(changed(image, "\(image), \(nameless)")).warnings == [])
+  }
+
+  /// Corners instead of sizes are in the image's frame only where objects are small.
+  @Test(arguments: [
+    ("[10, 10, 90, 70]", false), ("[10, 10, 91, 71]", false), ("[10, 10, 91.5, 20]", true),
+    ("[10, 10, 20, 72]", true), ("[10, 10, 1e308, 1e308]", true),
+  ])
+  func boxesBeyondTheImageAreTold(box: String, isTold: Bool) throws {
+    let data = try COCOAnnotations(try index(changed("[10, 10, 20, 20]", box)))
+    #expect(data.report.boxes == 1)
+    #expect(
+      data.report.warnings
+        == (isTold
+          ? [
+            "1 box reaches more than a pixel beyond the image: a box is [x, y, width, height], not "
+              + "two corners (first: annotations[0] (id 5))"
+          ] : []))
+  }
+
+  /// A second name beside "cat", and in what they differ; nil when they are two classes.
+  @Test(arguments: [
+    ("Cat", "case"), ("c at", "blanks"), ("C at", "case and blanks"), ("cat.", "signs"),
+    ("ca\u{200B}t", "blanks"),
+    ("cats", nil), ("dog", nil),
+  ])
+  func namesThatAreNearlyOneAreTold(name: String, ways: String?) throws {
+    let warnings = try index(changed("\"name\": \"dog\"", "\"name\": \"\(name)\"")).warnings
+    #expect(
+      warnings
+        == [
+          ways.map {
+            "1 class name is nearly that of another class: if they are one class, give their "
+              + "annotations one id (first: \"cat\" (id 2) and \"\(name)\" (id 7) differ only in \($0))"
+          }
+        ].compactMap { $0 })
+  }
+
   @Test(arguments: [
     ("\"iscrowd\": 0", "\"iscrowd\": 2", "\"iscrowd\": is 2; it must be 0 or 1"),
     ("\"iscrowd\": 0", "\"iscrowd\": -1", "\"iscrowd\": is -1; it must be 0 or 1"),

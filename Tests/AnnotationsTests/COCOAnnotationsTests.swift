@@ -166,11 +166,10 @@ struct COCOMiniTests {
     let file = try OpenVocabularySplit(path: "\(folder)/ov_coco_classes.json")
     #expect(Set(split.base) == Set(file.base) && split.base.count == 48)
     #expect(Set(split.novel) == Set(file.novel) && split.novel.count == 17)
-    let weights = try split.classWeights(for: data.categories)
-    #expect(weights.count == 80 && weights.reduce(0, +) == 48)
-    let labels = Set(try split.baseLabels(in: data.categories))
+    let labels = Set(try split.baseLabels(in: data.categories, of: data.path))
+    #expect(labels.count == 48)
     #expect(data.imageIndices(annotatedWith: labels, minimumSide: 32).count == 100)
-    #expect(try split.novelLabels(in: data.categories).prefix(2) == [4, 5])
+    #expect(try split.novelLabels(in: data.categories, of: data.path).prefix(2) == [4, 5])
 
     // The full file restricted to the base names gives the same boxes.
     let restricted = try COCOAnnotations(
@@ -216,7 +215,10 @@ struct COCOMiniTests {
     let categories = ["zebra", "bear"].enumerated().map {
       COCOAnnotations.Category(id: $0.offset, name: $0.element)
     }
-    let error = #expect(throws: DatasetError.self) { try split.classWeights(for: categories) }
-    #expect(error?.description == #"mine: there is no class "zebar"; did you mean "zebra"?"#)
+    let error = #expect(throws: DatasetError.self) {
+      try split.baseLabels(in: categories, of: "zoo.json")
+    }
+    #expect(
+      error?.description == #"zoo.json: mine: there is no class "zebar"; did you mean "zebra"?"#)
   }
 }

@@ -39,6 +39,11 @@ struct DataCommandTests {
       compact.output.hasPrefix(
         "\(folder)/instances_train_base.json: 727 annotations, 100 images (100 annotated), 48 "
           + "categories\n"), "\(compact.output)")
+    let own = try scratch.write(
+      #"{"images": [{"id": 1}], "annotations": [], "categories": [{"id": 1, "name": "Bus"}]}"#,
+      "own.json")
+    expectError(
+      try BaronProcess.run("split", "coco", own, "-o", folder), "own.json", "\"person\"", "--split")
   }
 
   @Test("rare classes of LVIS are novel")

@@ -24,7 +24,7 @@ import Testing
     for bytes in [
       Array(Self.text.utf8), [0xEF, 0xBB, 0xBF] + Array(Self.text.utf8),
       [0xFF, 0xFE] + Self.units(true), [0xFE, 0xFF] + Self.units(false),
-      [0xFF, 0xFE, 0, 0] + quad, [UInt8](gzip),
+      [0xFF, 0xFE, 0, 0] + quad, Self.units(true), Self.units(false), quad, [UInt8](gzip),
     ] {
       let path = try scratch.write(bytes)
       #expect(try JSONValue(contentsOf: path)["name"]?.string == "ä猫")

@@ -39,6 +39,18 @@ enum Tool {
 enum Clang {
   static let path = Tool.find("clang", variable: "BARON_CLANG")
 
+  /// The first clang that compiles for a machine: `$BARON_CLANG`, else one on the path, the newest
+  /// first; nil without one.
+  ///
+  /// - Parameter target: The machine's name among the compiler's targets.
+  /// - Returns: Its path.
+  static func knowing(_ target: String) -> String? {
+    let versions = (14...22).reversed().compactMap { Tool.find("clang-\($0)") }
+    return ([path].compactMap { $0 } + versions).first {
+      (try? Tool.run($0, ["--print-targets"]))?.text.contains(target) ?? false
+    }
+  }
+
   /// Options for a file with inline PTX: a machine whose registers have the same letters, as the
   /// toolchain's clang knows no NVIDIA GPU.
   static func target(of path: String) -> [String] {

@@ -1,65 +1,67 @@
 import Foundation
-import KernelLibrary
 import TestSupport
 import Testing
 
-/// What generates PTX and what assembles it.
+/// What generates PTX and what assembles it for NVIDIA's GPUs.
 enum PTXTools {
-  /// The first clang that knows NVIDIA GPUs: `$BARON_CLANG`, else one on the path.
-  static let clang: String? = {
-    let names = ["clang"] + (14...22).reversed().map { "clang-\($0)" }
-    let found = names.compactMap { Tool.find($0, variable: $0 == "clang" ? "BARON_CLANG" : nil) }
-    return found.first {
-      (try? Tool.run($0, ["--print-targets"]))?.text.contains("nvptx64") ?? false
-    }
+  private static let clang = Clang.knowing("nvptx64")
+  /// The assembler: `$BARON_PTXAS`, else the one on the path.
+  private static let assembler = Tool.find("ptxas", variable: "BARON_PTXAS")
+
+  /// Why PTX cannot be assembled; nil when it can.
+  static let missing: String? =
+    clang != nil && assembler != nil
+    ? nil : "there is no clang with an NVPTX back end, or no ptxas (BARON_PTXAS) on the path"
+
+  /// From the oldest that has what the tensor-core kernels need; those that the assembler knows.
+  private static let gpus: [String] = {
+    guard let assembler, let help = try? Tool.run(assembler, ["--help"]).text else { return [] }
+    return ["sm_80", "sm_90a", "sm_100", "sm_120"].filter { help.contains("'\($0)'") }
   }()
 
-  /// The assembler: `$BARON_PTXAS`, else the one on the path.
-  static let assembler = Tool.find("ptxas", variable: "BARON_PTXAS")
-
-  static let areThere = clang != nil && assembler != nil
-
-  static let missing: Comment =
-    "there is no clang with an NVPTX back end, or no ptxas (BARON_PTXAS) on the path"
-
-  /// Compiles a file for GPUs and assembles it for sm_80 and sm_90.
+  /// Compiles a source and assembles it for every GPU.
   ///
   /// - Parameters:
-  ///   - path: The kernel file.
+  ///   - source: OpenCL C.
   ///   - options: Its parameters as `-D` options.
-  ///   - spills: Whether registers may be kept in memory.
-  ///   - mostRegisters: Most registers of an item.
-  /// - Returns: What is wrong; nil when nothing is.
-  /// - Throws: When a tool or the file is missing.
-  static func fault(
-    _ path: String, _ options: [String], spills: Bool = false, mostRegisters: Int = 255
-  ) throws -> String? {
+  /// - Returns: The kernels of every GPU; spills in bytes, the stack with them.
+  /// - Throws: `OfflineCompiler.Refusal`, or an error when a tool is missing.
+  static func compile(_ source: String, _ options: [String]) throws -> [CompiledKernel] {
     let (clang, assembler) = (try #require(clang), try #require(assembler))
     let folder = try TemporaryFolder()
-    let (source, ptx) = (folder.path + "/kernel.cl", folder.path + "/kernel.ptx")
-    try (PTXBuiltins.text + "\n" + KernelSource.assembled(path))
-      .write(toFile: source, atomically: true, encoding: .utf8)
+    let file = try folder.write(PTXBuiltins.text + "\n" + source, "kernel.cl")
+    let ptx = folder.path + "/kernel.ptx"
     let (messages, status) = try Tool.run(
       clang,
       [
         "-target", "nvptx64-nvidia-nvcl", "-x", "cl", "-cl-std=CL1.2", "-O3", "-S",
         "-Xclang", "-target-cpu", "-Xclang", "sm_80", "-Xclang", "-target-feature",
-        "-Xclang", "+ptx75", "-DDEVICE_IS_CPU=0", "-o", ptx,
-      ] + options + [source])
-    guard status == 0 else { return messages }
-    for architecture in ["sm_80", "sm_90"] {
+        "-Xclang", "+ptx75", "-o", ptx,
+      ] + options + [file])
+    guard status == 0 else { throw OfflineCompiler.Refusal(text: messages) }
+    return try gpus.flatMap { gpu in
       let (report, status) = try Tool.run(
-        assembler, ["-v", "-arch", architecture, "-o", folder.path + "/kernel.cubin", ptx])
-      let stacks = report.split(separator: "\n").filter { $0.contains("bytes spill stores") }
-      let isClean = stacks.allSatisfy {
-        $0.contains(" 0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads")
+        assembler, ["-v", "-arch", gpu, "-o", folder.path + "/kernel.cubin", ptx])
+      guard status == 0 else { throw OfflineCompiler.Refusal(text: "\(gpu): \(report)") }
+      return kernels(report, gpu)
+    }
+  }
+
+  /// What the assembler's report says of each kernel, which it names before anything else.
+  private static func kernels(_ report: String, _ gpu: String) -> [CompiledKernel] {
+    var kernels: [CompiledKernel] = []
+    for line in report.split(separator: "\n") {
+      if let name = line.firstMatch(of: /Compiling entry function '(\w+)'/)?.1 {
+        kernels.append(CompiledKernel(gpu: gpu, name: String(name)))
       }
-      let registers = report.matches(of: /Used (\d+) registers/).compactMap { Int($0.1) }
-      let isSlim = registers.allSatisfy { $0 <= mostRegisters }
-      if status != 0 || stacks.isEmpty || !(isClean || spills) || !isSlim {
-        return "\(architecture): \(report)"
+      guard let last = kernels.indices.last else { continue }
+      if let count = line.firstMatch(of: /Used (\d+) registers/)?.1 {
+        kernels[last].registers = Int(count)
+      }
+      if let bytes = line.firstMatch(of: /(\d+) bytes stack frame, (\d+) bytes spill stores/) {
+        kernels[last].spills += (Int(bytes.1) ?? 0) + (Int(bytes.2) ?? 0)
       }
     }
-    return nil
+    return kernels
   }
 }

@@ -118,6 +118,15 @@ import Testing
     #expect(recorder.written.count == 4)
   }
 
+  @Test func aWarningIsOneShortLine() {
+    let recorder = Recorder()
+    recorder.line(total: 10, terminal(40)).warn(String(repeating: "a\n", count: 1000) + "remedy")
+    let line = recorder.written[0]
+    #expect(line.hasPrefix("warning: a\\na") && line.hasSuffix("remedy\n"))
+    #expect(line.unicodeScalars.count == 501)
+    #expect(line.count { $0 == "\n" } == 1)
+  }
+
   @Test func durationsReadLikeAClock() {
     #expect(ProgressLine.duration(0.4) == "0:00")
     #expect(ProgressLine.duration(59.6) == "1:00")

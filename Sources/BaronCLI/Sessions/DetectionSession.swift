@@ -52,7 +52,7 @@ struct DetectionSession {
           case .failure(let error as PictureError):
             firstReason = firstReason ?? "\(error)"
             // A lone file's reason is the error of the whole command.
-            if files.count > 1 { line.note(PrintedText.line("warning: \(error)")) }
+            if files.count > 1 { line.warn("\(error)") }
             unreadable.append(files[index])
           case .failure(let error): throw error
           }

@@ -27,7 +27,7 @@ final class TrainingDisplay {
   func show(_ event: TrainingEvent) {
     switch event {
     case .note(let text): line.note(text)
-    case .warning(let text): line.note("warning: \(text)")
+    case .warning(let text): line.warn(text)
     case .starting(let first):
       // The time that is left follows from the steps alone.
       line = ProgressLine(label: label, total: total, start: first, interval: .steps(logEvery))

@@ -53,7 +53,7 @@ struct ValidationSession {
     let summary = try validation.run(
       detector, writingTo: path, split: split, settings: settings,
       progress: { line.update(step: $0) },
-      warn: { line.note(PrintedText.line("warning: \($0)")) })
+      warn: { line.warn($0) })
     line.finish()
     if keepsScores {
       let scores = "\(location.run)/scores"

@@ -74,7 +74,7 @@ package struct ZeroShotScore: Sendable, Equatable {
     progress: (Int, Int) throws -> Void = { _, _ in }
   ) throws {
     let found = try ZeroShotCosines(folder: folder, data: data, on: stream, progress: progress)
-    let base = Set(try found.split.baseLabels(in: found.categories))
+    let base = Set(try found.split.baseLabels(in: found.categories, of: data.validationAnnotations))
     var right = [0, 0]
     var counts = [0, 0]
     for (label, row) in zip(found.labels, found.rows) {
