@@ -7,13 +7,21 @@ extension RunConfiguration {
   ///
   /// Without two heads, or with one proportion for all classes, nothing is read.
   ///
-  /// - Parameter names: Class names.
+  /// - Parameters:
+  ///   - names: Class names.
+  ///   - base: The base classes as prompts have them, where they are known; nil reads the split.
   /// - Returns: One flag a name.
   /// - Throws: `DatasetError` when the split's files cannot be read.
-  func leansOnMainHead(_ names: [String]) throws -> [Bool] {
+  func leansOnMainHead(_ names: [String], base: Set<String>? = nil) throws -> [Bool] {
     guard model.head.ensemble == .split else {
       return [Bool](repeating: true, count: names.count)
     }
+    let base = try base ?? baseClasses()
+    return names.map { base.contains(ClassName.plain($0)) }
+  }
+
+  /// The base classes of the split; what the prompts make of a name counts.
+  private func baseClasses() throws -> Set<String> {
     let split: OpenVocabularySplit
     if data.classSplit == Data.openVocabularyLVIS {
       // Any file of the data set has the frequencies of all classes.
@@ -32,8 +40,6 @@ extension RunConfiguration {
     } else {
       split = try TrainingData.split(classSplit: data.classSplit, of: [], in: "")
     }
-    // What the prompts make of a name counts.
-    let base = Set(split.base.map(ClassName.plain))
-    return names.map { base.contains(ClassName.plain($0)) }
+    return Set(split.base.map(ClassName.plain))
   }
 }

@@ -26,7 +26,8 @@ struct DetectCommand: ParsableCommand {
       --score-threshold on. Files that cannot be read are left out and listed at the end.
       """)
 
-  @Argument(help: ArgumentHelp("Files, folders or patterns.", valueName: "images"))
+  @Argument(
+    help: ArgumentHelp("Files, folders or patterns.", valueName: "images"), completion: .file())
   var inputs: [String]
 
   @OptionGroup var model: ModelOption
@@ -34,13 +35,13 @@ struct DetectCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Names to look for, comma-separated, or a file of them; without any the run's classes.",
-      valueName: "names|file"))
+      valueName: "names|file"), completion: .file())
   var vocabulary: String?
 
   @Option(
     help: ArgumentHelp(
       "Where pictures and results go; default: runs/detect, then runs/detect-2 and so on.",
-      valueName: "folder"))
+      valueName: "folder"), completion: .file())
   var output: String?
 
   @Flag(help: "Write into an output folder that holds files already.")
