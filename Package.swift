@@ -10,6 +10,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
   ],
   targets: [
     // Row 0: C libraries, and what runs while the package is built and checked.
@@ -91,13 +92,20 @@ let package = Package(
         "Formats", "Geometry", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers",
         "CLIP", "Detection", "Training", "Reporting", "DemoWorld", "OperatorChecks",
       ]),
+    .target(
+      name: "Serving",
+      dependencies: [
+        "Formats", "Masks", "Annotations", "Pictures", "Tensors", "CLIP", "Training",
+        .product(name: "FlyingSocks", package: "FlyingFox"),
+      ],
+      resources: [.embedInCode("Web")]),
     // Row 10: the command line.
     .executableTarget(
       name: "BaronCLI",
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
         "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting",
-        "RunReports", "DemoWorld", "OperatorChecks", "Workbench",
+        "RunReports", "DemoWorld", "OperatorChecks", "Workbench", "Serving",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -164,6 +172,9 @@ let package = Package(
         "Pictures", "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL",
         "Formats", "Settings", "TestSupport",
       ]),
+    .testTarget(
+      name: "ServingTests",
+      dependencies: ["Serving", "Pictures", "TestSupport"]),
     .testTarget(
       name: "ReportingTests",
       dependencies: [

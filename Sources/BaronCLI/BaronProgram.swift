@@ -5,7 +5,8 @@ import Foundation
 /// The program: it holds the commands and turns errors into one line and an exit code.
 @main
 struct BaronProgram: ParsableCommand {
-  private static let version = "0.1.0"
+  /// Version and commit.
+  static let version = "0.1.0 (\(builtCommit))"
 
   static let configuration = CommandConfiguration(
     commandName: "baron",
@@ -13,12 +14,12 @@ struct BaronProgram: ParsableCommand {
     discussion: """
       Exit codes: 0 done, 1 failed, 64 wrong usage, 130 interrupted after saving. Errors go to \
       standard error.
-      """, version: "\(version) (\(builtCommit))",
+      """, version: version,
     subcommands: [
       DevicesCommand.self, DemoCommand.self, WorldCommand.self, ConfigCommand.self,
       TrainCommand.self,
       CLIPTrainCommand.self, EvaluateCommand.self, ReportCommand.self, CompareCommand.self,
-      DetectCommand.self, SelftestCommand.self,
+      DetectCommand.self, ExportCommand.self, ServeCommand.self, SelftestCommand.self,
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
       GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, EmbedCommand.self,
       SplitCommand.self, ConvertDataCommand.self, BenchAnnotationsCommand.self,

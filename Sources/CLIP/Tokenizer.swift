@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// CLIP's byte-pair tokenizer: texts to token ids.
@@ -48,9 +49,7 @@ package struct Tokenizer: Sendable {
   static func files(of folder: String) -> [String] {
     let pair = ["\(folder)/vocab.json", "\(folder)/merges.txt"]
     let single = "\(folder)/tokenizer.json"
-    let manager = FileManager.default
-    return !pair.allSatisfy(manager.fileExists) && manager.fileExists(atPath: single)
-      ? [single] : pair
+    return !pair.allSatisfy(RegularFile.exists) && RegularFile.exists(single) ? [single] : pair
   }
 
   /// Reads the tokenizer from CLIP's own merge table `bpe_simple_vocab_16e6.txt.gz`.

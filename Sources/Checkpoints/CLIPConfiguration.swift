@@ -111,9 +111,12 @@ package struct CLIPConfiguration: Sendable, Equatable {
     return shapes
   }
 
+  /// Whether a weight belongs to the image tower, by its OpenAI name.
+  static func isOfImageTower(_ name: String) -> Bool { name.hasPrefix("visual.") }
+
   /// The number of weights of the text tower.
   package var textWeightCount: Int {
-    shapes.reduce(0) { $0 + ($1.name.hasPrefix("visual.") ? 0 : $1.shape.reduce(1, *)) }
+    shapes.reduce(0) { $0 + (Self.isOfImageTower($1.name) ? 0 : $1.shape.reduce(1, *)) }
   }
 
   /// The number of weights of the whole model.

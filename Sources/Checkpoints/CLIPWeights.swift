@@ -12,6 +12,8 @@ package struct CLIPWeights: Sendable {
   private let source: any WeightSource
   private let map: CLIPNameMap
   private let shapes: [String: [Int]]
+  /// Under this key the metadata of a file without image tower says so.
+  private static let towersKey = "towers"
 
   /// Opens a Hugging Face model folder.
   ///
@@ -49,8 +51,29 @@ package struct CLIPWeights: Sendable {
     self.configuration = sizes
     self.source = source
     self.map = map
-    shapes = Dictionary(sizes.shapes.map { ($0.name, $0.shape) }) { first, _ in first }
-    for (name, shape) in sizes.shapes { try checkShape(name, shape) }
+    let isTextOnly = (source as? SafeTensorsFile)?.metadata[Self.towersKey] == "text"
+    let held = sizes.shapes.filter { !isTextOnly || !CLIPConfiguration.isOfImageTower($0.name) }
+    shapes = Dictionary(held.map { ($0.name, $0.shape) }) { first, _ in first }
+    for (name, shape) in held { try checkShape(name, shape) }
+  }
+
+  /// Writes the weights of the text tower with the names and types that the file has, for programs
+  /// that look at no pictures with CLIP.
+  ///
+  /// - Parameter path: The safetensors file's path; its folder must exist.
+  /// - Throws: ``CheckpointError`` when the source is damaged or the file cannot be written.
+  package func writeTextTower(to path: String) throws {
+    let names = configuration.shapes.filter { !CLIPConfiguration.isOfImageTower($0.name) }.flatMap {
+      map.recipe(for: $0.name).parts(of: $0.shape).map(\.0)
+    }
+    let planned = names.compactMap { name -> PlannedTensor? in
+      guard let shape = source.shape(of: name), let type = source.type(of: name) else { return nil }
+      return PlannedTensor(name: name, shape: shape, type: type) {
+        try source.tensor(named: name)
+      }
+    }
+    try SafeTensors.write(
+      planned: planned, metadata: ["format": "pt", Self.towersKey: "text"], to: path)
   }
 
   /// Reads a weight.

@@ -15,7 +15,7 @@ package struct HuggingFaceCLIP: Sendable {
   /// - Throws: ``CheckpointError`` that names the file and the field which is missing or wrong.
   package init(folder: String) throws {
     let path = folder + "/config.json"
-    guard FileManager.default.fileExists(atPath: path) else {
+    guard RegularFile.exists(path) else {
       throw CheckpointError.file(
         path: path,
         reason: "no such file; give the folder of a Hugging Face CLIP model with config.json, "
@@ -70,7 +70,7 @@ package struct HuggingFaceCLIP: Sendable {
   /// - Throws: ``CheckpointError`` that says what to do when there is none.
   package func weightsPath() throws -> String {
     let paths = Self.weightNames.map { "\(folder)/\($0)" }
-    if let path = paths.first(where: FileManager.default.fileExists) { return path }
+    if let path = paths.first(where: RegularFile.exists) { return path }
     throw CheckpointError.file(
       path: paths[0],
       reason:

@@ -55,21 +55,23 @@ extension WeightSource {
 /// Opens weights; the format is told from the content, not from the file's name.
 ///
 /// - Parameter path: A safetensors file, a file written by `torch.save`, a NumPy `.npy` file, the index
-///   of a model that is split, or the folder of a Hugging Face model.
+///   of a model that is split, the folder of a Hugging Face model, or a bundle, whose detector counts.
 /// - Throws: ``CheckpointError`` when the file is missing, damaged or of another format.
 package func openWeights(path: String) throws -> any WeightSource {
   var isFolder: ObjCBool = false
   if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
     return try openWeights(path: try HuggingFaceCLIP(folder: path).weightsPath())
   }
-  let (head, isRow, isTar) = try CheckpointError.wrapping {
+  let (head, isRow, isTar, isBundle) = try CheckpointError.wrapping {
     try MappedFile.read(path) { bytes in
       (
         Array(bytes.prefix(9)), TorchStorages.isRow(bytes),
-        bytes.count >= 512 && bytes[257..<262].elementsEqual("ustar".utf8)
+        bytes.count >= 512 && bytes[257..<262].elementsEqual("ustar".utf8),
+        BundleFile.isBundle(bytes)
       )
     }
   }
+  if isBundle { return try SafeTensorsFile(path: "\(path)/\(BundleFile.detector)") }
   if isRow || head.starts(with: [0x50, 0x4B]) { return try TorchCheckpoint(path: path) }
   if isTar { throw CheckpointError.legacyFormat(path: path) }
   if head.count == 9, head[8] == UInt8(ascii: "{") { return try SafeTensorsFile(path: path) }

@@ -13,11 +13,14 @@ package struct DetectedObject: Sendable, Equatable {
   package var score: Float
   /// Its pixels in the original image; nil without a mask head.
   package var mask: RunLengthMask?
+  /// Which of the image's proposals it is.
+  package var proposal: Int
 
-  package init(box: Box, label: Int, score: Float) {
+  package init(box: Box, label: Int, score: Float, proposal: Int = 0) {
     self.box = box
     self.label = label
     self.score = score
+    self.proposal = proposal
   }
 }
 
@@ -72,7 +75,8 @@ package struct DetectionRule: Sendable, Equatable {
         continue
       }
       kept[label, default: []].append(box)
-      result.append(DetectedObject(box: box, label: label, score: score(best.rank)))
+      result.append(
+        DetectedObject(box: box, label: label, score: score(best.rank), proposal: row))
     }
     return result
   }
@@ -92,16 +96,18 @@ package struct DetectionRule: Sendable, Equatable {
   package func selectSigmoid(
     logits: [Float], classes: Int, logitBias: Float, boxes: [Box]
   ) -> [DetectedObject] {
-    func sigmoid(_ x: Float) -> Float { 1 / (1 + exp(-x)) }
     if usesReferenceSigmoid {
       return select(
-        ranks: logits.map(sigmoid), columns: classes + 1, classes: classes, boxes: boxes,
+        ranks: logits.map(Self.sigmoid), columns: classes + 1, classes: classes, boxes: boxes,
         threshold: Float(scoreThreshold))
     }
     return select(
       ranks: logits, columns: classes + 1, classes: classes, boxes: boxes,
-      threshold: -.infinity, score: { sigmoid($0 + logitBias) })
+      threshold: -.infinity, score: { Self.sigmoid($0 + logitBias) })
   }
+
+  /// The score of a logit.
+  package static func sigmoid(_ x: Float) -> Float { 1 / (1 + exp(-x)) }
 }
 
 extension DetectionRule: SettingsSection {

@@ -29,9 +29,12 @@ package struct FileMark: Equatable, Sendable {
   /// - Parameter path: The file's path.
   package init?(path: String) {
     var status = stat()
-    guard stat(path, &status) == 0, let file = try? MappedFile(path: path) else { return nil }
+    let archive = PackedPath(path)?.archive
+    guard stat(archive ?? path, &status) == 0, let file = try? MappedFile(path: path) else {
+      return nil
+    }
     location = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
-    size = Int(status.st_size)
+    size = archive == nil ? Int(status.st_size) : file.bytes.count
     seconds = status.st_mtim.tv_sec
     nanoseconds = status.st_mtim.tv_nsec
     guard file.bytes.count == size else { return nil }

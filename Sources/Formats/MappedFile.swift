@@ -17,18 +17,43 @@ package final class MappedFile: @unchecked Sendable {
   private let guardNumber: Int32?
   /// The file's numbers in the system, by which it is known again.
   private let identity: (device: dev_t, node: ino_t)
+  /// The archive that the bytes are a part of; nil for a file of its own.
+  private let archive: ZipArchive?
 
   /// Larger files are mapped: copies would take memory that the system cannot take back.
   private static let largestCopy = 4 << 20
   static let becameShorter =
     "became shorter while it was read, or its disk failed; start again when no program writes to it"
 
-  /// Opens a file.
+  /// Opens a file, or a file inside a zip archive by a path that goes on behind the archive's.
   ///
   /// - Parameter path: The file's path.
-  /// - Throws: ``FormatError`` when the file is missing, is no regular file or cannot be read.
-  package init(path: String) throws {
+  /// - Throws: ``FormatError`` when the file is missing, is no regular file or cannot be read, or when
+  ///   it is a damaged or packed entry of an archive.
+  package convenience init(path: String) throws {
+    guard let packed = PackedPath(path) else {
+      try self.init(alone: path)
+      return
+    }
+    try self.init(packed, path: path)
+  }
+
+  private init(_ packed: PackedPath, path: String) throws {
     self.path = path
+    let archive = try ZipArchive(path: packed.archive)
+    guard let entry = archive.entry(named: packed.member) else {
+      throw FormatError(path, "no such file: \(packed.archive) has no entry of this name")
+    }
+    bytes = try archive.plainBytes(of: entry)
+    self.archive = archive
+    guardNumber = nil
+    identity = (0, 0)
+  }
+
+  /// Opens a file that is no part of another.
+  init(alone path: String) throws {
+    self.path = path
+    archive = nil
     let (descriptor, status) = try RegularFile.open(path)
     defer { close(descriptor) }
     let size = Int(status.st_size)
@@ -61,6 +86,7 @@ package final class MappedFile: @unchecked Sendable {
   init(_ file: MappedFile, content: [UInt8]) {
     path = file.path
     identity = file.identity
+    archive = nil
     guardNumber = nil
     let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: content.count, alignment: 64)
     copy.copyBytes(from: content)
@@ -102,6 +128,7 @@ package final class MappedFile: @unchecked Sendable {
   ///
   /// - Throws: ``FormatError`` when the file became shorter or its disk failed.
   package func check() throws {
+    if let archive { return try archive.check() }
     guard let guardNumber, file_guard_failed(guardNumber) || isShorter else { return }
     throw FormatError(path, Self.becameShorter)
   }
@@ -119,6 +146,9 @@ package final class MappedFile: @unchecked Sendable {
   ///
   /// - Parameter range: The bytes that were read and will hardly be read again.
   package func release(_ range: Range<Int>) {
+    if let archive {
+      return archive.forget(UnsafeRawBufferPointer(rebasing: bytes[range]))
+    }
     guard guardNumber != nil, let base = bytes.baseAddress else { return }
     let page = Int(getpagesize())
     let start = (range.lowerBound + page - 1) / page * page
@@ -128,6 +158,7 @@ package final class MappedFile: @unchecked Sendable {
   }
 
   deinit {
+    guard archive == nil else { return }
     guard let guardNumber else {
       bytes.deallocate()
       return

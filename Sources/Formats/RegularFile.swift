@@ -45,6 +45,14 @@ package enum RegularFile {
     return "is a \(name), not a regular file"
   }
 
+  /// Whether something is at a path: a file, a folder, or an entry of a zip archive.
+  ///
+  /// - Parameter path: The path.
+  package static func exists(_ path: String) -> Bool {
+    guard let packed = PackedPath(path) else { return access(path, F_OK) == 0 }
+    return (try? ZipArchive(path: packed.archive))?.entry(named: packed.member) != nil
+  }
+
   /// Reads a small file as a whole.
   ///
   /// - Parameters:
@@ -53,12 +61,22 @@ package enum RegularFile {
   /// - Returns: Its bytes.
   /// - Throws: ``FormatError`` when it is missing, no regular file, too large or becomes shorter.
   package static func contents(_ path: String, limit: Int = largestText) throws -> Data {
+    func check(_ size: Int) throws {
+      guard size <= limit else {
+        throw FormatError(
+          path, "has \(size) bytes, more than the \(limit) that such a file may have")
+      }
+    }
+    if PackedPath(path) != nil {
+      return try MappedFile.read(path) { bytes in
+        try check(bytes.count)
+        return Data(bytes)
+      }
+    }
     let (descriptor, status) = try open(path)
     defer { close(descriptor) }
     let size = Int(status.st_size)
-    guard size <= limit else {
-      throw FormatError(path, "has \(size) bytes, more than the \(limit) that such a file may have")
-    }
+    try check(size)
     var data = Data(count: size)
     try data.withUnsafeMutableBytes { try fill($0, from: descriptor, path: path) }
     return data

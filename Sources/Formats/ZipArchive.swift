@@ -31,7 +31,7 @@ package final class ZipArchive: Sendable {
   /// - Parameter path: The file's path.
   /// - Throws: ``FormatError`` when the file is missing, no zip archive, cut short or inconsistent.
   package init(path: String) throws {
-    let file = try MappedFile(path: path)
+    let file = try MappedFile(alone: path)
     let entries = try file.whole { try ZipDirectory(bytes: file.bytes, path: path).entries() }
     var indexByName: [String: Int] = [:]
     for (index, entry) in entries.enumerated() {
@@ -64,6 +64,27 @@ package final class ZipArchive: Sendable {
   ) throws -> Result {
     try file.whole { try readStored(entry, body) }
   }
+
+  /// The content of an entry where it stands in the file; valid while the archive lives.
+  ///
+  /// - Throws: ``FormatError`` when the entry is damaged, encrypted or packed.
+  func plainBytes(of entry: Entry) throws -> UnsafeRawBufferPointer {
+    let place = "entry \"\(entry.name)\""
+    return try file.whole {
+      let stored = try storedBytes(of: entry, place: place)
+      guard entry.method == 0, entry.size == entry.storedSize else {
+        throw FormatError(
+          path, place: place, "is packed; write the archive again without compression")
+      }
+      try check(stored, entry, place)
+      return stored
+    }
+  }
+
+  /// Checks that the file is still as long as it was.
+  ///
+  /// - Throws: ``FormatError`` as ``MappedFile/check()``.
+  func check() throws { try file.check() }
 
   private func readStored<Result>(
     _ entry: Entry, _ body: (UnsafeRawBufferPointer) throws -> Result
@@ -105,7 +126,8 @@ package final class ZipArchive: Sendable {
     }
   }
 
-  private func forget(_ stored: UnsafeRawBufferPointer) {
+  /// Gives the memory of bytes that were read back to the system.
+  func forget(_ stored: UnsafeRawBufferPointer) {
     guard let first = stored.baseAddress, let base = file.bytes.baseAddress else { return }
     file.release(first - base..<first - base + stored.count)
   }

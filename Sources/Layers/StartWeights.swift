@@ -1,10 +1,12 @@
 import Checkpoints
 
 /// A file that a detector starts from, whatever program's names it has.
-package struct StartWeights {
+package struct StartWeights: Sendable {
   /// How the file's tensors are named.
   package let map: DetectorNameMap
   private let source: any WeightSource
+  /// The file's path.
+  package var path: String { source.path }
 
   /// Opens a file and tells whose names it has.
   ///

@@ -24,7 +24,13 @@ package struct PictureHeader: Sendable, Equatable {
     self = try withExtendedLifetime(file) { try PictureHeader(file.bytes, path: path) }
   }
 
-  private init(_ bytes: UnsafeRawBufferPointer, path: String) throws {
+  /// Reads the header of a file in memory.
+  ///
+  /// - Parameters:
+  ///   - bytes: The file.
+  ///   - path: What errors call it.
+  /// - Throws: ``PictureError`` when it is of another format or broken.
+  package init(_ bytes: UnsafeRawBufferPointer, path: String) throws {
     let isPNG = bytes.starts(with: PNG.signature)
     guard let size = isPNG ? Self.pngSize(bytes) : Self.jpegSize(bytes) else {
       throw PictureError(path: path, reason: "has no header of a JPEG or PNG file")

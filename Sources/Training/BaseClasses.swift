@@ -7,26 +7,29 @@ extension RunConfiguration {
   ///
   /// Without two heads, or with one proportion for all classes, nothing is read.
   ///
-  /// - Parameter names: Class names.
+  /// - Parameters:
+  ///   - names: Class names.
+  ///   - base: The base classes, where they are known; nil reads the split.
   /// - Returns: One flag a name.
   /// - Throws: `DatasetError` when the split's files cannot be read.
-  func leansOnMainHead(_ names: [String]) throws -> [Bool] {
+  func leansOnMainHead(_ names: [String], base: [String]? = nil) throws -> [Bool] {
     guard model.head.ensemble == .split else {
       return [Bool](repeating: true, count: names.count)
     }
     let classes: [String]
     do {
-      classes = try baseClasses()
+      classes = try base ?? baseClasses()
     } catch let error as DatasetError where data.classSplit == Data.openVocabularyLVIS {
       throw DatasetError.record(
         file: "model.head.ensemble", place: "", field: "",
         reason:
           "is split, which needs the base classes of LVIS, but they cannot be read (\(error)); "
-          + "give data.validation_annotations, or set model.head.ensemble to uniform")
+          + "give data.validation_annotations, a file with its categories alone will do, or set "
+          + "model.head.ensemble to uniform")
     }
     // What the prompts make of a name counts.
-    let base = Set(classes.map(ClassName.plain))
-    return names.map { base.contains(ClassName.plain($0)) }
+    let known = Set(classes.map(ClassName.plain))
+    return names.map { known.contains(ClassName.plain($0)) }
   }
 
   /// The names of the classes that training has boxes of.
@@ -36,9 +39,11 @@ extension RunConfiguration {
     guard data.classSplit == Data.openVocabularyLVIS else {
       return try TrainingData.split(classSplit: data.classSplit, of: [], in: "").base
     }
-    // Any file of the data set has the frequencies of all classes.
-    let index = try AnnotationIndex(
-      path: data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations)
-    return try OpenVocabularySplit(frequenciesOf: index.categories, source: index.path).base
+    // Any file of the data set has the frequencies of all classes, and so has one of classes alone.
+    let path =
+      data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations
+    return try OpenVocabularySplit(
+      frequenciesOf: COCOAnnotations.Category.list(ofFile: path), source: path
+    ).base
   }
 }

@@ -56,6 +56,16 @@ struct ClassEmbeddingSource {
     }
   }
 
+  /// The rows that the file holds of classes, or nil.
+  func stored(_ classes: [ClassName]) throws -> EmbeddingMatrix? {
+    try file.flatMap { try rows(of: classes, in: $0) { _ in } }
+  }
+
+  /// The rows that the text encoder gives.
+  func encode(_ classes: [ClassName]) throws -> EmbeddingMatrix {
+    try embedder.embed(classes, feature)
+  }
+
   private func rows(of names: [String], in file: ClassEmbeddingsFile) throws -> EmbeddingMatrix {
     let matrix = try file.matrix(feature, width: width)
     func refuse(_ reason: String) -> CheckpointError {

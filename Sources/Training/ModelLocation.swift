@@ -1,22 +1,27 @@
 import Annotations
+import CLIP
+import Checkpoints
 import Foundation
 import Layers
 
-/// Where a trained model lies: the checkpoint of a run, or a weight file with its configuration.
-package struct ModelLocation {
+/// Where a trained model lies: the checkpoint of a run, one file with everything, or a weight file
+/// with its configuration.
+package struct ModelLocation: Sendable {
   /// The model's configuration.
   package let configuration: RunConfiguration
-  /// The checkpoint folder, or the weight file.
+  /// The checkpoint folder, the bundle or the weight file.
   package let checkpoint: String
+  /// The bundle that holds everything; nil for a run and for a weight file.
+  package let bundle: ModelBundle?
   /// The detector's weights, held open: a training that goes on may remove their file.
   let weights: StartWeights
-  /// The run's folder; for a weight file the place where a run of its name would be.
+  /// The run's folder; for a single file the place where a run of its name would be.
   package let run: String
 
   /// Finds a run's newest whole checkpoint, or takes the given one.
   ///
   /// - Parameters:
-  ///   - path: A run folder or a checkpoint folder inside one.
+  ///   - path: A run folder, a checkpoint folder inside one, or a file that ``BundleWriter`` wrote.
   ///   - overrides: Changes of the run's configuration, as ``RunConfiguration/load(_:overrides:)``
   ///     takes them.
   ///   - warn: Gets one line per damaged checkpoint that was skipped.
@@ -34,11 +39,21 @@ package struct ModelLocation {
     }
     var isFolder: ObjCBool = false
     if files.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+      if ModelBundle.isBundle(path) {
+        let bundle = try ModelBundle(path: path)
+        self.bundle = bundle
+        configuration = try bundle.configuration(overrides: overrides)
+        checkpoint = path
+        weights = try StartWeights(path: bundle.path(of: ModelBundle.detectorName))
+        run = Self.run(named: path)
+        return
+      }
       throw RunFolderError.system(
         path: path,
         reason:
           "is a file and no run; name the configuration that its weights belong to with --config")
     }
+    bundle = nil
     if files.fileExists(atPath: "\(path)/\(ModelState.modelFile)") {
       // RUN/checkpoints/iteration-…
       run =
@@ -85,17 +100,36 @@ package struct ModelLocation {
   ///   - configuration: The configuration.
   /// - Throws: `CheckpointError` when the file is missing, damaged or holds no detector.
   package init(weights path: String, configuration: RunConfiguration) throws {
+    guard !ModelBundle.isBundle(path) else {
+      throw CheckpointError.file(
+        path: path, reason: "brings its configuration with it: leave out --config")
+    }
     self.configuration = configuration
+    bundle = nil
     checkpoint = path
     weights = try StartWeights(path: path)
-    run = "runs/\(URL(filePath: path).deletingPathExtension().lastPathComponent)"
+    run = Self.run(named: path)
   }
+
+  /// Where a run called like a file would be.
+  private static func run(named path: String) -> String {
+    "runs/\(URL(filePath: path).deletingPathExtension().lastPathComponent)"
+  }
+
+  /// What people call the model: the run's name, or the file's.
+  package var name: String { URL(filePath: run).lastPathComponent }
+
+  /// The file of the detector's weights.
+  var weightsPath: String { weights.path }
 
   /// How many iterations the checkpoint has seen.
   ///
   /// - Returns: The number, or nil when the checkpoint's folder was renamed.
   package var iteration: Int? {
-    URL(filePath: checkpoint).lastPathComponent.split(separator: "-").last.flatMap { Int($0) }
+    if let bundle { return bundle.iteration }
+    return URL(filePath: checkpoint).lastPathComponent.split(separator: "-").last.flatMap {
+      Int($0)
+    }
   }
 
   /// The names of the classes of the run's validation set, or of its training set without one.
@@ -103,9 +137,59 @@ package struct ModelLocation {
   /// - Returns: The names in the order of their ids.
   /// - Throws: `DatasetError` when the file is gone or malformed.
   package func classNames() throws -> [String] {
+    if let bundle {
+      guard !bundle.classes.isEmpty else {
+        throw DatasetError.record(
+          file: bundle.path, place: "", field: "classes",
+          reason: "is empty: the run's class names could not be read when it was exported")
+      }
+      return bundle.classes.map(\.name)
+    }
+    return try categories().map(\.name)
+  }
+
+  /// The classes with the group that each belongs to in the run's split.
+  ///
+  /// - Returns: The classes in the order of their ids; without groups when the split cannot be read.
+  /// - Throws: `DatasetError` when the annotations are gone or malformed.
+  package func classes() throws -> [ModelBundle.NamedClass] {
+    if let bundle { return bundle.classes }
+    let categories = try categories()
+    let split = try? TrainingData.split(
+      classSplit: configuration.data.classSplit, of: categories, in: "")
+    let base = Set((split?.base ?? []).map(ClassName.plain))
+    let novel = Set((split?.novel ?? []).map(ClassName.plain))
+    return categories.map { category in
+      let name = ClassName.plain(category.name)
+      let isBase = base.contains(name) ? true : novel.contains(name) ? false : nil
+      return .init(name: category.name, isBase: isBase)
+    }
+  }
+
+  private func categories() throws -> [COCOAnnotations.Category] {
     let data = configuration.data
     let path =
       data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations
-    return try COCOAnnotations(path: path).categories.map(\.name)
+    return try COCOAnnotations(path: path).categories
+  }
+
+  /// For each name whether the combined scores of two heads lean on the main one.
+  ///
+  /// - Parameter names: Class names.
+  /// - Returns: One flag a name.
+  /// - Throws: `DatasetError` when base classes are needed and cannot be read.
+  package func leansOnMainHead(_ names: [String]) throws -> [Bool] {
+    guard bundle != nil, configuration.data.classSplit == RunConfiguration.Data.openVocabularyLVIS
+    else { return try configuration.leansOnMainHead(names) }
+    return try configuration.leansOnMainHead(names, base: baseClasses())
+  }
+
+  /// The names of the classes that training has boxes of.
+  ///
+  /// - Throws: `DatasetError` when the split's files cannot be read.
+  package func baseClasses() throws -> [String] {
+    // The frequencies of LVIS stand in its annotations, which a bundle lacks.
+    let known = bundle?.classes.filter { $0.isBase ?? false }.map(\.name) ?? []
+    return known.isEmpty ? try configuration.baseClasses() : known
   }
 }

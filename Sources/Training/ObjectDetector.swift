@@ -21,6 +21,13 @@ package final class ObjectDetector {
     package let score: Float
     /// Its pixels in the original image; nil without a mask head.
     package let mask: RunLengthMask?
+
+    init(_ object: DetectedObject, width: Int, height: Int) {
+      box = object.box.clipped(width: Float(width), height: Float(height))
+      label = object.label
+      score = object.score
+      mask = object.mask
+    }
   }
 
   /// The names that are looked for.
@@ -29,11 +36,11 @@ package final class ObjectDetector {
   package let report: String
   /// The least score of the run's own detections, as validation counts them.
   package let scoreThreshold: Float
-  private let model: OpenVocabularyModel
+  let model: OpenVocabularyModel
   private let classes: ClassVocabulary
-  private let preparation: BatchPreparation
-  private let longSide: Int
-  private let shortSide: Int
+  let preparation: BatchPreparation
+  let longSide: Int
+  let shortSide: Int
 
   /// Loads the weights of a run or of a file.
   ///
@@ -70,8 +77,8 @@ package final class ObjectDetector {
     report.unused.removeAll { name in Self.isOfTrainingOnly(name) }
     configuration.model.head.detections.scoreThreshold = threshold
     try self.init(
-      model: model, configuration: configuration, vocabulary: vocabulary, report: report.summary,
-      warn: warn)
+      model: model, configuration: configuration, vocabulary: vocabulary,
+      isBase: try location.leansOnMainHead(vocabulary.names), report: report.summary, warn: warn)
   }
 
   /// Position embeddings, and in the authors' files the CLIP model and the classes of training.
@@ -88,20 +95,21 @@ package final class ObjectDetector {
   ///   - model: The model.
   ///   - configuration: The run's configuration.
   ///   - vocabulary: The classes to look for.
+  ///   - isBase: For each class whether training has boxes of it; nil asks the configuration.
   ///   - report: One line about where the weights came from.
   ///   - warn: Gets one line when `clip.class_embeddings` cannot serve the vocabulary.
   /// - Throws: `TokenizerError` for a name that is too long; `CheckpointError` when
   ///   `clip.class_embeddings` does not fit; `OpenCLError`.
   package init(
     model: OpenVocabularyModel, configuration: RunConfiguration, vocabulary: Vocabulary,
-    report: String = "", warn: (String) -> Void = { _ in }
+    isBase: [Bool]? = nil, report: String = "", warn: (String) -> Void = { _ in }
   ) throws {
     self.model = model
     self.vocabulary = vocabulary.names
     self.report = report
     scoreThreshold = Float(configuration.model.head.detections.scoreThreshold)
     classes = try model.vocabulary(
-      vocabulary, isBase: try configuration.leansOnMainHead(vocabulary.names), note: warn)
+      vocabulary, isBase: try isBase ?? configuration.leansOnMainHead(vocabulary.names), note: warn)
     preparation = configuration.preparation
     longSide = configuration.data.longSide
     shortSide = configuration.data.testShortSide
@@ -119,6 +127,18 @@ package final class ObjectDetector {
   /// - Returns: For each image its objects, best first.
   /// - Throws: `OpenCLError` when the device fails, `MaskError` for an image too large for masks.
   package func detect(_ images: [Image], above threshold: Float? = nil) throws -> [[Found]] {
+    try inGroups(images) { batch, frames in
+      try model.detector.detect(
+        batch, frames: frames, vocabulary: classes, textEncoder: model.regionEncoder)
+    }.enumerated().map { index, objects in
+      Self.found(objects, in: images[index], above: threshold ?? scoreThreshold)
+    }
+  }
+
+  /// Passes images of one size together, and gives the results in the order of the images.
+  func inGroups<Result>(
+    _ images: [Image], _ body: (Tensor, [ImageView]) throws -> [Result]
+  ) throws -> [Result] {
     let samples = images.map { image in
       LoadedSample(
         image: image,
@@ -129,27 +149,21 @@ package final class ObjectDetector {
     let groups = Dictionary(grouping: samples.indices) { index in
       samples[index].view.padded(to: preparation.paddingUnit)
     }
-    var results = [[Found]](repeating: [], count: images.count)
+    var results: [(place: Int, result: Result)] = []
     for (_, members) in groups.sorted(by: { $0.value[0] < $1.value[0] }) {
       let batch = members.map { samples[$0] }
-      let found = try model.detector.detect(
-        try preparation.images(batch, on: model.stream), frames: batch.map(\.view),
-        vocabulary: classes, textEncoder: model.regionEncoder)
-      for (index, objects) in zip(members, found) {
-        results[index] = Self.found(
-          objects, in: images[index], above: threshold ?? scoreThreshold)
-      }
+      results += zip(
+        members, try body(try preparation.images(batch, on: model.stream), batch.map(\.view))
+      ).map { ($0, $1) }
     }
-    return results
+    return results.sorted { $0.place < $1.place }.map(\.result)
   }
 
   private static func found(
     _ objects: [DetectedObject], in image: Image, above threshold: Float
   ) -> [Found] {
-    objects.filter { $0.score > threshold }.map { object in
-      Found(
-        box: object.box.clipped(width: Float(image.width), height: Float(image.height)),
-        label: object.label, score: object.score, mask: object.mask)
+    objects.filter { $0.score > threshold }.map {
+      Found($0, width: image.width, height: image.height)
     }
   }
 }

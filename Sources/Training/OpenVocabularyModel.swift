@@ -76,4 +76,12 @@ package final class OpenVocabularyModel {
     let embeddings = try source.embeddings(of: vocabulary, note: note)
     return ClassVocabulary(embeddings: try embeddings.tensor(on: stream), isBase: isBase)
   }
+
+  /// The rows of `clip.class_embeddings` for classes, or nil when it does not have all of them.
+  func storedEmbeddings(of classes: [ClassName]) throws -> EmbeddingMatrix? {
+    try source.stored(classes)
+  }
+
+  /// The rows that the text encoder gives for classes.
+  func encode(_ classes: [ClassName]) throws -> EmbeddingMatrix { try source.encode(classes) }
 }

@@ -19,6 +19,14 @@ package struct RunThresholds: Sendable, Equatable {
     self.source = source
   }
 
+  /// The thresholds as a file of scores has them, for a bundle.
+  package var json: JSONValue {
+    [
+      "thresholds": ["base": ["score": .number(base)], "novel": ["score": .number(novel)]],
+      "source": .string(source),
+    ]
+  }
+
   /// Looks for the thresholds of a checkpoint.
   ///
   /// - Parameters:
@@ -59,6 +67,7 @@ extension ModelLocation {
 
   /// From which scores on what the checkpoint finds is worth showing; nil before any evaluation.
   package var thresholds: RunThresholds? {
-    RunThresholds.find(for: evaluationName, in: "\(run)/scores")
+    if let bundle { return bundle.thresholds }
+    return RunThresholds.find(for: evaluationName, in: "\(run)/scores")
   }
 }

@@ -99,7 +99,8 @@ struct DetectionsTests {
         $0.rank != $1.rank ? $0.rank > $1.rank : ($0.row, $0.label) < ($1.row, $1.label)
       }
       let expected = wanted.prefix(limit).map {
-        DetectedObject(box: boxes[$0.row], label: $0.label, score: $0.rank)
+        DetectedObject(
+          box: boxes[$0.row], label: $0.label, score: $0.rank, proposal: $0.row)
       }
       #expect(found == expected, "limit \(limit)")
     }

@@ -15,10 +15,10 @@ struct BenchAnnotationsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Repeat the images and annotations of a file with new ids.")
 
-    @Argument(help: "A COCO or LVIS annotation file.")
+    @Argument(help: "A COCO or LVIS annotation file.", completion: .file())
     var source: String
 
-    @Option(name: .shortAndLong, help: "The file to write.")
+    @Option(name: .shortAndLong, help: "The file to write.", completion: .file())
     var output: String
 
     @Option(help: "The size to reach, in MB of a million bytes.")
@@ -36,7 +36,7 @@ struct BenchAnnotationsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Read a file as training does; print the time and the peak of memory.")
 
-    @Argument(help: "A COCO or LVIS annotation file.")
+    @Argument(help: "A COCO or LVIS annotation file.", completion: .file())
     var file: String
 
     func run() throws {

@@ -35,12 +35,13 @@ struct BenchCommand: ParsableCommand {
       "How activations are stored: float32, bfloat16, float16 or automatic."))
   var precision = Precision.float32
 
-  @Option(help: "Also append the lines to this file.")
+  @Option(help: "Also append the lines to this file.", completion: .file())
   var json: String?
 
   @OptionGroup var device: DeviceOption
 
-  @Option(help: "Lines of another program; prints a table of both sides at the end.")
+  @Option(
+    help: "Lines of another program; prints a table of both sides at the end.", completion: .file())
   var compare: String?
 
   func validate() throws {

@@ -29,7 +29,9 @@ struct BenchEvaluationCommand: ParsableCommand {
   @Flag(help: "Draw and score masks too.")
   var masks = false
 
-  @Option(help: "Keep truth.json and results.json in this folder, for other programs.")
+  @Option(
+    help: "Keep truth.json and results.json in this folder, for other programs.",
+    completion: .directory)
   var keep: String?
 
   func validate() throws {

@@ -32,7 +32,7 @@ struct ConfigCommand: ParsableCommand {
       abstract: "Print a configuration with every value, as a run stores it.",
       discussion: "Example: baron config show ov-coco-fpn-kd --set training.seed=3 > mine.yaml")
 
-    @Argument(help: "A preset or a YAML file.")
+    @Argument(help: "A preset or a YAML file.", completion: Completions.configurations)
     var config: String
 
     @Option(

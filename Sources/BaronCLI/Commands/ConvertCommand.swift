@@ -22,10 +22,10 @@ struct ConvertCommand: ParsableCommand {
       with config.json, to which the tokenizer must be copied: vocab.json and merges.txt, or tokenizer.json.
       """)
 
-  @Argument(help: "A file of weights or a Hugging Face folder.")
+  @Argument(help: "A file of weights or a Hugging Face folder.", completion: .file())
   var input: String
 
-  @Argument(help: "The new .safetensors or .npy file; it must not exist.")
+  @Argument(help: "The new .safetensors or .npy file; it must not exist.", completion: .file())
   var output: String
 
   @Option(

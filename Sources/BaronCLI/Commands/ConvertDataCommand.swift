@@ -20,10 +20,12 @@ struct ConvertDataCommand: ParsableCommand {
         Example: baron convert-data voc VOCdevkit --image-set test -o voc_test.json
         """)
 
-    @Argument(help: "The folder.")
+    @Argument(help: "The folder.", completion: .directory)
     var folder: String
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file.json"))
+    @Option(
+      name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file.json"),
+      completion: .file())
     var output: String
 
     @Option(

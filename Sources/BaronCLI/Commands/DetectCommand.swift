@@ -32,7 +32,8 @@ struct DetectCommand: ParsableCommand {
       \(ShownObjects.usualThreshold). Files that cannot be read are left out and listed at the end.
       """)
 
-  @Argument(help: ArgumentHelp("Files, folders or patterns.", valueName: "images"))
+  @Argument(
+    help: ArgumentHelp("Files, folders or patterns.", valueName: "images"), completion: .file())
   var inputs: [String]
 
   @OptionGroup var model: ModelOption
@@ -40,13 +41,13 @@ struct DetectCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Names to look for, comma-separated, or a file of them; without any the run's classes.",
-      valueName: "names|file"))
+      valueName: "names|file"), completion: .file())
   var vocabulary: String?
 
   @Option(
     help: ArgumentHelp(
       "Where pictures and results go; default: runs/detect, then runs/detect-2 and so on.",
-      valueName: "folder"))
+      valueName: "folder"), completion: .file())
   var output: String?
 
   @Flag(help: "Write into an output folder that holds files already.")
@@ -138,7 +139,7 @@ struct DetectCommand: ParsableCommand {
   /// The classes that the run has boxes of; none with a warning when they cannot be read.
   private func trainingClasses(of location: ModelLocation, isNeeded: Bool) throws -> [String] {
     do {
-      return try location.configuration.baseClasses()
+      return try location.baseClasses()
     } catch let error as DatasetError {
       if isNeeded {
         Console.warn(

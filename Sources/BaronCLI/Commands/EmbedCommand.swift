@@ -38,25 +38,26 @@ struct EmbedCommand: ParsableCommand {
       """)
 
   @Option(
-    help: ArgumentHelp("The CLIP folder in the layout of Hugging Face.", valueName: "folder"))
+    help: ArgumentHelp("The CLIP folder in the layout of Hugging Face.", valueName: "folder"),
+    completion: .directory)
   var clip: String
 
   @Option(
     help: ArgumentHelp(
       "Names, comma-separated, or a file as 'baron detect --vocabulary' takes.",
-      valueName: "names|file"))
+      valueName: "names|file"), completion: .file())
   var names: String?
 
   @Option(
     help: ArgumentHelp(
       "COCO or LVIS annotations: the names of their categories, without synonyms.",
-      valueName: "file.json"))
+      valueName: "file.json"), completion: .file())
   var annotations: String?
 
   @Option(
     help: ArgumentHelp(
       "A text file with a sentence on each line, {name} and {article} in the places of the name and "
-        + "of \"a\" or \"an\".", valueName: "file"))
+        + "of \"a\" or \"an\".", valueName: "file"), completion: .file())
   var templates: String?
 
   @Option(
@@ -67,7 +68,8 @@ struct EmbedCommand: ParsableCommand {
 
   @Option(
     name: .shortAndLong,
-    help: ArgumentHelp("The new .npy or .safetensors file.", valueName: "file"))
+    help: ArgumentHelp("The new .npy or .safetensors file.", valueName: "file"), completion: .file()
+  )
   var output: String
 
   @OptionGroup var device: DeviceOption

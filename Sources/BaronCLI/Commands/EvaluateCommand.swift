@@ -27,10 +27,14 @@ struct EvaluateCommand: ParsableCommand {
                 baron evaluate --annotations val.json --detections found.json
       """)
 
-  @Option(help: ArgumentHelp("The ground truth in COCO or LVIS layout.", valueName: "file.json"))
+  @Option(
+    help: ArgumentHelp("The ground truth in COCO or LVIS layout.", valueName: "file.json"),
+    completion: .file())
   var annotations: String?
 
-  @Option(help: ArgumentHelp("The detections in COCO results layout.", valueName: "file.json"))
+  @Option(
+    help: ArgumentHelp("The detections in COCO results layout.", valueName: "file.json"),
+    completion: .file())
   var detections: String?
 
   @OptionGroup var model: ModelOption
@@ -44,7 +48,7 @@ struct EvaluateCommand: ParsableCommand {
         ov-lvis: rare, common and frequent classes; voc: the VOC devkit's AP50 and AP75. A file holds \
         {"base": [...], "novel": [...]} with names or {"id", "name"}.
         """,
-      valueName: "split"))
+      valueName: "split"), completion: .file())
   var split: String?
 
   @Option(

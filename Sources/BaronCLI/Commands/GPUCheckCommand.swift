@@ -28,13 +28,14 @@ struct GPUCheckCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "What tune and profile train; default ov-coco-fpn-kd, demo-bags with --quick.",
-      valueName: "config"))
+      valueName: "config"), completion: Completions.configurations)
   var config: String?
 
   @Option(
     help: ArgumentHelp(
       "A configuration of clip-train, for the sizes of the made-up teacher; default ViT-B/32, "
-        + "demo-teacher with --quick.", valueName: "config"))
+        + "demo-teacher with --quick.", valueName: "config"), completion: Completions.configurations
+  )
   var teacher: String?
 
   @Option(

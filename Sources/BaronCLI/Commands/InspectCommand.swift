@@ -3,6 +3,7 @@ import Checkpoints
 import Formats
 import Foundation
 import Reporting
+import Training
 
 /// `baron inspect`: what a file of weights holds.
 struct InspectCommand: ParsableCommand {
@@ -10,19 +11,23 @@ struct InspectCommand: ParsableCommand {
     commandName: "inspect",
     abstract: "List the tensors of a file of weights, or try it as a start of a configuration.",
     discussion: """
+      Of a model in one file ('baron export') it checks and lists the parts. \
       Reads safetensors files, files that torch.save wrote (.pth, .pt, .bin), NumPy .npy files, \
       the .index.json of a model in several files and folders of Hugging Face models. Nothing in them is run. With --config the file is loaded into \
       the configuration's detector as model.start would be, together with CLIP, and what was loaded, \
       missing and unused is printed with time and memory.
       """)
 
-  @Argument(help: "A file of weights or a Hugging Face folder.")
+  @Argument(
+    help: "A file of weights, a model in one file or a Hugging Face folder.", completion: .file())
   var file: String
 
   @Flag(name: .long, help: "Print JSON instead of a table.")
   var json = false
 
-  @Option(help: ArgumentHelp("Load the file into the detector of a preset or a YAML file."))
+  @Option(
+    help: ArgumentHelp("Load the file into the detector of a preset or a YAML file."),
+    completion: Completions.configurations)
   var config: String?
 
   @Option(
@@ -43,6 +48,11 @@ struct InspectCommand: ParsableCommand {
       let trial = try StartTrial(
         file: file, config: config, overrides: overrides, selection: selection)
       try Console.print(json ? trial.json.text(pretty: true) : trial.text)
+      return
+    }
+    if ModelBundle.isBundle(file) {
+      let listing = BundleListing(try ModelBundle(path: file))
+      try Console.print(json ? listing.json.text(pretty: true) : listing.text)
       return
     }
     let listing = try WeightListing(path: file)

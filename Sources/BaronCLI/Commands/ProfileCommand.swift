@@ -33,14 +33,15 @@ struct ProfileCommand: ParsableCommand {
   @Option(help: "Steps before, in which kernels are compiled and memory is reserved.")
   var warmup = 2
 
-  @Option(help: ArgumentHelp("Write a timeline.", valueName: "file.json"))
+  @Option(help: ArgumentHelp("Write a timeline.", valueName: "file.json"), completion: .file())
   var trace: String?
 
-  @Option(help: ArgumentHelp("Write all numbers.", valueName: "file.json"))
+  @Option(help: ArgumentHelp("Write all numbers.", valueName: "file.json"), completion: .file())
   var json: String?
 
   @Option(
-    help: ArgumentHelp("Compare with what --json wrote earlier.", valueName: "old.json"))
+    help: ArgumentHelp("Compare with what --json wrote earlier.", valueName: "old.json"),
+    completion: .file())
   var compare: String?
 
   @Option(

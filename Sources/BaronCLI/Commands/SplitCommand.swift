@@ -12,11 +12,12 @@ struct SplitCommand: ParsableCommand {
 
   /// What both layouts need.
   struct Files: ParsableArguments {
-    @Argument(help: "The annotation file.")
+    @Argument(help: "The annotation file.", completion: .file())
     var annotations: String
 
     @Option(
-      name: .shortAndLong, help: ArgumentHelp("The folder to write to.", valueName: "folder"))
+      name: .shortAndLong, help: ArgumentHelp("The folder to write to.", valueName: "folder"),
+      completion: .file())
     var output: String
 
     @Flag(help: "Leave out images without an annotation; in COCO also categories of other parts.")

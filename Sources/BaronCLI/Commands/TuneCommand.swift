@@ -29,7 +29,9 @@ struct TuneCommand: ParsableCommand {
       take its place.
       """)
 
-  @Argument(help: "A preset, also one of clip-train, or a YAML file.")
+  @Argument(
+    help: "A preset, also one of clip-train, or a YAML file.",
+    completion: Completions.configurations)
   var config: String
 
   @Option(
@@ -62,7 +64,8 @@ struct TuneCommand: ParsableCommand {
 
   @OptionGroup var inputs: DrawnOption
 
-  @Option(help: ArgumentHelp("Write record and comparison.", valueName: "file.json"))
+  @Option(
+    help: ArgumentHelp("Write record and comparison.", valueName: "file.json"), completion: .file())
   var json: String?
 
   @Option(

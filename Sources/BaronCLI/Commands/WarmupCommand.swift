@@ -21,7 +21,9 @@ struct WarmupCommand: ParsableCommand {
       more for the cache, as PoCL does, other processes do that meanwhile.
       """)
 
-  @Argument(help: "A preset, also one of clip-train, or a YAML file.")
+  @Argument(
+    help: "A preset, also one of clip-train, or a YAML file.",
+    completion: Completions.configurations)
   var config: String
 
   @Option(
@@ -31,7 +33,8 @@ struct WarmupCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A configuration of clip-train, for the widths of a made-up teacher.", valueName: "config"))
+      "A configuration of clip-train, for the widths of a made-up teacher.", valueName: "config"),
+    completion: Completions.configurations)
   var teacher: String?
 
   @Option(

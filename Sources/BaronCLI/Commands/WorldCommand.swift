@@ -17,7 +17,7 @@ struct WorldCommand: ParsableCommand {
       picture says which.
       """)
 
-  @Argument(help: "The folder, new or empty.")
+  @Argument(help: "The folder, new or empty.", completion: .directory)
   var folder: String
 
   @Option(help: "What is drawn: shapes or scenery.")

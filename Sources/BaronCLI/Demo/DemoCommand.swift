@@ -24,13 +24,16 @@ struct DemoCommand: ParsableCommand {
       """)
 
   @Argument(
-    help: "The folder, new or of an earlier demo (default: runs/demo, runs/ablation to ablate).")
+    help: "The folder, new or of an earlier demo (default: runs/demo, runs/ablation to ablate).",
+    completion: .directory)
   var folder: String?
 
   @Option(help: "What is drawn: shapes (the default) or scenery.")
   var world: WorldKind?
 
-  @Option(help: ArgumentHelp("What to do: a preset or a YAML file.", valueName: "config"))
+  @Option(
+    help: ArgumentHelp("What to do: a preset or a YAML file.", valueName: "config"),
+    completion: Completions.configurations)
   var config: String?
 
   @Flag(help: "Take the preset demo-quick: two minutes, less to learn from.")

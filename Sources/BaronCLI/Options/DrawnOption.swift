@@ -12,7 +12,7 @@ struct DrawnOption: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "A configuration of clip-train, for the sizes of a made-up teacher; default ViT-B/32.",
-      valueName: "config"))
+      valueName: "config"), completion: Completions.configurations)
   var teacher: String?
 
   /// The training on drawn pictures.

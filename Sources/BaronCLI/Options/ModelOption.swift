@@ -6,13 +6,15 @@ import Training
 struct ModelOption: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "A run, one of its checkpoints, or with --config a weight file as the authors publish them.",
-      valueName: "run|file"))
+      "A run, one of its checkpoints, a file of 'baron export', or with --config a weight file as the "
+        + "authors publish them.",
+      valueName: "run|file"), completion: Completions.models)
   var checkpoint: String?
 
   @Option(
     help: ArgumentHelp(
-      "The preset or YAML file that a weight file belongs to.", valueName: "config"))
+      "The preset or YAML file that a weight file belongs to.", valueName: "config"),
+    completion: Completions.configurations)
   var config: String?
 
   @Option(
@@ -21,7 +23,9 @@ struct ModelOption: ParsableArguments {
       "Override a key of the model's configuration.", valueName: "section.key=value"))
   var overrides: [String] = []
 
-  @Option(help: ArgumentHelp("The CLIP folder; default: the configuration's.", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("The CLIP folder; default: the configuration's.", valueName: "folder"),
+    completion: .directory)
   var clip: String?
 
   /// Whether nothing was given.
@@ -33,7 +37,22 @@ struct ModelOption: ParsableArguments {
   /// - Returns: Configuration and weights, or nil without --checkpoint.
   /// - Throws: `RunFolderError` when there is no run or checkpoint; `ConfigurationError`.
   func location(warn: (String) -> Void) throws -> ModelLocation? {
-    guard let checkpoint else { return nil }
+    try checkpoint.map {
+      try Self.location(of: $0, config: config, overrides: overrides, warn: warn)
+    }
+  }
+
+  /// Where a model lies that was named some other way.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: A run, a checkpoint, a bundle, or with `config` a weight file.
+  ///   - config: The preset or file that a weight file belongs to.
+  ///   - overrides: Changes of the configuration.
+  ///   - warn: Gets one line per damaged checkpoint that was skipped.
+  /// - Throws: `RunFolderError` when there is no run or checkpoint; `ConfigurationError`.
+  static func location(
+    of checkpoint: String, config: String?, overrides: [String], warn: (String) -> Void
+  ) throws -> ModelLocation {
     guard let config else {
       return try ModelLocation(run: checkpoint, overrides: overrides, warn: warn)
     }

@@ -5,7 +5,9 @@ import Training
 
 /// What every command that trains is asked: what, where, or which run to go on with.
 struct TrainingOptions: ParsableArguments {
-  @Argument(help: "A preset or a YAML file; left out with --resume.")
+  @Argument(
+    help: "A preset or a YAML file; left out with --resume.", completion: Completions.configurations
+  )
   var config: String?
 
   @Option(
@@ -17,13 +19,13 @@ struct TrainingOptions: ParsableArguments {
     name: .customLong("run"),
     help: ArgumentHelp(
       "The run's name below runs, or a path with a slash; default the configuration's name.",
-      valueName: "name|folder"))
+      valueName: "name|folder"), completion: .directory)
   var folder: String?
 
   @Option(
     help: ArgumentHelp(
       "Go on with a run; --set training.iterations=N prolongs it, other keys as far as they would "
-        + "not break it.", valueName: "run"))
+        + "not break it.", valueName: "run"), completion: Completions.models)
   var resume: String?
 
   func validate() throws {

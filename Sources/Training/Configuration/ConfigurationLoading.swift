@@ -113,7 +113,7 @@ private struct ConfigurationLoading<Root: ConfigurationRoot> {
     if let text = Preset.all.first(where: { $0.kind == Root.kind && $0.name == nameOrPath })?.text {
       return (ConfigurationSource(name: "preset \(nameOrPath)", hasLines: true), text)
     }
-    guard FileManager.default.fileExists(atPath: nameOrPath) else {
+    guard RegularFile.exists(nameOrPath) else {
       throw .unknownName(place: nil, name: nameOrPath, presets: presets)
     }
     do {

@@ -1,0 +1,198 @@
+"""What bad clients do to `baron serve`: hostile.py BARON DEMO [SECONDS]
+
+Pictures with flipped, cut and repeated bytes, bodies of wrong types and lengths, senders that are slow
+or leave, and more connections than are allowed. The server must go on answering others.
+"""
+
+import glob
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+LIMIT = 1 << 20
+
+
+class Server:
+    def __init__(self, baron, demo):
+        self.process = subprocess.Popen(
+            [baron, "serve", "--demo", demo, "--port", "0", "--max-megabytes", "1",
+             "--timeout", "3", "--max-connections", "100", "--cache", "8"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.port = int(re.search(r":(\d+)/", self.process.stdout.readline()).group(1))
+        os.set_blocking(self.process.stderr.fileno(), False)
+
+    def raw(self, data, wait=True):
+        """Sends bytes as they are and gives the status of the answer, or None."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as client:
+            try:
+                client.sendall(data)
+                if not wait:
+                    return None
+                answer = client.recv(64)
+            except (ConnectionError, socket.timeout):
+                return None
+            match = re.match(rb"HTTP/1.1 (\d+) ", answer)
+            return int(match.group(1)) if match else None
+
+    def ask(self, path, body=None, kind="image/png"):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}{path}", data=body, headers={"Content-Type": kind})
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    def is_well(self, picture):
+        assert self.process.poll() is None, f"the server ended with {self.process.returncode}"
+        status, body = self.ask("/detect?threshold=0&words=heart", picture)
+        assert status == 200, (status, body)
+        return json.loads(body)["objects"]
+
+    def memory(self):
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * 4096
+
+    def end(self):
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=60) == 0, self.process.returncode
+
+
+def mutated(data, random):
+    """A picture that is wrong in one of the ways in which files are."""
+    data = bytearray(data)
+    for _ in range(random.randrange(1, 8)):
+        if not data:
+            break
+        place = random.randrange(len(data))
+        kind = random.randrange(6)
+        if kind == 0:
+            data[place] ^= 1 << random.randrange(8)
+        elif kind == 1:
+            data[place] = random.choice([0, 1, 0x7F, 0x80, 0xFF])
+        elif kind == 2:
+            del data[place:]
+        elif kind == 3:
+            del data[place:place + random.randrange(1, 64)]
+        elif kind == 4:
+            data[place:place] = data[place:place + random.randrange(1, 64)]
+        else:
+            data[place:place + 4] = random.randbytes(4)
+    return bytes(data)
+
+
+def head(length, kind="image/png", extra=""):
+    return (f"POST /detect HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+            f"Content-Length: {length}\r\n{extra}\r\n").encode()
+
+
+def requests(seeds, random):
+    """An endless row of bad requests."""
+    while True:
+        picture = random.choice(seeds)
+        yield head(len(picture)) + mutated(picture, random).ljust(len(picture), b"\0")
+        broken = mutated(picture, random)
+        yield head(len(broken)) + broken
+        yield head(len(picture), kind=random.choice([
+            "text/html", "application/json", "multipart/form-data",
+            "multipart/form-data; boundary=x", "image/svg+xml", "\x00", "application/" + "x" * 9000,
+        ])) + picture
+        form = (b"--x\r\nContent-Disposition: form-data; name=picture; filename=a\r\n\r\n" + picture
+                + b"\r\n--x\r\nContent-Disposition: form-data; name=words\r\n\r\na,b\r\n--x--\r\n")
+        form = mutated(form, random)
+        yield head(len(form), "multipart/form-data; boundary=x") + form
+        document = json.dumps({"picture": "aGVsbG8=", "words": ["a", 1, None], "threshold": "x"})
+        document = mutated(document.encode(), random)
+        yield head(len(document), "application/json") + document
+        yield head(random.choice([-1, LIMIT + 1, 1 << 40, 1 << 70])) + picture
+        yield mutated(head(len(picture)), random) + picture
+        yield (b"POST /detect HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+               + mutated(b"5\r\nhello\r\n0\r\n\r\n", random) + b"\r\n\r\n")
+        yield random.randbytes(random.randrange(1, 3000)) + b"\r\n\r\n"
+
+
+def main():
+    baron, demo = sys.argv[1], sys.argv[2]
+    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 15
+    paths = sorted(glob.glob(os.path.join(demo, "world", "*", "images", "*.png")))[:20]
+    seeds = [open(path, "rb").read() for path in paths]
+    draw = random.Random(1)
+    server = Server(baron, demo)
+    try:
+        wanted = server.is_well(seeds[0])
+        statuses = {}
+        count = 0
+        end = time.monotonic() + seconds
+        for request in requests(seeds, draw):
+            # One of three leaves without reading the answer, some in the middle of the request.
+            leaves = draw.randrange(3) == 0
+            if draw.randrange(10) == 0:
+                request = request[:draw.randrange(len(request))]
+                leaves = True
+            status = server.raw(request, wait=not leaves)
+            statuses[status] = statuses.get(status, 0) + 1
+            count += 1
+            if count % 100 == 0:
+                assert server.is_well(seeds[0]) == wanted
+            if time.monotonic() > end:
+                break
+        assert server.is_well(seeds[0]) == wanted
+        print(f"ok {count} bad requests: " + ", ".join(
+            f"{number} x {status or 'no answer wanted or possible'}"
+            for status, number in sorted(statuses.items(), key=lambda item: -item[1])))
+        assert 500 not in statuses, statuses
+
+        slow = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(60)]
+        for client in slow:
+            client.sendall(b"POST /detect HTTP/1.1\r\nContent-Le")
+        began = time.monotonic()
+        while time.monotonic() < began + 4:
+            for client in slow:
+                try:
+                    client.sendall(b"n")
+                except OSError:
+                    pass
+            assert server.is_well(seeds[0]) == wanted
+            time.sleep(0.2)
+        ended = 0
+        for client in slow:
+            client.settimeout(5)
+            try:
+                ended += client.recv(100).startswith(b"HTTP/1.1 408") or 1
+            except ConnectionError:
+                ended += 1
+            client.close()
+        assert ended == 60
+        print("ok 60 slow senders were ended while others were served")
+
+        left = []
+        for index in range(3000):
+            client = socket.create_connection(("127.0.0.1", server.port), timeout=30)
+            left.append(client)
+            if len(left) > 900:
+                left.pop(0).close()
+            if index % 300 == 0:
+                assert server.is_well(seeds[0]) == wanted
+        assert server.is_well(seeds[0]) == wanted
+        for client in left:
+            client.close()
+        print("ok 3000 connections that were left, of at most 100 at a time")
+        memory = server.memory()
+        assert memory < 2 << 30, memory
+        server.end()
+        print(f"ok the server ended by itself; it had {memory >> 20} MB")
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+
+
+if __name__ == "__main__":
+    main()
