@@ -16,18 +16,19 @@ extension RunConfiguration {
     }
     let split: OpenVocabularySplit
     if data.classSplit == Data.openVocabularyLVIS {
-      // Any file of the data set has the frequencies of all classes.
+      // Any file of the data set has the frequencies of all classes, and so has one of classes alone.
       let path =
         data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations
       do {
-        let index = try AnnotationIndex(path: path)
-        split = try OpenVocabularySplit(frequenciesOf: index.categories, source: index.path)
+        split = try OpenVocabularySplit(
+          frequenciesOf: COCOAnnotations.Category.list(ofFile: path), source: path)
       } catch let error as DatasetError {
         throw DatasetError.record(
           file: "model.head.ensemble", place: "", field: "",
           reason:
             "is split, which needs the base classes of LVIS, but they cannot be read (\(error)); "
-            + "give data.validation_annotations, or set model.head.ensemble to uniform")
+            + "give data.validation_annotations, a file with its categories alone will do, or set "
+            + "model.head.ensemble to uniform")
       }
     } else {
       split = try TrainingData.split(classSplit: data.classSplit, of: [], in: "")

@@ -106,6 +106,6 @@ package struct ModelLocation {
     let data = configuration.data
     let path =
       data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations
-    return try COCOAnnotations(path: path).categories.map(\.name)
+    return try COCOAnnotations.Category.list(ofFile: path).map(\.name)
   }
 }
