@@ -122,7 +122,8 @@ let package = Package(
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "Formats", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "GeometryTests", dependencies: ["Geometry"]),
-    .testTarget(name: "MasksTests", dependencies: ["Masks", "Geometry", "Formats"]),
+    .testTarget(
+      name: "MasksTests", dependencies: ["Masks", "Geometry", "Formats", "TestSupport"]),
     .testTarget(
       name: "AnnotationsTests",
       dependencies: ["Annotations", "Pictures", "Geometry", "Masks", "Formats", "TestSupport"]),
@@ -141,7 +142,8 @@ let package = Package(
     .testTarget(
       name: "TensorsTests",
       dependencies: [
-        "OperatorChecks", "Tensors", "Geometry", "KernelLibrary", "OpenCL", "TestSupport",
+        "OperatorChecks", "Tensors", "Geometry", "KernelLibrary", "OpenCL", "Formats",
+        "TestSupport",
       ]),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "Checkpoints", "TestSupport"]),

@@ -1,5 +1,6 @@
 import Formats
 import Geometry
+import OpenCL
 import Tensors
 
 /// A detection step whose regions are sampled, up to where the host has to wait for their number.
@@ -11,8 +12,22 @@ package struct StartedDetection {
   fileprivate let maps: [Tensor]
   fileprivate let objectness: Tensor
   fileprivate let box: Tensor
+  fileprivate let anchorCounts: PendingRead
   fileprivate let regions: PendingRegions
   fileprivate let random: StepRandom
+
+  /// Waits for the numbers of sampled anchors and regions that hold an object, of all images.
+  ///
+  /// - Returns: `positive_anchors` and `positive_regions`.
+  package func positives() throws -> [String: Int] {
+    func sum(_ counts: PendingRead) throws -> Int {
+      // Of each image positives and negatives.
+      try counts.integers().enumerated().reduce(0) {
+        $0 + ($1.offset.isMultiple(of: 2) ? Int($1.element) : 0)
+      }
+    }
+    return ["positive_anchors": try sum(anchorCounts), "positive_regions": try sum(regions.counts)]
+  }
 }
 
 extension FasterRCNN {
@@ -34,11 +49,10 @@ extension FasterRCNN {
     return try stream.phase("proposals") {
       let output = try proposalNetwork(maps)
       let grid = try proposalNetwork.grid(maps)
-      let losses = try proposalNetwork.losses(
-        output,
-        try proposalNetwork.sample(
-          grid, maps: maps, frames: batch.frames, truths: truths,
-          random: batch.frames.map { random.numbers("rpn", image: $0.imageID) }))
+      let anchors = try proposalNetwork.sample(
+        grid, maps: maps, frames: batch.frames, truths: truths,
+        random: batch.frames.map { random.numbers("rpn", image: $0.imageID) })
+      let losses = try proposalNetwork.losses(output, anchors)
       let regions = try configuration.head.sampling.sample(
         try proposalNetwork.proposals(
           output, grid, frames: batch.frames, limits: configuration.rpn.limits(training: true)),
@@ -46,7 +60,7 @@ extension FasterRCNN {
         random: batch.frames.map { random.numbers("regions", image: $0.imageID) })
       return StartedDetection(
         batch: batch, maps: maps, objectness: losses.objectness, box: losses.box,
-        regions: regions, random: random)
+        anchorCounts: try anchors.sample.counts.readLater(), regions: regions, random: random)
     }
   }
 

@@ -62,7 +62,8 @@ package struct RegionTargets {
 package struct PendingRegions {
   private let boxes: SampledBoxes
   private let images: Int
-  private let counts: PendingRead
+  /// int32 `[N, 2]`: positives and negatives.
+  let counts: PendingRead
   private let read: (regions: PendingRead, truths: PendingRead)?
 
   /// Starts to read how many there are.

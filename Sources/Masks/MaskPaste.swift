@@ -4,6 +4,9 @@ extension RunLengthMask {
   /// Brings the small map of a mask head into a picture: bilinear samples at pixel centres inside the
   /// box, 0 outside of it, then a threshold (spec detector 2.9).
   ///
+  /// Every pixel is that of `_do_paste_mask` in MMDetection for the same map and box: float32 in the
+  /// order of PyTorch's `grid_sample` on CPUs with fused multiply-add.
+  ///
   /// - Parameters:
   ///   - width: The picture's width in pixels.
   ///   - height: The picture's height in pixels.
@@ -18,50 +21,79 @@ extension RunLengthMask {
   ) throws(MaskError) {
     try Self.check(width: width, height: height)
     precondition(probabilities.count == side * side, "a map of \(side) cells a side")
-    let columns = Self.samples(from: box.x1, to: box.x2, size: width, side: side)
-    let rows = Self.samples(from: box.y1, to: box.y2, size: height, side: side)
+    let columns = MaskSamples(from: box.x1, to: box.x2, size: width, side: side)
+    let rows = MaskSamples(from: box.y1, to: box.y2, size: height, side: side)
+    let map = MaskMap(probabilities, side: side)
     var runs = RunBuilder()
     runs.append(false, count: columns.first * height)
     for column in columns.places {
       runs.append(false, count: rows.first)
-      for row in rows.places {
-        var value: Float = 0
-        for (y, weightY) in [(row.cell, 1 - row.fraction), (row.cell + 1, row.fraction)]
-        where y >= 0 && y < side {
-          for (x, weightX) in [
-            (column.cell, 1 - column.fraction), (column.cell + 1, column.fraction),
-          ]
-          where x >= 0 && x < side {
-            value += weightY * weightX * probabilities[y * side + x]
-          }
-        }
-        runs.append(value >= threshold, count: 1)
-      }
+      for row in rows.places { runs.append(map[row, column] >= threshold, count: 1) }
       runs.append(false, count: height - rows.first - rows.places.count)
     }
     runs.append(false, count: (width - columns.first - columns.places.count) * height)
     self.init(width: width, height: height, checked: runs.finished())
   }
+}
 
-  /// The pixels around a box along one axis, and where each lies between the cells of the map.
-  private static func samples(
-    from start: Float, to end: Float, size: Int, side: Int
-  ) -> (first: Int, places: [(cell: Int, fraction: Float)]) {
-    guard end > start, start.isFinite, end.isFinite else { return (0, []) }
+/// The pixels around a box along one axis, and where each lies between the cells of the map.
+private struct MaskSamples {
+  /// A pixel's centre: the cell before it, counted from the zeros around the map, and how far it lies
+  /// from that cell and from the next one.
+  struct Place {
+    var cell = 0
+    var before: Float = 0
+    var after: Float = 0
+  }
+
+  /// The first pixel.
+  private(set) var first = 0
+  /// It and those that follow.
+  private(set) var places: [Place] = []
+
+  init(from start: Float, to end: Float, size: Int, side: Int) {
+    guard start.isFinite, end.isFinite else { return }
     // One pixel more on each side: the map fades out over half a cell.
-    let first = min(max(Int(max(start, 0).rounded(.down)) - 1, 0), size)
-    let last = min(Int(min(end, Float(size)).rounded(.up)) + 1, size)
-    guard last > first else { return (0, []) }
-    return (
-      first,
-      (first..<last).map { place in
-        let position = (Float(place) + 0.5 - start) / (end - start) * Float(side) - 0.5
-        // Far outside: both neighbours lie off the map.
-        guard position > -1, position < Float(side) else { return (cell: side, fraction: 0) }
-        let cell = Int(position.rounded(.down))
-        return (cell: cell, fraction: position - Float(cell))
+    let limit = Float(size) + 1
+    first = min(max(Int(min(max(start, 0), limit).rounded(.down)) - 1, 0), size)
+    let last = min(Int(min(max(end, -1), limit).rounded(.up)) + 1, size)
+    guard last > first else { return }
+    places = (first..<last).map { pixel in
+      var grid = (Float(pixel) + 0.5 - start) / (end - start) * 2 - 1
+      // A box without width shows the middle of the map, as in MMDetection.
+      if grid.isInfinite { grid = 0 }
+      let position = Float(-0.5).addingProduct(grid + 1, Float(side) / 2)
+      // Far outside both neighbours lie off the map.
+      guard position > -1, position < Float(side) else { return Place() }
+      let cell = position.rounded(.down)
+      let before = position - cell
+      return Place(cell: Int(cell) + 1, before: before, after: 1 - before)
+    }
+  }
+}
+
+/// The map of a mask head with a border of zeros.
+private struct MaskMap {
+  private let width: Int
+  private var cells: [Float]
+
+  init(_ probabilities: [Float], side: Int) {
+    width = side + 2
+    cells = [Float](repeating: 0, count: width * width)
+    for row in 0..<side {
+      for column in 0..<side {
+        cells[(row + 1) * width + column + 1] = probabilities[row * side + column]
       }
-    )
+    }
+  }
+
+  /// The bilinear sample at a place.
+  subscript(row: MaskSamples.Place, column: MaskSamples.Place) -> Float {
+    let corner = row.cell * width + column.cell
+    return (cells[corner] * (row.after * column.after))
+      .addingProduct(cells[corner + 1], row.after * column.before)
+      .addingProduct(cells[corner + width], row.before * column.after)
+      .addingProduct(cells[corner + width + 1], row.before * column.before)
   }
 }
 

@@ -34,7 +34,9 @@ extension OperatorFamily {
           hasGradient: false,
           device: {
             let image = ImageInput(
-              pixels: pixels, view: ImageView(width: 5, height: 4, isFlipped: true))
+              pixels: pixels,
+              view: ImageView(
+                originalWidth: 5, originalHeight: 4, width: 7, height: 3, isFlipped: true))
             return try Tensor.imageBatch(
               [image],
               normalisation: PixelNormalisation(means: [10, 20, 30], deviations: [2, 3, 4]),
@@ -44,9 +46,8 @@ extension OperatorFamily {
             (0..<8 * 8 * 3).map { place in
               let (c, cell) = (place % 3, place / 3)
               let (y, x) = (cell / 8, cell % 8)
-              guard y < 4, x < 5 else { return 0 }
-              let grey = Double(pixels[(y * 5 + 4 - x) * 3 + c])
-              return (grey - Double(10 * (c + 1))) / Double(2 + c)
+              guard y < 3, x < 7 else { return 0 }
+              return (resized[(y * 7 + x) * 3 + c] - Double(10 * (c + 1))) / Double(2 + c)
             }
           }),
         OperatorCheck(
@@ -110,7 +111,16 @@ extension OperatorFamily {
     ]
   }
 
+  /// An image of 5x4.
   private static let pixels: [UInt8] = (0..<60).map { UInt8($0 * 37 % 251) }
+
+  /// What OpenCV 4.11 makes of it: resized to 7x3 by INTER_LINEAR and mirrored.
+  private static let resized: [Double] = [
+    202, 197, 25, 138, 157, 105, 119, 96, 133, 189, 17, 54, 139, 117, 154, 72, 109, 146, 9, 46, 83,
+    147, 59, 96, 155, 138, 104, 130, 167, 114, 51, 88, 125, 151, 98, 135, 143, 108, 145, 80, 117,
+    154, 92, 129, 166, 172, 89, 103, 200, 88, 95, 121, 158, 195, 72, 79, 116, 94, 107, 144, 150,
+    187, 224,
+  ]
 
   private static var imageInput: BenchCase {
     let pixels = 3 * 640 * 480

@@ -27,6 +27,8 @@ struct ClassEmbeddingSource {
   private let file: ClassEmbeddingsFile?
   /// Which file a data set's classes stand in, for errors.
   private let annotations: String
+  /// Annotations whose classes the rows of a file without names may be, the likeliest first.
+  private let candidates: [String]
 
   /// Opens the file, if the configuration names one.
   init(_ configuration: RunConfiguration, encoder: TextEncoder) throws {
@@ -38,12 +40,14 @@ struct ClassEmbeddingSource {
     file = try path.isEmpty ? nil : ClassEmbeddingsFile(path: path)
     let data = configuration.data
     annotations = data.trainAnnotations.isEmpty ? data.validationAnnotations : data.trainAnnotations
+    candidates = [data.validationAnnotations, data.trainAnnotations].filter { !$0.isEmpty }
   }
 
   /// One unit row a class.
   ///
   /// A data set's classes must be those of the file, row by row. Other names are taken from a file
-  /// that has all of them, and are encoded otherwise: rows of two sources do not compare.
+  /// that has all of them, and are encoded otherwise: rows of two sources do not compare. The rows
+  /// of a file without names are those of the run's annotations, if there are as many.
   func embeddings(of vocabulary: Vocabulary, note: (String) -> Void) throws -> EmbeddingMatrix {
     switch vocabulary {
     case .dataSet(let names):
@@ -90,10 +94,8 @@ struct ClassEmbeddingSource {
   private func rows(
     of classes: [ClassName], in file: ClassEmbeddingsFile, note: (String) -> Void
   ) throws -> EmbeddingMatrix? {
-    guard let known = file.classes else {
-      note(
-        "\(file.path) (clip.class_embeddings) holds no names: the vocabulary is encoded with "
-          + "templates instead")
+    let matrix = try file.matrix(feature, width: width)
+    guard let known = try file.classes ?? names(of: matrix.count, in: file, note: note) else {
       return nil
     }
     let places = Dictionary(
@@ -102,7 +104,9 @@ struct ClassEmbeddingSource {
     var groups: [[Int]] = []
     for entry in classes {
       var group: [Int] = []
-      for name in entry.all {
+      // A class's row stands for its synonyms too.
+      var covered: Set<String> = []
+      for name in entry.all where !covered.contains(ClassName.plain(name)) {
         guard let place = places[ClassName.plain(name)] else {
           note(
             "\(file.path) (clip.class_embeddings) has no \"\(name)\": the whole vocabulary is "
@@ -110,9 +114,38 @@ struct ClassEmbeddingSource {
           return nil
         }
         if !group.contains(place) { group.append(place) }
+        covered.formUnion(known[place].all.map(ClassName.plain))
       }
       groups.append(group)
     }
-    return try file.matrix(feature, width: width).unitMeans(of: groups)
+    return matrix.unitMeans(of: groups)
+  }
+
+  /// The classes of the run's annotations, when a file without names has a row for each of them; nil
+  /// with a note when it has not.
+  private func names(
+    of rows: Int, in file: ClassEmbeddingsFile, note: (String) -> Void
+  ) throws -> [ClassName]? {
+    var reasons: [String] = []
+    for path in candidates {
+      do {
+        let names = try COCOAnnotations.Category.list(ofFile: path).map(\.name)
+        guard names.count == rows else {
+          reasons.append("\(path) has \(names.count) classes")
+          continue
+        }
+        // A file whose synonyms are no vocabulary still has names.
+        let written = (try? VocabularyNames(file: path))?.classes ?? []
+        let known = Dictionary(written.map { ($0.name, $0) }) { first, _ in first }
+        return names.map { known[$0] ?? ClassName($0) }
+      } catch let error as DatasetError {
+        reasons.append("\(error)")
+      }
+    }
+    note(
+      "\(file.path) (clip.class_embeddings) holds no names, and its \(rows) rows fit no annotations"
+        + (reasons.isEmpty ? "" : " (\(reasons.joined(separator: "; ")))")
+        + ": the vocabulary is encoded with templates instead")
+    return nil
   }
 }

@@ -170,7 +170,7 @@ package struct ModelLocation: Sendable {
     let data = configuration.data
     let path =
       data.validationAnnotations.isEmpty ? data.trainAnnotations : data.validationAnnotations
-    return try COCOAnnotations(path: path).categories
+    return try COCOAnnotations.Category.list(ofFile: path)
   }
 
   /// For each name whether the combined scores of two heads lean on the main one.

@@ -62,7 +62,7 @@ package final class TrainingStep {
     let forward = try start(batch, random: random)
     var losses = try model.detector.detectionLosses(
       forward.detection, vocabulary: vocabulary, textEncoder: model.regionEncoder)
-    var counts: [String: Int] = [:]
+    var counts = try forward.detection.positives()
     for (number, method) in methods.enumerated() {
       guard let images = forward.aligned[method.stream] else { continue }
       // The student may still read what the teacher gave it for the method before.

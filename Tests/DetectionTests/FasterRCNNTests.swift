@@ -142,6 +142,40 @@ struct FasterRCNNTests {
     }
   }
 
+  /// Both numbers counted again from what was sampled.
+  @Test func positivesAreCounted() throws {
+    try TestDevice.withStream { stream in
+      let detector = try FasterRCNN(
+        ParameterStore(stream: stream, seed: 4).root, tinyPyramid(), text: text)
+      let batch = try batch(on: stream)
+      let random = StepRandom(seed: 11, iteration: 0)
+      let positives = try detector.startDetection(batch, classes: 4, random: random).positives()
+      let truths = try TruthBoxes(
+        boxes: batch.groundTruth.map(\.boxes.corners),
+        classes: batch.groundTruth.map { $0.labels.map { Int32($0) } }, on: stream)
+      let maps = try detector.features(batch.images, training: true)
+      let network = detector.proposalNetwork
+      let grid = try network.grid(maps)
+      let anchors = try network.sample(
+        grid, maps: maps, frames: batch.frames, truths: truths,
+        random: batch.frames.map { random.numbers("rpn", image: $0.imageID) })
+      let (rows, matches) = (try anchors.sample.rows.integers(), try anchors.matches.integers())
+      let wanted = rows.enumerated().count { place, row in
+        row >= 0 && matches[place / anchors.sample.rows.shape[1] * grid.total + Int(row)] >= 0
+      }
+      let regions = try detector.configuration.head.sampling.sample(
+        try network.proposals(
+          try network(maps), grid, frames: batch.frames,
+          limits: detector.configuration.rpn.limits(training: true)),
+        truths: truths, background: 4, readsPositives: false,
+        random: batch.frames.map { random.numbers("regions", image: $0.imageID) })
+      let objects = try regions.targets().labels.integers().count { $0 != 4 }
+      #expect(positives == ["positive_anchors": wanted, "positive_regions": objects])
+      // Each of the three objects is a region of its own.
+      #expect(wanted > 0 && objects >= 3, "\(positives)")
+    }
+  }
+
   private func weightedTotal(_ parts: [String: Tensor]) throws -> Tensor {
     let tensors = parts.sorted { $0.key < $1.key }.map(\.value)
     return try tensors.dropFirst().reduce(tensors[0]) { try $0.adding($1) }

@@ -111,41 +111,4 @@ import Testing
     }
     #expect(ones > 0)
   }
-
-  @Test(arguments: [
-    [3.2, 1.7, 25.9, 18.4], [-6, -3, 12.5, 60], [30.1, 20.2, 30.9, 22.0], [39, 0, 90, 5],
-    [50, 30, 60, 40], [5, 5, 5, 9],
-  ])
-  func pastingSamplesTheMap(box: [Double]) throws {
-    let (width, height, side) = (40, 24, 5)
-    let map = (0..<side * side).map { Float(($0 * 37) % 25) / 24 }
-    let mask = try RunLengthMask(
-      width: width, height: height, pasting: map, side: side,
-      into: [Box](corners: box.map { Float($0) })[0])
-    #expect(mask.runs.reduce(0, +) == UInt32(width * height))
-    let found = mask.bitmap()
-    for y in 0..<height {
-      for x in 0..<width {
-        let u = (Double(x) + 0.5 - box[0]) / (box[2] - box[0]) * Double(side) - 0.5
-        let v = (Double(y) + 0.5 - box[1]) / (box[3] - box[1]) * Double(side) - 0.5
-        var value = 0.0
-        for row in 0..<side {
-          for column in 0..<side {
-            value +=
-              max(0, 1 - abs(u - Double(column))) * max(0, 1 - abs(v - Double(row)))
-              * Double(map[row * side + column])
-          }
-        }
-        guard value.isFinite, abs(value - 0.5) > 1e-5 else { continue }
-        #expect((found[y * width + x] == 1) == (value >= 0.5), "\(x) \(y) \(value)")
-      }
-    }
-  }
-
-  @Test func hugePicturesAreRefused() {
-    #expect(throws: MaskError.size(width: 1 << 20, height: 4)) {
-      try RunLengthMask(
-        width: 1 << 20, height: 4, pasting: [1], side: 1, into: Box(x1: 0, y1: 0, x2: 1, y2: 1))
-    }
-  }
 }

@@ -1,3 +1,4 @@
+import Formats
 import Geometry
 import OpenCL
 import Tensors
@@ -19,28 +20,66 @@ struct ImageInputTests {
         isFlipped: isFlipped))
   }
 
-  /// The grey level of one channel at a place of the resized image, in float64 and not rounded.
-  private func grey(_ image: ImageInput, _ row: Int, _ column: Int, _ channel: Int) -> Double {
-    func tap(_ index: Int, _ source: Int, _ target: Int) -> (Int, Double) {
-      let position = (Double(index) + 0.5) * Double(source) / Double(target) - 0.5
-      let clamped = min(max(position, 0), Double(source - 1))
-      return (Int(clamped), clamped - Double(Int(clamped)))
+  /// One picture that OpenCV resized, and mirrored where asked.
+  private struct Resized {
+    let image: ImageInput
+    /// Bytes `[h, w, 3]`; nil for large pictures.
+    let bytes: [Int32]?
+    /// Of the bytes; nil for small pictures.
+    let digest: String?
+
+    /// The cases of `Tests/Peers/resize_opencv.py`.
+    static func all() throws -> [Resized] {
+      let fixture = try Fixture(ofRepository: "resize_opencv")
+      return try (fixture.params["cases"]?.array ?? []).enumerated().map { seed, entry in
+        func size(_ key: String) throws -> Int { try #require(entry[key]?.integer) }
+        let view = ImageView(
+          originalWidth: try size("width"), originalHeight: try size("height"),
+          width: try size("new_width"), height: try size("new_height"),
+          isFlipped: try size("mirrored") == 1)
+        let digest = entry["sha256"]?.string
+        return Resized(
+          image: ImageInput(pixels: picture(view, seed: seed), view: view),
+          bytes: try digest == nil ? fixture.integers("\(seed)") : nil, digest: digest)
+      }
     }
-    let view = image.view
-    let place = view.isFlipped ? view.width - 1 - column : column
-    let (y, down) = tap(row, view.originalHeight, view.height)
-    let (x, across) = tap(place, view.originalWidth, view.width)
-    func pixel(_ y: Int, _ x: Int) -> Double {
-      let (y, x) = (min(y, view.originalHeight - 1), min(x, view.originalWidth - 1))
-      return Double(image.pixels[3 * (y * view.originalWidth + x) + channel])
+
+    /// Bytes that look random, by the formula of the script.
+    private static func picture(_ view: ImageView, seed: Int) -> [UInt8] {
+      (0..<UInt32(3 * view.originalWidth * view.originalHeight)).map { place in
+        var value = (place &+ UInt32(seed * 7919)) &* 2_654_435_761
+        value ^= value >> 15
+        return UInt8((value &* 2_246_822_519) >> 24)
+      }
     }
-    let upper = pixel(y, x) * (1 - across) + pixel(y, x + 1) * across
-    let lower = pixel(y + 1, x) * (1 - across) + pixel(y + 1, x + 1) * across
-    return upper * (1 - down) + lower * down
   }
 
-  @Test("resized, mirrored and padded", arguments: TestDevice.families)
+  @Test("every pixel is OpenCV's", arguments: TestDevice.families)
   func resized(family: DeviceFamily) throws {
+    let cases = try Resized.all()
+    #expect(cases.count(where: { $0.bytes != nil }) >= 30)
+    #expect(cases.count(where: { $0.digest != nil }) >= 8)
+    try TestDevice.withStream(family) { stream in
+      for wanted in cases {
+        let view = wanted.image.view
+        let batch = try Tensor.imageBatch(
+          [wanted.image], normalisation: Self.plain, paddedToMultipleOf: 1, on: stream)
+        #expect(batch.shape == [1, view.height, view.width, 3])
+        let got = try batch.floats()
+        if let bytes = wanted.bytes {
+          let others = zip(got, bytes).count(where: { $0 != Float($1) })
+          #expect(others == 0 && got.count == bytes.count, "\(view)")
+        } else {
+          var digest = SHA256()
+          got.map { UInt8(exactly: $0) ?? 0 }.withUnsafeBytes { digest.update($0) }
+          #expect(digest.hexadecimal() == wanted.digest, "\(view)")
+        }
+      }
+    }
+  }
+
+  @Test("images of several sizes lie in one batch, zeros around", arguments: TestDevice.families)
+  func padded(family: DeviceFamily) throws {
     let images = [
       randomImage(13, 9, to: (29, 17), seed: 1),
       randomImage(31, 40, to: (11, 33), isFlipped: true, seed: 2),
@@ -52,22 +91,18 @@ struct ImageInputTests {
         images, normalisation: Self.plain, paddedToMultipleOf: 8, on: stream)
       #expect(batch.shape == [4, 40, 32, 3])
       let got = try batch.floats()
-      var worst = 0.0
       for (index, image) in images.enumerated() {
-        for row in 0..<40 {
-          for column in 0..<32 {
-            let isInside = row < image.view.height && column < image.view.width
-            for channel in 0..<3 {
-              let value = Double(got[((index * 40 + row) * 32 + column) * 3 + channel])
-              let wanted = isInside ? grey(image, row, column, channel) : 0
-              #expect(value == value.rounded())
-              worst = max(worst, abs(value - wanted))
-            }
-          }
+        let view = image.view
+        let alone = try Tensor.imageBatch(
+          [image], normalisation: Self.plain, paddedToMultipleOf: 1, on: stream
+        ).floats()
+        for place in 0..<40 * 32 * 3 {
+          let (row, column) = (place / 96, place % 96)
+          let isInside = row < view.height && column < 3 * view.width
+          let wanted = isInside ? alone[row * 3 * view.width + column] : 0
+          #expect(got[index * 40 * 96 + place] == wanted, "\(index) \(row) \(column)")
         }
       }
-      // Half a level of rounding, and weights of 11 bits: 2 * 255 / 4096 of a level.
-      #expect(worst <= 0.5 + 0.13)
     }
   }
 

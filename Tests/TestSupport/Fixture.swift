@@ -96,12 +96,22 @@ package struct Fixture: Sendable {
         integers[key] = (0..<bytes.count / 4).map {
           bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self)
         }
+      case "U8": integers[key] = bytes.map { Int32($0) }
       default: throw FormatError(path, "tensor \(key) has the unexpected type \(type)")
       }
     }
     self.shapes = shapes
     values = floats
     integerValues = integers
+  }
+
+  /// Reads a fixture that lies in the repository, in `Tests/Fixtures`.
+  ///
+  /// - Parameter name: The file's name without its ending; `Tests/Peers` has the script of that name.
+  /// - Throws: `FormatError` when the file is missing or broken.
+  package init(ofRepository name: String) throws {
+    let tests = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    try self.init(path: tests.appending(path: "Fixtures/\(name).safetensors").path, name: name)
   }
 
   /// All tensor names, sorted.

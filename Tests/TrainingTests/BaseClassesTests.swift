@@ -42,6 +42,31 @@ struct BaseClassesTests {
       try run.leansOnMainHead(["aerosol can", "apricot", "person", "red mug"])
         == [true, false, true, false])
 
+    // Classes alone will do, as an object and as a list.
+    let classes = """
+      [{"id": 7, "name": "person", "frequency": "f", "image_count": 100},
+       {"id": 2, "name": "apricot", "frequency": "r", "synonyms": ["apricot"]}]
+      """
+    for text in [classes, "{\"categories\": \(classes)}"] {
+      run.data.validationAnnotations = try scratch.write(text, "classes.json")
+      #expect(try run.leansOnMainHead(["apricot", "person"]) == [false, true])
+      #expect(
+        try COCOAnnotations.Category.list(ofFile: run.data.validationAnnotations).map(\.name)
+          == ["apricot", "person"])
+    }
+    for (text, reason) in [
+      ("[]", "is empty or missing"), ("{}", "is empty or missing"), ("[3]", "categories[0]"),
+      (#"[{"id": 1, "name": "cat"}, {"id": 1, "name": "dog"}]"#, "ids must be unique"),
+      (#"[{"id": 1, "name": "cat"}, {"id": 2, "name": "cat"}]"#, "\"cat\" stands twice"),
+    ] {
+      let path = try scratch.write(text, "wrong.json")
+      let error = #expect(throws: DatasetError.self) {
+        try COCOAnnotations.Category.list(ofFile: path)
+      }
+      let line = error.map { "\($0)" } ?? ""
+      #expect(line.contains(reason) && line.contains("wrong.json"), "\(line)")
+    }
+
     run.data.validationAnnotations = "/nowhere.json"
     let error = #expect(throws: DatasetError.self) { try run.leansOnMainHead(["person"]) }
     let text = error.map { "\($0)" } ?? ""

@@ -61,7 +61,10 @@ struct CaptionTrainingTests {
           == teachers.union(["loss_cls", "loss_bbox", "loss_rpn_cls", "loss_rpn_bbox"]))
       for record in records {
         #expect(record.losses.values.allSatisfy { $0.isFinite })
-        for count in ["caption_regions", "sentences", "captions", "caption_queue"] {
+        for count in [
+          "caption_regions", "sentences", "captions", "caption_queue", "positive_anchors",
+          "positive_regions",
+        ] {
           #expect(record.measures[count] ?? 0 > 0, "\(count)")
         }
         #expect((record.measures["sequences"] == nil) == alone)

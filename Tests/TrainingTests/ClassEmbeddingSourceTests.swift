@@ -145,12 +145,70 @@ struct ClassEmbeddingSourceTests {
       #expect(try unknown.rows == find(mixed, plain).rows)
       #expect(unknown.notes.count == 1 && unknown.notes[0].contains("\"violin\""))
 
-      let array = world.path("rows.npy")
-      try ClassEmbeddingsFile.writeArray(wanted, to: array)
-      world.configuration.clip.classEmbeddings = array
-      let nameless = try find([ClassName("tie")], try source(world, on: stream))
-      #expect(try nameless.rows == find([ClassName("tie")], plain).rows)
-      #expect(nameless.notes.count == 1 && nameless.notes[0].contains("holds no names"))
+      // A row stands for the synonyms that the file gives it.
+      try ClassEmbeddingsFile.write(
+        [.lastBlock: wanted],
+        of: names.map { ClassName($0, synonyms: $0 == "cat" ? ["kitten"] : []) }, to: path)
+      let kitten = try find(
+        [ClassName("cat", synonyms: ["kitten"])], try source(world, on: stream))
+      #expect(kitten.rows == wanted.unitMeans(of: [[2]]) && kitten.notes.isEmpty)
+    }
+  }
+
+  @Test("the rows of a file without names are the annotations' classes if there are as many")
+  func rowsWithoutNames() throws {
+    var world = try TrainingWorld(images: 2)
+    try TestDevice.withStream { stream in
+      let plain = try source(world, on: stream)
+      func find(
+        _ classes: [ClassName], _ source: ClassEmbeddingSource
+      ) throws -> (rows: EmbeddingMatrix, notes: [String]) {
+        var notes: [String] = []
+        let rows = try source.embeddings(of: .classes(classes)) { notes.append($0) }
+        return (rows, notes)
+      }
+      let classes = [ClassName("tie"), ClassName("Cat.")]
+      func write(_ count: Int) throws -> EmbeddingMatrix {
+        let rows = rows(count)
+        world.configuration.clip.classEmbeddings = world.path("rows.npy")
+        try ClassEmbeddingsFile.writeArray(rows, to: world.configuration.clip.classEmbeddings)
+        return rows
+      }
+      func encoded(_ classes: [ClassName], _ reason: String) throws {
+        let found = try find(classes, try source(world, on: stream))
+        #expect(try found.rows == find(classes, plain).rows)
+        #expect(found.notes.count == 1 && found.notes[0].contains(reason), "\(found.notes)")
+        #expect(found.notes.allSatisfy { !$0.contains("\n") })
+      }
+      let wanted = try write(names.count)
+      let found = try find(classes, try source(world, on: stream))
+      #expect(found.rows == wanted.unitMeans(of: [[3], [2]]) && found.notes.isEmpty)
+      try encoded([ClassName("violin")], "\"violin\"")
+      // As many classes count, of either file.
+      let train = world.configuration.data.trainAnnotations
+      world.configuration.data.validationAnnotations = world.path("few.json")
+      try Data(#"{"categories": [{"id": 1, "name": "tie"}]}"#.utf8).write(
+        to: URL(filePath: world.path("few.json")))
+      #expect(try find(classes, try source(world, on: stream)).rows == found.rows)
+      try Data(
+        #"""
+        [{"id": 4, "name": "tie"}, {"id": 1, "name": "apple"}, {"id": 2, "name": "bear"},
+         {"id": 3, "name": "cat", "synonyms": ["cat", "kitten"]}]
+        """#.utf8
+      ).write(to: URL(filePath: world.path("few.json")))
+      let kitten = try find(
+        [ClassName("cat", synonyms: ["kitten"])], try source(world, on: stream))
+      #expect(kitten.rows == wanted.unitMeans(of: [[2]]) && kitten.notes.isEmpty)
+      try Data(#"{"categories": [{"id": 1, "name": "tie"}]}"#.utf8).write(
+        to: URL(filePath: world.path("few.json")))
+      world.configuration.data.trainAnnotations = "/nowhere.json"
+      try encoded(classes, "few.json has 1 classes; /nowhere.json")
+      world.configuration.data.validationAnnotations = ""
+      world.configuration.data.trainAnnotations = ""
+      try encoded(classes, "holds no names, and its 4 rows fit no annotations: ")
+      world.configuration.data.trainAnnotations = train
+      _ = try write(3)
+      try encoded(classes, "3 rows fit no annotations")
     }
   }
 }

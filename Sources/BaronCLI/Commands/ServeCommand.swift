@@ -55,8 +55,12 @@ struct ServeCommand: ParsableCommand {
         + "the model's classes.", valueName: "names|file"), completion: .file())
   var vocabulary: String?
 
-  @Option(help: "Least score when a request names none, from 0 to 1.")
-  var scoreThreshold = DetectCommand.usualThreshold
+  @Option(
+    help: """
+      Least score when a request names none, from 0 to 1; without it the lower of those that the \
+      last evaluation found best for base and novel classes, else \(ShownObjects.usualThreshold).
+      """)
+  var scoreThreshold: Float?
 
   @Option(
     help: ArgumentHelp(
@@ -75,8 +79,8 @@ struct ServeCommand: ParsableCommand {
     guard demo || model != nil else {
       throw ValidationError("name a run or a file, or give --demo")
     }
-    guard (0...1).contains(scoreThreshold) else {
-      throw ValidationError("--score-threshold \(scoreThreshold): take a number from 0 to 1.")
+    guard scoreThreshold.map((0...1).contains) ?? true else {
+      throw ValidationError("--score-threshold \(scoreThreshold ?? 0): take a number from 0 to 1.")
     }
     guard (0...65535).contains(port) else {
       throw ValidationError("--port \(port): take a number from 0 to 65535.")
@@ -87,8 +91,10 @@ struct ServeCommand: ParsableCommand {
     let served = try demo ? ServedDemo(folder: model ?? "runs/demo") : nil
     let location = try ModelOption.location(
       of: served?.run ?? model ?? "", config: config, overrides: overrides, warn: Console.warn)
+    let best = location.thresholds.map { Float(min($0.base, $0.novel)) }
     var options = Server.Options(
-      location: location, threshold: scoreThreshold, program: BaronProgram.version)
+      location: location, threshold: scoreThreshold ?? best ?? ShownObjects.usualThreshold,
+      program: BaronProgram.version)
     options.clipFolder = clip
     options.words = try vocabulary.map {
       try VocabularyNames($0, option: "--vocabulary").classes.map(\.name)

@@ -37,13 +37,29 @@ package struct ImageInput: Sendable {
     self.pixels = pixels
     self.view = view
   }
+
+  /// Where the pixels of the view come from, four int32 a row and a column of the view.
+  fileprivate func taps(on stream: ComputeStream) throws -> (rows: Tensor, columns: Tensor) {
+    func tensor(_ taps: BilinearTaps, _ length: Int) throws -> Tensor {
+      try Tensor(taps.values, shape: [length, 4], on: stream, label: "image taps")
+    }
+    return (
+      try tensor(
+        BilinearTaps(source: view.originalHeight, target: view.height, isVertical: true),
+        view.height),
+      try tensor(
+        BilinearTaps(
+          source: view.originalWidth, target: view.width, isVertical: false,
+          isReversed: view.isFlipped), view.width)
+    )
+  }
 }
 
 extension Tensor {
   /// A batch of network input: images resized, mirrored, normalised, and padded with zeros.
   ///
-  /// Bilinear with half-pixel centres and no antialias, rounded to 8 bits; within one grey level of
-  /// OpenCV's INTER_LINEAR. The batch is as large as its largest image, rounded up.
+  /// Bilinear with half-pixel centres and no antialias, in 8 bits: every pixel is that of OpenCV's
+  /// INTER_LINEAR. The batch is as large as its largest image, rounded up.
   /// Source: spec training 4.5, Data pipeline.
   ///
   /// - Parameters:
@@ -62,10 +78,10 @@ extension Tensor {
     let width = sizes.reduce(0) { max($0, $1.width) }
     let batch = try Tensor(
       uninitialized: [images.count, height, width, 3], on: stream, label: "image batch")
-    // Two ints a column are kept in local memory.
-    let taps = 8 * images.reduce(0) { max($0, $1.view.width) }
+    // The sums of two source rows are kept in local memory, 2 bytes a value.
+    let sums = 12 * images.reduce(0) { max($0, $1.view.width) }
     let isCPU =
-      stream.family == .cpu && KernelArgument.localBytes([taps]) <= stream.localMemoryInBytes
+      stream.family == .cpu && KernelArgument.localBytes([sums]) <= stream.localMemoryInBytes
     let kernel = try stream.library.kernel(
       isCPU ? "image_input_forward_cpu" : "image_input_forward_reference", in: "ImageInput")
     let rowsPerGroup = 16
@@ -73,24 +89,25 @@ extension Tensor {
       let bytes = try stream.queue.allocate(bytes: image.pixels.count, label: "image bytes")
       try image.pixels.withUnsafeBytes { try stream.queue.write($0, to: bytes) }
       let view = image.view
+      let taps = try image.taps(on: stream)
       let description: [KernelArgument] =
         [
-          .int(index), .int(view.originalHeight), .int(view.originalWidth), .int(view.height),
-          .int(view.width), .int(height), .int(width), .int(view.isFlipped ? 1 : 0),
-          .int(normalisation.isBGR ? 1 : 0),
+          .int(index), .int(view.originalWidth), .int(view.height), .int(view.width),
+          .int(height), .int(width), .int(normalisation.isBGR ? 1 : 0),
         ] + normalisation.means.map { .float($0) } + normalisation.deviations.map { .float(1 / $0) }
       let elements = Double(3 * height * width)
       let work = Work(operations: 12 * elements, bytes: 4 * elements + Double(image.pixels.count))
+      let buffers: [KernelArgument] = [
+        .buffer(bytes), .buffer(taps.rows.buffer), .buffer(taps.columns.buffer),
+        .buffer(batch.buffer),
+      ]
       if isCPU {
         try stream.queue.launch(
           kernel, global: [height.dividedUp(by: rowsPerGroup)], local: [1],
-          [
-            .buffer(bytes), .buffer(batch.buffer), .local(taps), .int(rowsPerGroup),
-          ] + description, work: work)
+          buffers + [.local(sums), .int(rowsPerGroup)] + description, work: work)
       } else {
         try stream.launchElements(
-          kernel, count: height * width, [.buffer(bytes), .buffer(batch.buffer)] + description,
-          work: work)
+          kernel, count: height * width, buffers + description, work: work)
       }
     }
     return batch
