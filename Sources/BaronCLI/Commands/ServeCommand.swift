@@ -93,7 +93,7 @@ struct ServeCommand: ParsableCommand {
       of: served?.run ?? model ?? "", config: config, overrides: overrides, warn: Console.warn)
     let best = location.thresholds.map { Float(min($0.base, $0.novel)) }
     var options = Server.Options(
-      location: location, threshold: scoreThreshold ?? best ?? ShownObjects.usualThreshold,
+      location: location, threshold: scoreThreshold ?? best ?? Float(ShownObjects.usualThreshold),
       program: BaronProgram.version)
     options.clipFolder = clip
     options.words = try vocabulary.map {
