@@ -1,4 +1,5 @@
 import OpenCL
+import OperatorChecks
 import TestSupport
 import Testing
 
@@ -29,7 +30,7 @@ extension AttentionTests {
     let result = try qkv.attention(
       heads: test.heads, causal: test.mask == .causal || test.mask == .causalAndShared, mask: mask)
     try result.backward(from: gradient)
-    let wanted = Reference(
+    let wanted = reference(
       try qkv.floats().map(Double.init), masks: combined,
       gradient: try gradient.floats().map(Double.init), test)
     #expect(result.elementType == type && qkv.gradient?.elementType == type)
@@ -37,7 +38,7 @@ extension AttentionTests {
       try result.floats(), wanted.output, relative: forward.relative, absolute: forward.absolute,
       "\(test) \(type)")
     expectClose(
-      try qkv.gradient?.floats() ?? [], wanted.input, relative: backward.relative,
+      try qkv.gradient?.floats() ?? [], wanted.gradient, relative: backward.relative,
       absolute: backward.absolute, "gradient of \(test) \(type)")
   }
 }

@@ -29,7 +29,7 @@ struct AttentionTests {
       Case(batch: 0, length: 5, heads: 2, headWidth: 16, mask: .none),
     ]
 
-  private func reference(
+  func reference(
     _ qkv: [Double], masks: [Double], gradient: [Double], _ test: Case
   ) -> AttentionReference {
     AttentionReference(
