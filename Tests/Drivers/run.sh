@@ -12,6 +12,7 @@
 #   WORK    folder of downloads, caches and logs           .build/drivers
 #   LIMIT   seconds for all parts together                 900
 #   JOBS    parts that run at the same time                2
+#   SLOW    what the limits of single commands are multiplied by, on a busy machine   1
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -19,6 +20,7 @@ BUILD=${BUILD:-$root/.build/release}
 WORK=${WORK:-$root/.build/drivers}
 LIMIT=${LIMIT:-900}
 JOBS=${JOBS:-2}
+SLOW=${SLOW:-1}
 baron=$BUILD/baron
 tests=$BUILD/BaronPackageTests.xctest
 for file in "$baron" "$tests"; do

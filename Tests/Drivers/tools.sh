@@ -9,7 +9,7 @@ row() {
 # check WHAT SECONDS FIGURES COMMAND...: runs a command within a time; its row has what the function
 # FIGURES makes of the log, or why it failed. A failure of FIGURES is one of the command.
 check() {
-  local what=$1 seconds=$2 figures=$3 log=$folder/${1// /-}.log begun=$(date +%s)
+  local what=$1 seconds=$(($2 * SLOW)) figures=$3 log=$folder/${1// /-}.log begun=$(date +%s)
   shift 3
   local left=$((deadline - begun)) status text
   if ((left <= 0)); then
