@@ -54,7 +54,8 @@ dist: setup
 	@for name in $(archives); do archive=$$(clang -print-file-name=lib$$name.a); \
 	  case $$archive in /*) ln -s $$archive dist/link/;; esac; done
 	@for pair in $(linked); do printf 'Name: %s\nDescription: %s\nVersion: 0\nLibs: -L%s -l%s\n' \
-	  $${pair%:*} $${pair%:*} $(CURDIR)/dist/link $$(echo $${pair#*:} | sed 's/,/ -l/g') > dist/link/$${pair%:*}.pc; done
+	  $${pair%:*} $${pair%:*} $(CURDIR)/dist/link "$$(echo $${pair#*:} | sed 's/,/ -l/g')" \
+	  > dist/link/$${pair%:*}.pc; done
 	swift build -c release --product baron --static-swift-stdlib --pkg-config-path dist/link \
 	  -Xlinker -s
 	@cp .build/release/baron dist/baron && rm -r dist/link

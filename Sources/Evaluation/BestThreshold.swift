@@ -1,5 +1,4 @@
 import Formats
-import Geometry
 
 /// The score from which on the detections of a group of classes are worth showing: that of the best
 /// F1 (the harmonic mean of precision and recall) at IoU 0.5.

@@ -1,5 +1,3 @@
-import Annotations
-import Formats
 import Geometry
 
 /// What a wrong detection or a missed object is, after TIDE (Bolya et al., ECCV 2020).

@@ -31,7 +31,10 @@ enum HTMLStyle {
     li { margin: 0.2rem 0; }
     .scroll { overflow-x: auto; margin: 0 0 1.4rem; }
     table { border-collapse: collapse; min-width: 50%; }
-    caption { caption-side: top; text-align: left; padding-bottom: 0.4rem; font-size: 0.9rem; }
+    caption {
+      caption-side: top; text-align: left; padding-bottom: 0.4rem; font-size: 0.9rem;
+      max-width: min(56rem, 92vw);
+    }
     th, td {
       padding: 0.35rem 0.8rem; text-align: left; vertical-align: top;
       border-bottom: 1px solid var(--rule); overflow-wrap: normal;

@@ -117,17 +117,19 @@ struct RunFindings {
       ).svg(), caption: "")
     func text(_ value: Double?) -> String { value.map { String(format: "%.1f", 100 * $0) } ?? "-" }
     page.table(
-      columns: [.text("error"), .text("which is"), .number("count")]
+      columns: [.text("error"), .number("count")]
         + errors.groups.map { .number("\($0) AP50") },
       rows: [
-        ["none mended", "", ""] + errors.averagePrecisions.map { text($0) }
+        ["none mended", ""] + errors.averagePrecisions.map { text($0) }
       ]
         + errors.costs.map { cost in
-          [Self.title(of: cost.kind), Self.meaning(of: cost.kind), "\(cost.count)"]
+          [Self.title(of: cost.kind), "\(cost.count)"]
             + cost.costs.map { value in
               value.map { String(format: "%+.1f", 100 * $0) } ?? "-"
             }
         }, caption: "After \(iteration) iterations, over all detections of the results file.")
+    page.list(
+      DetectionErrorKind.allCases.map { "\(Self.title(of: $0)): \(Self.meaning(of: $0))" })
   }
 
   private static func title(of kind: DetectionErrorKind) -> String {
@@ -141,7 +143,7 @@ struct RunFindings {
     case .both: "another class, IoU from 0.1 to 0.5"
     case .duplicate: "the object was found by a surer box already"
     case .background: "IoU of 0.1 or less with every object"
-    case .missed: "an object that no box above would find if it were mended"
+    case .missed: "no box of the kinds above would find the object if it were mended"
     }
   }
 

@@ -86,7 +86,8 @@ struct RunMachine {
     guard seconds.isFinite, seconds >= 0, seconds < 1e12 else { return "-" }
     if seconds < 60 { return String(format: "%.0f s", seconds) }
     let minutes = Int(seconds / 60)
-    guard minutes >= 60 else { return "\(minutes) min \(Int(seconds) % 60) s" }
+    if minutes < 5 { return "\(minutes) min \(Int(seconds) % 60) s" }
+    guard minutes >= 60 else { return "\(minutes) min" }
     return minutes < 48 * 60
       ? "\(minutes / 60) h \(minutes % 60) min" : "\(minutes / 1440) d \(minutes / 60 % 24) h"
   }
