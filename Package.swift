@@ -38,7 +38,8 @@ let package = Package(
     .target(name: "Checkpoints", dependencies: ["Formats"]),
     .target(
       name: "Pictures", dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG"]),
-    .target(name: "Annotations", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),
+    .target(
+      name: "Annotations", dependencies: ["Formats", "Geometry", "Masks", "Pictures", "Yams"]),
     .target(name: "Evaluation", dependencies: ["Formats", "Geometry", "Masks", "Annotations"]),
     // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
     .target(
@@ -70,7 +71,7 @@ let package = Package(
         "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
         "Detection", "Baron", "Yams",
       ],
-      resources: [.embedInCode("Presets")]),
+      resources: [.embedInCode("Presets")], plugins: ["Embed"]),
     .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
     .target(
       name: "DemoWorld", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),

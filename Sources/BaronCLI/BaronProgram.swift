@@ -7,16 +7,19 @@ import Foundation
 struct BaronProgram: ParsableCommand {
   private static let version = "0.1.0"
 
+  /// The version with the commit.
+  static let fullVersion = "\(version) (\(builtCommit))"
+
   static let configuration = CommandConfiguration(
     commandName: "baron",
     abstract: "Train, run and score BARON, an open-vocabulary object detector, on OpenCL devices.",
     discussion: """
       Exit codes: 0 done, 1 failed, 64 wrong usage, 130 interrupted after saving. Errors go to \
       standard error.
-      """, version: "\(version) (\(builtCommit))",
+      """, version: fullVersion,
     subcommands: [
-      DevicesCommand.self, DemoCommand.self, WorldCommand.self, ConfigCommand.self,
-      TrainCommand.self,
+      DevicesCommand.self, DemoCommand.self, WorldCommand.self, InitCommand.self,
+      CheckCommand.self, ConfigCommand.self, TrainCommand.self,
       CLIPTrainCommand.self, EvaluateCommand.self, DetectCommand.self, SelftestCommand.self,
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
       GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, EmbedCommand.self,
@@ -28,12 +31,26 @@ struct BaronProgram: ParsableCommand {
   static func main() {
     Console.prepare()
     StopSignals.watch()
+    SilenceWatch.start()
     do {
       var command = try parseAsRoot()
       try command.run()
     } catch {
       end(error)
     }
+  }
+
+  /// What the parser said, with what may have been meant.
+  private static func explained(_ text: String) -> String {
+    let known = configuration.subcommands.compactMap { $0.configuration.commandName }
+    guard
+      let hint = UsageHint.line(
+        Array(CommandLine.arguments.dropFirst()), known: known + ["help"], message: text)
+    else { return text }
+    // The nearest option by letters is another than the one of that meaning.
+    let lines = text.replacing(/\ Did you mean '[^']*'\?/, with: "").split(separator: "\n")
+    return ([String(lines.first ?? "") + "; " + hint] + lines.dropFirst().map(String.init))
+      .joined(separator: "\n")
   }
 
   private static func end(_ error: any Error) -> Never {
@@ -46,7 +63,7 @@ struct BaronProgram: ParsableCommand {
     if error is ExitCode || code != .failure {
       let text = fullMessage(for: error)
       if !code.isSuccess {
-        if !text.isEmpty { Console.say(text) }
+        if !text.isEmpty { Console.say(explained(text)) }
       } else {
         do { try Console.print(text) } catch { end(error) }
       }

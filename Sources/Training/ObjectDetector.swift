@@ -1,6 +1,7 @@
 import CLIP
 import Checkpoints
 import Detection
+import Formats
 import Foundation
 import Geometry
 import Layers
@@ -51,6 +52,8 @@ package final class ObjectDetector {
     _ location: ModelLocation, clipFolder: String? = nil, vocabulary: Vocabulary,
     on stream: ComputeStream, warn: (String) -> Void
   ) throws {
+    let activity = Activity.begin("loading the detector")
+    defer { Activity.end(activity) }
     var configuration = location.configuration
     if let clipFolder { configuration.clip.folder = clipFolder }
     // Callers may ask for less than the run's threshold; the rest is taken away afterwards.
@@ -100,8 +103,10 @@ package final class ObjectDetector {
     self.vocabulary = vocabulary.names
     self.report = report
     scoreThreshold = Float(configuration.model.head.detections.scoreThreshold)
-    classes = try model.vocabulary(
-      vocabulary, isBase: try configuration.leansOnMainHead(vocabulary.names), note: warn)
+    classes = try Activity.during("encoding the class names") {
+      try model.vocabulary(
+        vocabulary, isBase: try configuration.leansOnMainHead(vocabulary.names), note: warn)
+    }
     preparation = configuration.preparation
     longSide = configuration.data.longSide
     shortSide = configuration.data.testShortSide
@@ -132,9 +137,11 @@ package final class ObjectDetector {
     var results = [[Found]](repeating: [], count: images.count)
     for (_, members) in groups.sorted(by: { $0.value[0] < $1.value[0] }) {
       let batch = members.map { samples[$0] }
-      let found = try model.detector.detect(
-        try preparation.images(batch, on: model.stream), frames: batch.map(\.view),
-        vocabulary: classes, textEncoder: model.regionEncoder)
+      let found = try Activity.during("looking at pictures") {
+        try model.detector.detect(
+          try preparation.images(batch, on: model.stream), frames: batch.map(\.view),
+          vocabulary: classes, textEncoder: model.regionEncoder)
+      }
       for (index, objects) in zip(members, found) {
         results[index] = Self.found(
           objects, in: images[index], above: threshold ?? scoreThreshold)

@@ -70,8 +70,12 @@ struct SplitCommand: ParsableCommand {
       let named: OpenVocabularySplit =
         split == "ov_coco" ? .openVocabularyCOCO : try OpenVocabularySplit(path: split)
       let index = try AnnotationIndex(path: files.annotations)
-      let base = Set(try named.baseLabels(in: index.categories))
-      let novel = Set(try named.novelLabels(in: index.categories))
+      let (base, novel) = try DatasetError.naming("--split") {
+        (
+          Set(try named.baseLabels(in: index.categories)),
+          Set(try named.novelLabels(in: index.categories))
+        )
+      }
       try files.write(
         index, [("base", base), ("novel", novel), ("base_novel", base.union(novel))])
     }
