@@ -42,7 +42,8 @@ let package = Package(
     .target(
       name: "Pictures",
       dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG", "CFreeType"]),
-    .target(name: "Annotations", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),
+    .target(
+      name: "Annotations", dependencies: ["Formats", "Geometry", "Masks", "Pictures", "Yams"]),
     .target(name: "Evaluation", dependencies: ["Formats", "Geometry", "Masks", "Annotations"]),
     // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
     .target(
@@ -74,7 +75,7 @@ let package = Package(
         "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
         "Detection", "Baron", "Yams",
       ],
-      resources: [.embedInCode("Presets")]),
+      resources: [.embedInCode("Presets")], plugins: ["Embed"]),
     .target(name: "Reporting", dependencies: ["Formats", "Geometry", "OpenCL", "Evaluation"]),
     .target(
       name: "RunReports",

@@ -14,10 +14,13 @@ package struct AnnotationSplitter {
     package let path: String
     /// The labels whose annotations it gets.
     package let labels: Set<Int>
+    /// The images that it gets with their annotations, by position; nil for all.
+    package let images: Set<Int>?
 
-    package init(path: String, labels: Set<Int>) {
+    package init(path: String, labels: Set<Int>, images: Set<Int>? = nil) {
       self.path = path
       self.labels = labels
+      self.images = images
     }
   }
 
@@ -68,11 +71,13 @@ package struct AnnotationSplitter {
         switch key {
         case "images":
           summary.images = try copyList(&scanner, file, &writer, index.imageCount) { number, _ in
-            !isCompact || annotated[number]
+            part.images?.contains(number) ?? (!isCompact || annotated[number])
           }
         case "annotations":
           summary.annotations = try copyList(&scanner, file, &writer, index.annotationCount) {
-            number, _ in part.labels.contains(Int(index.annotations.labels[number]))
+            number, _ in
+            part.labels.contains(Int(index.annotations.labels[number]))
+              && part.images?.contains(Int(index.annotations.images[number])) ?? true
           }
         case "categories":
           summary.categories = try copyList(&scanner, file, &writer, index.categories.count) {

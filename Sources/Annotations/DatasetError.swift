@@ -54,13 +54,24 @@ extension DatasetError {
 }
 
 /// Finds the name that a misspelt one was meant to be.
-enum NearestName {
+package enum NearestName {
+  /// The candidate with the smallest edit distance, when that is near.
+  ///
+  /// - Parameters:
+  ///   - name: The name.
+  ///   - candidates: Names that it may have been meant for.
+  ///   - isNear: Gets the distance and the name's length.
+  package static func of(
+    _ name: String, among candidates: [String], isNear: (_ distance: Int, _ length: Int) -> Bool
+  ) -> String? {
+    let ranked = candidates.map { ($0, distance(name.lowercased(), $0.lowercased())) }
+    guard let best = ranked.min(by: { $0.1 < $1.1 }), isNear(best.1, name.count) else { return nil }
+    return best.0
+  }
+
   /// The candidate with the smallest edit distance, when it is close enough to be meant.
   static func of(_ name: String, among candidates: [String]) -> String? {
-    let limit = max(2, name.count / 2)
-    let ranked = candidates.map { ($0, distance(name.lowercased(), $0.lowercased())) }
-    guard let best = ranked.min(by: { $0.1 < $1.1 }), best.1 <= limit else { return nil }
-    return best.0
+    of(name, among: candidates) { $0 <= max(2, $1 / 2) }
   }
 
   /// The number of insertions, deletions and replacements between two words (Levenshtein).

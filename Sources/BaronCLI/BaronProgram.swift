@@ -16,10 +16,10 @@ struct BaronProgram: ParsableCommand {
       standard error.
       """, version: version,
     subcommands: [
-      DevicesCommand.self, DemoCommand.self, WorldCommand.self, ConfigCommand.self,
-      TrainCommand.self,
-      CLIPTrainCommand.self, EvaluateCommand.self, ReportCommand.self, CompareCommand.self,
-      DetectCommand.self, ExportCommand.self, ServeCommand.self, SelftestCommand.self,
+      DevicesCommand.self, DemoCommand.self, WorldCommand.self, InitCommand.self,
+      CheckCommand.self, ConfigCommand.self, TrainCommand.self, CLIPTrainCommand.self,
+      EvaluateCommand.self, ReportCommand.self, CompareCommand.self, DetectCommand.self,
+      ExportCommand.self, ServeCommand.self, SelftestCommand.self,
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
       GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, EmbedCommand.self,
       SplitCommand.self, ConvertDataCommand.self, BenchAnnotationsCommand.self,
@@ -30,12 +30,26 @@ struct BaronProgram: ParsableCommand {
   static func main() {
     Console.prepare()
     StopSignals.watch()
+    SilenceWatch.start()
     do {
       var command = try parseAsRoot()
       try command.run()
     } catch {
       end(error)
     }
+  }
+
+  /// What the parser said, with what may have been meant.
+  private static func explained(_ text: String) -> String {
+    let known = configuration.subcommands.compactMap { $0.configuration.commandName }
+    guard
+      let hint = UsageHint.line(
+        Array(CommandLine.arguments.dropFirst()), known: known + ["help"], message: text)
+    else { return text }
+    // The nearest option by letters is another than the one of that meaning.
+    let lines = text.replacing(/\ Did you mean '[^']*'\?/, with: "").split(separator: "\n")
+    return ([String(lines.first ?? "") + "; " + hint] + lines.dropFirst().map(String.init))
+      .joined(separator: "\n")
   }
 
   private static func end(_ error: any Error) -> Never {
@@ -48,7 +62,7 @@ struct BaronProgram: ParsableCommand {
     if error is ExitCode || code != .failure {
       let text = fullMessage(for: error)
       if !code.isSuccess {
-        if !text.isEmpty { Console.say(text) }
+        if !text.isEmpty { Console.say(explained(text)) }
       } else {
         do { try Console.print(text) } catch { end(error) }
       }

@@ -63,6 +63,10 @@ struct OpenVocabularyGroups: Equatable {
     if let shared = base.first(where: Set(novel).contains) {
       throw EvaluationError.classInBothGroups(name: truth.categories[shared].name)
     }
+    // A data set may have classes of one group alone.
+    guard !base.isEmpty || !novel.isEmpty else {
+      throw EvaluationError.emptyList(file: truth.source, list: "base classes")
+    }
     self.base = base
     self.novel = novel
   }
@@ -73,10 +77,6 @@ struct OpenVocabularyGroups: Equatable {
   private static func resolve<Key: Hashable>(
     _ keys: [Key], _ positions: [Key: Int], group: String, _ truth: GroundTruth
   ) throws -> [Int] {
-    // A data set may have base classes alone.
-    guard !keys.isEmpty || group == "novel" else {
-      throw EvaluationError.emptyList(file: truth.source, list: "\(group) classes")
-    }
     let unknown = keys.filter { positions[$0] == nil }
     if let first = unknown.first {
       throw EvaluationError.unknownClasses(

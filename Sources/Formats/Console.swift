@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The program's terminal: results go to standard output, all else that is said to standard error.
 ///
@@ -29,6 +30,7 @@ package enum Console {
   /// place.
   package static func prepare() {
     signal(SIGPIPE, SIG_IGN)
+    state.withLock { $0.isPrepared = true }
     // In the mode that each is not used in, so that its use still fails.
     for (descriptor, mode) in [(0, O_WRONLY), (1, O_RDONLY), (2, O_RDONLY)] as [(Int32, Int32)] {
       guard fcntl(descriptor, F_GETFD) == -1, errno == EBADF else { continue }
@@ -63,7 +65,45 @@ package enum Console {
   package static func fail(_ line: String) { tell(PrintedText.line("error: \(line)") + "\n") }
 
   /// Writes a text that may be less than a line to standard error.
-  package static func tell(_ text: String) { try? write(text, to: 2) }
+  package static func tell(_ text: String) {
+    state.withLock { state in
+      let clearing = state.isPassing ? "\r\u{1B}[K" : ""
+      state.isPassing = false
+      state.lastTime = MonotonicClock.seconds
+      try? write(clearing + text, to: state.descriptor)
+    }
+  }
+
+  /// Writes a line to standard error that on a terminal stands only until something else is said.
+  ///
+  /// - Parameters:
+  ///   - line: The line, no longer than the window is wide.
+  ///   - isTerminal: Whether standard error is a terminal; elsewhere the line stays.
+  package static func tellInPassing(_ line: String, isTerminal: Bool) {
+    let line = PrintedText.escaped(line)
+    state.withLock { state in
+      state.isPassing = isTerminal
+      state.lastTime = MonotonicClock.seconds
+      try? write(isTerminal ? "\r\(line)\u{1B}[K" : "\(line)\n", to: state.descriptor)
+    }
+  }
+
+  /// Seconds since something was last said on standard error, or since the program's start.
+  package static var silence: Double {
+    MonotonicClock.seconds - state.withLock { $0.lastTime }
+  }
+
+  private struct State {
+    /// Whether the last line is to be replaced by what is said next.
+    var isPassing = false
+    /// When something was last said, in seconds of ``MonotonicClock``.
+    var lastTime = 0.0
+    /// Where it goes: standard error, or another name of it once that was lent.
+    var descriptor: Int32 = 2
+    var isPrepared = false
+  }
+
+  private static let state = Mutex(State())
 
   private static func write(_ text: String, to descriptor: Int32) throws {
     var rest = Array(text.utf8)[...]
@@ -78,5 +118,54 @@ package enum Console {
         throw WriteError(code: errno)
       }
     }
+  }
+}
+
+extension Console {
+  /// Runs something that writes to standard error by itself, as a driver's compiler does, and takes
+  /// its words instead of showing them.
+  ///
+  /// What the program itself says meanwhile is shown. Where the console was not prepared, in another
+  /// program than this, or no file can be made for the words, nothing is taken.
+  ///
+  /// - Parameter body: What is run; only one thread at a time.
+  /// - Returns: Its result and what was written.
+  package static func hearing<Result>(
+    _ body: () throws -> Result
+  ) rethrows -> (result: Result, words: String) {
+    guard state.withLock({ $0.isPrepared }), let own, let file = wordsFile() else {
+      return (try body(), "")
+    }
+    defer { close(file) }
+    state.withLock { state in
+      state.descriptor = own
+      dup2(file, 2)
+    }
+    defer { dup2(own, 2) }
+    let result = try body()
+    return (result, words(in: file))
+  }
+
+  /// Another name of standard error that stays when 2 is lent.
+  private static let own: Int32? = {
+    let descriptor = fcntl(2, F_DUPFD_CLOEXEC, 3)
+    return descriptor < 0 ? nil : descriptor
+  }()
+
+  /// A file without a name.
+  private static func wordsFile() -> Int32? {
+    var template = Array(
+      "\(FileManager.default.temporaryDirectory.path)/baron-words-XXXXXX".utf8CString)
+    let descriptor = mkstemp(&template)
+    guard descriptor >= 0 else { return nil }
+    _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+    unlink(template)
+    return descriptor
+  }
+
+  private static func words(in file: Int32) -> String {
+    var bytes = [UInt8](repeating: 0, count: 1 << 16)
+    let count = pread(file, &bytes, bytes.count, 0)
+    return String(decoding: bytes.prefix(max(0, count)), as: UTF8.self)
   }
 }

@@ -4,6 +4,8 @@ import Checkpoints
 package struct StartWeights: Sendable {
   /// How the file's tensors are named.
   package let map: DetectorNameMap
+  /// The file's path.
+  package var path: String { source.path }
   private let source: any WeightSource
   /// The file's path.
   package var path: String { source.path }
@@ -32,6 +34,14 @@ package struct StartWeights: Sendable {
   /// - Returns: The name in the file, or nil when the file does not hold it.
   package func name(of parameter: String) -> String? {
     map.names(for: parameter).first { source.shape(of: $0) != nil }
+  }
+
+  /// The shape of a parameter as the file has it.
+  ///
+  /// - Parameter parameter: The parameter's name.
+  /// - Returns: The sizes, outputs first; nil when the file does not hold it.
+  package func shape(of parameter: String) -> [Int]? {
+    name(of: parameter).flatMap { source.shape(of: $0) }
   }
 
   /// Overwrites the parameters that the file holds.

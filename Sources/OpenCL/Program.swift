@@ -1,4 +1,5 @@
 import COpenCL
+import Formats
 import Foundation
 
 /// A compiled OpenCL program.
@@ -44,8 +45,10 @@ package final class Program {
     {
       handle = loaded
       origin = .cache
+      ProgramCount.cached.wrappingAdd(1, ordering: .relaxed)
       return
     }
+    ProgramCount.compiled.wrappingAdd(1, ordering: .relaxed)
     handle = try Self.compile(context: context, name: name, source: source, options: options)
     origin = .source
     if stores { store() }
@@ -95,9 +98,13 @@ package final class Program {
       throw OpenCLError.call("clCreateProgramWithSource", code: code, about: name)
     }
     var device: cl_device_id? = context.device.id
-    code = clBuildProgram(program, 1, &device, options + BuildVariables.silence, nil, nil)
+    // PoCL's compiler counts its warnings on standard error, whatever it is asked to do with them.
+    let (status, remarks) = Console.hearing {
+      clBuildProgram(program, 1, &device, options, nil, nil)
+    }
+    code = status
     let log = buildLog(of: program, device: context.device)
-    BuildVariables.keep(log, program: name, options: options)
+    BuildLogs.keep(log, remarks: remarks, program: name, options: options)
     guard code == CL_SUCCESS else {
       clReleaseProgram(program)
       let path = FileManager.default.temporaryDirectory.path + "/baron-\(name).cl"

@@ -14,14 +14,17 @@ package final class ProgressLine {
     package var imagesPerSecond: Double?
     /// The share of time from 0 to 1 that the task waited for data, or nil while unknown.
     package var dataWaitShare: Double?
+    /// Seconds that the task will take besides its steps, for evaluations on the way.
+    package var secondsBeside: Double
 
     package init(
       losses: [(name: String, value: Double)] = [], imagesPerSecond: Double? = nil,
-      dataWaitShare: Double? = nil
+      dataWaitShare: Double? = nil, secondsBeside: Double = 0
     ) {
       self.losses = losses
       self.imagesPerSecond = imagesPerSecond
       self.dataWaitShare = dataWaitShare
+      self.secondsBeside = secondsBeside
     }
   }
 
@@ -40,8 +43,8 @@ package final class ProgressLine {
   private let clock: () -> Double
   private let sink: (String) -> Void
 
-  private let firstStep: Int
   private let firstTime: Double
+  private var pace: Pace
   private var shownStep: Int?
   private var shownTime = 0.0
   private var isLive = false
@@ -55,12 +58,14 @@ package final class ProgressLine {
   ///   - label: What is being done.
   ///   - total: The number of steps.
   ///   - start: The step to start after, where a task is taken up again.
+  ///   - hasSlowStart: Whether the first step also does what is done once, compile kernels for
+  ///     example, and says nothing about the others.
   ///   - style: Asked before each line, so that a new window width counts.
   ///   - interval: How often a plain line is printed.
   ///   - clock: Seconds from any fixed moment.
   ///   - sink: Takes the text.
   package init(
-    label: String, total: Int, start: Int = 0,
+    label: String, total: Int, start: Int = 0, hasSlowStart: Bool = false,
     style: @escaping () -> TerminalStyle = { .detect(descriptor: 2) },
     interval: PlainInterval = .seconds(10),
     clock: @escaping () -> Double = { ProcessInfo.processInfo.systemUptime },
@@ -72,8 +77,8 @@ package final class ProgressLine {
     self.interval = interval
     self.clock = clock
     self.sink = sink
-    firstStep = start
     firstTime = clock()
+    pace = Pace(from: start, at: firstTime, hasSlowStart: hasSlowStart)
   }
 
   /// Shows a step when it is time to; the last step is always shown.
@@ -84,6 +89,7 @@ package final class ProgressLine {
   package func update(step: Int, _ details: Details = Details()) {
     let style = style()
     let now = clock()
+    pace.reach(step, at: now)
     guard isDue(step: step, now: now, style) else { return }
     shownStep = step
     shownTime = now
@@ -110,6 +116,9 @@ package final class ProgressLine {
     if isLive { shownStep = nil }
   }
 
+  /// Leaves the time since the last step out of what is told of the time that is left.
+  package func resume() { pace.resume(at: clock()) }
+
   /// Leaves the last state standing and goes to a new line.
   package func finish() {
     if isLive { sink("\n") }
@@ -130,11 +139,10 @@ package final class ProgressLine {
   private func texts(step: Int, now: Double, _ details: Details) -> [String] {
     let share = total > 0 ? min(1, max(0, Double(step) / Double(total))) : 1
     var texts = ["\(step)/\(total) \(Int(share * 100))%"]
-    let done = step - firstStep
     if step >= total {
       texts.append("took \(Self.duration(now - firstTime))")
-    } else if done > 0 {
-      let left = (now - firstTime) / Double(done) * Double(total - step)
+    } else if let seconds = pace.secondsPerStep {
+      let left = seconds * Double(total - step) + details.secondsBeside
       texts.append("ETA \(Self.duration(left))")
     }
     if let rate = details.imagesPerSecond {

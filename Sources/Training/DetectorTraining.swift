@@ -41,7 +41,7 @@ package final class DetectorTraining: TrainingJob {
     onEvent: (TrainingEvent) -> Void
   ) throws {
     self.configuration = configuration
-    data = try TrainingData(configuration)
+    data = try Activity.during("reading annotations") { try TrainingData(configuration) }
     files = DataState.digests(of: configuration.data.files)
     for line in data.summary { onEvent(.note(line)) }
     for line in data.warnings { onEvent(.warning(line)) }
@@ -53,9 +53,13 @@ package final class DetectorTraining: TrainingJob {
       keepBest: configuration.training.keepBest,
       schedule: Schedule(
         configuration.optimizer, iterations: configuration.training.iterations))
-    validation = plan.evaluateEvery > 0 ? try ValidationRun(configuration) : nil
-    // What would end an evaluation is told before the first step.
-    try validation?.check { onEvent(.warning($0)) }
+    let evaluates = plan.evaluateEvery > 0
+    validation = try Activity.during("looking at the validation set") {
+      let validation = evaluates ? try ValidationRun(configuration) : nil
+      // What would end an evaluation is told before the first step.
+      try validation?.check { onEvent(.warning($0)) }
+      return validation
+    }
     if let reference = configuration.foreignReferenceBatch {
       onEvent(
         .warning(
@@ -65,11 +69,13 @@ package final class DetectorTraining: TrainingJob {
     }
     let start =
       isRestored || configuration.model.start.isEmpty
-      ? nil : try StartWeights(path: configuration.model.start)
+      ? nil : try StartWeights(start: configuration.model.start)
     // No value is drawn that a checkpoint or a start replaces.
-    step = try Self.step(
-      configuration, data: data, context: context, profiler: profiler
-    ) { isRestored || start?.name(of: $0) != nil }
+    step = try Activity.during("building the models") { [data] in
+      try Self.step(configuration, data: data, context: context, profiler: profiler) {
+        isRestored || start?.name(of: $0) != nil
+      }
+    }
     if let start {
       onEvent(.note(try start.load(into: step.model.store).summary))
       if let warning = start.warning(for: configuration.model) { onEvent(.warning(warning)) }
@@ -80,7 +86,9 @@ package final class DetectorTraining: TrainingJob {
     _ configuration: RunConfiguration, data: TrainingData, context: Context, profiler: Profiler?,
     isSupplied: @escaping (String) -> Bool
   ) throws -> TrainingStep {
-    let library = KernelLibrary(context: context, configuration: configuration.kernelChoices)
+    let library = KernelLibrary(
+      context: context, configuration: configuration.kernelChoices,
+      typical: RunConfiguration.typicalPrograms)
     func stream(_ name: String) throws -> ComputeStream {
       try ComputeStream(
         context: context, name: name, library: library, profiler: profiler,

@@ -1,6 +1,7 @@
 import CLIP
 import Checkpoints
 import Detection
+import Formats
 import Foundation
 import Geometry
 import Layers
@@ -58,6 +59,8 @@ package final class ObjectDetector {
     _ location: ModelLocation, clipFolder: String? = nil, vocabulary: Vocabulary,
     on stream: ComputeStream, warn: (String) -> Void
   ) throws {
+    let activity = Activity.begin("loading the detector")
+    defer { Activity.end(activity) }
     var configuration = location.configuration
     if let clipFolder { configuration.clip.folder = clipFolder }
     // Callers may ask for less than the run's threshold; the rest is taken away afterwards.
@@ -108,8 +111,11 @@ package final class ObjectDetector {
     self.vocabulary = vocabulary.names
     self.report = report
     scoreThreshold = Float(configuration.model.head.detections.scoreThreshold)
-    classes = try model.vocabulary(
-      vocabulary, isBase: try isBase ?? configuration.leansOnMainHead(vocabulary.names), note: warn)
+    classes = try Activity.during("encoding the class names") {
+      try model.vocabulary(
+        vocabulary, isBase: try isBase ?? configuration.leansOnMainHead(vocabulary.names),
+        note: warn)
+    }
     preparation = configuration.preparation
     longSide = configuration.data.longSide
     shortSide = configuration.data.testShortSide
@@ -152,9 +158,10 @@ package final class ObjectDetector {
     var results: [(place: Int, result: Result)] = []
     for (_, members) in groups.sorted(by: { $0.value[0] < $1.value[0] }) {
       let batch = members.map { samples[$0] }
-      results += zip(
-        members, try body(try preparation.images(batch, on: model.stream), batch.map(\.view))
-      ).map { ($0, $1) }
+      let found = try Activity.during("looking at pictures") {
+        try body(try preparation.images(batch, on: model.stream), batch.map(\.view))
+      }
+      results += zip(members, found).map { ($0, $1) }
     }
     return results.sorted { $0.place < $1.place }.map(\.result)
   }

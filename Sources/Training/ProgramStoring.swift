@@ -1,3 +1,4 @@
+import Formats
 import KernelLibrary
 import OpenCL
 
@@ -11,7 +12,9 @@ extension KernelLibrary {
   /// - Parameters:
   ///   - context: The context to compile for.
   ///   - configuration: What decides which kernels a step needs.
-  convenience init(context: Context, configuration: String) {
+  ///   - typical: How many programs such a step usually needs, to tell how far a first start is.
+  convenience init(context: Context, configuration: String, typical: Int) {
+    ProgramCount.expect(typical)
     let cache = context.device.compilesForBinaries ? nil : context.cache
     self.init(
       context: context, storing: .later,
@@ -28,12 +31,18 @@ extension KernelLibrary {
   func storePrograms(whenEmpty queues: [CommandQueue], note: (String) -> Void) throws {
     guard waitingCount > 0 else { return }
     note("writing \(waitingCount) compiled kernel files to the cache, once")
-    for queue in queues { try queue.finish() }
-    storePrograms()
+    try Activity.during("writing compiled kernels") {
+      for queue in queues { try queue.finish() }
+      storePrograms()
+    }
   }
 }
 
 extension RunConfiguration {
+  /// Programs of a step with pyramid and bags, as `baron warmup demo-bags` counts them; other settings
+  /// need a few more or less.
+  static let typicalPrograms = 51
+
   /// The sections that decide which kernels a step needs, apart from the sizes of pictures.
   var kernelChoices: String {
     var part = self
@@ -46,6 +55,9 @@ extension RunConfiguration {
 }
 
 extension CLIPTrainingConfiguration {
+  /// Programs of a step, as `baron warmup demo-teacher` counts them.
+  static let typicalPrograms = 22
+
   /// The sections that decide which kernels a step needs.
   var kernelChoices: String {
     var part = CLIPTrainingConfiguration()

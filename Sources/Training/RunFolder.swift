@@ -18,6 +18,10 @@ package final class RunFolder {
   package var configurationPath: String { "\(path)/config.yaml" }
   /// The file of ``MetricLog``.
   package var metricsPath: String { "\(path)/metrics.jsonl" }
+  /// The file of ``RunLog``.
+  package var logPath: String { "\(path)/log.txt" }
+  /// The file of ``RunRecord``.
+  package var recordPath: String { "\(path)/run.json" }
   /// The folder for detections of evaluations.
   package var detectionsPath: String { "\(path)/detections" }
   /// The folder for scores of evaluations.

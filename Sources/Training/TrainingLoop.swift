@@ -12,13 +12,16 @@ package final class TrainingLoop<Job: TrainingJob> {
   private let run: RunFolder
   private let log: MetricLog
   private let onEvent: (TrainingEvent) -> Void
-  private let firstIteration: Int
+  /// How many iterations were done before.
+  package let firstIteration: Int
   private var clock = StepClock()
   private var pending: (losses: PendingLosses, started: Double)?
   /// How many iterations would not be lost.
   private var saved: Int
   /// Why the last evaluation failed.
   private var failure: (any Error)?
+  /// The first steps, which compile and reserve what all others need, until they have arrived.
+  private var warmingUp: (activity: Int, left: Int)?
 
   /// Prepares a loop.
   ///
@@ -65,6 +68,8 @@ package final class TrainingLoop<Job: TrainingJob> {
     if firstIteration < total {
       try job.start(at: firstIteration)
       defer { job.stop() }
+      warmingUp = (Activity.begin("making the first step"), Self.warmingSteps)
+      defer { if let warmingUp { Activity.end(warmingUp.activity) } }
       for iteration in firstIteration..<total {
         if shouldStop() { try stop(after: iteration) }
         try step(iteration)
@@ -138,6 +143,16 @@ package final class TrainingLoop<Job: TrainingJob> {
       memoryPeak: job.streams.reduce(0) { $0 + $1.queue.pool.total.peak }, seconds: time.seconds)
     try log.append(record)
     onEvent(.step(record))
+    countWarmUp()
+  }
+
+  /// The second step still brings new kernels: it is the first that finds the queues filled.
+  private static var warmingSteps: Int { 2 }
+
+  private func countWarmUp() {
+    guard let (activity, left) = warmingUp else { return }
+    warmingUp = left > 1 ? (activity, left - 1) : nil
+    if left == 1 { Activity.end(activity) }
   }
 
   private func save(_ done: Int) throws {
@@ -166,12 +181,14 @@ extension TrainingLoop {
   private func evaluate(_ done: Int, _ shouldStop: () -> Bool) throws {
     failure = nil
     do {
-      let score = try job.evaluate(
-        done, in: run,
-        progress: {
-          if shouldStop() { throw Stop() }
-          onEvent(.validating($0, of: $1))
-        }, warn: { onEvent(.warning($0)) })
+      let score = try Activity.during("evaluating") {
+        try job.evaluate(
+          done, in: run,
+          progress: {
+            if shouldStop() { throw Stop() }
+            onEvent(.validating($0, of: $1))
+          }, warn: { onEvent(.warning($0)) })
+      }
       try run.keep(score.json, of: done)
       try log.append(evaluation: score.json, of: done)
       onEvent(.validated(score, iteration: done))

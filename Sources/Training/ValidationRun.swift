@@ -72,8 +72,17 @@ package struct ValidationRun: Sendable {
         "\(missing.count) of \(paths.count) validation images are missing, the first is \(first); "
           + "scores will be too low")
     }
+    try checkProtocol(warn: warn)
+  }
+
+  /// Looks whether classes, split and measure go together.
+  ///
+  /// - Parameter warn: Gets a line for each group of which the file lacks classes.
+  /// - Throws: `EvaluationError` or `DatasetError` when annotations and classes do not fit;
+  ///   ``ConfigurationError`` for an unknown measure.
+  func checkProtocol(warn: (String) -> Void) throws {
     let nothing = try evaluate(
-      truth, DetectionResults(source: "no detections", boxes: []), split: try ownSplit()
+      truth, DetectionResults(source: "no detections", boxes: []), split: try ownSplit(warn: warn)
     ).json
     let measure = configuration.training.keepBest
     guard measure.isEmpty || RunScores.measure(measure, in: nothing) != nil else {
@@ -102,6 +111,11 @@ package struct ValidationRun: Sendable {
     settings: EvaluationSettings = EvaluationSettings(), progress: (Int) throws -> Void,
     warn: (String) -> Void
   ) throws -> EvaluationSummary {
+    // A split that does not fit is told before all pictures were looked at.
+    let split =
+      if case .names(let base, let novel)? = split {
+        try known(base: base, novel: novel, warn: warn)
+      } else { try split ?? ownSplit() }
     let folder = configuration.data.validationImages
     let records = (0..<annotations.imageCount).map { annotations.image(at: $0) }
     var (unreadable, reason) = (0, "")
@@ -141,7 +155,7 @@ package struct ValidationRun: Sendable {
     var settings = settings
     settings.scoreThreshold = configuration.model.head.detections.scoreThreshold
     var summary = try evaluate(
-      truth, DetectionResults(contentsOf: path), split: try split ?? ownSplit(), settings: settings)
+      truth, DetectionResults(contentsOf: path), split: split, settings: settings)
     summary.unreadableImages = unreadable
     return summary
   }
@@ -164,13 +178,45 @@ package struct ValidationRun: Sendable {
     return (record.fileName, try record.picture(in: configuration.data.validationImages))
   }
 
-  /// The protocol of the configuration's classes.
-  private func ownSplit() throws -> ClassSplit {
+  /// The protocol of the configuration's classes, as far as the file has them.
+  ///
+  /// - Parameter warn: Gets a line for each group of which the file lacks classes.
+  /// - Throws: `DatasetError` for a bad split; `EvaluationError` when the file has none of its classes.
+  private func ownSplit(warn: (String) -> Void = { _ in }) throws -> ClassSplit {
     let classSplit = configuration.data.classSplit
     if classSplit == RunConfiguration.Data.openVocabularyLVIS { return .frequency }
     let split = try TrainingData.split(
       classSplit: classSplit, of: annotations.categories, in: annotations.path)
-    return .names(base: split.base, novel: split.novel)
+    return try known(base: split.base, novel: split.novel, warn: warn)
+  }
+
+  /// Those classes of a split that the file has.
+  ///
+  /// - Parameters:
+  ///   - base: The names of the base classes.
+  ///   - novel: The names of the novel classes.
+  ///   - warn: Gets a line for each group of which the file lacks classes.
+  /// - Throws: `EvaluationError` when the file has none of them.
+  private func known(
+    base: [String], novel: [String], warn: (String) -> Void
+  ) throws -> ClassSplit {
+    let listed = Set(vocabulary)
+    let groups = [("base", base), ("novel", novel)].map { name, names in
+      (name: name, names: names, known: names.filter(listed.contains))
+    }
+    guard groups.contains(where: { !$0.known.isEmpty }) else {
+      throw EvaluationError.unknownClasses(
+        group: "base", count: base.count, first: base.first ?? "", groundTruth: annotations.path)
+    }
+    for group in groups where group.known.count < group.names.count {
+      let missing = group.names.filter { !group.known.contains($0) }
+      warn(
+        "\(annotations.path): \(missing.count) of the \(group.names.count) \(group.name) classes "
+          + "are not among its categories and are not scored: "
+          + missing.prefix(Self.mostReasons).joined(separator: ", ")
+          + (missing.count > Self.mostReasons ? ", …" : ""))
+    }
+    return .names(base: groups[0].known, novel: groups[1].known)
   }
 }
 

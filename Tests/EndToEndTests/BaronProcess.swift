@@ -69,6 +69,11 @@ struct BaronProcess {
     (try? String(contentsOfFile: "\(scratch.folder)/out", encoding: .utf8)) ?? ""
   }
 
+  /// What is on standard error so far.
+  var errorsSoFar: String {
+    (try? String(contentsOfFile: "\(scratch.folder)/err", encoding: .utf8)) ?? ""
+  }
+
   /// Waits for the end.
   func finish() throws -> Result {
     process.waitUntilExit()

@@ -36,7 +36,7 @@ struct WrongInputTests {
     let boxes = "${BARON_SHARED}/data/coco-mini/annotations/instances_train.json"
     expectError(
       try captions("data.caption_annotations=\(boxes)"), "instances_train.json", "\"caption\"")
-    expectError(try captions("data.caption_images=/nowhere"), "\"captions\"", "/nowhere")
+    expectError(try captions("data.caption_images=/nowhere"), "data.caption_images", "/nowhere")
     for wrong in [["fly"], ["train"], ["detect", "x.jpg"], ["evaluate", "--nonsense"]] {
       #expect(try BaronProcess(wrong).finish().status == 64, "\(wrong)")
     }

@@ -19,6 +19,15 @@ struct DocumentTests {
     }
   }
 
+  /// The first page is short, and every other page is one link away from it.
+  @Test func theFirstPageLeadsToAllOthers() throws {
+    let readme = try Repository.text("README.md")
+    #expect(readme.split(separator: "\n", omittingEmptySubsequences: false).count < 150)
+    for page in Repository.files(below: ["docs"], endings: [".md"]) where !page.contains("/spec/") {
+      #expect(readme.contains("](\(page)"), "README does not link to \(page)")
+    }
+  }
+
   /// The rooms of the architecture are the manifest's targets.
   @Test func everyTargetHasItsRow() throws {
     let architecture = try Repository.text("docs/architecture.md")

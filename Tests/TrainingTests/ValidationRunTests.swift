@@ -81,4 +81,26 @@ struct ValidationRunTests {
     #expect(scores["images_unreadable"] == 3 && scores["images"] == 4)
     #expect(scores["groups"]?["novel"]?["measures"]?["AP50"] != nil)
   }
+
+  /// Classes wanted by name need not be in the validation file, nor classes of both groups.
+  @Test(arguments: [
+    (#"{"base": ["apple", "bear", "tie"], "novel": ["cat", "zebra"]}"#, "1 of the 2 novel classes"),
+    (#"{"base": ["apple", "bear", "tie"], "novel": ["zebra", "yak"]}"#, "2 of the 2 novel classes"),
+    (#"{"base": ["apple", "lion"], "novel": []}"#, "1 of the 2 base classes"),
+    (#"{"base": ["lion"], "novel": ["cat"]}"#, "1 of the 1 base classes"),
+  ])
+  func whatTheFileLacksIsNotScored(split: String, words: String) throws {
+    var world = try world(images: 3, missing: 0)
+    world.configuration.data.classSplit = try world.scratch.write(split, "other.json")
+    var lines: [String] = []
+    try ValidationRun(world.configuration).check { lines.append($0) }
+    #expect(lines.count == 1 && lines[0].contains(words), "\(lines)")
+  }
+
+  @Test func aFileOfOtherClassesIsAnError() throws {
+    var world = try world(images: 3, missing: 0)
+    world.configuration.data.classSplit = try world.scratch.write(
+      #"{"base": ["lion"], "novel": ["yak"]}"#, "other.json")
+    #expect(throws: EvaluationError.self) { try ValidationRun(world.configuration).check { _ in } }
+  }
 }

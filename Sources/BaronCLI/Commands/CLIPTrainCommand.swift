@@ -9,7 +9,7 @@ struct CLIPTrainCommand: ParsableCommand {
       Example: baron world scenes --images 3000 --seed 1
                baron clip-train demo-teacher --run runs/teacher \
       --set data.train_captions=scenes/annotations/region_captions.json \
-      --set data.train_images=scenes/images --set data.validation_annotations=
+      --set data.train_images=scenes/images --set data.validation_annotations=""
 
       The model is written to RUN/clip as a Hugging Face folder with a tokenizer of its own. \
       Captions are COCO's; an annotation with a bbox describes that part of its image. \

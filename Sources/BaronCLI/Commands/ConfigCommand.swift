@@ -5,8 +5,9 @@ import Training
 /// `baron config`: what presets there are and what a configuration amounts to.
 struct ConfigCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "config", abstract: "List presets; show a configuration with every value.",
-    subcommands: [List.self, Show.self])
+    commandName: "config",
+    abstract: "List presets; show a configuration with every value; explain keys.",
+    subcommands: [List.self, Show.self, Explain.self])
 
   /// `baron config list`.
   struct List: ParsableCommand {
@@ -74,4 +75,67 @@ struct ConfigCommand: ParsableCommand {
       try Console.print(text, terminator: "")
     }
   }
+
+  /// `baron config explain`.
+  struct Explain: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Tell what a key does, what it may be, and which presets change it.",
+      discussion: """
+        Example: baron config explain optimizer.rate
+
+        A section, such as alignment.sampling, stands for all of its keys, and a last part, such as \
+        rate, for all keys that end so. Without a key all are listed.
+        """)
+
+    @Argument(help: "A key, a section or the last part of a key.")
+    var key: String?
+
+    @Option(
+      help: ArgumentHelp(
+        "Which configuration the key is of.",
+        valueName: Preset.Kind.allCases.map(\.rawValue).joined(separator: "|")))
+    var kind: Preset.Kind?
+
+    @Flag(help: "Print all keys as a table of Markdown.")
+    var markdown = false
+
+    func validate() throws {
+      guard !markdown || key == nil else {
+        throw ValidationError("--markdown prints all keys: leave out the key")
+      }
+    }
+
+    func run() throws {
+      if markdown {
+        try Console.print(KeyGuide(kind ?? .train).markdown, terminator: "")
+        return
+      }
+      let guides = (kind.map { [$0] } ?? Preset.Kind.allCases).map { KeyGuide($0) }
+      guard let key else {
+        for entry in guides[0].entries { try Console.print("\(entry.key): \(entry.document)") }
+        return
+      }
+      for guide in guides {
+        let entries = guide.entries(for: key)
+        guard !entries.isEmpty else { continue }
+        try Console.print(entries.map(\.text).joined(separator: "\n\n"))
+        return
+      }
+      let near = guides.lazy.compactMap { $0.nearest(to: key) }.first
+      throw UnknownKey(key: key, nearest: near)
+    }
+  }
+
+  /// A key that no configuration has; the description is one line with the remedy.
+  struct UnknownKey: Error, CustomStringConvertible {
+    let key: String
+    let nearest: String?
+
+    var description: String {
+      "there is no key \"\(key)\"\(nearest.map { "; did you mean \"\($0)\"?" } ?? ";") "
+        + "'baron config explain' lists all"
+    }
+  }
 }
+
+extension Preset.Kind: ExpressibleByArgument {}

@@ -6,7 +6,7 @@ import Formats
 struct ConvertDataCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "convert-data", abstract: "Turn annotations of other layouts into a COCO file.",
-    subcommands: [VOC.self])
+    subcommands: [VOC.self, YOLO.self])
 
   /// `baron convert-data voc`.
   struct VOC: ParsableCommand {
@@ -48,4 +48,36 @@ struct ConvertDataCommand: ParsableCommand {
           + "difficult) of \(summary.classes.count) classes")
     }
   }
+
+  /// `baron convert-data yolo`.
+  struct YOLO: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Convert a YOLO data set.",
+      discussion: """
+        The input is a data.yaml, or a folder that holds one or images and labels. A picture without \
+        a label file counts as one without objects; lines with a polygon give box and mask. File \
+        names in the result are relative to the folder that is printed.
+
+        Example: baron convert-data yolo parts/data.yaml --part val -o parts_val.json
+        """)
+
+    @Argument(help: "data.yaml or a folder.")
+    var input: String
+
+    @Option(help: "Which pictures: train, val or test.")
+    var part = YOLODataset.Part.train
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("The file to write.", valueName: "file.json"))
+    var output: String
+
+    func run() throws {
+      let summary = try YOLOConverter(YOLODataset(path: input)).write(part, to: output)
+      for line in summary.warnings { Console.warn(line) }
+      try Console.print(
+        "\(output): \(summary.images) images, \(summary.boxes) boxes of \(summary.classes.count) "
+          + "classes; pictures are relative to \(summary.folder)")
+    }
+  }
 }
+
+extension YOLODataset.Part: ExpressibleByArgument {}

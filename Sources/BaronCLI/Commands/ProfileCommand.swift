@@ -13,19 +13,19 @@ struct ProfileCommand: ParsableCommand {
     commandName: "profile",
     abstract: "Measure training steps: kernels, phases, host, memory; nothing is kept.",
     discussion: """
-      Example: baron profile coco-mini --steps 5 --trace step.json
+      Example: baron profile demo-bags --drawn --steps 5 --trace step.json
 
       The trace opens in https://ui.perfetto.dev and in chrome://tracing. "roof %" compares a \
       kernel with the best that this device reaches in multiply-adds and in copying, measured in \
       the same run; it may pass 100 where operands lie in a cache.
 
-      Before and after a change: baron profile coco-mini --json old.json
-                                 baron profile coco-mini --json new.json --compare old.json
+      Before and after a change: baron profile demo-bags --drawn --json old.json
+                                 baron profile demo-bags --drawn --json new.json --compare old.json
                                  baron profile --compare old.json --with new.json
       """)
 
   @Argument(help: "A preset, also one of clip-train, or a YAML file.")
-  var config = "coco-mini"
+  var config = "demo-bags"
 
   @Option(help: "Steps that are measured.")
   var steps = 3

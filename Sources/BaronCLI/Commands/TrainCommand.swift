@@ -8,7 +8,7 @@ struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train a detector by a preset or a configuration file.",
     discussion: """
-      Example: baron train coco-mini --run runs/first --set training.iterations=20
+      Example: baron train mine.yaml --run first --set training.iterations=20
 
       Presets: \(Preset.names(of: .train).joined(separator: ", ")). Ctrl-C saves a checkpoint \
       and exits with 130; --resume goes on from the newest checkpoint, bit for bit.
@@ -33,7 +33,11 @@ struct TrainCommand: ParsableCommand {
     }
   }
 
+  /// How long pictures are opened before the first step, in seconds.
+  private static let patience = 2.0
+
   func run() throws {
+    let findings = printConfig ? [] : try check()
     var configuration = try training.configuration(RunConfiguration.load)
     if scalesRate {
       let scaled = configuration.scaledToBatch()
@@ -49,6 +53,16 @@ struct TrainCommand: ParsableCommand {
     context.compileInParallel()
     let run = try training.open(yaml: configuration.yaml())
     try TrainingSession(configuration, context: context, run: run).train(
-      rewriting: training.changesRun ? configuration.yaml() : nil)
+      rewriting: training.changesRun ? configuration.yaml() : nil, findings: findings)
+  }
+
+  /// Tells all that is wrong at once, also of single keys; gives what does not keep it from training.
+  private func check() throws -> [Finding] {
+    // A run that is not there is told as such.
+    if training.resume != nil { _ = try training.configuration(RunConfiguration.load) }
+    let name = training.config ?? training.resumedConfiguration
+    let check = try RunCheck(name, overrides: training.overrides, seconds: Self.patience)
+    try check.tell(of: training.config ?? training.resume ?? name)
+    return check.findings
   }
 }

@@ -12,7 +12,7 @@ struct TuneCommand: ParsableCommand {
     commandName: "tune",
     abstract: "Search faster kernel parameters for a configuration's training step.",
     discussion: """
-      Example: baron tune coco-mini
+      Example: baron tune demo-bags
 
       Records the matrix products of one training step and tries other tiles, blocks and splits \
       for those that take most of its time. A candidate scores t0/t * sqrt((1 - e/T)/(1 - e0/T)): \

@@ -13,7 +13,7 @@ struct WarmupCommand: ParsableCommand {
     commandName: "warmup",
     abstract: "Compile the kernels of a configuration's training step and leave them in the cache.",
     discussion: """
-      Example: baron warmup coco-mini
+      Example: baron warmup demo-bags
 
       Runs the step itself twice on drawn pictures of the configured size, in a temporary folder, \
       so no data set is needed. Without the teacher in clip.folder a made-up one takes its place, \

@@ -40,6 +40,9 @@ struct TrainingOptions: ParsableArguments {
   /// The folder of the run to go on with, or nil for a new one.
   var resumed: String? { resume.map { RunFolder.path(for: $0) } }
 
+  /// The configuration of the run to go on with.
+  var resumedConfiguration: String { "\(resumed ?? "")/config.yaml" }
+
   /// Whether a run is to go on with another configuration than it had.
   var changesRun: Bool { resume != nil && !overrides.isEmpty }
 

@@ -17,6 +17,8 @@ struct TrainingSession<Job: TrainingJob> {
   let continuation: String
   let iterations: Int
   let logEvery: Int
+  /// Iterations between evaluations; 0 for none.
+  let evaluateEvery: Int
   /// Keeps event files and the report.
   let observer: RunObserver
   /// What is said at the end of a run.
@@ -26,11 +28,44 @@ struct TrainingSession<Job: TrainingJob> {
 
   /// Trains and reports; exits with 130 when interrupted.
   ///
-  /// - Parameter yaml: The configuration, where it is another than the run was started with.
-  func train(rewriting yaml: String? = nil) throws {
-    let display = TrainingDisplay(label: label, total: iterations, logEvery: logEvery)
-    display.note("device: \(context.device.name); run: \(run.path)")
+  /// - Parameters:
+  ///   - yaml: The configuration, where it is another than the run was started with.
+  ///   - findings: What was told before the run had a folder, for its log.
+  func train(rewriting yaml: String? = nil, findings: [Finding] = []) throws {
+    let log = RunLog(path: run.logPath)
+    for finding in findings {
+      log.add(finding.severity == .note ? .note : .warning, "\(finding)")
+    }
+    var record = RunRecord(
+      path: run.recordPath, version: BaronProgram.version,
+      command: ["baron"] + CommandLine.arguments.dropFirst(), device: context.device)
+    let display = TrainingDisplay(
+      label: label, total: iterations, logEvery: logEvery, evaluateEvery: evaluateEvery, log: log)
+    let device = context.device
+    display.note("device: \(device.name); run: \(run.path)")
+    log.add(.note, "baron \(BaronProgram.version); driver \(device.driver)")
     if let tuning = context.tuning { display.note("tuned kernels: \(tuning.summary)") }
+    do {
+      try train(rewriting: yaml, display, &record)
+      noteRemarks(in: log)
+      record.end(.finished, iterations: display.done)
+    } catch let code as ExitCode {
+      log.add(.note, stopped(after: display.done))
+      record.end(.stopped, iterations: display.done)
+      throw code
+    } catch {
+      // A folder that was given back is not made again.
+      if FileManager.default.fileExists(atPath: run.path) {
+        log.add(.error, "\(error)")
+        record.end(.failed("\(error)"), iterations: display.done)
+      }
+      throw error
+    }
+  }
+
+  private func train(
+    rewriting yaml: String?, _ display: TrainingDisplay, _ record: inout RunRecord
+  ) throws {
     let saved = run.checkpoints.all { _ in }.last?.iteration ?? 0
     try StopSignals.answering(by: .exit(stopped(after: saved))) {
       let loop: TrainingLoop<Job>
@@ -51,6 +86,7 @@ struct TrainingSession<Job: TrainingJob> {
         throw error
       }
       if let yaml { try run.write(configuration: yaml) }
+      record.begin(at: loop.firstIteration)
       defer { display.finish() }
       do {
         try loop.train(
@@ -62,8 +98,15 @@ struct TrainingSession<Job: TrainingJob> {
       }
       observer.finish { display.show(.warning($0)) }
       display.finish()
-      for line in closing(run) { Console.say(line) }
+      for line in closing(run) { display.note(line) }
     }
+  }
+
+  /// Where the words of the driver's compiler are, if it had any.
+  private func noteRemarks(in log: RunLog) {
+    let count = ProgramCount.remarked.load(ordering: .relaxed)
+    guard count > 0, let folder = BuildLogs.folder else { return }
+    log.add(.note, "the driver's compiler had something to say on \(count) programs: \(folder)")
   }
 
   private func stopped(after iterations: Int) -> String {
@@ -87,6 +130,7 @@ extension TrainingSession where Job == DetectorTraining {
       label: "train", context: context, run: run,
       continuation: continuation ?? "baron train --resume \(run.path)",
       iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
+      evaluateEvery: configuration.training.evaluateEvery,
       observer: RunObserver(
         run: run.path, iterations: configuration.training.iterations,
         logEvery: configuration.training.logEvery,
@@ -131,6 +175,7 @@ extension TrainingSession where Job == CLIPTraining {
       label: "clip", context: context, run: run,
       continuation: continuation ?? "baron clip-train --resume \(run.path)",
       iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
+      evaluateEvery: 0,
       observer: RunObserver(
         run: run.path, iterations: configuration.training.iterations,
         logEvery: configuration.training.logEvery,

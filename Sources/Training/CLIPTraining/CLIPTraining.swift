@@ -53,7 +53,7 @@ package final class CLIPTraining: TrainingJob {
   ) throws {
     try configuration.requirePaths()
     self.configuration = configuration
-    data = try CLIPTrainingData(configuration)
+    data = try Activity.during("reading captions") { try CLIPTrainingData(configuration) }
     files = DataState.digests(of: [("data.train_captions", configuration.data.trainCaptions)])
     // The captions give the same vocabulary whenever the run goes on.
     let folder = Self.partialFolder(of: run.path)
@@ -64,7 +64,9 @@ package final class CLIPTraining: TrainingJob {
     tokenizer = try Tokenizer(folder: folder)
     stream = try ComputeStream(
       context: context, name: "clip",
-      library: KernelLibrary(context: context, configuration: configuration.kernelChoices),
+      library: KernelLibrary(
+        context: context, configuration: configuration.kernelChoices,
+        typical: CLIPTrainingConfiguration.typicalPrograms),
       profiler: profiler,
       activationType: try configuration.training.precision.activationType(on: context))
     model = try ContrastiveModel(

@@ -7,18 +7,23 @@ extension RunConfiguration {
   private static let pyramidStrides = [4, 8, 16, 32, 64]
   private static let singleMapStrides = [16]
 
+  /// The keys without which training is impossible and that are empty.
+  var missingForTraining: [String] {
+    var needed = [
+      ("clip.folder", clip.folder), ("data.train_annotations", data.trainAnnotations),
+      ("data.train_images", data.trainImages), ("data.class_split", data.classSplit),
+    ]
+    if methods.contains(where: { $0.stream == .captions }) {
+      needed.insert(("data.caption_annotations", data.captionAnnotations), at: 0)
+    }
+    return needed.filter(\.1.isEmpty).map(\.0)
+  }
+
   /// Checks that the paths are there without which training is impossible.
   ///
   /// - Throws: ``ConfigurationError`` with the first key that is empty.
   package func requirePathsForTraining() throws {
-    let needed = [
-      ("clip.folder", clip.folder), ("data.train_annotations", data.trainAnnotations),
-      ("data.train_images", data.trainImages), ("data.class_split", data.classSplit),
-    ]
-    if methods.contains(where: { $0.stream == .captions }), data.captionAnnotations.isEmpty {
-      throw ConfigurationError.missing(key: "data.caption_annotations")
-    }
-    for (key, path) in needed where path.isEmpty { throw ConfigurationError.missing(key: key) }
+    if let key = missingForTraining.first { throw ConfigurationError.missing(key: key) }
   }
 
   /// Checks that the paths are there that measuring a detector needs.

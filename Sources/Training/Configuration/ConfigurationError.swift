@@ -57,7 +57,8 @@ package enum ConfigurationError: Error, CustomStringConvertible, Equatable {
         + "for example training.iterations=60"
     case .unknownKey(let place, let section, let key, let valid):
       "\(place): \(section.isEmpty ? "the configuration" : section) has no key "
-        + "\"\(key)\"\(Self.hint(key, valid)) Its keys: \(valid.joined(separator: ", "))"
+        + "\"\(key)\"\(Self.hint(key, valid, whole: section.isEmpty)) Its keys: "
+        + valid.joined(separator: ", ")
     case .value(let place, let key, let expected, let found):
       "\(place): \(key) must be \(expected), but is \(found)"
     case .conflict(let place, let key, let reason):
@@ -72,8 +73,14 @@ package enum ConfigurationError: Error, CustomStringConvertible, Equatable {
     }
   }
 
-  private static func hint(_ name: String, _ candidates: [String]) -> String {
-    NearestKey.of(name, among: candidates).map { "; did you mean \"\($0)\"?" } ?? "."
+  /// The name that is near; at the top also the key of a section that is called so.
+  private static func hint(
+    _ name: String, _ candidates: [String], whole: Bool = false
+  ) -> String {
+    let inner = whole ? KeyGuide.keys(called: name) : []
+    let near = inner.isEmpty ? NearestKey.of(name, among: candidates).map { [$0] } ?? [] : inner
+    guard !near.isEmpty else { return "." }
+    return "; did you mean " + near.map { "\"\($0)\"" }.joined(separator: " or ") + "?"
   }
 }
 

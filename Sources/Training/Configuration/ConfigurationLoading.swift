@@ -16,22 +16,48 @@ protocol ConfigurationRoot: SettingsSection {
 
 extension ConfigurationRoot {
   /// Loads with the surroundings as parameters.
+  ///
+  /// - Parameter faults: Gets all that is wrong with single keys; nil throws the first fault.
   static func load(
-    _ nameOrPath: String, overrides: [String], environment: [String: String], directory: String
+    _ nameOrPath: String, overrides: [String], environment: [String: String], directory: String,
+    faults: ConfigurationFaults? = nil
   ) throws(ConfigurationError) -> Self {
-    var loading = ConfigurationLoading<Self>()
+    var loading = ConfigurationLoading<Self>(faults: faults)
     try loading.apply(nameOrPath, chain: [])
-    for override in overrides { try loading.apply(override: override) }
+    for override in overrides {
+      do throws(ConfigurationError) {
+        try loading.apply(override: override)
+      } catch {
+        guard let faults else { throw error }
+        faults.add(error)
+      }
+    }
     var configuration = loading.configuration
     var resolver = PathResolver(
-      environment: environment, directory: directory, places: loading.places)
+      environment: environment, directory: directory, places: loading.places, faults: faults)
     try configuration.visit(&resolver)
     configuration.complete()
     for (key, reason) in configuration.conflicts() {
-      throw .conflict(
+      let error = ConfigurationError.conflict(
         place: loading.places[key] ?? ConfigurationPlace(nameOrPath), key: key, reason: reason)
+      guard let faults else { throw error }
+      faults.add(error)
     }
     return configuration
+  }
+
+  /// Loads with the surroundings of the process as far as it goes.
+  ///
+  /// - Returns: The configuration, a key with a fault as if it were not given, and all faults.
+  /// - Throws: ``ConfigurationError`` when the file is missing or no YAML.
+  static func loadWhole(
+    _ nameOrPath: String, overrides: [String]
+  ) throws -> (configuration: Self, faults: [ConfigurationError]) {
+    let faults = ConfigurationFaults()
+    let configuration = try load(
+      nameOrPath, overrides: overrides, environment: ProcessInfo.processInfo.environment,
+      directory: FileManager.default.currentDirectoryPath, faults: faults)
+    return (configuration, faults.list)
   }
 
   /// Loads with the surroundings of the process.
@@ -56,13 +82,23 @@ private struct ConfigurationLoading<Root: ConfigurationRoot> {
   var configuration = Root()
   /// Where each of them was written.
   var places: [String: ConfigurationPlace] = [:]
+  /// Gets what is wrong with single keys; nil throws.
+  let faults: ConfigurationFaults?
+
+  init(faults: ConfigurationFaults?) { self.faults = faults }
 
   /// Lays a preset or file over the values, its base first.
   mutating func apply(_ nameOrPath: String, chain: [String]) throws(ConfigurationError) {
     let (source, text) = try Self.read(nameOrPath)
     let chain = chain + [source.name]
-    var reader = try ConfigurationReader(
-      try source.parse(text) ?? source.empty, source: source)
+    let root = try source.parse(text) ?? source.empty
+    if root["images"] != nil, root["annotations"] != nil || root["categories"] != nil {
+      throw .unreadable(
+        path: nameOrPath,
+        reason: "is a file of annotations and no configuration; 'baron init --annotations "
+          + "\(nameOrPath)' writes one for it")
+    }
+    var reader = try ConfigurationReader(root, source: source, faults: faults)
     var base = ""
     try reader.field(
       "base", &base, ValueRule("the name of a preset or the path of a file") { _ in true })
@@ -91,7 +127,7 @@ private struct ConfigurationLoading<Root: ConfigurationRoot> {
     let source = ConfigurationSource(name: "--set \(text)", hasLines: false)
     let value = try source.parse(String(text[text.index(after: equals)...])) ?? source.empty
     let node = source.nested(keys.map(String.init), value)
-    var reader = try ConfigurationReader(node, source: source)
+    var reader = try ConfigurationReader(node, source: source, faults: faults)
     try configuration.visit(&reader)
     try reader.finish()
     places.merge(reader.places) { $1 }

@@ -73,6 +73,13 @@ extension SettingsNode {
   }
 }
 
+/// What is wrong with a configuration, where not only the first fault is wanted.
+final class ConfigurationFaults {
+  private(set) var list: [ConfigurationError] = []
+
+  func add(_ error: ConfigurationError) { list.append(error) }
+}
+
 /// Overwrites the values of a section with those that a YAML node holds and leaves the others.
 struct ConfigurationReader: KeyVisitor {
   typealias Failure = ConfigurationError
@@ -83,22 +90,28 @@ struct ConfigurationReader: KeyVisitor {
   private let name: String
   private let entries: [(key: Node, value: Node)]
   private var valid: [String] = []
+  private let faults: ConfigurationFaults?
 
-  /// Starts a section.
+  /// Starts a section; `faults` gets what is wrong with it, without it the first fault is thrown.
   init(
-    _ node: Node, source: ConfigurationSource, name: String = ""
+    _ node: Node, source: ConfigurationSource, name: String = "", faults: ConfigurationFaults? = nil
   ) throws(ConfigurationError) {
     self.source = source
     self.name = name
+    self.faults = faults
     // A section whose keys are all commented out is an empty scalar.
     if let scalar = node.scalar, scalar.style == .plain, scalar.string.isEmpty {
       entries = []
       return
     }
     guard let mapping = node.mapping else {
-      throw .value(
+      let error = ConfigurationError.value(
         place: source.place(node), key: name.isEmpty ? "the configuration" : name,
         expected: "a section of keys", found: Self.text(of: node))
+      guard let faults else { throw error }
+      faults.add(error)
+      entries = []
+      return
     }
     entries = mapping.map { ($0.key, $0.value) }
   }
@@ -107,7 +120,8 @@ struct ConfigurationReader: KeyVisitor {
     _ key: String, _ value: inout Section
   ) throws(ConfigurationError) {
     guard let node = take(key) else { return }
-    var child = try ConfigurationReader(node, source: source, name: whole(key))
+    var child = try ConfigurationReader(
+      node, source: source, name: whole(key), faults: faults)
     try value.visit(&child)
     try child.finish()
     places.merge(child.places) { $1 }
@@ -119,8 +133,9 @@ struct ConfigurationReader: KeyVisitor {
     guard let node = take(key) else { return }
     let place = source.place(node)
     guard let found = Value(node: SettingsNode(node)), rule.accepts(found) else {
-      throw .value(
-        place: place, key: whole(key), expected: rule.expected, found: Self.text(of: node))
+      return try report(
+        .value(
+          place: place, key: whole(key), expected: rule.expected, found: Self.text(of: node)))
     }
     value = found
     places[whole(key)] = place
@@ -136,10 +151,16 @@ struct ConfigurationReader: KeyVisitor {
   /// Checks that nothing is left over.
   func finish() throws(ConfigurationError) {
     for entry in entries where !valid.contains(entry.key.scalar?.string ?? "") {
-      throw .unknownKey(
-        place: source.place(entry.key), section: name,
-        key: entry.key.scalar?.string ?? Self.text(of: entry.key), valid: valid)
+      try report(
+        .unknownKey(
+          place: source.place(entry.key), section: name,
+          key: entry.key.scalar?.string ?? Self.text(of: entry.key), valid: valid))
     }
+  }
+
+  private func report(_ error: ConfigurationError) throws(ConfigurationError) {
+    guard let faults else { throw error }
+    faults.add(error)
   }
 
   private func whole(_ key: String) -> String { name.isEmpty ? key : "\(name).\(key)" }

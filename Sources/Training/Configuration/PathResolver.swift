@@ -11,11 +11,15 @@ struct PathResolver: KeyVisitor {
   let directory: String
   /// Where each value was written.
   let places: [String: ConfigurationPlace]
+  /// Gets what is wrong; nil throws the first fault.
+  let faults: ConfigurationFaults?
   private var names: [String] = []
 
   init(
-    environment: [String: String], directory: String, places: [String: ConfigurationPlace]
+    environment: [String: String], directory: String, places: [String: ConfigurationPlace],
+    faults: ConfigurationFaults? = nil
   ) {
+    self.faults = faults
     self.environment = environment
     self.directory = directory
     self.places = places
@@ -37,7 +41,15 @@ struct PathResolver: KeyVisitor {
     _ key: String, _ value: inout String, except words: [String]
   ) throws(ConfigurationError) {
     guard !value.isEmpty, !words.contains(value) else { return }
-    value = try expanded(value, key: (names + [key]).joined(separator: "."))
+    do throws(ConfigurationError) {
+      value = try expanded(value, key: (names + [key]).joined(separator: "."))
+    } catch {
+      guard let faults else { throw error }
+      faults.add(error)
+      // Nothing more is to be said of a path that nobody knows.
+      value = ""
+      return
+    }
     if !value.hasPrefix("/") { value = "\(directory)/\(value)" }
   }
 
