@@ -24,7 +24,10 @@ final class Listener: Sendable {
     var phase = Phase.idle
     /// When its patience ends, by ``MonotonicClock``.
     var deadline: Double
-    var task: Task<Void, Never>?
+    let socket: Socket
+    /// Whether a part of a request has come.
+    var hasBegun = false
+    var isOver = false
   }
 
   private struct State {
@@ -42,6 +45,7 @@ final class Listener: Sendable {
   let address: String
   private let socket: Socket
   private let pool: SocketPool<ePoll>
+  private let executor = ServerExecutor()
   private let limits: ServerLimits
   private let state = Mutex(State())
 
@@ -107,17 +111,21 @@ final class Listener: Sendable {
   func run(_ handler: @escaping Handler) async throws {
     try await pool.prepare()
     let listening = try AsyncSocket(socket: socket, pool: pool)
-    let polling = Task { [pool] in try? await pool.run() }
-    let watching = Task { await self.watch() }
-    let accepting = Task { await self.accept(on: listening, handler) }
+    let polling = Task(executorPreference: executor) { [pool] in try? await pool.run() }
+    let watching = Task(executorPreference: executor) { await self.watch() }
+    let accepting = Task(executorPreference: executor) { await self.accept(on: listening, handler) }
     while !state.withLock({ $0.isStopping }) { await Self.pause(0.05) }
-    accepting.cancel()
-    _ = await accepting.value
+    // Wakes the one that waits for a connection.
+    shutdown(socket.file.rawValue, Int32(SHUT_RDWR))
+    await accepting.value
     await settle(pool)
     try? socket.close()
     await drain()
     watching.cancel()
+    await watching.value
     polling.cancel()
+    await polling.value
+    executor.stop()
   }
 
   /// Ends ``run(_:)``.
@@ -126,17 +134,35 @@ final class Listener: Sendable {
   /// Lets requests that have begun end, for as long as one may take.
   private func drain() async {
     let end = MonotonicClock.seconds + 2 * limits.seconds
-    cancel { $0.phase == .idle }
-    while connectionCount > 0, MonotonicClock.seconds < end { await Self.pause(0.02) }
-    cancel { _ in true }
+    while connectionCount > 0, MonotonicClock.seconds < end {
+      finish { $0.phase == .idle }
+      await Self.pause(0.02)
+    }
     while connectionCount > 0, MonotonicClock.seconds < end + Self.farewell {
+      finish { _ in true }
       await Self.pause(0.02)
     }
   }
 
-  private func cancel(where condition: (Connection) -> Bool) {
-    let tasks = state.withLock { $0.connections.values.filter(condition).map(\.task) }
-    for task in tasks { task?.cancel() }
+  /// Ends connections: whoever waits for their bytes finds the end of them.
+  private func finish(where condition: (Connection) -> Bool) {
+    state.withLock { state in
+      for (id, connection) in state.connections where !connection.isOver && condition(connection) {
+        state.connections[id]?.isOver = true
+        if connection.phase == .transferring, connection.hasBegun {
+          tellTimeIsOver(connection.socket)
+        }
+        // The number is not closed before the connection has left the list, so it is this one's.
+        shutdown(connection.socket.file.rawValue, Int32(SHUT_RDWR))
+      }
+    }
+  }
+
+  /// Sent in one go or not at all: who is slow to send may be slow to read.
+  private func tellTimeIsOver(_ socket: Socket) {
+    let fault = HTTPFault(
+      .requestTimeout, "the request did not arrive within \(limits.seconds) seconds")
+    _ = try? socket.write(Data(HTTPAnswer(fault).bytes(keepsAlive: false)))
   }
 
   private static func pause(_ seconds: Double) async {
@@ -147,18 +173,16 @@ final class Listener: Sendable {
   private func watch() async {
     while !Task.isCancelled {
       let now = MonotonicClock.seconds
-      cancel { $0.deadline < now }
+      finish { $0.deadline < now }
       await Self.pause(Self.tick)
     }
   }
 
   private func accept(on listening: AsyncSocket, _ handler: @escaping Handler) async {
-    while !Task.isCancelled {
+    while !state.withLock({ $0.isStopping }) {
       await makeRoom()
       do {
         open(try await listening.accept(), handler)
-      } catch is CancellationError {
-        return
       } catch {
         // Too many open files, or a client that gave up: neither is the end of the server.
         endOldestIdle()
@@ -169,58 +193,56 @@ final class Listener: Sendable {
 
   /// Waits until one more connection is allowed; the oldest that waits for a request makes way.
   private func makeRoom() async {
-    while connectionCount >= limits.connections, !Task.isCancelled {
+    while connectionCount >= limits.connections, !state.withLock({ $0.isStopping }) {
       endOldestIdle()
       await Self.pause(0.01)
     }
   }
 
   private func endOldestIdle() {
-    let task = state.withLock { state in
-      let idle = state.connections.filter { $0.value.phase == .idle }
-      return idle.min { $0.value.deadline < $1.value.deadline }?.value.task
+    let oldest = state.withLock { state in
+      let idle = state.connections.filter { $0.value.phase == .idle && !$0.value.isOver }
+      return idle.min { $0.value.deadline < $1.value.deadline }?.value.socket
     }
-    task?.cancel()
+    if let oldest { finish { $0.socket == oldest } }
   }
 
   private func open(_ socket: AsyncSocket, _ handler: @escaping Handler) {
     let id = state.withLock { state in
       state.next += 1
       state.connections[state.next] = Connection(
-        deadline: MonotonicClock.seconds + limits.idleSeconds)
+        deadline: MonotonicClock.seconds + limits.idleSeconds, socket: socket.socket)
       return state.next
     }
-    let task = Task {
+    Task(executorPreference: executor) {
       await self.converse(socket, id: id, handler)
       await self.settle(self.pool)
-      try? socket.close()
+      // Out of the list first: nobody may end a connection by a number that another has.
       self.state.withLock { _ = $0.connections.removeValue(forKey: id) }
+      try? socket.close()
     }
-    state.withLock { $0.connections[id]?.task = task }
   }
 
   /// Waits until the pool has dealt with what woke us: a number that is closed before the pool has
   /// forgotten it would be deaf in the hands of the next connection.
   private func settle(_ pool: isolated SocketPool<ePoll>) {}
 
-  private func set(_ phase: Phase, of id: Int, seconds: Double) {
+  private func set(_ phase: Phase, of id: Int, seconds: Double, hasBegun: Bool = false) {
     state.withLock { state in
       state.connections[id]?.phase = phase
       state.connections[id]?.deadline = MonotonicClock.seconds + seconds
+      state.connections[id]?.hasBegun = hasBegun
     }
   }
 
   private func converse(_ socket: AsyncSocket, id: Int, _ handler: Handler) async {
     let source = SocketSource(socket: socket)
     var reader = HTTPReader(source, limits: limits)
-    var hasBegun = false
     do {
       while true {
-        hasBegun = false
         set(.idle, of: id, seconds: limits.idleSeconds)
         let next = try await reader.head {
-          hasBegun = true
-          set(.transferring, of: id, seconds: limits.seconds)
+          set(.transferring, of: id, seconds: limits.seconds, hasBegun: true)
         }
         guard var request = next else { return }
         try await reader.body(of: &request)
@@ -228,7 +250,6 @@ final class Listener: Sendable {
         let answer = await handler(request)
         let keepsAlive = request.keepsAlive && !state.withLock { $0.isStopping }
         set(.transferring, of: id, seconds: limits.seconds)
-        hasBegun = false
         try await source.send(
           answer.bytes(keepsAlive: keepsAlive, hasBody: request.method != "HEAD"))
         guard keepsAlive else { return await part(source, id: id) }
@@ -237,12 +258,6 @@ final class Listener: Sendable {
       set(.transferring, of: id, seconds: Self.farewell)
       try? await source.send(HTTPAnswer(fault).bytes(keepsAlive: false))
       await part(source, id: id)
-    } catch is CancellationError {
-      guard hasBegun else { return }
-      // Sent in one go or not at all, as this task may wait no more.
-      let fault = HTTPFault(
-        .requestTimeout, "the request did not arrive within \(limits.seconds) seconds")
-      _ = try? socket.socket.write(Data(HTTPAnswer(fault).bytes(keepsAlive: false)))
     } catch {
       // The other side has gone.
     }

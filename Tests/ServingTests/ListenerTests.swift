@@ -42,10 +42,10 @@ struct ListenerTests {
     "POST \(path) HTTP/1.1\r\nContent-Length: \(text.utf8.count)\r\n\r\n\(text)"
   }
 
-  private func works(_ port: UInt16) -> Bool {
+  private func works(_ port: UInt16) async -> Bool {
     guard let client = RawClient(port: port) else { return false }
     client.send(echo("ping"))
-    return client.read(until: "ping").hasPrefix("HTTP/1.1 200 OK\r\n")
+    return await client.answer(until: "ping").hasPrefix("HTTP/1.1 200 OK\r\n")
   }
 
   @Test func connectionsStayOpenForMoreRequests() async throws {
@@ -53,20 +53,20 @@ struct ListenerTests {
       let client = try #require(RawClient(port: port))
       for index in 0..<50 {
         client.send(echo("request \(index)"))
-        #expect(client.read(until: "request \(index)").hasPrefix("HTTP/1.1 200 OK\r\n"))
+        #expect(await client.answer(until: "request \(index)").hasPrefix("HTTP/1.1 200 OK\r\n"))
       }
       // Two at once are answered in their order.
       client.send(echo("one") + echo("two"))
-      let both = client.read(until: "two")
+      let both = await client.answer(until: "two")
       #expect(both.contains("\r\n\r\none") && both.hasSuffix("\r\n\r\ntwo"))
       client.send("GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
-      #expect(client.read().contains("Connection: close"))
+      #expect(await client.answer().contains("Connection: close"))
     }
   }
 
   @Test func manyShortConnections() async throws {
     try await serving { port, _ in
-      for _ in 0..<400 { #expect(works(port)) }
+      for _ in 0..<400 { #expect(await works(port)) }
     }
   }
 
@@ -81,24 +81,24 @@ struct ListenerTests {
       ] {
         let client = try #require(RawClient(port: port))
         client.send(text)
-        #expect(client.read().hasPrefix("HTTP/1.1 \(status) "), "\(text.prefix(40))")
-        #expect(works(port))
+        #expect(await client.answer().hasPrefix("HTTP/1.1 \(status) "), "\(text.prefix(40))")
+        #expect(await works(port))
       }
       // A body that is refused while it is still being sent: the answer arrives all the same.
       let client = try #require(RawClient(port: port))
       client.send("POST / HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n")
       client.send([UInt8](repeating: 65, count: 3_000_000))
-      #expect(client.read().hasPrefix("HTTP/1.1 413 "))
+      #expect(await client.answer().hasPrefix("HTTP/1.1 413 "))
       // Cut off in the middle.
       let cut = try #require(RawClient(port: port))
       cut.send("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc")
       cut.finish()
-      #expect(cut.read().contains("the body ended after 3 of 10 bytes"))
+      #expect(await cut.answer().contains("the body ended after 3 of 10 bytes"))
       for _ in 0..<100 {
         let gone = try #require(RawClient(port: port))
         gone.send("POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc")
       }
-      #expect(works(port))
+      #expect(await works(port))
     }
   }
 
@@ -112,12 +112,12 @@ struct ListenerTests {
         client.send("x")
         try await Task.sleep(nanoseconds: 150_000_000)
       }
-      #expect(client.read().hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
+      #expect(await client.answer().hasPrefix("HTTP/1.1 408 Request Timeout\r\n"))
       let other = try #require(RawClient(port: port))
       other.send("GET / HT")
-      #expect(other.read().hasPrefix("HTTP/1.1 408 "))
+      #expect(await other.answer().hasPrefix("HTTP/1.1 408 "))
       #expect(Date().timeIntervalSince(began) < 15)
-      #expect(works(port))
+      #expect(await works(port))
     }
   }
 
@@ -126,7 +126,7 @@ struct ListenerTests {
     try await serving(Self.limits { $0.connections = 20 }) { port, listener in
       var left: [RawClient] = []
       for _ in 0..<200 { left.append(try #require(RawClient(port: port))) }
-      for _ in 0..<20 { #expect(works(port)) }
+      for _ in 0..<20 { #expect(await works(port)) }
       #expect(listener.connectionCount <= 20)
       withExtendedLifetime(left) {}
     }
@@ -135,7 +135,7 @@ struct ListenerTests {
   @Test func idleConnectionsEnd() async throws {
     try await serving(Self.limits { $0.idleSeconds = 0.3 }) { port, _ in
       let client = try #require(RawClient(port: port))
-      #expect(client.read().isEmpty)
+      #expect(await client.answer().isEmpty)
     }
   }
 
@@ -146,9 +146,9 @@ struct ListenerTests {
       slow.send(echo("late", path: "/slow"))
       try await Task.sleep(nanoseconds: 200_000_000)
       listener.stop()
-      let answer = slow.read()
+      let answer = await slow.answer()
       #expect(answer.hasSuffix("late") && answer.contains("Connection: close"))
-      #expect(idle.read().isEmpty)
+      #expect(await idle.answer().isEmpty)
       try await Task.sleep(nanoseconds: 300_000_000)
       #expect(RawClient(port: port) == nil)
     }

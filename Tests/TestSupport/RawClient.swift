@@ -1,7 +1,9 @@
 import Foundation
 
 /// A client that does exactly what it is told, right or wrong.
-package final class RawClient {
+package final class RawClient: @unchecked Sendable {
+  // Sendable: the number never changes, and calls on it may overlap.
+
   private let descriptor: Int32
 
   /// Connects to a port of this machine; nil when nobody listens there.
@@ -65,6 +67,15 @@ package final class RawClient {
 }
 
 extension RawClient {
+  /// What ``read(until:)`` gives, without keeping one of the threads that tasks share.
+  ///
+  /// - Parameter end: The text to wait for; nil waits for the other side to close.
+  package func answer(until end: String? = nil) async -> String {
+    await withCheckedContinuation { continuation in
+      Thread { continuation.resume(returning: self.read(until: end)) }.start()
+    }
+  }
+
   /// Sends a request on a connection of its own and reads the answer.
   ///
   /// - Parameters:
