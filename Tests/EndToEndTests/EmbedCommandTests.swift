@@ -141,17 +141,27 @@ struct EmbedCommandTests {
     #expect(try BaronProcess.run("evaluate", "--checkpoint", run).status == 0)
 
     let photo = "\(Fixture.sharedFolder)/data/images/bus.jpg"
-    func find(_ vocabulary: String?, _ name: String) throws -> (Data, BaronProcess.Result) {
+    func find(
+      _ vocabulary: String?, _ name: String, _ more: [String] = []
+    ) throws -> (Data, BaronProcess.Result) {
       let output = "\(scratch.folder)/\(name)"
       let result = try BaronProcess(
         ["detect", photo, "--checkpoint", run, "--output", output]
-          + (vocabulary.map { ["--vocabulary", $0] } ?? [])
+          + (vocabulary.map { ["--vocabulary", $0] } ?? []) + more
       ).finish()
       #expect(result.status == 0, "\(result.errors)")
       return (try Data(contentsOf: URL(filePath: output + "/detections.json")), result)
     }
     let list = try find("bus, person", "list")
     #expect(list.1.lines("warning:").isEmpty, "\(list.1.errors)")
+    // The same rows without their names are those of the annotations.
+    let array = scratch.folder + "/rows.npy"
+    let bare = try embed(
+      "--annotations", Self.annotations, "--feature", "last_block", "-o", array)
+    #expect(bare.status == 0, "\(bare.errors)")
+    let nameless = try find("bus, person", "nameless", ["--set", "clip.class_embeddings=\(array)"])
+    #expect(nameless.0 == list.0)
+    #expect(nameless.1.lines("warning:").isEmpty, "\(nameless.1.errors)")
     let json = try write(
       #"[{"name": "bus"}, {"name": "person", "synonyms": ["person"]}]"#,
       scratch.folder + "/names.json")
