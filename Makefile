@@ -1,10 +1,11 @@
 # What must happen before the program exists; everything else is a subcommand of `baron`.
-packages := ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libturbojpeg0-dev libpng-dev zlib1g-dev
+packages := ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libturbojpeg0-dev libpng-dev libwebp-dev \
+  zlib1g-dev
 testable := -c release -Xswiftc -enable-testing
 # Libraries that go into the distributed binary where the system has their archives.
-archives := turbojpeg png png16 z
+archives := turbojpeg png png16 webp z
 # Their pkg-config names, which would otherwise put the system's folder first on the linker's path.
-linked := OpenCL:OpenCL libturbojpeg:turbojpeg libpng:png16 zlib:z
+linked := OpenCL:OpenCL libturbojpeg:turbojpeg libpng:png16 libwebp:webp zlib:z
 
 .PHONY: build setup test lint demo dist gpu-check clean
 

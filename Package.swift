@@ -5,7 +5,8 @@ import PackageDescription
 let package = Package(
   name: "Baron",
   products: [
-    .executable(name: "baron", targets: ["BaronCLI"])
+    .executable(name: "baron", targets: ["BaronCLI"]),
+    .library(name: "BaronKit", targets: ["BaronKit"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -27,6 +28,7 @@ let package = Package(
     .systemLibrary(
       name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // Row 1: bytes and pixels only.
     .target(name: "Formats", dependencies: ["CZlib", "CFileGuard"]),
@@ -36,8 +38,10 @@ let package = Package(
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
+    .target(name: "ONNX", dependencies: ["Formats"]),
     .target(
-      name: "Pictures", dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG"]),
+      name: "Pictures",
+      dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG", "CWebP"]),
     .target(name: "Annotations", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),
     .target(name: "Evaluation", dependencies: ["Formats", "Geometry", "Masks", "Annotations"]),
     // Rows 3 to 5: batches of annotated pictures; kernels, tensors, layers.
@@ -71,7 +75,14 @@ let package = Package(
         "Detection", "Baron", "Yams",
       ],
       resources: [.embedInCode("Presets")]),
+    .target(
+      name: "Exporting",
+      dependencies: [
+        "Formats", "Geometry", "Checkpoints", "ONNX", "Tensors", "Detection", "Training",
+      ]),
     .target(name: "Reporting", dependencies: ["Formats", "OpenCL", "Evaluation"]),
+    .target(
+      name: "Labels", dependencies: ["Formats", "Geometry", "Masks", "Reporting"]),
     .target(
       name: "DemoWorld", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),
     .target(
@@ -83,13 +94,19 @@ let package = Package(
         "Formats", "Geometry", "OpenCL", "KernelLibrary", "Checkpoints", "Tensors", "Layers",
         "CLIP", "Detection", "Training", "Reporting", "DemoWorld", "OperatorChecks",
       ]),
-    // Row 10: the command line.
+    // Row 10: what other programs and people use: the library and the command line.
+    .target(
+      name: "BaronKit",
+      dependencies: [
+        "Formats", "Masks", "OpenCL", "KernelLibrary", "Annotations", "Pictures", "Tensors",
+        "Training",
+      ]),
     .executableTarget(
       name: "BaronCLI",
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
-        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting",
-        "DemoWorld", "OperatorChecks", "Workbench",
+        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Exporting",
+        "Reporting", "Labels", "DemoWorld", "OperatorChecks", "Workbench",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -156,6 +173,13 @@ let package = Package(
         "Pictures", "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL",
         "Formats", "Settings", "TestSupport",
       ]),
+    .testTarget(
+      name: "LabelsTests",
+      dependencies: [
+        "Labels", "Annotations", "Geometry", "Masks", "Formats", "TestSupport",
+      ]),
+    .testTarget(name: "BaronKitTests", dependencies: ["BaronKit", "TestSupport"]),
+    .testTarget(name: "ONNXTests", dependencies: ["ONNX", "Formats", "TestSupport"]),
     .testTarget(
       name: "ReportingTests",
       dependencies: [

@@ -18,7 +18,7 @@ struct BaronProgram: ParsableCommand {
       DevicesCommand.self, DemoCommand.self, WorldCommand.self, ConfigCommand.self,
       TrainCommand.self,
       CLIPTrainCommand.self, EvaluateCommand.self, DetectCommand.self, SelftestCommand.self,
-      ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
+      ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self, Export.self,
       GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, EmbedCommand.self,
       SplitCommand.self, ConvertDataCommand.self, BenchAnnotationsCommand.self,
       BenchEvaluationCommand.self, CompileProgramsCommand.self,

@@ -14,7 +14,7 @@ package struct RunScores {
   /// Reads the scores that a run has kept.
   ///
   /// - Parameter folder: The folder of ``RunFolder/scoresPath``.
-  init(folder: String) {
+  package init(folder: String) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     entries = names.compactMap { name in
       guard name.hasPrefix("iteration-"), name.hasSuffix(".json"),

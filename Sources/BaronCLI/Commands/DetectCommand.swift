@@ -2,8 +2,11 @@ import Annotations
 import ArgumentParser
 import Formats
 import Foundation
+import Labels
 import Tensors
 import Training
+
+extension LabelFormat: ExpressibleByArgument {}
 
 /// `baron detect`: finds objects by name in photographs.
 struct DetectCommand: ParsableCommand {
@@ -24,9 +27,15 @@ struct DetectCommand: ParsableCommand {
       images.json (the ids of images and names). detections.json holds all detections above the \
       run's own threshold, as evaluation needs them; pictures and --json show those from \
       --score-threshold on. Files that cannot be read are left out and listed at the end.
+
+      - instead of images reads frames from standard input, MJPEG or yuv4mpeg as ffmpeg writes them, \
+      and writes them with boxes to standard output, or with --json a line for each; no files:
+      ffmpeg -i in.mp4 -f yuv4mpegpipe -pix_fmt yuv420p - | baron detect - --checkpoint RUN | ffmpeg -i - out.mp4
       """)
 
-  @Argument(help: ArgumentHelp("Files, folders or patterns.", valueName: "images"))
+  @Argument(
+    help: ArgumentHelp(
+      "Files, folders with the folders in them, or patterns; - for frames.", valueName: "images"))
   var inputs: [String]
 
   @OptionGroup var model: ModelOption
@@ -58,6 +67,20 @@ struct DetectCommand: ParsableCommand {
   @Flag(help: "Also write every shown object as a picture of its own, below crops/NAME/.")
   var crop = false
 
+  @Flag(help: "Leave out the pictures with boxes.")
+  var noPictures = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Also write what is shown for another program; may be given several times.",
+      discussion: """
+        coco: coco.json, a data set. yolo: labels/NAME.txt, classes.txt, data.yaml. voc: \
+        Annotations/NAME.xml. labelstudio: labelstudio.json, tasks with predictions. polygons: \
+        polygons.jsonl, outlines. json: objects.jsonl, what --json prints.
+        """,
+      valueName: LabelFormat.allCases.map(\.rawValue).joined(separator: "|")))
+  var format: [LabelFormat] = []
+
   @Option(help: "Images that are read and looked at together.")
   var batch = 4
 
@@ -74,13 +97,21 @@ struct DetectCommand: ParsableCommand {
       throw ValidationError("--score-threshold \(scoreThreshold): take a number from 0 to 1.")
     }
     guard limit > 0 else { throw ValidationError("--limit \(limit): take at least 1.") }
+    guard inputs.contains("-") else { return }
+    guard inputs.count == 1 else {
+      throw ValidationError("- takes frames from standard input: leave out the other images")
+    }
+    guard output == nil, !crop, format.isEmpty else {
+      throw ValidationError("- writes no files: leave out --output, --crop and --format")
+    }
   }
 
   func run() throws {
     let wanted = try vocabulary.map { try VocabularyNames($0, option: "--vocabulary") }
     guard let location = try model.location(warn: Console.warn) else { return }
     let names = try wanted?.classes.map(\.name) ?? Self.ownNames(of: location)
-    let files = try ImageFiles.expand(inputs)
+    let isStream = inputs == ["-"]
+    let files = isStream ? [] : try ImageFiles.expand(inputs)
     let stream = try device.makeStream(for: location.configuration.training.precision)
     func load() throws -> ObjectDetector {
       try ObjectDetector(
@@ -90,19 +121,35 @@ struct DetectCommand: ParsableCommand {
           ?? .dataSet(names), on: stream, warn: Console.warn)
     }
     let detector = try wanted?.explaining(load) ?? load()
+    if isStream {
+      return try FrameSession(
+        detector: detector, scoreThreshold: scoreThreshold, limit: limit,
+        printsJSON: json || noPictures
+      ).run()
+    }
     let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
     try DetectionSession(
       detector: detector, names: names, files: files, folder: folder,
       scoreThreshold: scoreThreshold, limit: limit, printsJSON: json,
-      writesCrops: crop, batch: batch
+      writesCrops: crop, writesPictures: !noPictures,
+      formats: LabelFormat.allCases.filter(format.contains),
+      batch: batch
     ).run()
   }
 
-  private static func ownNames(of location: ModelLocation) throws -> [String] {
+  /// The names of a run's own classes.
+  ///
+  /// - Parameters:
+  ///   - location: The run.
+  ///   - option: What the user is asked to give where they cannot be read.
+  /// - Throws: `DetectError` when the run's annotations are gone.
+  static func ownNames(
+    of location: ModelLocation, option: String = "--vocabulary"
+  ) throws -> [String] {
     do {
       return try location.classNames()
     } catch let error as DatasetError {
-      throw DetectError.noVocabulary(reason: "\(error)")
+      throw DetectError.noVocabulary(reason: "\(error)", option: option)
     }
   }
 }

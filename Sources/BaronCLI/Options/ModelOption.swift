@@ -33,7 +33,22 @@ struct ModelOption: ParsableArguments {
   /// - Returns: Configuration and weights, or nil without --checkpoint.
   /// - Throws: `RunFolderError` when there is no run or checkpoint; `ConfigurationError`.
   func location(warn: (String) -> Void) throws -> ModelLocation? {
-    guard let checkpoint else { return nil }
+    try checkpoint.map {
+      try Self.location(of: $0, config: config, overrides: overrides, warn: warn)
+    }
+  }
+
+  /// Where a model lies.
+  ///
+  /// - Parameters:
+  ///   - checkpoint: A run, one of its checkpoints, or with a configuration a weight file.
+  ///   - config: The preset or YAML file that a weight file belongs to.
+  ///   - overrides: Changes of the configuration.
+  ///   - warn: Gets one line per damaged checkpoint that was skipped.
+  /// - Throws: `RunFolderError` when there is no run or checkpoint; `ConfigurationError`.
+  static func location(
+    of checkpoint: String, config: String?, overrides: [String], warn: (String) -> Void
+  ) throws -> ModelLocation {
     guard let config else {
       return try ModelLocation(run: checkpoint, overrides: overrides, warn: warn)
     }
