@@ -27,7 +27,9 @@ struct ONNXExportTests {
   }
 
   static let kinds = [
-    Kind(testDescription: "FPN", preset: "coco-mini", settings: [], hasMasks: false),
+    Kind(
+      testDescription: "FPN", preset: "coco-mini", settings: ["model.head.score_threshold=1.0e-4"],
+      hasMasks: false),
     Kind(
       testDescription: "C4 with sigmoid", preset: "coco-mini-captions", settings: [],
       hasMasks: false),
