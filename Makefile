@@ -1,12 +1,12 @@
 # What must happen before the program exists; everything else is a subcommand of `baron`.
 packages := ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libturbojpeg0-dev libpng-dev \
-  libfreetype-dev zlib1g-dev
+  libwebp-dev libfreetype-dev zlib1g-dev
 testable := -c release -Xswiftc -enable-testing
 # Libraries that go into the distributed binary where the system has their archives.
-archives := turbojpeg freetype brotlidec brotlicommon png png16 z
+archives := turbojpeg freetype brotlidec brotlicommon png png16 webp z
 # Their pkg-config names, which would otherwise put the system's folder first on the linker's path.
 linked := OpenCL:OpenCL libturbojpeg:turbojpeg freetype2:freetype,brotlidec,brotlicommon,png16,z \
-  libpng:png16 zlib:z
+  libpng:png16 libwebp:webp zlib:z
 
 .PHONY: build setup test test-build test-drivers lint demo dist gpu-check clean
 

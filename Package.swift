@@ -5,7 +5,8 @@ import PackageDescription
 let package = Package(
   name: "Baron",
   products: [
-    .executable(name: "baron", targets: ["BaronCLI"])
+    .executable(name: "baron", targets: ["BaronCLI"]),
+    .library(name: "BaronKit", targets: ["BaronKit"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -30,6 +31,7 @@ let package = Package(
     .systemLibrary(
       name: "CFreeType", pkgConfig: "freetype2", providers: [.apt(["libfreetype-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // Row 1: bytes and pixels only.
     .target(name: "Formats", dependencies: ["CZlib", "CFileGuard"]),
@@ -39,9 +41,10 @@ let package = Package(
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
+    .target(name: "ONNX", dependencies: ["Formats"]),
     .target(
       name: "Pictures",
-      dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG", "CFreeType"]),
+      dependencies: ["Formats", "Geometry", "Masks", "CTurboJPEG", "CPNG", "CWebP", "CFreeType"]),
     .target(
       name: "Annotations", dependencies: ["Formats", "Geometry", "Masks", "Pictures", "Yams"]),
     .target(name: "Evaluation", dependencies: ["Formats", "Geometry", "Masks", "Annotations"]),
@@ -76,12 +79,19 @@ let package = Package(
         "Detection", "Baron", "Yams",
       ],
       resources: [.embedInCode("Presets")], plugins: ["Embed"]),
+    .target(
+      name: "Exporting",
+      dependencies: [
+        "Formats", "Geometry", "Checkpoints", "ONNX", "Tensors", "Detection", "Training",
+      ]),
     .target(name: "Reporting", dependencies: ["Formats", "Geometry", "OpenCL", "Evaluation"]),
     .target(
       name: "RunReports",
       dependencies: [
         "Formats", "Geometry", "Pictures", "Evaluation", "Training", "Reporting",
       ]),
+    .target(
+      name: "Labels", dependencies: ["Formats", "Geometry", "Masks", "Reporting"]),
     .target(
       name: "DemoWorld", dependencies: ["Formats", "Geometry", "Masks", "Pictures"]),
     .target(
@@ -100,13 +110,19 @@ let package = Package(
         .product(name: "FlyingSocks", package: "FlyingFox"),
       ],
       resources: [.embedInCode("Web")]),
-    // Row 10: the command line.
+    // Row 10: what other programs and people use: the library and the command line.
+    .target(
+      name: "BaronKit",
+      dependencies: [
+        "Formats", "Masks", "OpenCL", "KernelLibrary", "Annotations", "Pictures", "Tensors",
+        "Training",
+      ]),
     .executableTarget(
       name: "BaronCLI",
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
-        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Reporting",
-        "RunReports", "DemoWorld", "OperatorChecks", "Workbench", "Serving",
+        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Exporting",
+        "Reporting", "RunReports", "Labels", "DemoWorld", "OperatorChecks", "Workbench", "Serving",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -178,6 +194,13 @@ let package = Package(
     .testTarget(
       name: "ServingTests",
       dependencies: ["Serving", "Pictures", "TestSupport"]),
+    .testTarget(
+      name: "LabelsTests",
+      dependencies: [
+        "Labels", "Annotations", "Geometry", "Masks", "Formats", "TestSupport",
+      ]),
+    .testTarget(name: "BaronKitTests", dependencies: ["BaronKit", "TestSupport"]),
+    .testTarget(name: "ONNXTests", dependencies: ["ONNX", "Formats", "TestSupport"]),
     .testTarget(
       name: "ReportingTests",
       dependencies: [

@@ -76,6 +76,18 @@ package struct VocabularyNames: Sendable {
     ) { "name \($0)" }
   }
 
+  /// Takes classes as they are.
+  ///
+  /// - Parameters:
+  ///   - classes: The classes.
+  ///   - source: What errors call them.
+  /// - Throws: ``DatasetError`` when there are none, or a name is empty or stands twice.
+  package init(_ classes: [ClassName], source: String) throws {
+    try self.init(
+      classes.enumerated().map { Entry(name: $1, place: $0 + 1) }, source: source
+    ) { "name \($0)" }
+  }
+
   /// Reads a file: JSON when it starts with a bracket, else a name on each line; blank lines and lines
   /// that start with # do not count.
   ///

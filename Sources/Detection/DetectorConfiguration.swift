@@ -42,10 +42,10 @@ extension DetectorConfiguration: SettingsSection {
 /// the fourth stage as part of the head (spec detector 2.2 and 2.6).
 extension DetectorConfiguration {
   /// Whether maps of several strides lead to the heads.
-  var hasPyramid: Bool { head.kind == .fpn }
+  package var hasPyramid: Bool { head.kind == .fpn }
 
   /// The stages of the backbone that maps are taken from.
-  var outputStages: [Int] { hasPyramid ? [1, 2, 3, 4] : [3] }
+  package var outputStages: [Int] { hasPyramid ? [1, 2, 3, 4] : [3] }
 
   /// Channels of the maps that lead to the heads.
   var mapWidth: Int {
@@ -53,7 +53,7 @@ extension DetectorConfiguration {
   }
 
   /// How regions are pooled.
-  var pooling: RegionPooling {
+  package var pooling: RegionPooling {
     hasPyramid
       ? RegionPooling(strides: [4, 8, 16, 32], size: 7) : RegionPooling(strides: [16], size: 14)
   }

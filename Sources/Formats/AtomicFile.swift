@@ -22,30 +22,9 @@ package enum AtomicFile {
   ///   - body: Writes the content.
   /// - Throws: ``FormatError``, or what `body` throws; the target is then as it was.
   package static func write(to path: String, _ body: (Int32) throws -> Void) throws {
-    for leftover in leftovers(of: path) { unlink(leftover) }
-    let temporary = "\(path).\(getpid()).partial"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-    guard descriptor >= 0 else {
-      throw FormatError(path, "cannot be written: \(String(cString: strerror(errno)))")
-    }
-    do {
-      do {
-        try body(descriptor)
-        guard fsync(descriptor) == 0 else {
-          throw FormatError(path, "cannot be synced: \(String(cString: strerror(errno)))")
-        }
-      } catch {
-        close(descriptor)
-        throw error
-      }
-      close(descriptor)
-      guard rename(temporary, path) == 0 else {
-        throw FormatError(path, "cannot be replaced: \(String(cString: strerror(errno)))")
-      }
-    } catch {
-      unlink(temporary)
-      throw error
-    }
+    let pending = try PendingFile(path)
+    try body(pending.descriptor)
+    try pending.finish()
   }
 
   /// What processes that have ended left beside a target, called like it with their number and

@@ -52,6 +52,12 @@ package enum Console {
     try write(PrintedText.escapedLines(text) + terminator, to: 1)
   }
 
+  /// Writes bytes that are no text to standard output, at once.
+  ///
+  /// - Parameter bytes: The bytes.
+  /// - Throws: ``WriteError``.
+  package static func write(_ bytes: [UInt8]) throws { try write(bytes, to: 1) }
+
   /// Writes one or more lines to standard error.
   package static func say(_ text: String) { tell(PrintedText.escapedLines(text) + "\n") }
 
@@ -106,7 +112,11 @@ package enum Console {
   private static let state = Mutex(State())
 
   private static func write(_ text: String, to descriptor: Int32) throws {
-    var rest = Array(text.utf8)[...]
+    try write(Array(text.utf8), to: descriptor)
+  }
+
+  private static func write(_ bytes: [UInt8], to descriptor: Int32) throws {
+    var rest = bytes[...]
     while !rest.isEmpty {
       let written = rest.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
       if written >= 0 {

@@ -1,6 +1,6 @@
 import Formats
 
-/// Decodes image files of the formats that training and detection read: JPEG and PNG.
+/// Decodes image files of the formats that training and detection read: JPEG, PNG, WebP and BMP.
 package enum ImageDecoder {
   /// The most pixels a file may declare, 178 million: a few bytes can declare billions.
   package static let mostPixels = 178_956_970
@@ -43,7 +43,8 @@ package enum ImageDecoder {
   ///   - paths: The files' paths.
   ///   - count: The most files of a group.
   /// - Returns: Ranges of the list, one after the other, each of at least one file: as many as come to
-  ///   twice ``mostPixels``, a gigabyte. The headers of a group's files are read when it is asked for.
+  ///   half of ``mostPixels``, a quarter of a gigabyte, for several groups are in memory at a time. The
+  ///   headers of a group's files are read when it is asked for.
   package static func groups(of paths: [String], most count: Int) -> AnyIterator<Range<Int>> {
     var next = 0
     return AnyIterator {
@@ -52,7 +53,7 @@ package enum ImageDecoder {
       var pixels = 0
       repeat {
         pixels += pixelCount(path: paths[next])
-        if next > first, pixels > 2 * mostPixels { break }
+        if next > first, pixels > mostPixels / 2 { break }
         next += 1
       } while next < min(paths.count, first + count)
       return first..<next
@@ -62,7 +63,7 @@ package enum ImageDecoder {
   /// The pixels that a file declares; 0 when it is none that can be decoded.
   private static func pixelCount(path: String) -> Int {
     let size = try? MappedFile.read(path) { bytes in
-      bytes.starts(with: PNG.signature) ? PNG.size(of: bytes) : JPEG.size(of: bytes)
+      PictureFormat(bytes)?.size(of: bytes)
     }
     guard let (width, height) = size ?? nil else { return 0 }
     let (pixels, overflow) = width.multipliedReportingOverflow(by: height)
@@ -77,27 +78,19 @@ package enum ImageDecoder {
   /// - Returns: The picture, turned as its EXIF orientation says.
   /// - Throws: ``PictureError`` as ``decode(path:)``.
   package static func decode(_ bytes: UnsafeRawBufferPointer, name: String) throws -> Image {
-    func starts(with magic: [UInt8], at offset: Int = 0) -> Bool {
-      bytes.count >= offset + magic.count
-        && bytes[offset..<offset + magic.count].elementsEqual(magic)
-    }
-    func starts(with magic: String, at offset: Int = 0) -> Bool {
-      starts(with: Array(magic.utf8), at: offset)
-    }
     guard !bytes.isEmpty else {
       throw PictureError(path: name, reason: "is empty; restore the file")
     }
-    if starts(with: [0xFF, 0xD8]) { return try JPEG.decode(bytes, name: name) }
-    if starts(with: PNG.signature) { return try PNG.decode(bytes, name: name) }
-    let others = [("GIF8", 0, "GIF"), ("WEBP", 8, "WebP"), ("BM", 0, "BMP"), ("II*", 0, "TIFF")]
-    for (magic, offset, format) in others where starts(with: magic, at: offset) {
+    if let format = PictureFormat(bytes) { return try format.decode(bytes, name: name) }
+    for (magic, format) in [("GIF8", "GIF"), ("II*", "TIFF"), ("MM\0*", "TIFF")]
+    where bytes.starts(with: magic.utf8) {
       throw PictureError(
         path: name, reason: "\(format) is not supported; convert it to JPEG or PNG")
     }
     let first = bytes.prefix(4).map { $0.digits(2, radix: 16) }
     throw PictureError(
       path: name,
-      reason: "is neither JPEG nor PNG (it starts with \(first.joined(separator: " ")))")
+      reason: "is \(PictureFormat.listed) (it starts with \(first.joined(separator: " ")))")
   }
 
   /// What all threads together may take while they decode; larger pictures are decoded one by one.

@@ -18,6 +18,29 @@ package enum Orientation: Int, Sendable, CaseIterable {
     self = Self.find(in: bytes) ?? .upright
   }
 
+  /// Reads the orientation from a WebP file's EXIF chunk; what is missing or broken means upright.
+  ///
+  /// - Parameter bytes: The whole file.
+  package init(webp bytes: UnsafeRawBufferPointer) {
+    self = Self.find(inWebP: bytes) ?? .upright
+  }
+
+  private static func find(inWebP bytes: UnsafeRawBufferPointer) -> Orientation? {
+    var reader = BoundedReader(bytes: bytes, from: 0, to: bytes.count)
+    reader.littleEndian = true
+    var place = 12
+    while let kind = reader.text(place, 4), let length = reader.long(place + 4) {
+      let end = min(place + 8 + length, bytes.count)
+      if kind == "EXIF" {
+        // Some writers keep the marker that JPEG files need.
+        let start = place + 8 + (reader.text(place + 8, 4) == "Exif" ? 6 : 0)
+        return inTIFF(BoundedReader(bytes: bytes, from: start, to: end))
+      }
+      place = end + length % 2
+    }
+    return nil
+  }
+
   private static func find(in bytes: UnsafeRawBufferPointer) -> Orientation? {
     let reader = BoundedReader(bytes: bytes, from: 0, to: bytes.count)
     guard reader.byte(0) == 0xFF, reader.byte(1) == 0xD8 else { return nil }
@@ -124,6 +147,12 @@ private struct BoundedReader {
   func byte(_ offset: Int) -> Int? {
     guard offset >= 0, from + offset < to else { return nil }
     return Int(bytes[from + offset])
+  }
+
+  func text(_ offset: Int, _ length: Int) -> String? {
+    let found = (0..<length).compactMap { byte(offset + $0) }
+    guard found.count == length else { return nil }
+    return String(decoding: found.map { UInt8($0) }, as: UTF8.self)
   }
 
   func short(_ offset: Int) -> Int? {

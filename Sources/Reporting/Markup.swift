@@ -1,5 +1,5 @@
 /// Text for HTML and SVG.
-enum Markup {
+package enum Markup {
   /// A text that is safe between tags and inside quoted attributes, in HTML and in XML.
   ///
   /// Line ends become line feeds. Characters that XML or HTML forbid, such as the escape of a
@@ -7,7 +7,7 @@ enum Markup {
   ///
   /// - Parameter text: Any text.
   /// - Returns: The same text as markup.
-  static func escaped(_ text: String) -> String {
+  package static func escaped(_ text: String) -> String {
     var result = String.UnicodeScalarView()
     result.reserveCapacity(text.utf8.count)
     var afterReturn = false

@@ -37,8 +37,12 @@ package final class ObjectDetector {
   package let report: String
   /// The least score of the run's own detections, as validation counts them.
   package let scoreThreshold: Float
-  let model: OpenVocabularyModel
-  private let classes: ClassVocabulary
+  /// The model.
+  package let model: OpenVocabularyModel
+  /// What the model was made from, with the CLIP folder in use.
+  package let configuration: RunConfiguration
+  /// The embeddings of ``vocabulary``.
+  package let classes: ClassVocabulary
   let preparation: BatchPreparation
   let longSide: Int
   let shortSide: Int
@@ -108,6 +112,7 @@ package final class ObjectDetector {
     isBase: [Bool]? = nil, report: String = "", warn: (String) -> Void = { _ in }
   ) throws {
     self.model = model
+    self.configuration = configuration
     self.vocabulary = vocabulary.names
     self.report = report
     scoreThreshold = Float(configuration.model.head.detections.scoreThreshold)

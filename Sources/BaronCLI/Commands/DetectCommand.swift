@@ -3,8 +3,11 @@ import ArgumentParser
 import Formats
 import Foundation
 import Geometry
+import Labels
 import Tensors
 import Training
+
+extension LabelFormat: ExpressibleByArgument {}
 
 /// `baron detect`: finds objects by name in photographs.
 struct DetectCommand: ParsableCommand {
@@ -30,10 +33,16 @@ struct DetectCommand: ParsableCommand {
       threshold. Without --score-threshold that is the score of the best F1 in the run's last \
       evaluation, one for the classes of training and one for all others; before any evaluation \
       \(ShownObjects.usualThreshold). Files that cannot be read are left out and listed at the end.
+
+      - instead of images reads frames from standard input, MJPEG or yuv4mpeg as ffmpeg writes them, \
+      and writes them with boxes to standard output, or with --json a line for each; no files:
+      ffmpeg -i in.mp4 -f yuv4mpegpipe -pix_fmt yuv420p - | baron detect - --checkpoint RUN | ffmpeg -i - out.mp4
       """)
 
   @Argument(
-    help: ArgumentHelp("Files, folders or patterns.", valueName: "images"), completion: .file())
+    help: ArgumentHelp(
+      "Files, folders with the folders in them, or patterns; - for frames.", valueName: "images"),
+    completion: .file())
   var inputs: [String]
 
   @OptionGroup var model: ModelOption
@@ -74,6 +83,20 @@ struct DetectCommand: ParsableCommand {
   @Flag(help: "Also write every shown object as a picture of its own, below crops/NAME/.")
   var crop = false
 
+  @Flag(help: "Leave out the pictures with boxes.")
+  var noPictures = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Also write what is shown for another program; may be given several times.",
+      discussion: """
+        coco: coco.json, a data set. yolo: labels/NAME.txt, classes.txt, data.yaml. voc: \
+        Annotations/NAME.xml. labelstudio: labelstudio.json, tasks with predictions. polygons: \
+        polygons.jsonl, outlines. json: objects.jsonl, what --json prints.
+        """,
+      valueName: LabelFormat.allCases.map(\.rawValue).joined(separator: "|")))
+  var format: [LabelFormat] = []
+
   @Option(help: "Images that are read and looked at together.")
   var batch = 4
 
@@ -93,13 +116,21 @@ struct DetectCommand: ParsableCommand {
       throw ValidationError("--only needs --vocabulary: without it all names are the run's own")
     }
     guard limit > 0 else { throw ValidationError("--limit \(limit): take at least 1.") }
+    guard inputs.contains("-") else { return }
+    guard inputs.count == 1 else {
+      throw ValidationError("- takes frames from standard input: leave out the other images")
+    }
+    guard output == nil, !crop, format.isEmpty else {
+      throw ValidationError("- writes no files: leave out --output, --crop and --format")
+    }
   }
 
   func run() throws {
     let wanted = try vocabulary.map { try VocabularyNames($0, option: "--vocabulary") }
     guard let location = try model.location(warn: Console.warn) else { return }
     let names = try wanted?.classes.map(\.name) ?? Self.ownNames(of: location)
-    let files = try ImageFiles.expand(inputs)
+    let isStream = inputs == ["-"]
+    let files = isStream ? [] : try ImageFiles.expand(inputs)
     let trained = try trainingClasses(of: location, isNeeded: wanted != nil && !only)
     let rivals = wanted.map { wanted in only ? [] : Self.rivals(of: wanted.classes, in: trained) }
     let stream = try device.makeStream(for: location.configuration.training.precision)
@@ -112,14 +143,20 @@ struct DetectCommand: ParsableCommand {
         } ?? .dataSet(names), on: stream, warn: Console.warn)
     }
     let detector = try wanted?.explaining(load) ?? load()
-    let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
     var shown = shownObjects(of: location)
     shown.baseNames = Set(trained.map(ClassName.plain))
     shown.hidden = Set((rivals ?? []).map(\.name))
     shown.keepsOverlapping = keepOverlapping
+    if isStream {
+      return try FrameSession(
+        detector: detector, shown: shown, limit: limit, printsJSON: json || noPictures
+      ).run()
+    }
+    let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
     try DetectionSession(
       detector: detector, names: names, files: files, folder: folder, shown: shown, limit: limit,
-      printsJSON: json, writesCrops: crop, batch: batch
+      printsJSON: json, writesCrops: crop, writesPictures: !noPictures,
+      formats: LabelFormat.allCases.filter(format.contains), batch: batch
     ).run()
   }
 
@@ -156,11 +193,19 @@ struct DetectCommand: ParsableCommand {
     return trained.filter { !given.contains(ClassName.plain($0)) }.map { ClassName($0) }
   }
 
-  private static func ownNames(of location: ModelLocation) throws -> [String] {
+  /// The names of a run's own classes.
+  ///
+  /// - Parameters:
+  ///   - location: The run.
+  ///   - option: What the user is asked to give where they cannot be read.
+  /// - Throws: `DetectError` when the run's annotations are gone.
+  static func ownNames(
+    of location: ModelLocation, option: String = "--vocabulary"
+  ) throws -> [String] {
     do {
       return try location.classNames()
     } catch let error as DatasetError {
-      throw DetectError.noVocabulary(reason: "\(error)")
+      throw DetectError.noVocabulary(reason: "\(error)", option: option)
     }
   }
 }

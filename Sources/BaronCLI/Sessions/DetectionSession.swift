@@ -1,6 +1,7 @@
 import Evaluation
 import Formats
 import Foundation
+import Labels
 import Pictures
 import Reporting
 import Training
@@ -17,6 +18,10 @@ struct DetectionSession {
   let printsJSON: Bool
   /// Whether each shown object gets a picture of its own.
   let writesCrops: Bool
+  /// Whether each image is written with what is shown on it.
+  let writesPictures: Bool
+  /// The formats of other programs that what is shown is written in.
+  let formats: [LabelFormat]
   /// Images that are read and looked at together.
   let batch: Int
 
@@ -31,7 +36,22 @@ struct DetectionSession {
     let places: [ObjectDetector.Found]
   }
 
-  /// Runs over all files.
+  /// Files that were decoded together.
+  private struct Decoded: Sendable {
+    let range: Range<Int>
+    let results: [Result<Image, any Error>]
+
+    var images: [Image] { results.compactMap { try? $0.get() } }
+  }
+
+  /// What is known when all files are done.
+  private struct Outcome {
+    var images: [JSONValue] = []
+    var unreadable: [String] = []
+    var firstReason: String?
+  }
+
+  /// Runs over all files: while the device looks at some, the next are decoded and the last written.
   ///
   /// - Throws: `DetectError` when not a single image can be read; what the device or disk throws.
   func run() throws {
@@ -39,54 +59,73 @@ struct DetectionSession {
     let line = ProgressLine(label: "detect", total: files.count)
     var folder = folder
     var colors = LabelPalette()
-    warnOfLetters()
-    var images: [JSONValue] = []
-    var unreadable: [String] = []
-    var firstReason: String?
-    try DetectionResultsWriter.write(to: "\(folder.path)/detections.json") { writer in
-      for range in ImageDecoder.groups(of: files, most: batch) {
-        var pictures: [(index: Int, image: Image)] = []
-        for (index, result) in zip(range, ImageDecoder.decode(Array(files[range]))) {
-          switch result {
-          case .success(let image): pictures.append((index, image))
-          case .failure(let error as PictureError):
-            firstReason = firstReason ?? "\(error)"
-            // A lone file's reason is the error of the whole command.
-            if files.count > 1 { line.warn("\(error)") }
-            unreadable.append(files[index])
-          case .failure(let error): throw error
-          }
+    if writesPictures { warnOfLetters() }
+    var outcome = Outcome()
+    var writers = try formats.map { try $0.writer(to: folder.path, names: names) }
+    try DetectionResultsWriter.write(to: "\(folder.path)/detections.json") { results in
+      var own = results
+      let groups = ImageDecoder.groups(of: files, most: batch)
+      try Overlap.run {
+        groups.next().map { Decoded(range: $0, results: ImageDecoder.decode(Array(files[$0]))) }
+      } work: { decoded in
+        (decoded, try detector.detect(decoded.images, above: 0))
+      } finish: { decoded, found in
+        for entry in try entries(decoded, found, &outcome, line) {
+          try write(entry, ids: ids, to: &own)
+          let shown = try show(entry, in: &folder, &colors, line)
+          for index in writers.indices { try writers[index].append(shown) }
         }
-        let found = try detector.detect(pictures.map(\.image), above: 0)
-        for (picture, objects) in zip(pictures, found) {
-          let entry = Entry(
-            id: picture.index + 1, file: files[picture.index], image: picture.image,
-            found: Array(shown.wanted(objects, of: detector.vocabulary).prefix(limit)),
-            places: Array(shown.places(objects, of: detector.vocabulary).prefix(limit)))
-          try write(entry, ids: ids, to: &writer)
-          images.append([
-            "id": .number(Double(entry.id)), "file_name": .string(entry.file),
-            "width": .number(Double(entry.image.width)),
-            "height": .number(Double(entry.image.height)),
-          ])
-          try show(entry, in: &folder, &colors, line)
-        }
-        line.update(step: range.upperBound)
+        line.update(step: decoded.range.upperBound)
       }
+      results = own
     }
     line.finish()
-    for file in unreadable.prefix(files.count > 1 ? unreadable.count : 0) {
+    for file in outcome.unreadable.prefix(files.count > 1 ? files.count : 0) {
       Console.say("not read: \(file)")
     }
-    guard !images.isEmpty else {
+    guard !outcome.images.isEmpty else {
       folder.discard("detections.json")
-      throw DetectError.nothingReadable(count: files.count, first: firstReason ?? "")
+      throw DetectError.nothingReadable(count: files.count, first: outcome.firstReason ?? "")
     }
-    try writeImages(images, ids: ids)
+    for index in writers.indices { try writers[index].finish() }
+    try writeImages(outcome.images, ids: ids)
     if !printsJSON {
+      let written = (writesPictures ? ["pictures"] : []) + formats.map(\.rawValue)
       try Console.print(
-        "\(images.count) of \(files.count) images; pictures and detections.json in \(folder.path)")
+        "\(outcome.images.count) of \(files.count) images; "
+          + (written + ["detections.json"]).formatted(.list(type: .and)) + " in \(folder.path)")
     }
+  }
+
+  /// The files that were read, with what was found; notes those that were not.
+  private func entries(
+    _ decoded: Decoded, _ found: [[ObjectDetector.Found]], _ outcome: inout Outcome,
+    _ line: ProgressLine
+  ) throws -> [Entry] {
+    var found = found[...]
+    var entries: [Entry] = []
+    for (index, result) in zip(decoded.range, decoded.results) {
+      switch result {
+      case .success(let image):
+        let objects = found.popFirst() ?? []
+        entries.append(
+          Entry(
+            id: index + 1, file: files[index], image: image,
+            found: Array(shown.wanted(objects, of: detector.vocabulary).prefix(limit)),
+            places: Array(shown.places(objects, of: detector.vocabulary).prefix(limit))))
+        outcome.images.append([
+          "id": .number(Double(index + 1)), "file_name": .string(files[index]),
+          "width": .number(Double(image.width)), "height": .number(Double(image.height)),
+        ])
+      case .failure(let error as PictureError):
+        outcome.firstReason = outcome.firstReason ?? "\(error)"
+        // A lone file's reason is the error of the whole command.
+        if files.count > 1 { line.warn("\(error)") }
+        outcome.unreadable.append(files[index])
+      case .failure(let error): throw error
+      }
+    }
+    return entries
   }
 
   /// Adds the detections of an image above the run's own threshold to the results.
@@ -104,15 +143,17 @@ struct DetectionSession {
   private func show(
     _ entry: Entry, in folder: inout OutputFolder, _ colors: inout LabelPalette,
     _ line: ProgressLine
-  ) throws {
+  ) throws -> LabeledPicture {
     let shown = entry.places.filter { self.shown.isSure($0, of: detector.vocabulary) }
-    let picture = folder.picture(of: entry.file)
-    let boxes = shown.map {
-      LabeledBox(box: $0.box, label: name(of: $0), score: Double($0.score), mask: $0.mask)
-    }
+    let picture = writesPictures ? folder.picture(of: entry.file) : nil
     let scale = PictureSheet.enlargement(of: entry.image)
-    try Self.write(
-      PictureSheet.annotated(entry.image, boxes, enlarging: scale, colors: &colors), to: picture)
+    if let picture {
+      let boxes = shown.map {
+        LabeledBox(box: $0.box, label: name(of: $0), score: Double($0.score), mask: $0.mask)
+      }
+      try Self.write(
+        PictureSheet.annotated(entry.image, boxes, enlarging: scale, colors: &colors), to: picture)
+    }
     if writesCrops {
       for object in shown {
         try Self.write(
@@ -125,6 +166,18 @@ struct DetectionSession {
     } else {
       line.note(text(entry.file, shown, best: entry.places.first))
     }
+    return LabeledPicture(
+      id: entry.id, file: entry.file, width: entry.image.width, height: entry.image.height,
+      objects: try shown.map { try label(of: $0) })
+  }
+
+  private func label(of object: ObjectDetector.Found) throws -> LabeledPicture.Object {
+    let name = name(of: object)
+    guard let place = names.firstIndex(of: name) else {
+      throw FormatError(folder.path, "the name \"\(name)\" is not among those that were asked for")
+    }
+    return LabeledPicture.Object(
+      label: place, box: object.box, score: object.score, mask: object.mask)
   }
 
   /// Says which names cannot be drawn as they are.
@@ -182,29 +235,14 @@ struct DetectionSession {
   }
 
   private func json(
-    _ entry: Entry, _ shown: [ObjectDetector.Found], _ picture: String, scale: Int
+    _ entry: Entry, _ shown: [ObjectDetector.Found], _ picture: String?, scale: Int
   ) -> JSONValue {
     [
-      "image": .string(entry.file), "id": .number(Double(entry.id)), "picture": .string(picture),
-      "picture_scale": .number(Double(scale)),
+      "image": .string(entry.file), "id": .number(Double(entry.id)),
+      "picture": picture.map { .string($0) } ?? .null, "picture_scale": .number(Double(scale)),
       "width": .number(Double(entry.image.width)),
       "height": .number(Double(entry.image.height)),
-      "objects": .array(shown.map(object)),
+      "objects": .array(shown.map { .object($0.fields(named: name(of: $0))) }),
     ]
-  }
-
-  private func object(_ object: ObjectDetector.Found) -> JSONValue {
-    let box = object.box
-    var fields: [String: JSONValue] = [
-      "name": .string(name(of: object)), "score": .number(Double(object.score)),
-      "box": .array([box.x1, box.y1, box.x2, box.y2].map { .number(Double($0)) }),
-    ]
-    if let mask = object.mask {
-      fields["segmentation"] = [
-        "size": .array([.number(Double(mask.height)), .number(Double(mask.width))]),
-        "counts": .string(mask.text),
-      ]
-    }
-    return .object(fields)
   }
 }

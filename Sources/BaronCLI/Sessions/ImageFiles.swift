@@ -11,7 +11,8 @@ enum ImageFiles {
   ///
   /// - Parameter inputs: What the user wrote; a name that is no folder and no pattern is taken as a
   ///   file, whether it is there or not.
-  /// - Returns: Paths, each once, in the order of the inputs, those of a folder sorted.
+  /// - Returns: Paths, each once, in the order of the inputs, those of a folder and the
+  ///   folders in it sorted.
   /// - Throws: `DetectError` when a folder or pattern has no image.
   static func expand(_ inputs: [String]) throws -> [String] {
     var seen: Set<String> = []
@@ -37,12 +38,23 @@ enum ImageFiles {
       && isFolder.boolValue
   }
 
+  /// The images of a folder and of the folders in it; hidden ones and results of earlier detections
+  /// are left out, and links to folders are not followed.
   private static func images(in folder: String) -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     let base = folder.hasSuffix("/") ? folder : folder + "/"
-    return names.sorted().filter {
-      suffixes.contains(URL(filePath: $0).pathExtension.lowercased()) && !isFolder(base + $0)
-    }.map { base + $0 }
+    return names.sorted().flatMap { name -> [String] in
+      let path = base + name
+      guard isFolder(path) else {
+        return suffixes.contains(URL(filePath: name).pathExtension.lowercased()) ? [path] : []
+      }
+      guard !name.hasPrefix("."), !isLink(path), !OutputFolder.isOne(path) else { return [] }
+      return images(in: path)
+    }
+  }
+
+  private static func isLink(_ path: String) -> Bool {
+    (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil
   }
 
   private static func matches(of pattern: String) -> [String] {

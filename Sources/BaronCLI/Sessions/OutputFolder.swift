@@ -40,6 +40,15 @@ struct OutputFolder {
     return OutputFolder(path: path)
   }
 
+  /// Whether a folder holds the results of an earlier detection.
+  ///
+  /// - Parameter path: The folder.
+  static func isOne(_ path: String) -> Bool {
+    ["detections.json", "images.json"].allSatisfy {
+      FileManager.default.fileExists(atPath: "\(path)/\($0)")
+    }
+  }
+
   /// Takes back a results file without results, and the folder when nothing else is in it.
   ///
   /// - Parameter name: The file.
