@@ -7,8 +7,6 @@ package struct StartWeights: Sendable {
   /// The file's path.
   package var path: String { source.path }
   private let source: any WeightSource
-  /// The file's path.
-  package var path: String { source.path }
 
   /// Opens a file and tells whose names it has.
   ///
