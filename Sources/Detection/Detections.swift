@@ -35,6 +35,9 @@ package struct DetectionRule: Sendable, Equatable {
   /// Whether sigmoid scores leave out the logit bias and meet the threshold, as in the reference; no
   /// key.
   package var usesReferenceSigmoid = false
+  /// Classes that nobody asked for: their best detections are kept beside those that count, to tell
+  /// where another class is surer, and have no masks; no key.
+  package var rivals: Set<Int> = []
 
   /// Creates the rule of OV-COCO with CLIP as teacher.
   package init() {}
@@ -53,7 +56,7 @@ package struct DetectionRule: Sendable, Equatable {
   ///   - boxes: The R boxes, shared by all classes.
   ///   - threshold: Ranks must be larger.
   ///   - score: The reported score of a rank.
-  /// - Returns: At most ``detectionsPerImage`` detections, best first.
+  /// - Returns: At most ``detectionsPerImage`` detections, and as many of ``rivals``, best first.
   package func select(
     ranks: [Float], columns: Int, classes: Int, boxes: [Box], threshold: Float,
     score: (Float) -> Float = { $0 }
@@ -68,8 +71,11 @@ package struct DetectionRule: Sendable, Equatable {
     var heap = CandidateHeap(candidates)
     var kept: [Int: [Box]] = [:]
     var result: [DetectedObject] = []
-    while result.count < detectionsPerImage, let best = heap.removeBest() {
+    var (counted, uncounted) = (0, 0)
+    while counted < detectionsPerImage, let best = heap.removeBest() {
       let (row, label) = Int(best.index).quotientAndRemainder(dividingBy: columns)
+      let isRival = rivals.contains(label)
+      if isRival, uncounted >= detectionsPerImage { continue }
       let box = boxes[row]
       guard !kept[label, default: []].contains(where: { $0.iou(with: box) > nmsThreshold }) else {
         continue
@@ -77,6 +83,7 @@ package struct DetectionRule: Sendable, Equatable {
       kept[label, default: []].append(box)
       result.append(
         DetectedObject(box: box, label: label, score: score(best.rank), proposal: row))
+      if isRival { uncounted += 1 } else { counted += 1 }
     }
     return result
   }

@@ -199,15 +199,17 @@ extension FasterRCNN {
       object.box = frame.original(object.box)
       return object
     }
-    guard let maskHead, !found.isEmpty else { return original }
+    let rivals = configuration.head.detections.rivals
+    let masked = found.indices.filter { !rivals.contains(found[$0].label) }
+    guard let maskHead, !masked.isEmpty else { return original }
     let masks = try maskHead.probabilities(
-      regions.maps, image: regions.image, boxes: found.map(\.box))
-    return try zip(original, masks).map { object, mask in
-      var object = object
-      object.mask = try RunLengthMask(
+      regions.maps, image: regions.image, boxes: masked.map { found[$0].box })
+    var result = original
+    for (index, mask) in zip(masked, masks) {
+      result[index].mask = try RunLengthMask(
         width: frame.originalWidth, height: frame.originalHeight, pasting: mask,
-        side: maskHead.configuration.side, into: object.box)
-      return object
+        side: maskHead.configuration.side, into: result[index].box)
     }
+    return result
   }
 }

@@ -53,6 +53,8 @@ package final class ObjectDetector {
   ///   - location: Where configuration and weights are.
   ///   - clipFolder: The CLIP folder; nil takes the configuration's.
   ///   - vocabulary: The classes to look for.
+  ///   - rivals: Names of the vocabulary that only compete: what is found of them comes in addition to
+  ///     the most detections of an image.
   ///   - stream: Where it runs.
   ///   - warn: Gets one line when the configuration's `clip.class_embeddings` cannot serve the
   ///     vocabulary.
@@ -61,7 +63,7 @@ package final class ObjectDetector {
   ///   `OpenCLError`.
   package convenience init(
     _ location: ModelLocation, clipFolder: String? = nil, vocabulary: Vocabulary,
-    on stream: ComputeStream, warn: (String) -> Void
+    rivals: Set<String> = [], on stream: ComputeStream, warn: (String) -> Void
   ) throws {
     let activity = Activity.begin("loading the detector")
     defer { Activity.end(activity) }
@@ -70,6 +72,8 @@ package final class ObjectDetector {
     // Callers may ask for less than the run's threshold; the rest is taken away afterwards.
     let threshold = configuration.model.head.detections.scoreThreshold
     configuration.model.head.detections.scoreThreshold = 0
+    configuration.model.head.detections.rivals = Set(
+      vocabulary.names.indices.filter { rivals.contains(vocabulary.names[$0]) })
     let weights = location.weights
     let model = try OpenVocabularyModel(
       configuration: configuration, clip: try CLIPWeights(folder: configuration.clip.folder),

@@ -49,6 +49,23 @@ struct DetectionsTests {
     }
   }
 
+  @Test func rivalsTakeNoPlaceOfOthers() {
+    var rule = DetectionRule()
+    rule.detectionsPerImage = 2
+    let boxes = (0..<4).map { place in
+      Box(x1: Float(100 * place), y1: 0, x2: Float(100 * place + 50), y2: 50)
+    }
+    // Class 1 is surer everywhere.
+    let ranks: [Float] = [0.3, 0.6, 0.1, 0.25, 0.7, 0.05, 0.2, 0.75, 0.05, 0.1, 0.8, 0.1]
+    func select() -> [DetectedObject] {
+      rule.select(ranks: ranks, columns: 3, classes: 2, boxes: boxes, threshold: 0)
+    }
+    #expect(select().map(\.label) == [1, 1])
+    rule.rivals = [1]
+    #expect(select().map(\.label) == [1, 1, 0, 0])
+    #expect(select().map(\.score) == [0.8, 0.75, 0.3, 0.25])
+  }
+
   @Test(.needsFixtures, arguments: Fixture.files("roi", prefix: "ensemble"))
   func ensembleMatchesPeers(_ name: String) throws {
     let fixture = try Fixture(name)

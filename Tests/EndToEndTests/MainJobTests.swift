@@ -117,7 +117,7 @@ struct MainJobTests {
   func reportsAndComparison() throws {
     let scratch = try Scratch()
     let runs = ["one", "two"].map { "\(scratch.folder)/\($0)" }
-    for (run, rate) in zip(runs, ["0.02", "0.01"]) {
+    for (run, rate) in zip(runs, ["0.03", "0.01"]) {
       let trained = try Self.train(
         into: run, "training.evaluate_every=3", "optimizer.rate=\(rate)"
       ).finish()

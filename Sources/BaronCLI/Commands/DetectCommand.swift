@@ -132,20 +132,20 @@ struct DetectCommand: ParsableCommand {
     let isStream = inputs == ["-"]
     let files = isStream ? [] : try ImageFiles.expand(inputs)
     let trained = try trainingClasses(of: location, isNeeded: wanted != nil && !only)
-    let rivals = wanted.map { wanted in only ? [] : Self.rivals(of: wanted.classes, in: trained) }
+    let rivals = only ? [] : Self.rivals(of: wanted?.classes, in: trained)
     let stream = try device.makeStream(for: location.configuration.training.precision)
     func load() throws -> ObjectDetector {
       try ObjectDetector(
         location, clipFolder: model.clip,
         // In the order of the alphabet: the order in which names are given must not move a last bit.
         vocabulary: wanted.map {
-          .classes(($0.classes + (rivals ?? [])).sorted { $0.name < $1.name })
-        } ?? .dataSet(names), on: stream, warn: Console.warn)
+          .classes(($0.classes + rivals).sorted { $0.name < $1.name })
+        } ?? .dataSet(names), rivals: Set(rivals.map(\.name)), on: stream, warn: Console.warn)
     }
     let detector = try wanted?.explaining(load) ?? load()
     var shown = shownObjects(of: location)
     shown.baseNames = Set(trained.map(ClassName.plain))
-    shown.hidden = Set((rivals ?? []).map(\.name))
+    shown.hidden = Set(rivals.map(\.name))
     shown.keepsOverlapping = keepOverlapping
     if isStream {
       return try FrameSession(
@@ -187,8 +187,9 @@ struct DetectCommand: ParsableCommand {
     }
   }
 
-  /// The classes of training that are not among the names.
-  private static func rivals(of wanted: [ClassName], in trained: [String]) -> [ClassName] {
+  /// The classes of training that are not among the names; none where the run's own names count.
+  private static func rivals(of wanted: [ClassName]?, in trained: [String]) -> [ClassName] {
+    guard let wanted else { return [] }
     let given = Set(wanted.flatMap(\.all).map(ClassName.plain))
     return trained.filter { !given.contains(ClassName.plain($0)) }.map { ClassName($0) }
   }
