@@ -25,7 +25,7 @@ struct ExampleTests {
     var words: [String] {
       var words: [String] = []
       var (word, quote): (String?, Character?) = (nil, nil)
-      for character in command {
+      scan: for character in command {
         switch character {
         case "\"", "'":
           if quote == character {
@@ -36,7 +36,7 @@ struct ExampleTests {
           } else {
             word?.append(character)
           }
-        case "#" where quote == nil && word == nil: return Array(words.dropFirst())
+        case "#" where quote == nil && word == nil: break scan
         case " " where quote == nil:
           if let done = word { words.append(done) }
           word = nil

@@ -30,7 +30,7 @@ struct OwnFolder {
       "--set", "data.train_captions=\(path)/world/annotations/region_captions.json",
       "--set", "data.train_images=\(path)/world/images", "--set", "data.validation_annotations=",
       "--set", "training.iterations=2", "--set", "training.batch=16",
-      "--set", "model.vision.width=32", "--set", "model.text.width=32")
+      "--set", "model.vision.width=48", "--set", "model.text.width=32")
     try FileManager.default.moveItem(atPath: "\(path)/teacher/clip", toPath: "\(path)/CLIP")
     for name in ["world", "other", "teacher"] {
       try FileManager.default.removeItem(atPath: "\(path)/\(name)")
