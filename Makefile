@@ -7,7 +7,7 @@ archives := turbojpeg png png16 webp z
 # Their pkg-config names, which would otherwise put the system's folder first on the linker's path.
 linked := OpenCL:OpenCL libturbojpeg:turbojpeg libpng:png16 libwebp:webp zlib:z
 
-.PHONY: build setup test lint demo dist gpu-check clean
+.PHONY: build setup test examples lint demo dist gpu-check clean
 
 build:
 	swift build -c release --product baron
@@ -33,8 +33,16 @@ test: setup
 	swift build $(testable) --build-tests --explicit-target-dependency-import-check error
 	BARON_DEVICE=cpu swift test $(testable) --skip-build --disable-xctest
 
+# The library as another package sees it; with the small data sets an example trains for a moment.
+examples: setup
+	swift build --package-path Examples --scratch-path .build/examples -Xswiftc -gnone
+	.build/examples/debug/Find
+	@if [ -n "$$BARON_SHARED" ]; then rm -rf .build/examples/run; \
+	  .build/examples/debug/TrainAndFind coco-mini .build/examples/run 1 person \
+	    $$(ls "$$BARON_SHARED"/data/coco-mini/images/val2017/*.jpg | head -1); fi
+
 lint:
-	swift format lint --strict --recursive Sources Tests Plugins Package.swift
+	swift format lint --strict --recursive Sources Tests Plugins Examples Package.swift
 	swift package check-imports
 
 demo: setup build
