@@ -8,7 +8,7 @@ archives := turbojpeg freetype brotlidec brotlicommon png png16 webp z
 linked := OpenCL:OpenCL libturbojpeg:turbojpeg freetype2:freetype,brotlidec,brotlicommon,png16,z \
   libpng:png16 libwebp:webp zlib:z
 
-.PHONY: build setup test test-build test-drivers lint demo dist gpu-check clean
+.PHONY: build setup test test-build test-drivers examples lint demo dist gpu-check clean
 
 build:
 	swift build -c release --product baron
@@ -41,8 +41,16 @@ test-build: setup
 test-drivers: test-build
 	Tests/Drivers/run.sh $(PARTS)
 
+# The library as another package sees it; with the small data sets an example trains for a moment.
+examples: setup
+	swift build --package-path Examples --scratch-path .build/examples -Xswiftc -gnone
+	.build/examples/debug/Find
+	@if [ -n "$$BARON_SHARED" ]; then rm -rf .build/examples/run; \
+	  .build/examples/debug/TrainAndFind coco-mini .build/examples/run 1 person \
+	    $$(ls "$$BARON_SHARED"/data/coco-mini/images/val2017/*.jpg | head -1); fi
+
 lint:
-	swift format lint --strict --recursive Sources Tests Plugins Package.swift
+	swift format lint --strict --recursive Sources Tests Plugins Examples Package.swift
 	swift package check-imports
 
 demo: setup build
