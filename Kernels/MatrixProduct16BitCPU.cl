@@ -300,19 +300,25 @@ static inline void multiply_tile(__local const pair *restrict a, __local const p
                                  int pairs, Sums s, Geometry g, int m, int rows, int columns,
                                  Ahead ahead, int line) {
   __global const stored *fetched = ahead.from + min(line, ahead.lines - 1) * LINE_ELEMENTS;
-  const int writes = !TARGET_STORED || s.last;
+#if TARGET_STORED
+  const int writes = s.last;
+#else
+  const int writes = 1;
+#endif
   float16 sum[MR][NV];
   UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < NV; v++) sum[r][v] =
       (float16)(0.0f);
-  if (columns >= NR) {
-    UNROLL for (int r = 0; r < MR; r++) if (r < rows) {
-      if (TARGET_STORED && writes)
+  // A tile's rows of 16-bit results are a line each where NV is 2; those of floats NV lines.
+  if (columns >= NR)
+    for (int r = 0; r < rows; r++) {
+#if TARGET_STORED
+      if (writes)
         FETCH_TO_WRITE(s.target + target_row(g, m + r, s.columns));
-      if (!TARGET_STORED || !writes || !s.first)
-        UNROLL for (int v = 0; v < NV; v++)
-            FETCH_TO_WRITE(sum_row(s, g, m + r) + LANE_COUNT * v);
+      if (!writes || !s.first)
+#endif
+        for (int v = 0; v < NV; v++)
+          FETCH_TO_WRITE(sum_row(s, g, m + r) + LANE_COUNT * v);
     }
-  }
   _Pragma("unroll 4") for (int k = 0; k < pairs; k++) {
     FETCH(fetched + (size_t)min(k, ahead.last) * ahead.pitch);
     uint16 right[NV];
