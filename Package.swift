@@ -23,6 +23,7 @@ let package = Package(
           verb: "check-imports", description: "Compare the imports of every file with the manifest."
         ))),
     .target(name: "CFileGuard"),
+    .target(name: "CProcessor"),
     .systemLibrary(
       name: "COpenCL", pkgConfig: "OpenCL",
       providers: [.apt(["ocl-icd-opencl-dev", "opencl-headers"])]),
@@ -39,7 +40,7 @@ let package = Package(
     .target(name: "Masks", dependencies: ["Formats", "Geometry"]),
     .target(name: "Settings", dependencies: ["Formats"]),
     // Row 2: one subject each, none knows of another.
-    .target(name: "OpenCL", dependencies: ["COpenCL", "Formats"]),
+    .target(name: "OpenCL", dependencies: ["COpenCL", "CProcessor", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
     .target(name: "ONNX", dependencies: ["Formats"]),
     .target(

@@ -9,11 +9,13 @@
 //          pitch: length padded to KEY_STEP, plus 16 to stay off powers of two.
 // Parameters:
 //          HEAD_WIDTH   columns of one head, any
-// Numbers: see Attention.cl.
+// Numbers: see Attention.cl. qkv, y and their gradients are activations (Common/Storage.clh), widened
+//          when they are loaded; sums of products are float32.
 // Source:  see Attention.cl.
 
 #include "Common/Channels.clh"
 #include "Common/Transpose.clh"
+#include "Common/Vectors.clh"
 
 #if DEVICE_IS_CPU
 
@@ -27,50 +29,50 @@
 
 #define CPU_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 
-static inline float16 load_columns(__global const float *p, int c) {
+static inline float16 load_columns(__global const stored *p, int c) {
   if (c + 16 <= HEAD_WIDTH)
-    return vload16(0, p + c);
+    return load_elements_16(p + c);
   float part[16];
   for (int i = 0; i < 16; i++)
-    part[i] = c + i < HEAD_WIDTH ? p[c + i] : 0;
+    part[i] = c + i < HEAD_WIDTH ? load_element(p + c + i) : 0;
   return vload16(0, part);
 }
 
-static inline void store_columns(float16 value, __global float *p, int c) {
+static inline void store_columns(float16 value, __global stored *p, int c) {
   if (c + 16 <= HEAD_WIDTH) {
-    vstore16(value, 0, p + c);
+    store_elements_16(value, p + c);
     return;
   }
   float part[16];
   vstore16(value, 0, part);
   for (int i = 0; c + i < HEAD_WIDTH; i++)
-    p[c + i] = part[i];
+    store_element(part[i], p + c + i);
 }
 
 // to[j, c] = from[j * stride + c]
-static void copy_rows(__global const float *from, int stride, __local float *to, int length) {
+static void copy_rows(__global const stored *from, int stride, __local float *to, int length) {
   for (int j = 0; j < length; j++)
     for (int c = 0; c < PADDED_WIDTH; c += 16)
       vstore16(load_columns(from + (size_t)j * stride, c), 0, to + j * PADDED_WIDTH + c);
 }
 
 // to[c, j] = from[j * stride + c], 0 from `length` to `pitch`
-static void copy_transposed(__global const float *from, int stride, __local float *to, int length,
+static void copy_transposed(__global const stored *from, int stride, __local float *to, int length,
                             int pitch) {
   // The pitch is a multiple of 16, so that whole blocks fill a row up to its end.
   for (int j = 0; j < pitch; j += 16) {
-    __global const float *rows = from + (size_t)j * stride;
+    __global const stored *rows = from + (size_t)j * stride;
     int present = clamp(length - j, 0, 16);
     for (int c = 0; c + 16 <= HEAD_WIDTH; c += 16)
       transpose_block(to + c * pitch + j, pitch, rows + c, stride, present);
     for (int c = HEAD_WIDTH / 16 * 16; c < HEAD_WIDTH; c++)
       for (int i = 0; i < 16; i++)
-        to[c * pitch + j + i] = i < present ? rows[(size_t)i * stride + c] : 0;
+        to[c * pitch + j + i] = i < present ? load_element(rows + (size_t)i * stride + c) : 0;
   }
 }
 
 // to[r, c] = from[r * stride + c] for r < count, 0 for count <= r < QUERIES
-static void copy_block(__global const float *from, int stride, __local float *to, int count) {
+static void copy_block(__global const stored *from, int stride, __local float *to, int count) {
   copy_rows(from, stride, to, count);
   for (int e = count * PADDED_WIDTH; e < QUERIES * PADDED_WIDTH; e += 16)
     vstore16((float16)0, 0, to + e);
@@ -100,7 +102,7 @@ static void multiply_rows(__local const float *rows, __local const float *column
 
 // out[r, c] = factor[r] * sum over j < end of weights[r, j] * matrix[j, c] for r < count
 static void combine_rows(__local const float *weights, __local const float *matrix,
-                         const float *factors, __global float *out, int stride, int count, int end,
+                         const float *factors, __global stored *out, int stride, int count, int end,
                          int pitch) {
   for (int c = 0; c < PADDED_WIDTH; c += 16) {
     float16 sums[QUERIES];
@@ -143,9 +145,9 @@ static inline float16 masked_scores(__local const float *products, float scale,
   return value;
 }
 
-CPU_KERNEL void attention_forward_cpu(__global const float *restrict qkv,
+CPU_KERNEL void attention_forward_cpu(__global const stored *restrict qkv,
                                       __global const float *restrict mask,
-                                      __global float *restrict y, __global float *restrict lse,
+                                      __global stored *restrict y, __global float *restrict lse,
                                       __local float *restrict keys_t,
                                       __local float *restrict values,
                                       __local float *restrict scores, int length, int heads,
@@ -154,7 +156,7 @@ CPU_KERNEL void attention_forward_cpu(__global const float *restrict qkv,
   int head_row = (int)get_group_id(0);
   int image = head_row / heads, head = head_row - image * heads;
   int width = heads * HEAD_WIDTH, stride = 3 * width;
-  __global const float *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
+  __global const stored *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
   copy_transposed(base + width, stride, keys_t, length, pitch);
   copy_rows(base + 2 * width, stride, values, length);
   y += (size_t)image * length * width + head * HEAD_WIDTH;
@@ -203,9 +205,9 @@ CPU_KERNEL void attention_forward_cpu(__global const float *restrict qkv,
 }
 
 CPU_KERNEL void attention_backward_cpu(
-    __global const float *restrict qkv, __global const float *restrict mask,
-    __global const float *restrict y, __global const float *restrict gy,
-    __global const float *restrict lse, __global float *restrict gqkv,
+    __global const stored *restrict qkv, __global const float *restrict mask,
+    __global const stored *restrict y, __global const stored *restrict gy,
+    __global const float *restrict lse, __global stored *restrict gqkv,
     __local float *restrict keys_t, __local float *restrict values_t, __local float *restrict keys,
     __local float *restrict gkeys, __local float *restrict gvalues, __local float *restrict scores,
     __local float *restrict slopes, int length, int heads, int mask_stride, int causal, float scale,
@@ -215,7 +217,7 @@ CPU_KERNEL void attention_backward_cpu(
   int head_row = (int)get_group_id(0);
   int image = head_row / heads, head = head_row - image * heads;
   int width = heads * HEAD_WIDTH, stride = 3 * width;
-  __global const float *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
+  __global const stored *base = qkv + (size_t)image * length * stride + head * HEAD_WIDTH;
   copy_transposed(base + width, stride, keys_t, length, pitch);
   copy_transposed(base + 2 * width, stride, values_t, length, pitch);
   copy_rows(base + width, stride, keys, length);
@@ -262,7 +264,7 @@ CPU_KERNEL void attention_backward_cpu(
     add_products(slopes, queries, gkeys, end, pitch);
   }
   for (int j = 0; j < length; j++) {
-    __global float *out = gqkv + (size_t)j * stride;
+    __global stored *out = gqkv + (size_t)j * stride;
     for (int c = 0; c < PADDED_WIDTH; c += 16) {
       store_columns(scale * vload16(0, gkeys + j * PADDED_WIDTH + c), out + width, c);
       store_columns(vload16(0, gvalues + j * PADDED_WIDTH + c), out + 2 * width, c);

@@ -6,8 +6,8 @@
 //          summed over the input channels: for each of the 36 elements a matrix product. The
 //          gradient of w is G^T (sum over tiles of (A y A^T) * (B^T x B)) G, y that of the output.
 // Layout:  u [36][O][I], v [36][tile][C], m [36][tile][C], planes `plane` elements apart; x, y are
-//          NHWC, w OHWI. Tiles count row by row through the blocks of all images; a launch handles
-//          tiles first..<first + get_global_size(1).
+//          NHWC as activations are stored, w OHWI. Tiles count row by row through the blocks of all
+//          images; a launch handles tiles first..<first + get_global_size(1).
 // Launch:  get_global_id(1) is the tile (the output channel for weights); the items of dimension 0
 //          share its channels, WIDTH at a time. One item on a CPU, a work-group on a GPU.
 // Parameters: FLIPPED   0: w as it is; 1: turned by 180 degrees, for the gradient of the input
@@ -16,6 +16,8 @@
 // Source:  Lavin and Gray, Fast Algorithms for Convolutional Neural Networks, section 4.1.
 
 #include "Common/Launch.clh"
+#include "Common/Storage.clh"
+#include "Common/Vectors.clh"
 
 #ifndef FLIPPED
 #define FLIPPED 0
@@ -25,11 +27,15 @@
 #define VALUE float16
 #define LOAD(p) vload16(0, p)
 #define STORE(value, p) vstore16(value, 0, p)
+#define LOAD_STORED load_elements_16
+#define STORE_STORED store_elements_16
 #else
 #define WIDTH 1
 #define VALUE float
 #define LOAD(p) (*(p))
 #define STORE(value, p) (*(p) = (value))
+#define LOAD_STORED load_element
+#define STORE_STORED store_element
 #endif
 #define FOR_EACH_CHANNEL(c, channels)                                                              \
   for (int c = (int)get_global_id(0) * WIDTH; c < (channels); c += (int)get_global_size(0) * WIDTH)
@@ -110,7 +116,7 @@ __kernel void convolution_winograd_weight(__global const float *restrict w,
   }
 }
 
-__kernel void convolution_winograd_input(__global const float *restrict x,
+__kernel void convolution_winograd_input(__global const stored *restrict x,
                                          __global float *restrict v, int height, int width,
                                          int channels, int padding, int blocks_y, int blocks_x,
                                          int first, int plane) {
@@ -123,12 +129,12 @@ __kernel void convolution_winograd_input(__global const float *restrict x,
     VALUE d[36];
     if (inside) {
       UNROLL for (int i = 0; i < 36; i++) d[i] =
-          LOAD(x + ((size_t)(top + i / 6) * width + left + i % 6) * channels + c);
+          LOAD_STORED(x + ((size_t)(top + i / 6) * width + left + i % 6) * channels + c);
     } else {
       UNROLL for (int i = 0; i < 36; i++) {
         int row = top + i / 6, column = left + i % 6;
         d[i] = row >= 0 && row < height && column >= 0 && column < width
-                   ? LOAD(x + ((size_t)row * width + column) * channels + c)
+                   ? LOAD_STORED(x + ((size_t)row * width + column) * channels + c)
                    : (VALUE)(0.0f);
       }
     }
@@ -140,7 +146,7 @@ __kernel void convolution_winograd_input(__global const float *restrict x,
 
 __kernel void convolution_winograd_output(__global const float *restrict m,
                                           __global const float *restrict bias,
-                                          __global float *restrict y, int height, int width,
+                                          __global stored *restrict y, int height, int width,
                                           int channels, int blocks_y, int blocks_x, int first,
                                           int plane) {
   const int tile = first + (int)get_global_id(1);
@@ -156,13 +162,13 @@ __kernel void convolution_winograd_output(__global const float *restrict m,
     UNROLL for (int i = 0; i < 16; i++) {
       int row = top + i / 4, column = left + i % 4;
       if (row < height && column < width)
-        STORE(d[i / 4 * 6 + i % 4] + b, y + ((size_t)row * width + column) * channels + c);
+        STORE_STORED(d[i / 4 * 6 + i % 4] + b, y + ((size_t)row * width + column) * channels + c);
     }
   }
 }
 
 // v = A y A^T; y is zero outside of the image.
-__kernel void convolution_winograd_gradient(__global const float *restrict y,
+__kernel void convolution_winograd_gradient(__global const stored *restrict y,
                                             __global float *restrict v, int height, int width,
                                             int channels, int blocks_y, int blocks_x, int first,
                                             int plane) {
@@ -177,7 +183,7 @@ __kernel void convolution_winograd_gradient(__global const float *restrict y,
       UNROLL for (int i = 0; i < 4; i++) {
         int row = top + i, column = left + j;
         g[i] = row < height && column < width
-                   ? LOAD(y + ((size_t)row * width + column) * channels + c)
+                   ? LOAD_STORED(y + ((size_t)row * width + column) * channels + c)
                    : (VALUE)(0.0f);
       }
       transform_gradient(g[0], g[1], g[2], g[3], &t[0][j], 4);

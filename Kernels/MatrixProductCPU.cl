@@ -15,6 +15,10 @@
 #include "Common/Transpose.clh"
 #include "MatrixLoaders.clh"
 
+#if DEVICE_IS_CPU
+
+#include "MatrixPatchesCPU.clh"
+
 #ifndef MR
 #define MR 14
 #endif
@@ -27,7 +31,6 @@
 #ifndef NC
 #define NC 384
 #endif
-#define LANE_COUNT 16
 #define NR (LANE_COUNT * NV)
 #define PACKED_ROWS 112
 // Distance of packed panels: off the power of two, so that they do not fall into one cache set.
@@ -48,83 +51,6 @@
 #endif
 
 #include "MatrixReadAhead.clh"
-
-// Copies `count` floats; the tail of a long copy is one more vector that overlaps the last one.
-static inline void copy_in(__local float *to, __global const float *from, int count) {
-  int i = 0;
-  for (; i + LANE_COUNT <= count; i += LANE_COUNT)
-    vstore16(vload16(0, from + i), 0, to + i);
-  if (i == count)
-    return;
-  if (count >= LANE_COUNT)
-    vstore16(vload16(0, from + count - LANE_COUNT), 0, to + count - LANE_COUNT);
-  else
-    for (; i < count; i++)
-      to[i] = from[i];
-}
-
-static inline void clear(__local float *to, int count) {
-  int i = 0;
-  for (; i + LANE_COUNT <= count; i += LANE_COUNT)
-    vstore16((float16)(0.0f), 0, to + i);
-  for (; i < count; i++)
-    to[i] = 0.0f;
-}
-
-// A walk over grid positions in order.
-typedef struct {
-  int image, y, x;
-} Position;
-
-static inline Position position_at(Geometry g, int p) {
-  Position at = {p / g.grid_width / g.grid_height, p / g.grid_width % g.grid_height,
-                 p % g.grid_width};
-  return at;
-}
-
-static inline Position position_after(Geometry g, Position at) {
-  if (++at.x == g.grid_width) {
-    at.x = 0;
-    if (++at.y == g.grid_height) {
-      at.y = 0;
-      at.image++;
-    }
-  }
-  return at;
-}
-
-// Copies elements first..<first + count of the patch at a position. Taps that are neighbours in
-// memory are copied as one run.
-static inline void copy_patch(__local float *to, __global const float *restrict images, Geometry g,
-                              Position at, int first, int count) {
-  int length = g.run * g.channels, runs = g.tap_columns / g.run;
-  int index = first / length, within = first % length;
-  int row = index / runs, column = index % runs;
-  __global const float *image = images + (size_t)at.image * g.height * g.width * g.channels;
-  while (count > 0) {
-    int part = min(length - within, count);
-    int y = at.y * g.stride + g.origin_y + row * g.step_y;
-    int x = at.x * g.stride + g.origin_x + column * g.step_x;
-    int low = part, high = part;
-    if (y >= 0 && y < g.height) {
-      low = clamp(-x * g.channels - within, 0, part);
-      high = clamp((g.width - x) * g.channels - within, low, part);
-    }
-    long start = ((long)y * g.width + x) * g.channels + within;
-    if (low > 0)
-      clear(to, low);
-    copy_in(to + low, image + start + low, high - low);
-    if (high < part)
-      clear(to + high, part - high);
-    to += part;
-    count -= part;
-    within = 0;
-    if (++column == runs) {
-      column = 0;
-      row++;
-    }
-  }
-}
 
 // ---- Right operand
 
@@ -217,7 +143,7 @@ static inline void multiply_tile(__local const float *restrict a, __local const 
                                  int steps, __global float *restrict target, Geometry g, int m,
                                  int pitch, int rows, int columns, int first,
                                  __global const float *restrict bias, Ahead ahead, int line) {
-  __global const float *fetched = ahead.from + min(line, ahead.lines - 1) * LANE_COUNT;
+  __global const float *fetched = ahead.from + min(line, ahead.lines - 1) * LINE_ELEMENTS;
   float16 sum[MR][NV];
   UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < NV; v++) sum[r][v] =
       (float16)(0.0f);
@@ -282,12 +208,12 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
   do {
     int steps = min(KC, k_end - k0);
     pack_right(panels, line, right, g, right_pitch, k0, steps, n0, count);
-    const Ahead next_right = right_ahead(right, right_pitch, k0, k_end, n0, count);
+    const Ahead next_right = right_ahead(right, right_pitch, k0, KC, k_end, n0, count);
     int right_line = 0;
     for (int m1 = m0; m1 < m_end; m1 += PACKED_ROWS) {
       int packed_rows = min(PACKED_ROWS, m_end - m1);
       pack_left(packed, left, g, left_pitch, m1, packed_rows, rows, k0, steps);
-      const Ahead next_left = left_ahead(left, left_pitch, m1, m0, m_end, k0, k_end);
+      const Ahead next_left = left_ahead(left, left_pitch, m1, m0, m_end, k0, KC, k_end);
       int left_line = 0;
       for (int j = 0; j < count; j += NR)
         for (int r = 0; r < packed_rows; r += MR) {
@@ -301,3 +227,5 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
     k0 += KC;
   } while (k0 < k_end);
 }
+
+#endif

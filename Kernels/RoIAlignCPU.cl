@@ -8,10 +8,15 @@
 // Launch:  one launch a pyramid level. forward_cpu and forward_span_cpu: a work-item owns (band of
 //          output rows, region). backward_cpu: it owns (SLICE channels, band of map rows, image),
 //          clears its part of grad_x and walks all regions, so no atomics are needed.
-// Numbers: float32; fixed sum order; gradients are written, not added to.
+// Numbers: float32; fixed sum order; gradients are written, not added to. x and y are activations
+//          (Common/Storage.clh); gradients are float32, as cells are added to many times.
 // Source:  as in RoIAlign.cl.
 
+#include "Common/Storage.clh"
+#include "Common/Vectors.clh"
 #include "RoIAlignGeometry.clh"
+
+#if DEVICE_IS_CPU
 
 #define CPU_KERNEL __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 
@@ -54,10 +59,10 @@ static inline void put_bins(Axis axis, int bins, __local int *starts, __local in
 }
 
 // y for maps of many channels: 64, 16 or 1 at a time.
-CPU_KERNEL void roi_align_forward_cpu(__global const float *restrict x,
+CPU_KERNEL void roi_align_forward_cpu(__global const stored *restrict x,
                                       __global const float *restrict rois,
                                       __global const int *restrict place,
-                                      __global float *restrict y, __local int *ints,
+                                      __global stored *restrict y, __local int *ints,
                                       __local float *floats, int capacity, int rows_per_group,
                                       int level, int height, int width, int channels,
                                       int pooled_height, int pooled_width, float scale, int ratio,
@@ -71,7 +76,7 @@ CPU_KERNEL void roi_align_forward_cpu(__global const float *restrict x,
   Axis columns = axis_of(roi[1], roi[3], scale, pooled_width, ratio, aligned, width);
   if (image < 0)
     rows.samples = 0;
-  __global const float *map = x + (size_t)max(image, 0) * height * width * channels;
+  __global const stored *map = x + (size_t)max(image, 0) * height * width * channels;
   __local int *starts = ints, *column_cells = starts + pooled_width + 1;
   __local int *row_cells = column_cells + capacity;
   __local float *column_weights = floats, *row_weights = floats + capacity;
@@ -81,24 +86,24 @@ CPU_KERNEL void roi_align_forward_cpu(__global const float *restrict x,
   for (int i = first; i < min(first + rows_per_group, pooled_height); i++) {
     int row_count = put_bin(rows, i, row_cells, row_weights, 0);
     for (int j = 0; j < pooled_width; j++) {
-      __global float *out = y + (((size_t)r * pooled_height + i) * pooled_width + j) * channels;
+      __global stored *out = y + (((size_t)r * pooled_height + i) * pooled_width + j) * channels;
       int c = 0;
       for (; c + 64 <= channels; c += 64) {
         float16 sum0 = 0.0f, sum1 = 0.0f, sum2 = 0.0f, sum3 = 0.0f;
         for (int a = 0; a < row_count; a++)
           for (int b = starts[j]; b < starts[j + 1]; b++) {
             float weight = row_weights[a] * column_weights[b];
-            __global const float *cell =
+            __global const stored *cell =
                 map + (size_t)(row_cells[a] * width + column_cells[b]) * channels + c;
-            sum0 = multiply_add((float16)weight, vload16(0, cell), sum0);
-            sum1 = multiply_add((float16)weight, vload16(1, cell), sum1);
-            sum2 = multiply_add((float16)weight, vload16(2, cell), sum2);
-            sum3 = multiply_add((float16)weight, vload16(3, cell), sum3);
+            sum0 = multiply_add((float16)weight, load_elements_16(cell), sum0);
+            sum1 = multiply_add((float16)weight, load_elements_16(cell + 16), sum1);
+            sum2 = multiply_add((float16)weight, load_elements_16(cell + 32), sum2);
+            sum3 = multiply_add((float16)weight, load_elements_16(cell + 48), sum3);
           }
-        vstore16(sum0 * factor, 0, out + c);
-        vstore16(sum1 * factor, 1, out + c);
-        vstore16(sum2 * factor, 2, out + c);
-        vstore16(sum3 * factor, 3, out + c);
+        store_elements_16(sum0 * factor, out + c);
+        store_elements_16(sum1 * factor, out + c + 16);
+        store_elements_16(sum2 * factor, out + c + 32);
+        store_elements_16(sum3 * factor, out + c + 48);
       }
       for (; c + 16 <= channels; c += 16) {
         float16 sum = 0.0f;
@@ -106,17 +111,19 @@ CPU_KERNEL void roi_align_forward_cpu(__global const float *restrict x,
           for (int b = starts[j]; b < starts[j + 1]; b++)
             sum = multiply_add(
                 (float16)(row_weights[a] * column_weights[b]),
-                vload16(0, map + (size_t)(row_cells[a] * width + column_cells[b]) * channels + c),
+                load_elements_16(map + (size_t)(row_cells[a] * width + column_cells[b]) * channels +
+                                 c),
                 sum);
-        vstore16(sum * factor, 0, out + c);
+        store_elements_16(sum * factor, out + c);
       }
       for (; c < channels; c++) {
         float sum = 0.0f;
         for (int a = 0; a < row_count; a++)
           for (int b = starts[j]; b < starts[j + 1]; b++)
             sum += row_weights[a] * column_weights[b] *
-                   map[(size_t)(row_cells[a] * width + column_cells[b]) * channels + c];
-        out[c] = sum * factor;
+                   load_element(map + (size_t)(row_cells[a] * width + column_cells[b]) * channels +
+                                c);
+        store_element(sum * factor, out + c);
       }
     }
   }
@@ -125,10 +132,10 @@ CPU_KERNEL void roi_align_forward_cpu(__global const float *restrict x,
 // y for maps of few channels, crops of images above all: the rows of a bin are first added up over
 // the columns that the region spans (contiguous, so in vectors), then the columns of each bin.
 // `floats` also holds one row of the map.
-CPU_KERNEL void roi_align_forward_span_cpu(__global const float *restrict x,
+CPU_KERNEL void roi_align_forward_span_cpu(__global const stored *restrict x,
                                            __global const float *restrict rois,
                                            __global const int *restrict place,
-                                           __global float *restrict y, __local int *ints,
+                                           __global stored *restrict y, __local int *ints,
                                            __local float *floats, int capacity, int rows_per_group,
                                            int level, int height, int width, int channels,
                                            int pooled_height, int pooled_width, float scale,
@@ -142,7 +149,7 @@ CPU_KERNEL void roi_align_forward_span_cpu(__global const float *restrict x,
   Axis columns = axis_of(roi[1], roi[3], scale, pooled_width, ratio, aligned, width);
   if (image < 0)
     rows.samples = 0;
-  __global const float *map = x + (size_t)max(image, 0) * height * width * channels;
+  __global const stored *map = x + (size_t)max(image, 0) * height * width * channels;
   __local int *starts = ints, *column_cells = starts + pooled_width + 1;
   __local int *row_cells = column_cells + capacity;
   __local float *column_weights = floats, *row_weights = floats + capacity;
@@ -162,28 +169,34 @@ CPU_KERNEL void roi_align_forward_span_cpu(__global const float *restrict x,
     for (int e = from; e < to; e++)
       span[e] = 0.0f;
     for (int a = 0; a < row_count; a++) {
-      __global const float *row = map + (size_t)row_cells[a] * width * channels;
+      __global const stored *row = map + (size_t)row_cells[a] * width * channels;
       float weight = row_weights[a] * factor;
       int e = from;
       for (; e + 16 <= to; e += 16)
-        vstore16(multiply_add((float16)weight, vload16(0, row + e), vload16(0, span + e)), 0,
+        vstore16(multiply_add((float16)weight, load_elements_16(row + e), vload16(0, span + e)), 0,
                  span + e);
       for (; e < to; e++)
-        span[e] = multiply_add(weight, row[e], span[e]);
+        span[e] = multiply_add(weight, load_element(row + e), span[e]);
     }
-    __global float *out = y + ((size_t)r * pooled_height + i) * pooled_width * channels;
+    __global stored *out = y + ((size_t)r * pooled_height + i) * pooled_width * channels;
     for (int j = 0; j < pooled_width; j++, out += channels) {
       if (channels == 3) {
         float3 sum = 0.0f;
         for (int b = starts[j]; b < starts[j + 1]; b++)
           sum = multiply_add((float3)column_weights[b], vload3(0, span + column_cells[b]), sum);
+#if STORAGE == STORAGE_FLOAT32
         vstore3(sum, 0, out);
+#else
+        store_element(sum.x, out);
+        store_element(sum.y, out + 1);
+        store_element(sum.z, out + 2);
+#endif
       } else {
         for (int c = 0; c < channels; c++) {
           float sum = 0.0f;
           for (int b = starts[j]; b < starts[j + 1]; b++)
             sum = multiply_add(column_weights[b], span[column_cells[b] + c], sum);
-          out[c] = sum;
+          store_element(sum, out + c);
         }
       }
     }
@@ -267,3 +280,5 @@ CPU_KERNEL void roi_align_backward_cpu(__global const float *restrict grad_y,
     }
   }
 }
+
+#endif

@@ -54,7 +54,7 @@ package final class KernelLibrary {
     self.storing = storing
     self.list = list
     guard let list, let helpers = context.helpers else { return }
-    let missing = list.load().filter { !isInCache($0) }
+    let missing = list.load().filter { isForThisMachine($0) && !isInCache($0) }
     for key in missing { helpers.add(key) }
     helpers.finish()
     ahead = Set(missing.filter(isInCache))
@@ -110,6 +110,13 @@ package final class KernelLibrary {
   private static func parts(of key: String) -> (file: String, options: String) {
     let file = String(key.prefix { $0 != " " })
     return (file, String(key.dropFirst(file.count + 1)))
+  }
+
+  /// Whether the processor has the instructions that a program names: a list may come from another
+  /// machine that keeps its cache in the same folder.
+  private func isForThisMachine(_ key: String) -> Bool {
+    !key.contains("DOT_INSTRUCTION=1")
+      || context.device.runsOnHost && HostProcessor.multipliesBFloat16
   }
 
   private func isInCache(_ key: String) -> Bool {

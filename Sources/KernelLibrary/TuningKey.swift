@@ -11,7 +11,7 @@ extension TuningRecord.Key {
   package init(_ device: Device, family: DeviceFamily) throws {
     let files: [String] =
       switch family {
-      case .cpu: ["MatrixProductCPU.cl", "MatrixProduct.cl"]
+      case .cpu: ["MatrixProductCPU.cl", "MatrixProduct16BitCPU.cl", "MatrixProduct.cl"]
       case .nvidia:
         ["MatrixProductNVIDIA.cl", "MatrixProduct16BitNVIDIA.cl", "MatrixProduct.cl"]
       case .amd, .intel, .generic: ["MatrixProduct.cl"]

@@ -164,7 +164,7 @@ package final class Parameter {
   /// - Returns: Frozen values rounded to the type, once and for all; others as they are, for the
   ///   product to round.
   package func value(as type: ElementType) throws -> Tensor {
-    let type = value.stream.matrix.productType(of: type)
+    let type = value.stream.matrix.weightType(of: type)
     guard role == .frozen, type != value.elementType else { return value }
     if let rounded, rounded.elementType == type { return rounded }
     let result = try value.converted(to: type)

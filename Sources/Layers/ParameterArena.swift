@@ -60,7 +60,7 @@ package final class ParameterArena {
   ///
   /// - Parameter type: How activations are stored; float32 needs no copies.
   package func round(to type: ElementType) throws {
-    let type = values.stream.matrix.productType(of: type)
+    let type = values.stream.matrix.weightType(of: type)
     guard type != .float32, values.count > 0 else { return }
     let copies: (arena: Tensor, parts: [Tensor])
     if let rounded, rounded.arena.elementType == type {

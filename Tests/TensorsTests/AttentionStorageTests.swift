@@ -46,15 +46,17 @@ extension AttentionTests {
 @Suite("Attention in 16 bits")
 struct AttentionStorageTests {
   @Test(
-    "the generic kernels, forward and backward", arguments: [ElementType.bfloat16, .float16],
-    AttentionTests.cases)
+    "the generic kernels and the CPU's, forward and backward",
+    arguments: [ElementType.bfloat16, .float16], AttentionTests.cases)
   func generic(type: ElementType, test: AttentionTests.Case) throws {
     // A result is rounded once; the gradient starts from a stored result.
     let half = type == .bfloat16 ? 0x1p-8 : 0x1p-11
-    try TestDevice.withStream(.generic) { stream in
-      try AttentionTests().check(
-        test, storing: type, forward: .init(relative: half),
-        backward: .init(relative: half, absolute: 2 * half), on: stream)
+    for family in TestDevice.families where family == .generic || family == .cpu {
+      try TestDevice.withStream(family) { stream in
+        try AttentionTests().check(
+          test, storing: type, forward: .init(relative: half),
+          backward: .init(relative: half, absolute: 2 * half), on: stream)
+      }
     }
   }
 }

@@ -20,6 +20,8 @@ import Testing
       ("BITS", "TopK.cl", Tensor.topKBits),
       ("CHUNK", "TopK.cl", Tensor.topKChunk),
       ("PACKED_ROWS", "MatrixProductCPU.cl", RegisterTile.packedRows),
+      ("PACKED_ROWS", "MatrixProduct16BitCPU.cl", RegisterTile.packedRows),
+      ("STORAGE_BFLOAT16", "MatrixProduct16BitCPU.cl", ElementType.bfloat16.storage),
       ("SIDE", "MatrixProduct.cl", MatrixPlan.groupSide),
       ("PER_ITEM", "MatrixProduct.cl", MatrixPlan.itemSide),
     ])

@@ -36,15 +36,6 @@ extension Tensor {
         "roiAlign: level of \(level.elementType) beside \(levels[0].elementType)")
     }
     precondition(height > 0 && width > 0 && samplingRatio >= 0, "roiAlign: no bins or samples")
-    let stored = levels[0].elementType
-    let type = rois.stream.matrix.productType(of: stored)
-    guard type == stored else {
-      return try roiAlign(
-        levels: levels.map { try $0.converted(to: type) }, scales: scales, rois: rois,
-        height: height, width: width, samplingRatio: samplingRatio, aligned: aligned,
-        finestSize: finestSize
-      ).converted(to: stored)
-    }
     let (stream, regions, channels) = (rois.stream, rois.shape[0], levels[0].shape[3])
     let pooling = try RoIPooling(
       rois: rois, levels: levels.count, images: levels[0].shape[0], finestSize: finestSize,

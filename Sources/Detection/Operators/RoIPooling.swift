@@ -81,8 +81,7 @@ struct RoIPooling {
   func forward(_ map: Tensor, scale: Float, level: Int, into result: Tensor) throws {
     let stream = map.stream
     precondition(
-      map.elementType == result.elementType
-        && stream.matrix.productType(of: map.elementType) == map.elementType,
+      map.elementType == result.elementType,
       "RoIAlign of \(map.elementType) into \(result.elementType)")
     let (regions, channels) = (rois.shape[0], map.shape[3])
     let samples = Double(max(samplingRatio, 2) * max(samplingRatio, 2))
@@ -106,7 +105,7 @@ struct RoIPooling {
     // A whole region a group when there are many, so that its columns are laid out once.
     let rowsPerGroup = regions >= 8 * stream.device.computeUnits ? min(height, 56) : min(height, 8)
     try stream.queue.launch(
-      try stream.library.kernel(kernel, in: "RoIAlignCPU"),
+      try stream.kernel(kernel, in: "RoIAlignCPU", storing: map.elementType),
       global: [height.dividedUp(by: rowsPerGroup), regions], local: [1, 1],
       buffers + scratch + [.int(rowsPerGroup), .int(level)] + geometry(map.shape, scale),
       work: work)
@@ -114,7 +113,7 @@ struct RoIPooling {
 
   func backward(_ gradient: Tensor, scale: Float, level: Int, shape: [Int]) throws -> Tensor {
     let stream = gradient.stream
-    let type = stream.matrix.productType(of: gradient.elementType)
+    let type = stream.matrix.plainType(of: gradient.elementType)
     guard type == gradient.elementType else {
       return try backward(
         gradient.converted(to: type), scale: scale, level: level, shape: shape

@@ -51,8 +51,12 @@ struct MatrixLaunch {
   var batch = 1
   let left, right: MatrixOperand
   var bias: Buffer?
-  /// What both operands are; 16-bit ones are multiplied by the `generic` or `nvidia` kernels.
+  /// What both operands are; a CPU multiplies bfloat16 where ``MatrixUnit/bfloat16`` is there, other
+  /// 16-bit ones are for the `generic` and `nvidia` kernels.
   var operandType = ElementType.float32
+  /// What the right operand is where it is something else: float32, a weight that a CPU rounds while
+  /// it packs it.
+  var rightType: ElementType?
   /// What the target is: float32 or the operands' type.
   var targetType = ElementType.float32
   /// Elements from one matrix of the target to the next; nil when they are dense.
@@ -63,6 +67,8 @@ struct MatrixLaunch {
   var geometry: PatchGeometry?
   /// Whether the target's rows are spread over images by the geometry.
   var scatters = false
+  /// How a CPU multiplies bfloat16, for a trial; nil takes the stream's way.
+  var bfloat16: BFloat16Products?
 
   /// Elements of an operand that may be copied at a time: those of 16 bytes when they are
   /// neighbours wherever the first lies at a multiple of their number, else 1.
@@ -96,9 +102,13 @@ struct MatrixLaunch {
   ) throws {
     guard rows > 0, columns > 0, batch > 0 else { return }
     precondition(
-      stream.matrix.productType(of: operandType) == operandType
+      (bfloat16 != nil || stream.matrix.productType(of: operandType) == operandType)
         && (targetType == .float32 || targetType == operandType && !adds),
       "product of \(operandType) into \(targetType)")
+    precondition(
+      rightType == nil || rightType == operandType
+        || rightType == .float32 && stream.family == .cpu && right.loader != .image,
+      "product of \(operandType) by \(rightType ?? operandType)")
     let plan = MatrixPlan(
       self, on: stream, with: cores,
       tuned: tuned ?? stream.matrix.tunedChoice(for: self, with: cores))
@@ -132,6 +142,8 @@ struct MatrixLaunch {
     parameters["LEFT_LOADER"] = left.loader.rawValue
     parameters["RIGHT_LOADER"] = right.loader.rawValue
     parameters["SCATTERS"] = scatters ? 1 : 0
+    let rightType = rightType ?? operandType
+    if rightType != operandType { parameters["RIGHT_FLOAT"] = 1 }
     let arguments: [KernelArgument] = [
       .buffer(left.buffer), .int(left.pitch), .int(left.stride),
       .buffer(right.buffer), .int(right.pitch), .int(right.stride),
@@ -140,14 +152,29 @@ struct MatrixLaunch {
       .int(adds ? 1 : 0),
     ]
     let traffic =
-      operandType.bytes * (rows * depth + depth * columns) + type.bytes * rows * columns
+      operandType.bytes * rows * depth + rightType.bytes * depth * columns
+      + type.bytes * rows * columns
     try stream.queue.launch(
       try stream.library.kernel(plan.kernel, in: plan.file, parameters: parameters),
       global: plan.global, local: plan.local,
-      arguments + plan.arguments + (geometry?.arguments ?? []),
+      arguments + plan.arguments + (try sums(of: plan, on: stream, type))
+        + (geometry?.arguments ?? []),
       work: Work(
         operations: 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth),
         bytes: Double(batch) * Double(traffic)),
       label: plan.label)
+  }
+  /// The argument of `MatrixProduct16BitCPU.cl` for sums that wait for the next step of the depth, as
+  /// the target cannot hold them.
+  private func sums(
+    of plan: MatrixPlan, on stream: ComputeStream, _ type: ElementType
+  ) throws -> [KernelArgument] {
+    guard plan.file == BFloat16Products.file else { return [] }
+    guard type != .float32, plan.hasSteps else { return [.null] }
+    return [
+      .buffer(
+        try stream.queue.allocate(
+          bytes: 4 * batch * plan.splits * rows * columns, label: "sums of a product"))
+    ]
   }
 }

@@ -16,6 +16,8 @@ struct MatrixPlan {
   let splits: Int
   /// Depth of a piece.
   let splitDepth: Int
+  /// Whether the depth of a piece is walked in several steps.
+  var hasSteps = false
   /// All that may be chosen otherwise, by the names of ``MatrixChoices``.
   let choice: [String: Int]
 
@@ -28,7 +30,9 @@ struct MatrixPlan {
     } else if stream.family == .cpu {
       self.init(
         cpu: launch, units: stream.device.computeUnits,
-        localMemoryInBytes: stream.localMemoryInBytes, tuned: tuned)
+        localMemoryInBytes: stream.localMemoryInBytes,
+        bfloat16: launch.operandType == .bfloat16
+          ? launch.bfloat16 ?? stream.matrix.bfloat16 : nil, tuned: tuned)
     } else {
       self.init(
         groups: launch, units: stream.device.computeUnits,
@@ -58,21 +62,25 @@ struct MatrixPlan {
   // `SIDE` and `PER_ITEM` of `MatrixProduct.cl`.
   static let (groupSide, itemSide) = (16, 4)
 
-  /// The plan for `MatrixProductCPU.cl`.
+  /// The plan for `MatrixProductCPU.cl`, or for `MatrixProduct16BitCPU.cl`.
   init(
-    cpu launch: MatrixLaunch, units: Int, localMemoryInBytes: Int, tuned: [String: Int] = [:]
+    cpu launch: MatrixLaunch, units: Int, localMemoryInBytes: Int,
+    bfloat16: BFloat16Products? = nil, tuned: [String: Int] = [:]
   ) {
-    kernel = "matrix_product_forward_cpu"
-    file = "MatrixProductCPU"
+    kernel = bfloat16 == nil ? "matrix_product_forward_cpu" : BFloat16Products.kernel
+    file = bfloat16 == nil ? "MatrixProductCPU" : BFloat16Products.file
+    label = bfloat16?.label
     local = [1, 1, 1]
-    let memory = PackedMemory(bytes: localMemoryInBytes, left: launch.left.loader)
+    let memory = PackedMemory(
+      bytes: localMemoryInBytes, left: launch.left.loader, holdsPairs: bfloat16 != nil)
     let tile = RegisterTile(tuned) ?? .best(rows: launch.rows, columns: launch.columns, in: memory)
     // What does not fit at all is refused at the launch, with both sizes.
     let block = tile.block(in: memory) ?? tile.leastBlock
     let (depthStep, mostColumns) = (tuned["KC"] ?? block.depth, tuned["NC"] ?? block.columns)
-    parameters = [
+    let tileParameters = [
       "MR": tile.rows, "NV": tile.vectors, "KC": depthStep, "NC": mostColumns,
     ]
+    parameters = tileParameters.merging(bfloat16?.parameters ?? [:]) { $1 }
     // Blocks of equal width, whole tiles each.
     let across = launch.columns.dividedUp(by: mostColumns)
     let columnBlock =
@@ -89,8 +97,13 @@ struct MatrixPlan {
     (splits, splitDepth) = Self.pieces(
       launch, groups: across * down * launch.batch, units: units == 1 ? 0 : units,
       step: 4 * depthStep, wanted: tuned["SPLITS"])
-    choice = parameters.merging(["ROW_BLOCK": rowBlock, "SPLITS": splits]) { $1 }
-    arguments = [.int(rowBlock), .int(columnBlock)]
+    choice = tileParameters.merging(["ROW_BLOCK": rowBlock, "SPLITS": splits]) { $1 }
+    // Steps of equal length, in whole vectors of pairs.
+    let pairs = max(1, splitDepth.dividedUp(by: 2))
+    let step = pairs.dividedUp(by: pairs.dividedUp(by: depthStep)).roundedUp(toMultipleOf: 16)
+    hasSteps = bfloat16 != nil && step < pairs
+    arguments =
+      [.int(rowBlock), .int(columnBlock)] + (bfloat16 == nil ? [] : [.int(2 * step)])
     global = [launch.columns.dividedUp(by: columnBlock), down, launch.batch * splits]
   }
 

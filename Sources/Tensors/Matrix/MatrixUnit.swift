@@ -10,6 +10,8 @@ package final class MatrixUnit {
   lazy var tensorCores = TensorCores.usable(precision, for: .float32, on: stream)
   /// The same for activations that are stored in 16 bits.
   lazy var activationCores = TensorCores.usable(precision, for: stream.activationType, on: stream)
+  /// How a CPU multiplies bfloat16 without widening it, tried out on first use; nil where it cannot.
+  lazy var bfloat16 = BFloat16Products.usable(on: stream)
   private unowned let stream: ComputeStream
   /// What was found for this device, looked up by sizes.
   private var tunedChoices = TunedChoices()
@@ -27,11 +29,30 @@ package final class MatrixUnit {
 
   /// What products of activations take them as.
   ///
-  /// A CPU multiplies float32 alone: 16-bit operands are widened for it, in passing.
+  /// A CPU multiplies float32, and bfloat16 where it has an instruction for it: other 16-bit operands
+  /// are widened, in passing.
   ///
   /// - Parameter type: How the activations are stored.
   /// - Returns: The type of the operands.
   package func productType(of type: ElementType) -> ElementType {
+    guard stream.family == .cpu else { return type }
+    return type == .bfloat16 && bfloat16 != nil ? .bfloat16 : .float32
+  }
+
+  /// What products of activations take weights as: as the activations, except that a CPU rounds
+  /// float32 weights while it packs them, without a copy.
+  ///
+  /// - Parameter type: How the activations are stored.
+  /// - Returns: The type of the weights.
+  package func weightType(of type: ElementType) -> ElementType {
+    stream.family == .cpu ? .float32 : productType(of: type)
+  }
+
+  /// What kernels that are written for CPUs alone take activations as.
+  ///
+  /// - Parameter type: How the activations are stored.
+  /// - Returns: float32 on a CPU, else the type.
+  package func plainType(of type: ElementType) -> ElementType {
     stream.family == .cpu ? .float32 : type
   }
 
@@ -44,6 +65,7 @@ package final class MatrixUnit {
   /// The kernel that multiplies with or without tensor cores, with its precision.
   func kernelName(with cores: TensorCores?, operands: ElementType) -> String {
     if let cores { return cores.label }
+    if stream.family == .cpu, operands == .bfloat16, let bfloat16 { return bfloat16.label }
     return stream.family == .cpu
       ? "matrix_product_forward_cpu float32" : "matrix_product_forward \(operands)"
   }

@@ -3,7 +3,8 @@ import OpenCL
 
 /// How a model stores its activations and their gradients; parameters stay float32.
 package enum Precision: String, CaseIterable, Sendable {
-  /// bfloat16 on NVIDIA GPUs with tensor cores for it, else float32.
+  /// bfloat16 on NVIDIA GPUs with tensor cores for it, else float32: on a CPU bfloat16 is faster where
+  /// the processor multiplies it, but results there are float32's unless they are asked for otherwise.
   case automatic
   /// 32 bits, 24 of them the fraction's.
   case float32

@@ -36,10 +36,17 @@ struct PackedMemory {
   let bytes: Int
   /// How the left operand is stored: one that is transposed is packed into panels.
   let left: MatrixLoader
+  /// Whether a packed element is a pair of bfloat16 along the depth, or a float.
+  var holdsPairs = false
+
+  /// Steps of the depth that are worth a try, and the most columns.
+  fileprivate func blocks(vectors: Int) -> (depths: [Int], columns: Int) {
+    holdsPairs ? ([384, 256, 128, 64], 256) : ([vectors == 3 ? 192 : 256, 128, 64], 384)
+  }
 }
 
 extension RegisterTile {
-  /// A step of the depth and the most columns of a work-group, `KC` and `NC` of
+  /// A step of the depth, in packed elements, and the most columns of a work-group: `KC` and `NC` of
   /// `MatrixProductCPU.cl`.
   typealias Block = (depth: Int, columns: Int)
 
@@ -48,12 +55,13 @@ extension RegisterTile {
 
   /// The block that fits into local memory; nil when none does.
   func block(in memory: PackedMemory) -> Block? {
-    for depth in [vectors == 3 ? 192 : 256, 128, 64] {
+    let wanted = memory.blocks(vectors: vectors)
+    for depth in wanted.depths {
       // Rows are reserved as for most tiles' panels, so that both ways to store the left operand
       // mostly walk the depth in the same steps and agree to the last bit.
       let left = max(packedLeft(depth, memory.left), 128 * (depth + 16))
       let fitting = (memory.bytes / 4 - left) / (depth + 2) / columns * columns
-      if fitting >= 192 { return (depth, min(fitting, 384 / columns * columns)) }
+      if fitting >= 192 { return (depth, min(fitting, wanted.columns / columns * columns)) }
     }
     return [(32, columns), leastBlock].first {
       localBytes(depth: $0.0, columns: $0.1, left: memory.left) <= memory.bytes
@@ -66,7 +74,7 @@ extension RegisterTile {
     4 * (width / columns * (depth * columns + 16) + packedLeft(depth, left) + width)
   }
 
-  /// Floats of the packed left operand.
+  /// Elements of the packed left operand, 4 bytes each.
   private func packedLeft(_ depth: Int, _ loader: MatrixLoader) -> Int {
     loader == .transposed
       ? Self.packedRows / rows * (depth * rows.dividedUp(by: 8) * 8 + 16)

@@ -7,7 +7,8 @@ extension Tensor {
   /// columns h * E / H ..< (h + 1) * E / H of each. Scores are scaled by 1 / sqrt(E / H). A row that
   /// the masks close entirely gives zeros and no gradient. No score matrix is stored: the backward
   /// pass rebuilds the probabilities from one number per row. The result is stored like this tensor,
-  /// which tensor cores multiply where ``MatrixUnit/kernelName`` is theirs.
+  /// which tensor cores multiply where ``MatrixUnit/kernelName`` is theirs; a CPU's sums are of
+  /// float32 products.
   /// Source: Vaswani et al. 2017.
   ///
   /// - Parameters:
@@ -19,11 +20,6 @@ extension Tensor {
     precondition(
       rank == 3 && heads > 0 && shape[2] % (3 * heads) == 0,
       "attention of \(shape) with \(heads) heads; it needs [N, L, 3E]")
-    let type = stream.matrix.productType(of: elementType)
-    guard type == elementType else {
-      return try converted(to: type).attention(heads: heads, causal: causal, mask: mask)
-        .converted(to: elementType)
-    }
     let sizes = AttentionSizes(
       batch: shape[0], length: shape[1], heads: heads, headWidth: shape[2] / (3 * heads),
       causal: causal, maskIsShared: mask?.rank != 3, elementType: elementType)

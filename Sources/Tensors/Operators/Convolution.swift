@@ -27,7 +27,7 @@ extension Tensor {
       bias.map { $0.shape == [form.outputs] } ?? true, "convolution: bias of wrong shape")
     let result = try Tensor(
       uninitialized: form.outputShape, on: stream, elementType: elementType, label: "convolution")
-    let kept = try weight.factor(of: stream.matrix.productType(of: elementType))
+    let kept = try weight.factor(of: stream.matrix.weightType(of: elementType))
     let x = detached()
     try form.forward(x, kept, bias, into: result)
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
@@ -63,7 +63,7 @@ extension Tensor {
       direct: stream.isExact)
     precondition(shape == form.outputShape, "convolution gradient of wrong shape \(shape)")
     return try form.inputGradient(
-      of: self, weight: weight.factor(of: stream.matrix.productType(of: elementType)))
+      of: self, weight: weight.factor(of: stream.matrix.weightType(of: elementType)))
   }
 
   /// The gradient of a convolution's weight, where `self` is that of its result.
@@ -90,9 +90,13 @@ extension Tensor {
 
 extension Tensor {
   /// Whether fewer multiplications are worth more traffic and larger rounding errors: not where
-  /// tensor cores multiply, nor in 16 bits.
-  fileprivate var transformPays: Bool {
-    elementType == .float32 && stream.matrix.tensorCores == nil
+  /// tensor cores multiply, nor in 16 bits but where a CPU's products of bfloat16 are slower.
+  fileprivate func pays(_ winograd: Winograd) -> Bool {
+    switch elementType {
+    case .float32: stream.matrix.tensorCores == nil
+    case .bfloat16: stream.family == .cpu && winograd.paysBesideBFloat16
+    case .float16, .int32: false
+    }
   }
 }
 
@@ -171,24 +175,25 @@ struct ConvolutionForm {
 
   /// Output pixels times (taps, inputs), times the weight transposed.
   ///
-  /// The weight is of the type that the stream's products take `x` as.
+  /// The weight is of the type that the stream's products take weights as.
   func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
-    let x = try x.converted(to: weight.elementType)
-    try result.filled(as: weight.elementType) { try product(x, weight, bias, into: $0) }
+    let type = x.stream.matrix.productType(of: x.elementType)
+    let x = try x.converted(to: type)
+    try result.filled(as: type) { try product(x, weight, bias, into: $0) }
   }
 
   private func product(
     _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor
   ) throws {
-    if let winograd, x.transformPays {
+    if let winograd, x.pays(winograd) {
       return try winograd.run(x, weight, bias, into: result)
     }
     try MatrixLaunch(
       rows: outputPixels, columns: outputs, depth: patch,
       left: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
       right: MatrixOperand(buffer: weight.buffer, loader: .transposed, pitch: patch),
-      bias: bias?.buffer, operandType: x.elementType, targetType: x.elementType,
-      geometry: isPlain ? nil : inputPatches
+      bias: bias?.buffer, operandType: x.elementType, rightType: weight.elementType,
+      targetType: x.elementType, geometry: isPlain ? nil : inputPatches
     ).run(on: x.stream, into: result.buffer)
   }
 
@@ -199,7 +204,7 @@ struct ConvolutionForm {
     precondition(result.shape == weightShape, "weight gradient of wrong shape \(result.shape)")
     let type = x.stream.matrix.productType(of: x.elementType)
     let (gradient, x) = (try gradient.converted(to: type), try x.converted(to: type))
-    if let winograd, x.transformPays {
+    if let winograd, x.pays(winograd) {
       try winograd.weightGradient(of: gradient, input: x, into: result)
       return result
     }
@@ -221,9 +226,14 @@ struct ConvolutionForm {
     let result = try Tensor(
       uninitialized: inputShape, on: gradient.stream, elementType: gradient.elementType,
       label: "convolution input gradient")
-    let wide = try gradient.converted(to: weight.elementType)
-    try result.filled(as: weight.elementType) {
-      try inputGradient(of: wide, weight: weight, into: $0)
+    let type = gradient.stream.matrix.productType(of: gradient.elementType)
+    let gradient = try gradient.converted(to: type)
+    let gather = ConvolutionGather(form: self)
+    if gather.pays(on: gradient.stream) {
+      // Its sums over taps are float32.
+      try result.filled(as: .float32) { try gather.run(gradient, weight, into: $0) }
+    } else {
+      try result.filled(as: type) { try inputGradient(of: gradient, weight: weight, into: $0) }
     }
     return result
   }
@@ -231,12 +241,8 @@ struct ConvolutionForm {
   private func inputGradient(
     of gradient: Tensor, weight: Tensor, into result: Tensor
   ) throws {
-    if let winograd = inputGradientWinograd, gradient.transformPays {
+    if let winograd = inputGradientWinograd, gradient.pays(winograd) {
       return try winograd.run(gradient, weight, nil, into: result)
-    }
-    let gather = ConvolutionGather(form: self)
-    if gather.pays(on: gradient.stream) {
-      return try gather.run(gradient, weight, into: result)
     }
     let rows = (0..<min(stride, height)).map { Phase(self, start: $0, taps: kernelHeight) }
     let columns = (0..<min(stride, width)).map { Phase(self, start: $0, taps: kernelWidth) }
@@ -272,8 +278,8 @@ struct ConvolutionForm {
         buffer: gradient.buffer, loader: isPlain ? .rows : .image, pitch: outputs),
       right: MatrixOperand(
         buffer: weight.buffer, loader: isPlain ? .rows : .taps, pitch: inputs),
-      operandType: gradient.elementType, targetType: gradient.elementType,
-      geometry: isPlain ? nil : patches, scatters: stride > 1
+      operandType: gradient.elementType, rightType: weight.elementType,
+      targetType: gradient.elementType, geometry: isPlain ? nil : patches, scatters: stride > 1
     ).run(on: gradient.stream, into: result.buffer)
   }
 

@@ -25,26 +25,28 @@ struct ConvolutionGather {
   /// Enqueues the gradient of the input.
   ///
   /// - Parameters:
-  ///   - gradient: That of the output, `[N, OH, OW, O]` in float32.
+  ///   - gradient: That of the output, `[N, OH, OW, O]`, as the stream's products take it.
   ///   - weight: `[O, KH, KW, I]` in float32.
-  ///   - result: `[N, H, W, I]`, all of which is written.
+  ///   - result: `[N, H, W, I]` in float32, all of which is written.
   func run(_ gradient: Tensor, _ weight: Tensor, into result: Tensor) throws {
     guard result.count > 0 else { return }
     let stream = gradient.stream
     let (rows, width) = (form.images * form.outputHeight, form.outputWidth)
-    let chunk = chunkRows(on: stream.device)
+    let type = gradient.elementType
+    let weight = try weight.converted(to: type)
+    let chunk = chunkRows(of: type, on: stream.device)
     let patches = try stream.queue.allocate(
       bytes: 4 * patch * width * min(chunk, rows), label: "convolution patches")
     var written = 0
     for first in stride(from: 0, to: rows, by: chunk) {
       let count = min(chunk, rows - first)
-      let rowBytes = 4 * width * form.outputs
+      let rowBytes = type.bytes * width * form.outputs
       try MatrixLaunch(
         rows: patch, columns: count * width, depth: form.outputs,
         left: MatrixOperand(buffer: weight.buffer, loader: .transposed, pitch: patch),
         right: MatrixOperand(
           buffer: gradient.buffer.part(at: first * rowBytes, bytes: count * rowBytes),
-          loader: .transposed, pitch: form.outputs)
+          loader: .transposed, pitch: form.outputs), operandType: type
       ).run(on: stream, into: patches)
       let start = min(written, inputRows(reachedBy: first).lowerBound)
       let end =
@@ -92,10 +94,11 @@ struct ConvolutionGather {
 
   /// Output rows of a launch: about ``chunkBytes`` of patches for each core, and whole units of the
   /// address of a buffer's part.
-  private func chunkRows(on device: Device) -> Int {
+  private func chunkRows(of type: ElementType, on device: Device) -> Int {
     let step =
       device.bufferAlignment
-      / greatestCommonDivisor(device.bufferAlignment, 4 * form.outputWidth * form.outputs)
+      / greatestCommonDivisor(
+        device.bufferAlignment, type.bytes * form.outputWidth * form.outputs)
     let wanted = chunkBytes * device.computeUnits / (4 * patch * form.outputWidth)
     return max(1, wanted / step) * step
   }

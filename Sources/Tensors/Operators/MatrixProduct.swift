@@ -42,7 +42,8 @@ extension Tensor {
 
   /// The product without its history, in new memory of this tensor's type or in a given tensor.
   ///
-  /// Operands are taken as the stream's products take this tensor's type.
+  /// Operands are taken as the stream's products take this tensor's type; `right` may be a weight as
+  /// they take weights.
   private func product(
     _ right: Tensor, transposeLeft: Bool, transposeRight: Bool, bias: Tensor? = nil,
     into given: Tensor? = nil
@@ -64,9 +65,9 @@ extension Tensor {
         uninitialized: shape.dropLast(2) + [rows, columns], on: stream, elementType: elementType,
         label: "matrix product")
     let type = stream.matrix.productType(of: elementType)
-    let (left, other) = (
-      try detached().converted(to: type), try right.detached().converted(to: type)
-    )
+    let left = try detached().converted(to: type)
+    let isWeight = right.elementType == stream.matrix.weightType(of: elementType)
+    let other = isWeight ? right.detached() : try right.detached().converted(to: type)
     try result.filled(as: type) { target in
       try MatrixLaunch(
         rows: rows, columns: columns, depth: depth, batch: batch,
@@ -76,7 +77,8 @@ extension Tensor {
         right: MatrixOperand(
           buffer: other.buffer, loader: transposeRight ? .transposed : .rows, pitch: second[1],
           stride: depth * columns),
-        bias: bias?.buffer, operandType: type, targetType: target.elementType
+        bias: bias?.buffer, operandType: type, rightType: other.elementType,
+        targetType: target.elementType
       ).run(on: stream, into: target.buffer)
     }
     return result
@@ -97,7 +99,7 @@ extension Tensor {
     let (outputs, inputs) = (weight.shape[0], weight.shape[1])
     precondition(bias.map { $0.shape == [outputs] } ?? true, "linear layer: bias of wrong shape")
     let rows = shape.dropLast().reduce(1, *)
-    let kept = try weight.factor(of: stream.matrix.productType(of: elementType))
+    let kept = try weight.factor(of: stream.matrix.weightType(of: elementType))
     let x = detached().reshaped([rows, inputs])
     let result = try x.product(kept, transposeLeft: false, transposeRight: true, bias: bias)
       .reshaped(shape.dropLast() + [outputs])

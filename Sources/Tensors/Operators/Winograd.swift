@@ -21,6 +21,16 @@ struct Winograd {
       && tiles >= 32
   }
 
+  /// Whether it is faster too than a CPU's products of bfloat16, which have twice the rate of float32
+  /// ones.
+  ///
+  /// Measured (`BENCHMARKS.md`): not for 64 channels, whose transforms weigh more, nor on small maps,
+  /// where transforming the weight does, which grows with the square of the channels.
+  var paysBesideBFloat16: Bool {
+    min(channels, outputChannels) >= 128 && max(channels, outputChannels) <= 256
+      && images * outputHeight * outputWidth >= 3_400
+  }
+
   /// Tiles that are handled at a time.
   private var chunk: Int {
     // GPUs have no more groups in the second dimension than 16 bits count.
@@ -34,10 +44,10 @@ struct Winograd {
   /// Enqueues the convolution.
   ///
   /// - Parameters:
-  ///   - x: `[images, height, width, channels]`.
-  ///   - weight: OHWI; O are `channels` when flipped.
+  ///   - x: `[images, height, width, channels]`, in float32 or, on a CPU, bfloat16.
+  ///   - weight: OHWI in float32; O are `channels` when flipped.
   ///   - bias: `[outputChannels]` or nil.
-  ///   - result: `[images, outputHeight, outputWidth, outputChannels]`.
+  ///   - result: `[images, outputHeight, outputWidth, outputChannels]`, stored like `x`.
   func run(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
     let stream = x.stream
     let (outputs, inputs) = (weight.shape[0], weight.shape[3])
@@ -63,7 +73,7 @@ struct Winograd {
       try launch(
         "output", count: count, channels: outputChannels, on: stream,
         [.buffer(products), bias.map { .buffer($0.buffer) } ?? .null, .buffer(result.buffer)]
-          + outputArguments(first: first), values: 52)
+          + outputArguments(first: first), values: 52, storing: result.elementType)
     }
   }
 
@@ -71,8 +81,8 @@ struct Winograd {
   ///
   /// - Parameters:
   ///   - gradient: Of the convolution's result.
-  ///   - x: The convolution's input.
-  ///   - result: OHWI.
+  ///   - x: The convolution's input, stored like it.
+  ///   - result: OHWI in float32.
   func weightGradient(of gradient: Tensor, input x: Tensor, into result: Tensor) throws {
     let stream = x.stream
     let weightPlane = outputChannels * channels
@@ -86,7 +96,8 @@ struct Winograd {
       try transformInput(x, into: blocks, first: first, count: count)
       try launch(
         "gradient", count: count, channels: outputChannels, on: stream,
-        [.buffer(gradient.buffer), .buffer(gradients)] + outputArguments(first: first), values: 52)
+        [.buffer(gradient.buffer), .buffer(gradients)] + outputArguments(first: first), values: 52,
+        storing: gradient.elementType)
       try MatrixLaunch(
         rows: outputChannels, columns: channels, depth: count, batch: 36,
         left: MatrixOperand(
@@ -107,7 +118,7 @@ struct Winograd {
       "input", count: count, channels: channels, on: x.stream,
       [.buffer(x.buffer), .buffer(blocks), .int(height), .int(width), .int(channels)]
         + [.int(padding), .int(blocksY), .int(blocksX), .int(first), .int(inputPlane)],
-      values: 52)
+      values: 52, storing: x.elementType)
   }
 
   private func outputArguments(first: Int) -> [KernelArgument] {
@@ -116,14 +127,16 @@ struct Winograd {
     }
   }
 
-  /// Enqueues one transform; it reads and writes `values` elements for each tile and channel.
+  /// Enqueues one transform; it reads and writes `values` elements for each tile and channel, of which
+  /// images are stored as `type`.
   private func launch(
     _ pass: String, count: Int, channels: Int, on stream: ComputeStream,
-    _ arguments: [KernelArgument], values: Int
+    _ arguments: [KernelArgument], values: Int, storing type: ElementType = .float32
   ) throws {
     let items = stream.family == .cpu ? 1 : min(64, stream.lanes)
-    let kernel = try stream.library.kernel(
-      "convolution_winograd_\(pass)", in: "Convolution", parameters: ["FLIPPED": flipped ? 1 : 0])
+    let kernel = try stream.kernel(
+      "convolution_winograd_\(pass)", in: "Convolution", storing: type,
+      parameters: ["FLIPPED": flipped ? 1 : 0])
     let elements = Double(values) * Double(count * channels)
     try stream.queue.launch(
       kernel, global: [items, count], local: [items, 1], arguments,

@@ -3,8 +3,8 @@ import OpenCL
 
 /// The parameters of a product's kernel that may be chosen: what is legal and what is worth a try.
 ///
-/// CPU: `MR`, `NV`, `KC`, `NC` of `MatrixProductCPU.cl`, `ROW_BLOCK` rows of a work-group. Tensor
-/// cores: `TILE_M`, `TILE_N`, `WARPS_M`, `WARPS_N`, `STAGES`, `TILE_K` of `MatrixProductNVIDIA.cl`.
+/// CPU: `MR`, `NV`, `KC`, `NC` of `MatrixProductCPU.cl` and `MatrixProduct16BitCPU.cl`, `ROW_BLOCK`
+/// rows of a work-group. Tensor cores: `TILE_M`, `TILE_N`, `WARPS_M`, `WARPS_N`, `STAGES`, `TILE_K` of `MatrixProductNVIDIA.cl`.
 /// All kernels: `SPLITS`, pieces of the depth.
 struct MatrixChoices {
   private let launch: MatrixLaunch
@@ -101,7 +101,9 @@ struct MatrixChoices {
   }
 
   private var registerTiles: [[String: Int]] {
-    let memory = PackedMemory(bytes: stream.localMemoryInBytes, left: launch.left.loader)
+    let memory = PackedMemory(
+      bytes: stream.localMemoryInBytes, left: launch.left.loader,
+      holdsPairs: launch.operandType == .bfloat16)
     return Self.registerTiles.compactMap { tile in
       tile.block(in: memory).map {
         ["MR": tile.rows, "NV": tile.vectors, "KC": $0.depth, "NC": $0.columns]

@@ -63,6 +63,7 @@ struct MatrixExample {
   let leftBytes, rightBytes, targetBytes: Int
   let biasBytes: Int?
   let operandType, targetType: ElementType
+  let rightType: ElementType?
 
   init(_ launch: MatrixLaunch, target: Buffer) {
     (rows, columns, depth, batch) = (launch.rows, launch.columns, launch.depth, launch.batch)
@@ -73,6 +74,7 @@ struct MatrixExample {
     (leftBytes, rightBytes) = (launch.left.buffer.bytes, launch.right.buffer.bytes)
     (targetBytes, biasBytes) = (target.bytes, launch.bias?.bytes)
     (operandType, targetType) = (launch.operandType, launch.targetType)
+    rightType = launch.rightType
   }
 
   /// The same product of other operands.
@@ -84,7 +86,8 @@ struct MatrixExample {
       right: MatrixOperand(
         buffer: right, loader: self.right.loader, pitch: self.right.pitch,
         stride: self.right.stride),
-      bias: bias, operandType: operandType, targetType: targetType, targetStride: targetStride,
+      bias: bias, operandType: operandType, rightType: rightType, targetType: targetType,
+      targetStride: targetStride,
       adds: adds, geometry: geometry, scatters: scatters)
   }
 }

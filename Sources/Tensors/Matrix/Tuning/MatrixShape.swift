@@ -14,6 +14,8 @@ package struct MatrixShape: Hashable, Sendable {
   let mayBeSplit: Bool
   /// What the target is.
   let targetType: ElementType
+  /// What the right operand is where it differs from the left one.
+  let rightType: ElementType?
 
   /// The class of a product.
   init(_ launch: MatrixLaunch, kernel: String) {
@@ -28,6 +30,7 @@ package struct MatrixShape: Hashable, Sendable {
     scatters = launch.scatters
     mayBeSplit = launch.mayBeSplit
     targetType = launch.targetType
+    rightType = launch.rightType == launch.operandType ? nil : launch.rightType
   }
 
   /// Numbers above 64 rounded down to one of four steps per power of two: numbers of pixels and
@@ -46,6 +49,7 @@ package struct MatrixShape: Hashable, Sendable {
     ]
     if scatters { parts.append("scattered") }
     if !mayBeSplit { parts.append("whole") }
+    if let rightType { parts.append("by \(rightType)") }
     if targetType != .float32 { parts.append("into \(targetType)") }
     return parts.joined(separator: " ")
   }

@@ -42,7 +42,7 @@ final class MatrixTrial {
       return (stored.buffer, type == .float32 ? values : try stored.floats())
     }
     let left = try operand(example.leftBytes, example.operandType)
-    let right = try operand(example.rightBytes, example.operandType)
+    let right = try operand(example.rightBytes, example.rightType ?? example.operandType)
     let bias = try example.biasBytes.map { try operand($0, .float32) }
     target = try Tensor(
       uninitialized: [example.targetBytes / example.targetType.bytes], on: stream,

@@ -32,7 +32,14 @@ package struct MatrixTuning {
     let cores = stream.matrix.tensorCores(for: type)
     return search(
       use.subject, by: try MatrixTrial(use.example, on: stream, with: cores),
-      tolerance: (cores?.tolerance ?? Self.tolerance) + Self.rounding(use.example.targetType))
+      tolerance: (cores?.tolerance ?? Self.tolerance) + Self.rounding(use.example.targetType)
+        + Self.rounding(of: use.example))
+  }
+
+  /// What rounding a float32 operand for one of another type may add to the error.
+  private static func rounding(of example: MatrixExample) -> Double {
+    let type = example.operandType
+    return (example.rightType ?? type) == type ? 0 : rounding(type)
   }
 
   /// What rounding a result of a type may add to its error.
