@@ -52,8 +52,10 @@ run_part() {
 }
 
 started=$(date +%s)
-# What a stopped run has started ends with it.
-trap 'trap - EXIT; kill -- $(jobs -p) 2>/dev/null' EXIT
+# Every part is a process group, so that what a stopped run has started ends with it.
+set -m
+trap 'for group in $(jobs -p); do kill -- -"$group" 2>/dev/null; done' EXIT
+trap 'exit 130' INT TERM
 for part in $parts; do
   while (($(jobs -rp | wc -l) >= JOBS)); do wait -n; done
   echo "running $part, logs in $WORK/$part" >&2
