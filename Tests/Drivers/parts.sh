@@ -137,6 +137,7 @@ part_oclgrind() {
     row skipped "install" "$text"
     return
   fi
+  subject="Oclgrind $(unpacked oclgrind oclgrind)"
   mkdir -p "$folder/vendors"
   echo "$target/usr/lib/oclgrind/liboclgrind-rt-icd.so" >"$folder/vendors/oclgrind.icd"
   export OCL_ICD_VENDORS=$folder/vendors LD_LIBRARY_PATH=$target/usr/lib/x86_64-linux-gnu
@@ -247,6 +248,6 @@ part_ocloc() {
   fi
   BARON_OCLOC=$(wrapped ocloc "$target/usr/lib/x86_64-linux-gnu" "$target/usr/bin/ocloc")
   export BARON_OCLOC
-  subject="ocloc $(ls "$target"/usr/lib/x86_64-linux-gnu/libigc.so.1.* | sed 's/.*so\.//;q') for Intel"
+  subject="ocloc $(unpacked ocloc intel-opencl-icd), IGC $(unpacked ocloc libigc1) for Intel"
   compile_for '^KernelTests\.GPUAssemblyTests.intel'
 }

@@ -70,9 +70,13 @@ unpack() {
     # shellcheck disable=SC2086
     apt-get -qq download $names && for file in *.deb; do dpkg -x "$file" ..; done
   ) >"$target/log" 2>&1 || { echo "cannot get $*: $(grep -m1 '^E:' "$target/log")"; return 1; }
+  ls "$target/packages" >"$target/unpacked"
   rm -r "$target/packages"
-  touch "$target/complete"
+  mv "$target/unpacked" "$target/complete"
 }
+
+# unpacked NAME PACKAGE: the version of a package that unpack brought.
+unpacked() { sed -n "s/^$2_\\([^_]*\\)_.*/\\1/p" "$WORK/tools/$1/complete"; }
 
 # wheel NAME REQUIREMENT...: installs PyPI packages into an environment of their own.
 wheel() {
