@@ -55,16 +55,19 @@ package struct VocabularyNames: Sendable {
   ///   - option: What errors call it.
   /// - Throws: ``DatasetError`` with the place of what is wrong.
   package init(_ text: String, option: String) throws {
+    // Of the name itself: a link that leads nowhere is meant to be a file.
+    let type = try? FileManager.default.attributesOfItem(atPath: text)[.type] as? FileAttributeType
     var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: text, isDirectory: &isFolder), !isFolder.boolValue {
+    let isThere = FileManager.default.fileExists(atPath: text, isDirectory: &isFolder)
+    if isThere && !isFolder.boolValue || !isThere && type == .typeSymbolicLink {
       try self.init(file: text)
       return
     }
     guard ![".json", ".txt", ".gz"].contains(where: text.hasSuffix) else {
       throw DatasetError.record(
         file: text, place: "", field: "",
-        reason:
-          "no such file; give a text file with one name on each line, a JSON file, or the names "
+        reason: (isThere ? "is a folder" : "no such file")
+          + "; give a text file with one name on each line, a JSON file, or the names "
           + "with commas between")
     }
     let parts = text.split(separator: ",", omittingEmptySubsequences: false)

@@ -38,6 +38,24 @@ import Testing
     #expect(words.fault(of: "cow", reason: "x") == nil)
   }
 
+  /// A link that leads nowhere and a folder are no names.
+  @Test func optionsHoldFilesThatCannotBeRead() throws {
+    let folder = try TemporaryFolder()
+    for (name, target, reason) in [
+      ("nowhere", "missing", "no such file"), ("loop", "loop", "symbolic links"),
+      ("a.txt", folder.path, "is a folder; give a text file"),
+      ("b.json", "missing", "no such file"),
+    ] {
+      let path = "\(folder.path)/\(name)"
+      try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: target)
+      let error = #expect(throws: DatasetError.self) {
+        try VocabularyNames(path, option: "--vocabulary")
+      }
+      #expect(error?.description.contains("\(path): \(reason)") == true || name == "loop")
+      #expect(error?.description.contains(reason) == true)
+    }
+  }
+
   @Test func annotationsGiveTheirCategories() throws {
     let folder = try TemporaryFolder()
     let path = try folder.file(

@@ -31,14 +31,14 @@ part_intel() {
   intel_runtime intel-pinned "$intel_pin" || return
   check "self-test" 400 selftest_figures "$baron" selftest
   train_steps
-  check "operator tests" 600 test_figures bash -c 'run_tests "$0"' "$operator_suites"
+  check "operator tests" 600 test_figures "${run_tests[@]}" "$operator_suites"
 }
 
 part_intel_newest() {
   intel_runtime intel-newest "" || return
   check "self-test" 400 selftest_figures "$baron" selftest
   train_steps
-  check "operator tests" 600 test_figures bash -c 'run_tests "$0"' "$operator_suites"
+  check "operator tests" 600 test_figures "${run_tests[@]}" "$operator_suites"
 }
 
 # The kernels and limits of GPUs: the same runtime behind a library that gives another device's
@@ -52,19 +52,19 @@ part_gpu_path() {
   fi
   export PRETEND_REPORT=$folder/report
   subject="$subject as AMD's GPU"
-  pretend() {
-    env LD_PRELOAD="$folder/pretend.so" PRETEND_VENDOR="$1" PRETEND_GROUP="$2" PRETEND_LOCAL="$3" \
-      PRETEND_BUFFER=1073741824 "${@:4}"
-  }
-  export -f pretend
-  export folder
-  check "self-test" 400 pretend_figures bash -c \
-    'pretend "Advanced Micro Devices, Inc." 256 32768 "$0" selftest' "$baron"
-  launcher=(bash -c 'pretend "Advanced Micro Devices, Inc." 256 32768 "$@"' pretend)
+  launcher=(
+    env LD_PRELOAD="$folder/pretend.so" PRETEND_VENDOR="Advanced Micro Devices, Inc."
+    PRETEND_GROUP=256 PRETEND_LOCAL=32768 PRETEND_BUFFER=1073741824
+  )
+  check "self-test" 400 pretend_figures "${launcher[@]}" "$baron" selftest
   train_steps
-  launcher=()
+  if grep '^violation' "$PRETEND_REPORT" >"$folder/violations" 2>/dev/null; then
+    row failed "limits while training" "$(head -n1 "$folder/violations")"
+  fi
+  rm -f "$PRETEND_REPORT"
   subject="${subject% as *} as a small GPU"
-  check "self-test" 400 pretend_figures bash -c 'pretend "Small" 64 16384 "$0" selftest' "$baron"
+  check "self-test" 400 pretend_figures "${launcher[@]}" PRETEND_VENDOR=Small PRETEND_GROUP=64 \
+    PRETEND_LOCAL=16384 "$baron" selftest
 }
 
 # Checks of a self-test whose launches kept within the limits.
@@ -100,7 +100,7 @@ loss_figures() {
   steps=$(grep -c '"losses"' "$run/metrics.jsonl")
   first_losses "$run" >"$run.losses"
   [ "$steps" = 5 ] || { echo "$steps steps of 5"; return 1; }
-  echo "first step: $(tr '\n' ' ' <"$run.losses" | sed 's/\(\.[0-9]\{4\}\)[0-9]*/\1/g')"
+  awk -F: '{ sum += $2 } END { printf "first loss %.5f", sum }' "$run.losses"
 }
 
 # The losses of the first step, which depends on no earlier rounding, between drivers.
@@ -137,6 +137,7 @@ part_oclgrind() {
     row skipped "install" "$text"
     return
   fi
+  subject="Oclgrind $(unpacked oclgrind oclgrind)"
   mkdir -p "$folder/vendors"
   echo "$target/usr/lib/oclgrind/liboclgrind-rt-icd.so" >"$folder/vendors/oclgrind.icd"
   export OCL_ICD_VENDORS=$folder/vendors LD_LIBRARY_PATH=$target/usr/lib/x86_64-linux-gnu
@@ -146,7 +147,7 @@ part_oclgrind() {
   cp -r "$root/Kernels" "$folder/kernels"
   sed -i '/float group_add_(/,/^}/ { /for (int step/,/scratch\[LANE + step\]/ { /barrier/d } }' \
     "$folder/kernels/Common/Launch.clh"
-  BARON_KERNELS=$folder/kernels timeout 120 bash -c 'run_tests "$0"' '^TensorsTests\.SoftmaxTests' \
+  BARON_KERNELS=$folder/kernels timeout --foreground $((120 * SLOW)) "${run_tests[@]}" '^TensorsTests\.SoftmaxTests' \
     >"$folder/control.log" 2>&1
   if grep -q 'data race' "$folder/findings" 2>/dev/null; then
     row passed "control: a barrier removed" "$(grep -c 'data race' "$folder/findings") races found"
@@ -155,9 +156,10 @@ part_oclgrind() {
   fi
   rm -f "$folder/findings"
   local suite
-  for suite in TopK Reduction Softmax LayerNorm BatchNorm CrossEntropy Indexing Pooling Resize \
-    Embedding Similarity BoxLoss BoxCoding ImageInput BoxMatching NMS Optimizer; do
-    check "$suite" 200 oclgrind_figures bash -c 'run_tests "$0"' "^[A-Za-z]*Tests\\.${suite}Tests"
+  # The short ones first.
+  for suite in Embedding Similarity BoxCoding Softmax Resize BoxLoss Pooling CrossEntropy LayerNorm \
+    Indexing Reduction BoxMatching NMS Optimizer TopK BatchNorm ImageInput; do
+    check "$suite" 200 oclgrind_figures "${run_tests[@]}" "^[A-Za-z]*Tests\\.${suite}Tests"
   done
 }
 
@@ -177,9 +179,9 @@ oclgrind_figures() {
 # compile_for FILTER: the tests, and what their report says of registers and spills.
 compile_for() {
   export BARON_COMPILED=$folder/compiled
-  check "mistakes and spills are found" 60 test_figures bash -c 'run_tests "$0"' \
+  check "mistakes and spills are found" 60 test_figures "${run_tests[@]}" \
     '^KernelTests\.OfflineCompilerTests'
-  check "every program" 840 compiled_figures bash -c 'run_tests "$0"' "$1"
+  check "every program" 840 compiled_figures "${run_tests[@]}" "$1"
 }
 
 # Programs, kernels, most registers, kernels that spill.
@@ -246,6 +248,6 @@ part_ocloc() {
   fi
   BARON_OCLOC=$(wrapped ocloc "$target/usr/lib/x86_64-linux-gnu" "$target/usr/bin/ocloc")
   export BARON_OCLOC
-  subject="ocloc $(ls "$target"/usr/lib/x86_64-linux-gnu/libigc.so.1.* | sed 's/.*so\.//;q') for Intel"
+  subject="ocloc $(unpacked ocloc intel-opencl-icd), IGC $(unpacked ocloc libigc1) for Intel"
   compile_for '^KernelTests\.GPUAssemblyTests.intel'
 }

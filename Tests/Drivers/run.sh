@@ -5,7 +5,7 @@
 #   run.sh [PART ...]     all parts when none is named; parts.sh lists them
 #
 # Prints a table of what was run, passed, failed and was skipped for want of a tool; ends with 1 when
-# anything failed or when nothing was run. Drivers and compilers are unpacked below WORK, which is
+# anything failed. Drivers and compilers are unpacked below WORK, which is
 # kept: nothing is installed.
 #
 #   BUILD   folder of the program and of the test bundle   .build/release
@@ -52,8 +52,10 @@ run_part() {
 }
 
 started=$(date +%s)
-# What a stopped run has started ends with it.
-trap 'trap - EXIT; kill -- $(jobs -p) 2>/dev/null' EXIT
+# Every part is a process group, so that what a stopped run has started ends with it.
+set -m
+trap 'for group in $(jobs -p); do kill -- -"$group" 2>/dev/null; done' EXIT
+trap 'exit 130' INT TERM
 for part in $parts; do
   while (($(jobs -rp | wc -l) >= JOBS)); do wait -n; done
   echo "running $part, logs in $WORK/$part" >&2
@@ -80,6 +82,5 @@ echo
 echo ", $(($(date +%s) - started)) s; logs in $WORK"
 if cut -f4 "$WORK/rows" | grep -q failed; then exit 1; fi
 if ! cut -f4 "$WORK/rows" | grep -q passed; then
-  echo "error: nothing was run" >&2
-  exit 1
+  echo "warning: nothing was run: every part was skipped" >&2
 fi

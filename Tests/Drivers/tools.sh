@@ -16,7 +16,7 @@ check() {
     row skipped "$what" "no time left of $LIMIT s"
     return 1
   fi
-  timeout --kill-after=10 $((seconds < left ? seconds : left)) "$@" >"$log" 2>&1
+  timeout --foreground --kill-after=10 $((seconds < left ? seconds : left)) "$@" >"$log" 2>&1
   status=$?
   if ((status == 124 && left <= seconds)); then
     row skipped "$what" "stopped when the $LIMIT s were over"
@@ -50,10 +50,8 @@ test_figures() {
   echo "$((ran - skipped)) tests, $skipped skipped"
 }
 
-# Runs the tests whose names match.
-run_tests() { "$tests" --testing-library swift-testing --filter "$1"; }
-export tests
-export -f run_tests
+# The command that runs the tests whose names match what follows it.
+run_tests=("$tests" --testing-library swift-testing --filter)
 
 # unpack NAME PACKAGE...: unpacks Debian packages with what they need and this system lacks into
 # $WORK/tools/NAME. Needs no rights: nothing is installed.
@@ -72,9 +70,13 @@ unpack() {
     # shellcheck disable=SC2086
     apt-get -qq download $names && for file in *.deb; do dpkg -x "$file" ..; done
   ) >"$target/log" 2>&1 || { echo "cannot get $*: $(grep -m1 '^E:' "$target/log")"; return 1; }
+  ls "$target/packages" >"$target/unpacked"
   rm -r "$target/packages"
-  touch "$target/complete"
+  mv "$target/unpacked" "$target/complete"
 }
+
+# unpacked NAME PACKAGE: the version of a package that unpack brought.
+unpacked() { sed -n "s/^$2_\\([^_]*\\)_.*/\\1/p" "$WORK/tools/$1/complete"; }
 
 # wheel NAME REQUIREMENT...: installs PyPI packages into an environment of their own.
 wheel() {

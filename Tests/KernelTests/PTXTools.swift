@@ -24,7 +24,7 @@ enum PTXTools {
   /// - Parameters:
   ///   - source: OpenCL C.
   ///   - options: Its parameters as `-D` options.
-  /// - Returns: The kernels of every GPU; spills in bytes, the stack with them.
+  /// - Returns: The kernels of every GPU; spills in bytes, with the stack that they are in.
   /// - Throws: `OfflineCompiler.Refusal`, or an error when a tool is missing.
   static func compile(_ source: String, _ options: [String]) throws -> [CompiledKernel] {
     let (clang, assembler) = (try #require(clang), try #require(assembler))
@@ -59,7 +59,8 @@ enum PTXTools {
         kernels[last].registers = Int(count)
       }
       if let bytes = line.firstMatch(of: /(\d+) bytes stack frame, (\d+) bytes spill stores/) {
-        kernels[last].spills += (Int(bytes.1) ?? 0) + (Int(bytes.2) ?? 0)
+        // What is spilled lies in the frame.
+        kernels[last].spills = max(Int(bytes.1) ?? 0, Int(bytes.2) ?? 0)
       }
     }
     return kernels
