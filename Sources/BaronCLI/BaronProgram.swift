@@ -48,7 +48,9 @@ struct BaronProgram: ParsableCommand {
     else { return text }
     // The nearest option by letters is another than the one of that meaning.
     let lines = text.replacing(/\ Did you mean '[^']*'\?/, with: "").split(separator: "\n")
-    return ([String(lines.first ?? "") + "; " + hint] + lines.dropFirst().map(String.init))
+    let first = String(lines.first ?? "")
+    let said = first.hasSuffix(".") ? String(first.dropLast()) : first
+    return ([said + "; " + hint] + lines.dropFirst().map(String.init))
       .joined(separator: "\n")
   }
 

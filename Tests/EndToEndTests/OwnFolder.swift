@@ -21,10 +21,6 @@ struct OwnFolder {
     scratch = try Scratch()
     try draw("world", images: images, seed: 1)
     try draw("other", images: max(4, images / 3), seed: 2)
-    try FileManager.default.createDirectory(
-      atPath: "\(path)/photos", withIntermediateDirectories: true)
-    try take("world", as: "train", prefix: "IMG ")
-    try take("other", as: "val", prefix: "Scan_")
     try run(
       "clip-train", "demo-teacher", "--run", "\(path)/teacher",
       "--set", "data.train_captions=\(path)/world/annotations/region_captions.json",
@@ -32,6 +28,10 @@ struct OwnFolder {
       "--set", "training.iterations=2", "--set", "training.batch=16",
       "--set", "model.vision.width=48", "--set", "model.text.width=32")
     try FileManager.default.moveItem(atPath: "\(path)/teacher/clip", toPath: "\(path)/CLIP")
+    try FileManager.default.createDirectory(
+      atPath: "\(path)/photos", withIntermediateDirectories: true)
+    try take("world", as: "train", prefix: "IMG ")
+    try take("other", as: "val", prefix: "Scan_")
     for name in ["world", "other", "teacher"] {
       try FileManager.default.removeItem(atPath: "\(path)/\(name)")
     }

@@ -45,8 +45,10 @@ enum UsageHint {
   static func line(_ arguments: [String], known: [String], message: String) -> String? {
     for argument in arguments {
       let option = String(argument.prefix { $0 != "=" })
-      // An option that the command has is not the one that was not understood.
-      guard let remedy = options[option], message.contains("'\(option)'") else { continue }
+      // An option that some command has need not be the one that was not understood.
+      guard let remedy = options[option],
+        option != "--names" || message.contains("'\(option)'")
+      else { continue }
       return "instead of \(option): \(remedy)"
     }
     guard let first = arguments.first, !first.hasPrefix("-"), !known.contains(first) else {

@@ -23,23 +23,36 @@ package struct Finding: Sendable, Equatable, CustomStringConvertible {
   package let key: String
   /// The path or value, what is wrong with it, and the remedy; one line.
   package let text: String
+  /// Whether the text says the key itself, with its place in the configuration.
+  private let namesKey: Bool
 
   package init(_ severity: Severity, _ key: String, _ text: String) {
     self.severity = severity
     self.key = key
     self.text = text
+    namesKey = false
   }
 
   /// An error of reading what a key names; the key that it may name itself is not said twice.
   package init(_ key: String, _ error: any Error) {
     let text = "\(error)".replacing(" (\(key))", with: "")
-    self.init(
-      .error, key, text.hasSuffix("no such file") ? "\(text); correct \(key) or put it there" : text
-    )
+    severity = .error
+    self.key = key
+    self.text =
+      text.hasSuffix("no such file") ? "\(text); correct \(key) or put it there" : text
+    namesKey = error is ConfigurationError
+  }
+
+  /// A key of the configuration that cannot be read as it is.
+  init(_ fault: ConfigurationError, adding more: String = "") {
+    severity = .error
+    key = fault.key
+    text = "\(fault)\(more)"
+    namesKey = true
   }
 
   /// Key and text; the text alone where it begins with the place in the configuration.
-  package var description: String { text.contains(key) || key.isEmpty ? text : "\(key): \(text)" }
+  package var description: String { namesKey || key.isEmpty ? text : "\(key): \(text)" }
 
   /// For programs.
   package var json: JSONValue {

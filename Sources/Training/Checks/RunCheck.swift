@@ -29,6 +29,7 @@ package struct RunCheck {
 
   private var found: [Finding] = []
   private let deadline: Double
+  private let unset: Set<String>
   private var indexes: [String: AnnotationIndex] = [:]
 
   /// Loads a configuration and looks at it; what is wrong with single keys is found like all else.
@@ -40,7 +41,11 @@ package struct RunCheck {
   /// - Throws: ``ConfigurationError`` when the file is missing or no YAML.
   package init(_ name: String, overrides: [String], seconds: Double) throws {
     let (configuration, faults) = try RunConfiguration.loadWhole(name, overrides: overrides)
-    self.init(configuration, faults: Self.findings(faults), seconds: seconds)
+    let unset = faults.compactMap { fault in
+      if case .unsetVariable(_, let key, _) = fault { key } else { nil }
+    }
+    self.init(
+      configuration, faults: Self.findings(faults), unset: Set(unset), seconds: seconds)
   }
 
   /// Looks at a configuration.
@@ -48,9 +53,14 @@ package struct RunCheck {
   /// - Parameters:
   ///   - configuration: The configuration.
   ///   - faults: What was found before.
+  ///   - unset: Keys whose paths nobody knows, told already.
   ///   - seconds: How long pictures are opened.
-  package init(_ configuration: RunConfiguration, faults: [Finding] = [], seconds: Double) {
+  package init(
+    _ configuration: RunConfiguration, faults: [Finding] = [], unset: Set<String> = [],
+    seconds: Double
+  ) {
     self.configuration = configuration
+    self.unset = unset
     found = faults
     deadline = MonotonicClock.seconds + seconds
     Activity.during("looking at the configuration's files") { look() }
@@ -67,9 +77,9 @@ package struct RunCheck {
       if case .unsetVariable(_, let key, let variable) = fault {
         guard let all = keys[variable], all.first == key else { continue }
         let others = all.count > 1 ? " (as do \(all.count - 1) other keys)" : ""
-        findings.append(Finding(.error, key, "\(fault)\(others)"))
+        findings.append(Finding(fault, adding: others))
       } else {
-        findings.append(Finding(.error, fault.key, "\(fault)"))
+        findings.append(Finding(fault))
       }
     }
     return findings
@@ -78,7 +88,7 @@ package struct RunCheck {
   private var data: RunConfiguration.Data { configuration.data }
 
   private mutating func look() {
-    for key in configuration.missingForTraining {
+    for key in configuration.missingForTraining where !unset.contains(key) {
       add(key, ConfigurationError.missing(key: key))
     }
     let split = look(atSplit: data.classSplit)
