@@ -8,7 +8,8 @@ archives := turbojpeg freetype brotlidec brotlicommon png png16 webp z
 linked := OpenCL:OpenCL libturbojpeg:turbojpeg freetype2:freetype,brotlidec,brotlicommon,png16,z \
   libpng:png16 libwebp:webp zlib:z
 
-.PHONY: build setup test test-build test-drivers examples lint demo dist gpu-check clean
+.PHONY: build setup test test-build test-drivers test-web examples lint demo dist gpu-check manual \
+  install clean
 
 build:
 	swift build -c release --product baron
@@ -70,6 +71,26 @@ dist: setup
 	@ldd dist/baron | awk '!/linux-vdso/ { print $$1 }' | sort > dist/LIBRARIES.txt
 	@echo "shared libraries that a machine needs (dist/LIBRARIES.txt):" && cat dist/LIBRARIES.txt
 	dist/baron devices
+	@$(MAKE) manual || echo "note: the packages get no man page, as its generator failed"
+	MANUAL=$(manual) Packaging/packages.sh
+
+# The man page, by the argument parser's own generator.
+manual := .build/manual/baron.1
+manual: build
+	swift package generate-manual >/dev/null
+	@mkdir -p $(dir $(manual)) && find .build/plugins -name baron.1 -newer Package.swift \
+	  -exec cp {} $(manual) \; && test -s $(manual)
+
+# The program for this machine; below another folder with PREFIX=, for packagers with DESTDIR=.
+PREFIX ?= /usr/local
+install: build
+	@$(MAKE) manual || echo "note: there is no man page, as its generator failed"
+	MANUAL=$(manual) Packaging/files.sh .build/release/baron "$(DESTDIR)" "$(PREFIX)"
+
+# The page of 'baron serve' in a headless Chromium, and what bad clients do to the server.
+# BUILT=1 takes the program that is there, as after 'make test'.
+test-web: $(if $(BUILT),,build)
+	Tests/Web/run.sh .build/release/baron
 
 # The distributed binary on this machine's device: one file with all results. On another machine
 # 'baron gpu-check' does the same; CHECK='--quick' keeps to small cases.
