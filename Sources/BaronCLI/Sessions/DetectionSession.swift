@@ -90,10 +90,11 @@ struct DetectionSession {
     for index in writers.indices { try writers[index].finish() }
     try writeImages(outcome.images, ids: ids)
     if !printsJSON {
-      let written = (writesPictures ? ["pictures"] : []) + formats.map(\.rawValue)
+      let others = (writesPictures ? ["pictures"] : []) + formats.map(\.rawValue)
+      let written = others.isEmpty ? "" : others.joined(separator: ", ") + " and "
       try Console.print(
-        "\(outcome.images.count) of \(files.count) images; "
-          + (written + ["detections.json"]).formatted(.list(type: .and)) + " in \(folder.path)")
+        "\(outcome.images.count) of \(files.count) images; \(written)detections.json in "
+          + folder.path)
     }
   }
 
