@@ -44,13 +44,14 @@ public struct Picture: Sendable, Equatable {
   ///
   /// - Parameter detections: What was found on it.
   public func annotated(with detections: [Detection]) -> Picture {
-    Picture(
+    var colors = LabelPalette()
+    return Picture(
       PictureSheet.annotated(
         image,
         detections.map {
           LabeledBox(
             box: $0.found.box, label: $0.name, score: Double($0.score), mask: $0.found.mask)
-        }))
+        }, enlarging: 1, colors: &colors))
   }
 
   /// Writes a PNG file; a reader sees the old file or the whole new one.
