@@ -45,7 +45,7 @@ extension Tensor {
   /// Operands are taken as the stream's products take this tensor's type.
   private func product(
     _ right: Tensor, transposeLeft: Bool, transposeRight: Bool, bias: Tensor? = nil,
-    into given: Tensor? = nil
+    into given: Tensor? = nil, adds: Bool = false
   ) throws -> Tensor {
     precondition(
       rank == right.rank && (rank == 2 || rank == 3 && shape[0] == right.shape[0]),
@@ -76,10 +76,20 @@ extension Tensor {
         right: MatrixOperand(
           buffer: other.buffer, loader: transposeRight ? .transposed : .rows, pitch: second[1],
           stride: depth * columns),
-        bias: bias?.buffer, operandType: type, targetType: target.elementType
+        bias: bias?.buffer, operandType: type, targetType: target.elementType, adds: adds
       ).run(on: stream, into: target.buffer)
     }
     return result
+  }
+
+  /// The gradient of a linear layer's weight, where `self` is that of its result; nil where it was
+  /// added to what the weight has collected.
+  private func weightGradient(_ x: Tensor, of weight: Tensor) throws -> Tensor? {
+    let sum = weight.gradientSum(of: elementType)
+    let gradient = try product(
+      x, transposeLeft: true, transposeRight: false,
+      into: sum ?? weight.gradientTarget(label: "weight gradient"), adds: sum != nil)
+    return sum == nil ? gradient : nil
   }
 
   /// A linear layer over the last axis: `x weight^T + bias`.
@@ -109,11 +119,7 @@ extension Tensor {
         needs.0
           ? try gradient.product(kept, transposeLeft: false, transposeRight: false)
             .reshaped(shape) : nil,
-        needs.1
-          ? try gradient.product(
-            x, transposeLeft: true, transposeRight: false,
-            into: weight.gradientTarget(label: "weight gradient"))
-          : nil,
+        needs.1 ? try gradient.weightGradient(x, of: weight) : nil,
       ]
       if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
       return gradients
