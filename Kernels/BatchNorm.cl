@@ -13,7 +13,8 @@
 //          have a group for every CHANNEL_WIDTH channels; inverse: ceil(count / CHANNEL_STEP) groups.
 // Parameters: STORAGE, how x, y, residual and their gradients lie in memory; the rest is float.
 // Numbers: float32. Each block takes its mean, summed about its first row, and then the squares
-//          about it; blocks are joined about the mean of all, so a large mean costs no digits.
+//          about it (GPUs: about the first row, in the same pass); blocks are joined about the mean
+//          of all, so a large mean costs no digits.
 //          Orders are fixed. Gradients are written. Running values move in place, the variance with
 //          divisor max(rows - 1, 1).
 // Source:  Ioffe and Szegedy 2015; behaviour of PyTorch's batch_norm.
@@ -32,15 +33,28 @@ ROW_KERNEL void batch_norm_statistics(__global const stored *restrict x,
     int left = count - c;
     channels origin = left > 0 ? load_stored(x + (size_t)first * count + c, left, 0) : (channels)0;
     channels sum = 0;
+    channels squares = 0;
+#if DEVICE_IS_CPU
     FOR_EACH_SHARED_ROW(r, first, end, left)
       sum += load_stored(x + (size_t)r * count + c, left, 0) - origin;
     channels mean = origin + add_over_rows(sum) / (float)(end - first);
-    channels squares = 0;
     FOR_EACH_SHARED_ROW(r, first, end, left) {
       channels distance = load_stored(x + (size_t)r * count + c, left, 0) - mean;
       squares += distance * distance;
     }
-    squares = add_over_rows(squares);
+#else
+    // Reading twice would cost more than the digits that squares about the first row lose.
+    FOR_EACH_SHARED_ROW(r, first, end, left) {
+      channels distance = load_stored(x + (size_t)r * count + c, left, 0) - origin;
+      sum += distance;
+      squares += distance * distance;
+    }
+    sum = add_over_rows(sum);
+    squares = add_over_rows(squares) - sum * sum / (float)(end - first);
+    // Not fmax: NaN stays NaN.
+    squares = squares < 0 ? (channels)0 : squares;
+    channels mean = origin + sum / (float)(end - first);
+#endif
     if (STORES_SUM(left)) {
       store_channels(mean, out + c, left);
       store_channels(squares, out + count + c, left);
@@ -95,6 +109,33 @@ ROW_KERNEL void batch_norm_inverse(__global const float *restrict variance,
   }
 }
 
+// What belongs to a column.
+typedef struct {
+  channels mean, scale, bias;
+} ColumnNorm;
+
+static inline ColumnNorm column_norm(__global const float *mean, __global const float *inverse,
+                                     __global const float *weight, __global const float *bias,
+                                     int c, int left) {
+  ColumnNorm norm = {
+      load_channels(mean + c, left, 0),
+      load_channels(inverse + c, left, 0) * load_channels(weight + c, left, 0),
+      load_channels(bias + c, left, 0),
+  };
+  return norm;
+}
+
+static inline channels normalised(ColumnNorm norm, __global const stored *x,
+                                  __global const stored *residual, size_t at, int left, int relu) {
+  channels value = (load_stored(x + at, left, 0) - norm.mean) * norm.scale + norm.bias;
+  if (residual)
+    value += load_stored(residual + at, left, 0);
+  // Not fmax: NaN stays NaN.
+  if (relu)
+    value = value <= 0 ? (channels)0 : value;
+  return value;
+}
+
 ROW_KERNEL void batch_norm_forward(__global const stored *restrict x,
                                    __global const float *restrict mean,
                                    __global const float *restrict inverse,
@@ -105,21 +146,25 @@ ROW_KERNEL void batch_norm_forward(__global const stored *restrict x,
                                    int relu) {
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
+#if DEVICE_IS_CPU
   FOR_EACH_ROW(r, first, end, count) {
-    size_t base = (size_t)r * count;
     FOR_EACH_CHANNEL_OF_ROW(c, count) {
       int left = count - c;
-      channels scale = load_channels(inverse + c, left, 0) * load_channels(weight + c, left, 0);
-      channels distance = load_stored(x + base + c, left, 0) - load_channels(mean + c, left, 0);
-      channels value = distance * scale + load_channels(bias + c, left, 0);
-      if (residual)
-        value += load_stored(residual + base + c, left, 0);
-      // Not fmax: NaN stays NaN.
-      if (relu)
-        value = value <= 0 ? (channels)0 : value;
-      store_stored(value, y + base + c, left);
+      size_t at = (size_t)r * count + c;
+      ColumnNorm norm = column_norm(mean, inverse, weight, bias, c, left);
+      store_stored(normalised(norm, x, residual, at, left, relu), y + at, left);
     }
   }
+#else
+  FOR_EACH_COLUMN(c, count) {
+    int left = count - c;
+    const ColumnNorm norm = column_norm(mean, inverse, weight, bias, c, left);
+    FOR_EACH_ROW_OF_COLUMN(r, first, end) {
+      size_t at = (size_t)r * count + c;
+      store_stored(normalised(norm, x, residual, at, left, relu), y + at, left);
+    }
+  }
+#endif
 }
 
 // The gradient before act.
@@ -171,32 +216,75 @@ ROW_KERNEL void batch_norm_backward_weight_fold(__global const float *restrict p
   fold_block_pairs(partial, gbias, gweight, blocks, count);
 }
 
+// What belongs to a column; without batch statistics offset and slope are not looked at.
+typedef struct {
+  channels mean, scale, weight, offset, slope;
+} ColumnGradient;
+
+static inline ColumnGradient column_gradient(__global const float *mean,
+                                             __global const float *inverse,
+                                             __global const float *weight,
+                                             __global const float *gbias,
+                                             __global const float *gweight, float share, int c,
+                                             int left) {
+  ColumnGradient column = {0, load_channels(inverse + c, left, 0),
+                           load_channels(weight + c, left, 0), 0, 0};
+  if (gbias) {
+    column.mean = load_channels(mean + c, left, 0);
+    column.offset = load_channels(gbias + c, left, 0);
+    column.slope = load_channels(gweight + c, left, 0) * share;
+  }
+  return column;
+}
+
+// Writes the gradients of x and of the residual at an element; either may be null.
+static inline void store_gradients(ColumnGradient column, __global const stored *x,
+                                   __global const stored *y, __global const stored *gy,
+                                   __global stored *gx, __global stored *gresidual,
+                                   int through_statistics, float share, size_t at, int left,
+                                   int relu) {
+  channels gradient = unactivated(gy, y, at, left, relu);
+  if (gresidual)
+    store_stored(gradient, gresidual + at, left);
+  if (gx) {
+    if (through_statistics) {
+      channels distance = load_stored(x + at, left, 0) - column.mean;
+      gradient -= column.offset * share + distance * column.scale * column.slope;
+    }
+    store_stored(gradient * column.scale * column.weight, gx + at, left);
+  }
+}
+
 // gx and gresidual; either may be null. Running statistics: gbias, gweight, x and mean are null.
 ROW_KERNEL void batch_norm_backward_input(
     __global const stored *restrict x, __global const stored *restrict y,
     __global const stored *restrict gy, __global const float *restrict mean,
     __global const float *restrict inverse, __global const float *restrict weight,
     __global const float *restrict gbias, __global const float *restrict gweight,
-    __global stored *restrict gx, __global stored *restrict gresidual, int rows, int count, int block, int relu) {
+    __global stored *restrict gx, __global stored *restrict gresidual, int rows, int count,
+    int block, int relu) {
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
-  float share = 1.0f / (float)rows;
+  const float share = 1.0f / (float)rows;
+  const int through_statistics = gbias != 0;
+#if DEVICE_IS_CPU
   FOR_EACH_ROW(r, first, end, count) {
     FOR_EACH_CHANNEL_OF_ROW(c, count) {
       int left = count - c;
-      size_t at = (size_t)r * count + c;
-      channels gradient = unactivated(gy, y, at, left, relu);
-      if (gresidual)
-        store_stored(gradient, gresidual + at, left);
-      if (gx) {
-        channels scale = load_channels(inverse + c, left, 0);
-        if (gbias) {
-          channels distance = load_stored(x + at, left, 0) - load_channels(mean + c, left, 0);
-          channels slope = load_channels(gweight + c, left, 0) * share;
-          gradient -= load_channels(gbias + c, left, 0) * share + distance * scale * slope;
-        }
-        store_stored(gradient * scale * load_channels(weight + c, left, 0), gx + at, left);
-      }
+      ColumnGradient column =
+          column_gradient(mean, inverse, weight, gbias, gweight, share, c, left);
+      store_gradients(column, x, y, gy, gx, gresidual, through_statistics, share,
+                      (size_t)r * count + c, left, relu);
     }
   }
+#else
+  FOR_EACH_COLUMN(c, count) {
+    int left = count - c;
+    const ColumnGradient column =
+        column_gradient(mean, inverse, weight, gbias, gweight, share, c, left);
+    FOR_EACH_ROW_OF_COLUMN(r, first, end)
+      store_gradients(column, x, y, gy, gx, gresidual, through_statistics, share,
+                      (size_t)r * count + c, left, relu);
+  }
+#endif
 }

@@ -4,10 +4,11 @@
 //          gather:    y[i,c] = x[indices[i],c], or 0 where the index is no row of x
 //          copy:      y[i,y_column+c] = x[i,x_column+c]
 //          transpose: y[c,r] = x[r,c]
+//          fit:       y[i,c] = x[i,c], or 0 outside of x
 // Layout:  matrices are row-major with the given width; `offsets` has one entry more than y has
 //          rows; `w` is null for weights of 1 (has_weights 0).
 // Launch:  combine, gather, copy: a work-group (ComputeStream.launchRows) owns rows_per_group rows,
-//          in copies of long rows one of `parts` parts of them; transpose:
+//          in copies of long rows one of `parts` parts of them; transpose, fit:
 //          ComputeStream.launchElements.
 // Parameters: STORAGE, how x and y lie in memory.
 // Numbers: combine is float32 and adds in the order of the list; the others move words as they are.
@@ -98,5 +99,13 @@ __kernel void indexing_transpose_forward(__global const word *restrict x, __glob
     int c = i / rows;
     int r = i - c * rows;
     y[i] = x[(size_t)r * columns + c];
+  }
+}
+
+__kernel void indexing_fit_forward(__global const word *restrict x, __global word *restrict y,
+                                   int rows, int width, int y_width, int count) {
+  FOR_EACH_ELEMENT(i, count) {
+    int row = i / y_width, c = i - row * y_width;
+    y[i] = row < rows && c < width ? x[(size_t)row * width + c] : 0;
   }
 }

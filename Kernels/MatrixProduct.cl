@@ -90,15 +90,16 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
   }
 }
 
-// target[i] = sum over s of partial[entry, s, i], entry by entry of `size` elements.
+// target[i] = sum over s of partial[entry, s, i], entry by entry of `size` elements; with `adds` it
+// is added to what target holds.
 __kernel void matrix_product_splits(__global const float *restrict partial,
                                     __global target_element *restrict target, int size, int splits,
-                                    int count) {
+                                    int adds, int count) {
   FOR_EACH_ELEMENT(i, count) {
     size_t first = (size_t)(i / size) * splits * size + i % size;
     float sum = 0.0f;
-    for (int s = 0; s < splits; s++)
-      sum += partial[first + (size_t)s * size];
-    STORE_TARGET(sum, target + i);
+    // Pieces are asked for together where there are several.
+    _Pragma("unroll 4") for (int s = 0; s < splits; s++) sum += partial[first + (size_t)s * size];
+    STORE_TARGET(adds ? (float)target[i] + sum : sum, target + i);
   }
 }

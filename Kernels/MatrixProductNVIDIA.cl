@@ -15,7 +15,9 @@
 //                              simulation of the cut, TF32X3 errs by 1e-6 of the largest result at
 //                              depth 12544 when sums are added every 64, by 1e-4 at the end only
 //             LEFT_WIDTH, RIGHT_WIDTH   floats of one copy of an operand: 4 when its stored rows,
-//                              its batch entries, or its channels are multiples of 4, else 1
+//                              what is used of them, its batch entries and its channels are
+//                              multiples of 4, else 1
+//             WHOLE_TAPS       see MatrixCopies.clh
 // Numbers: sums are float32, in a fixed order that depends on the parameters. Factors are rounded
 //          to tf32 (10 bits after the point) or bf16 (7 bits). TF32X3 takes each factor as the sum
 //          of two tf32 numbers and leaves out the product of the two small ones: about the accuracy
@@ -165,8 +167,7 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
     __global const float *restrict right, int right_pitch, int right_stride,
     __global const float *restrict bias, __global float *restrict target, int target_pitch,
     int rows, int columns, int depth, int splits, int split_depth, int adds GEOMETRY_PARAMETERS) {
-  __local float left_tiles[STAGES][TILE_M * TILE_K] __attribute__((aligned(128)));
-  __local float right_tiles[STAGES][TILE_N * TILE_K] __attribute__((aligned(128)));
+  __local float tiles[STAGES * TILE] __attribute__((aligned(128)));
   const Geometry g = GEOMETRY;
   const TilePlace at = tile_place(rows, columns, TILE_M, TILE_N);
   const int entry = at.matrix / splits, split = at.matrix % splits, m0 = at.row, n0 = at.column;
@@ -178,34 +179,30 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
   const Factors f = {left + (size_t)entry * left_stride, right + (size_t)entry * right_stride,
                      left_pitch, right_pitch, m0, n0, rows, columns, first, end};
   target += (size_t)at.matrix * target_pitch;
-  PatchOrigin origins[ORIGINS] = {{0, 0, 0}};
-#if KEEPS_ORIGINS
-  UNROLL for (int i = 0; i < LEFT_COPIES; i++) {
-    uint index = (uint)get_local_id(0) + i * ITEMS;
-    origins[i] = patch_origin(g, m0 + copied_line(LEFT_IS_DEEP, index, TILE_M, LEFT_WIDTH));
-  }
-#endif
+  Copies copies;
+  start_left(&copies, f, g);
+  start_right(&copies, f, g);
   float sum[BLOCKS_M][BLOCKS_N][4], total[BLOCKS_M][BLOCKS_N][4];
   UNROLL for (int i = 0; i < BLOCKS_M; i++) UNROLL for (int j = 0; j < BLOCKS_N; j++) {
     UNROLL for (int c = 0; c < 4; c++) sum[i][j][c] = total[i][j][c] = 0.0f;
   }
   UNROLL for (int step = 0; step < STAGES - 1; step++)
-      fill_step(left_tiles[step], right_tiles[step], f, origins, g, step, steps);
-  int stage = 0, free_stage = STAGES - 1;
+      fill_step(tiles + step * TILE, &copies, f, g, step, steps);
+  // Offsets of the tiles of this step and of the one that is filled next.
+  int filled = 0, next = (STAGES - 1) * TILE;
   for (int step = 0; step < steps; step++) {
     WAIT_FOR_STEP();
     // From here on everyone's copies are there and everyone is done with the step before.
     barrier(CLK_LOCAL_MEM_FENCE);
-    fill_step(left_tiles[free_stage], right_tiles[free_stage], f, origins, g, step + STAGES - 1,
-              steps);
-    UNROLL for (int k = 0; k < TILE_K; k += SLAB)
-        multiply_slab(sum, left_tiles[stage], m_warp, right_tiles[stage], n_warp, k, lane);
+    fill_step(tiles + next, &copies, f, g, step + STAGES - 1, steps);
+    UNROLL for (int k = 0; k < TILE_K; k += SLAB) multiply_slab(
+        sum, tiles + filled, m_warp, tiles + filled + TILE_M * TILE_K, n_warp, k, lane);
 #if PROMOTED_STEPS
     if ((step + 1) % PROMOTED_STEPS == 0)
       promote(total, sum);
 #endif
-    free_stage = stage;
-    stage = stage + 1 == STAGES ? 0 : stage + 1;
+    next = filled;
+    filled = filled == (STAGES - 1) * TILE ? 0 : filled + TILE;
   }
   promote(total, sum);
   if (split > 0)

@@ -13,6 +13,8 @@
 // Source:  quickGELU: x * sigmoid(1.702 x), as in the released CLIP. GELU: Hendrycks and Gimpel 2016
 //          (arXiv 1606.08415), the exact form.
 
+// Elements in a row are any number.
+#define ROWS_ARE_WHOLE 0
 #include "Common/Channels.clh"
 
 // Reads, writes `channels` at element i of `count`.

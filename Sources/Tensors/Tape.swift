@@ -153,6 +153,17 @@ extension Tensor {
     return try Tensor(like: self, label: label)
   }
 
+  /// What this leaf has collected in its slot, where products of a type by tensor cores add to it
+  /// themselves; nil elsewhere.
+  ///
+  /// An operator that adds to it passes no gradient on.
+  func gradientSum(of type: ElementType) -> Tensor? {
+    guard let node, let slot = node.slot, node.gradient?.buffer === slot.buffer,
+      stream.matrix.tensorCores(for: stream.matrix.productType(of: type)) != nil
+    else { return nil }
+    return slot
+  }
+
   /// The values that a product meets, rounded to the type of its other operand; a constant.
   func factor(of type: ElementType) throws -> Tensor {
     if let rounded = node?.rounded, rounded.elementType == type { return rounded }

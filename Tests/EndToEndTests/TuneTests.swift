@@ -122,27 +122,35 @@ struct TuneTests {
       ).finish()
       return (result, try JSONValue(contentsOf: json))
     }
-    let (good, document) = try run("--budget", "1")
+    let (good, document) = try run("--search", "1", "--budget", "600")
     #expect(good.status == 0, "\(good.errors)")
     let steps = try #require(document["steps"]?.array)
     #expect(
       steps.compactMap { $0["name"]?.string } == [
-        "devices", "selftest", "tune", "bench", "profile",
+        "devices", "selftest", "profile", "bench", "tune",
       ])
     for step in steps {
       #expect(step["status"]?.integer == 0 && step["seconds"]?.number ?? 0 > 0)
       #expect(step["result"] ?? .null != .null, "\(step["name"]?.string ?? "")")
     }
     #expect(steps[1]["result"]?["checks"]?.array?.count ?? 0 > 10)
-    #expect(steps[4]["result"]?["kernels"] != nil)
+    #expect(steps[2]["result"]?["kernels"] != nil)
     #expect(document["device"]?.string?.isEmpty == false && document["failed"]?.array == [])
 
     let (bad, partial) = try run("--set", "training.no_such_key=1", "--limit", "300")
-    expectError(bad, "tune, profile failed", "check.json")
-    #expect(partial["failed"]?.array?.compactMap(\.string) == ["tune", "profile"])
+    expectError(bad, "profile, tune failed", "check.json")
+    #expect(partial["failed"]?.array?.compactMap(\.string) == ["profile", "tune"])
     let statuses = partial["steps"]?.array?.compactMap { $0["status"]?.integer }
     #expect(statuses == [0, 0, 1, 0, 1])
     let errors = partial["steps"]?.array?[2]["errors"]?.string ?? ""
     #expect(errors.contains("no_such_key"), "\(errors)")
+    let lines = try String(
+      contentsOfFile: "\(scratch.folder)/check-parts/bench.json", encoding: .utf8)
+    #expect(lines.contains("median_s"), "what bench writes as it goes stays")
+
+    let (late, cut) = try run("--budget", "2")
+    #expect(late.status == 1 && cut["steps"]?.array?.count == 5)
+    let seconds = cut["steps"]?.array?.compactMap { $0["seconds"]?.number }.reduce(0, +) ?? 0
+    #expect(seconds < 20)
   }
 }

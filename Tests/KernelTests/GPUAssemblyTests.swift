@@ -51,15 +51,23 @@ struct GPUVariant: CustomStringConvertible {
     [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 1, 0), (2, 3, 0), (2, 3, 1), (1, 2, 0)]
     .map { ["LEFT_LOADER": $0.0, "RIGHT_LOADER": $0.1, "SCATTERS": $0.2] }
 
-  /// Products of 16-bit operands by the largest tile with wide copies and the smallest with narrow.
+  /// Products of 16-bit operands by every tile with wide copies, and by the smallest with narrow ones;
+  /// patches with channels that fill a tile's depth and others.
   private static let products: [GPUVariant] = {
-    let kinds = [(WarpTile.all.first, 8, 1), (WarpTile.all.last, 1, 2)]
+    let kinds =
+      WarpTile.all(for: .bfloat16).map { ($0, 8, 1) } + [
+        (WarpTile.all[2], 8, 2), (WarpTile.all[2], 1, 2),
+      ]
     return kinds.flatMap { tile, width, storage in
-      layouts.map { layout in
-        var parameters = layout.merging(tile?.parameters ?? [:]) { $1 }
-        (parameters["LEFT_WIDTH"], parameters["RIGHT_WIDTH"]) = (width, width)
-        parameters["STORAGE"] = storage
-        return GPUVariant(path: "MatrixProduct16BitNVIDIA.cl", parameters: parameters)
+      layouts.flatMap { layout in
+        let isForward = layout["LEFT_LOADER"] == 2 && layout["RIGHT_LOADER"] == 1
+        return (isForward ? [0, 1] : [layout["LEFT_LOADER"] == 2 ? 1 : 0]).map { whole in
+          var parameters = layout.merging(tile.parameters) { $1 }
+          parameters["STAGES"] = tile.stages
+          (parameters["LEFT_WIDTH"], parameters["RIGHT_WIDTH"]) = (width, width)
+          (parameters["STORAGE"], parameters["WHOLE_TAPS"]) = (storage, whole)
+          return GPUVariant(path: "MatrixProduct16BitNVIDIA.cl", parameters: parameters)
+        }
       }
     }
   }()

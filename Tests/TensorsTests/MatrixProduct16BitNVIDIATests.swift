@@ -8,7 +8,7 @@ struct MatrixProduct16BitNVIDIATests {
   @Test("tensor cores in emulation, every transpose, edges and copies of both widths")
   func tensorCores() throws {
     try StorageTests.withStream(.bfloat16) { stream in
-      for tile in WarpTile.all {
+      for tile in WarpTile.all(for: .bfloat16) {
         let isSmall = tile == WarpTile.all.last
         stream.matrix.activationCores = TensorCores(
           precision: .bf16, operands: .bfloat16, tiles: [tile], isEmulated: true)
@@ -27,6 +27,34 @@ struct MatrixProduct16BitNVIDIATests {
         try StorageTests.check(one, .bfloat16, on: stream)
       }
       #expect(stream.matrix.kernelName == "matrix_product_forward_nvidia_16bit bfloat16")
+    }
+  }
+
+  @Test("three colours, twelve scores and patches side by side are copied 16 bytes at a time")
+  func alignment() throws {
+    try StorageTests.withStream(.bfloat16) { stream in
+      let cores = TensorCores(
+        precision: .bf16, operands: .bfloat16, tiles: Array(WarpTile.all.suffix(1)),
+        isEmulated: true)
+      stream.matrix.activationCores = cores
+      let colours = ConvolutionForm(
+        input: [1, 35, 32, 3], weight: [12, 3, 3, 3], stride: 1, padding: 1, dilation: 1)
+      #expect(colours.strips(of: .bfloat16, on: stream) == nil)
+      let patches = ConvolutionForm(
+        input: [1, 128, 132, 2], weight: [8, 4, 4, 2], stride: 4, padding: 0, dilation: 1)
+      #expect(patches.strips(of: .bfloat16, on: stream)?.channels == 8)
+      let cases = [
+        StorageTests.Case(
+          "three colours", [.activation([1, 35, 32, 3]), .parameter([12, 3, 3, 3])]
+        ) { try $0[0].convolution(weight: $0[1], padding: 1) },
+        StorageTests.Case(
+          "twelve scores", [.activation([1, 35, 32, 16]), .parameter([12, 1, 1, 16])]
+        ) { try $0[0].convolution(weight: $0[1]) },
+        StorageTests.Case(
+          "patches", [.activation([1, 128, 132, 2]), .parameter([8, 4, 4, 2])]
+        ) { try $0[0].convolution(weight: $0[1], stride: 4) },
+      ]
+      for one in cases { try StorageTests.check(one, .bfloat16, on: stream) }
     }
   }
 

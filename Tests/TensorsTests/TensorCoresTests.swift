@@ -96,7 +96,7 @@ struct TensorCoresTests {
 
   @Test("the trial tells in one line that a kernel does not compile or is too coarse")
   func faults() throws {
-    let broken = WarpTile(rows: 64, columns: 64, warpRows: 0, warpColumns: 2, cost: 1)
+    let broken = WarpTile(rows: 64, columns: 64, warpRows: 0, warpColumns: 2)
     try emulated(tiles: [broken]) { stream, cores in
       let fault = try #require(cores.fault(on: stream))
       #expect(fault.contains("MatrixProductNVIDIA") && !fault.contains("\n"), "\(fault)")
@@ -153,19 +153,64 @@ struct TensorCoresTests {
     }
   }
 
-  @Test("a tile for every size, within the 48 KiB of a work-group")
+  /// The tile and the pieces that a device of 132 units takes for a bf16 product of its own pitches.
+  private func choice(
+    _ rows: Int, _ columns: Int, _ depth: Int, batch: Int = 1, left: MatrixLoader = .rows,
+    right: MatrixLoader = .transposed, on stream: ComputeStream
+  ) throws -> ProductCost.Choice {
+    let buffer = try stream.queue.allocate(bytes: 4, label: "operand")
+    let launch = MatrixLaunch(
+      rows: rows, columns: columns, depth: depth, batch: batch,
+      left: MatrixOperand(
+        buffer: buffer, loader: left, pitch: left == .rows ? depth : rows),
+      right: MatrixOperand(
+        buffer: buffer, loader: right, pitch: right == .rows ? columns : depth),
+      operandType: .bfloat16)
+    let cores = TensorCores(
+      precision: .bf16, operands: .bfloat16, tiles: WarpTile.all(for: .bfloat16))
+    return ProductCost(ProductSizes(launch), with: cores, units: 132).cheapest
+  }
+
+  @Test("tile and pieces are chosen together: large products whole, weight gradients cut")
+  func choices() throws {
+    try TestDevice.withStream(.generic) { stream in
+      let square = try choice(8192, 8192, 8192, on: stream)
+      #expect(square.tile.rows + square.tile.columns == 384 && square.splits == 1)
+      // 256 groups of 128 x 128 fill 132 units nearly twice: no pieces, which cost 100 MB.
+      let nearlyTwice = try choice(8192, 512, 2048, on: stream)
+      #expect(nearlyTwice.splits == 1)
+      let weights = try choice(
+        256, 2304, 67_200, left: .transposed, right: .rows, on: stream)
+      #expect(weights.tile.rows >= 128 && weights.tile.columns >= 128 && weights.splits > 1)
+      let small = try choice(50, 50, 64, batch: 384, on: stream)
+      #expect([small.tile.rows, small.tile.columns] == [64, 64] && small.splits == 1)
+      let narrow = try choice(268_800, 64, 64, on: stream)
+      #expect(narrow.tile.columns == 64)
+    }
+  }
+
+  @Test("more pieces than the depth has are not estimated, batches are not cut")
+  func pieces() throws {
+    try TestDevice.withStream(.generic) { stream in
+      let (shallow, deep) = (
+        try choice(64, 64, 511, on: stream), try choice(64, 64, 65_536, on: stream)
+      )
+      #expect(shallow.splits == 1 && deep.splits > 1)
+      let batch = try choice(64, 64, 65_536, batch: 2, on: stream)
+      #expect(batch.splits == 1)
+    }
+  }
+
+  @Test("every tile fits into the 48 KiB of a work-group and is legal")
   func tiles() {
-    func best(_ rows: Int, _ columns: Int, batch: Int = 1) -> [Int] {
-      let tile = WarpTile.best(
-        among: WarpTile.all, rows: rows, columns: columns, batch: batch, units: 132)
-      return [tile.rows, tile.columns]
+    for type in [ElementType.float32, .bfloat16] {
+      let depth = WarpTile.depth(of: type)
+      for tile in WarpTile.all(for: type) {
+        #expect(
+          tile.stages * depth * type.bytes * (tile.rows + tile.columns) <= 48 << 10, "\(tile)")
+        #expect(tile.isLegal(for: type, depth: depth), "\(tile)")
+      }
     }
-    #expect(best(8192, 8192) == [128, 128])
-    #expect(best(268_800, 64) == [128, 64])
-    #expect(best(50, 50, batch: 384) == [64, 64])
-    for tile in WarpTile.all {
-      #expect(3 * 16 * 4 * (tile.rows + tile.columns) <= 48 << 10)
-      #expect(tile.rows % (16 * tile.warpRows) == 0 && tile.columns % (8 * tile.warpColumns) == 0)
-    }
+    #expect(!WarpTile.wide[0].isLegal(for: .float32, depth: 16))
   }
 }

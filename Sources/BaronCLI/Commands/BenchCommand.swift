@@ -62,10 +62,11 @@ struct BenchCommand: ParsableCommand {
       return
     }
     let peer = try compare.map { try BenchComparison(contentsOf: $0) }
-    let results = try runBench(settings, on: try device.makeStream(for: precision)) {
+    let run = try runBench(settings, on: try device.makeStream(for: precision)) {
       try Console.print($0)
     }
-    if let peer { try Console.print(peer.table(of: results)) }
+    if let peer { try Console.print(peer.table(of: run.results)) }
+    guard run.failed.isEmpty else { throw BenchError(failed: run.failed) }
   }
 
   private var patterns: [String] {

@@ -9,14 +9,16 @@ import Workbench
 struct GPUCheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gpu-check",
-    abstract: "Run devices, selftest, tune, bench and profile; write all results to one file.",
+    abstract: "Run devices, selftest, profile, bench and tune; write all results to one file.",
     discussion: """
       Example: baron gpu-check --json results.json
 
       Needs no data: pictures are drawn and the teacher is made up. Each command runs in a process \
       of its own; after one that fails the next one runs all the same, and the exit status is 1. \
-      The file is complete after each command. Compiled kernels and the record of 'baron tune' \
-      stay in the cache.
+      The file is complete after each command, and what each one writes as it goes lies in a folder \
+      beside it, so that a machine that is taken away leaves what was measured. With --budget the \
+      commands share so many seconds, what matters most first. Compiled kernels and the record of \
+      'baron tune' stay in the cache.
       """)
 
   @Option(help: ArgumentHelp("Where the results go.", valueName: "file.json"))
@@ -44,9 +46,17 @@ struct GPUCheckCommand: ParsableCommand {
   var overrides: [String] = []
 
   @Option(
-    help: ArgumentHelp(
-      "Seconds of search in tune; default 300, 15 with --quick.", valueName: "seconds"))
+    help: ArgumentHelp("Seconds for everything; default no end.", valueName: "seconds"))
   var budget: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Seconds of search in tune; default 300, 15 with --quick, a tenth of --budget.",
+      valueName: "seconds"))
+  var search: Double?
+
+  @Option(help: "Lines of another program on the same device, for a table after bench.")
+  var compare: String?
 
   @Option(help: "Cases of bench; default all, some small ones with --quick.")
   var cases: String?
@@ -59,16 +69,24 @@ struct GPUCheckCommand: ParsableCommand {
 
   func validate() throws {
     guard limit > 0 else { throw ValidationError("--limit \(limit): take more than 0.") }
+    for (name, seconds) in [("budget", budget), ("search", search)] {
+      guard seconds ?? 1 > 0 else {
+        throw ValidationError("--\(name) \(seconds ?? 0): take more than 0.")
+      }
+    }
   }
 
   func run() throws {
-    let folder = try TemporaryFolder("gpu-check")
-    defer { withExtendedLifetime(folder) {} }
+    let begin = MonotonicClock.seconds
+    let folder = try partsFolder()
     let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     var results: [CheckStep.Result] = []
-    for step in steps(in: folder.path) {
+    let steps = steps(in: folder)
+    for (index, step) in steps.enumerated() {
       Console.say("\(step.name) …")
-      let result = try step.run(program: program, folder: folder.path, limit: limit)
+      let limit = seconds(
+        for: steps[index...], after: MonotonicClock.seconds - begin)
+      let result = try step.run(program: program, folder: folder, limit: limit)
       results.append(result)
       Console.say(Self.line(result))
       try AtomicFile.write(
@@ -79,38 +97,72 @@ struct GPUCheckCommand: ParsableCommand {
     guard failed.isEmpty else { throw CheckError(failed: failed, path: json) }
   }
 
-  /// The commands in their order: what the others rest on first, what takes long last.
+  /// A folder beside the results for what the commands write as they go.
+  private func partsFolder() throws -> String {
+    let folder = json.hasSuffix(".json") ? "\(json.dropLast(5))-parts" : "\(json)-parts"
+    do {
+      try FileManager.default.createDirectory(
+        atPath: folder, withIntermediateDirectories: true)
+      // Lines of an earlier check would be taken for this one's.
+      for step in steps(in: folder) {
+        try? FileManager.default.removeItem(atPath: "\(folder)/\(step.name).json")
+      }
+    } catch {
+      throw FormatError(folder, "cannot be created; choose a --json whose folder may be written")
+    }
+    return folder
+  }
+
+  /// Seconds that the first of the commands left may take: all that is left of the budget but the
+  /// shares of those after it.
+  private func seconds(for steps: ArraySlice<CheckStep>, after elapsed: Double) -> Double {
+    guard let budget, let first = steps.first else { return limit }
+    let left = max(1, budget - elapsed)
+    let shares = steps.map(\.share).reduce(0, +)
+    return min(limit, max(1, left * first.share / max(shares, first.share)))
+  }
+
+  /// The commands in their order: what the others rest on first, then what is to be known most, and
+  /// what only makes it better last.
   private func steps(in folder: String) -> [CheckStep] {
     let config = config ?? (quick ? "demo-bags" : "ov-coco-fpn-kd")
     let set = overrides.flatMap { ["--set", $0] }
     let drawn =
       ["--drawn"]
       + ((teacher ?? (quick ? "demo-teacher" : nil)).map { ["--teacher", $0] } ?? [])
-    let cases = cases ?? (quick ? "gemm/text_*,attention/*text*,roi_align/*" : "*")
     let small = quick ? ["--rounds", "1", "--steps", "1", "--classes", "4"] : []
-    let short = quick ? ["--repeat", "3", "--sample-s", "0.01", "--warmup", "1"] : []
-    let numbers = ["tune", "bench", "profile", "bench_bfloat16"].map { "\(folder)/\($0).json" }
-    let narrow = CheckStep(
-      name: "bench_bfloat16",
-      arguments: ["bench", "--precision", "bfloat16", "--cases", cases, "--json", numbers[3]]
-        + flags, file: numbers[3])
+    let search = search ?? budget.map { $0 / 10 } ?? (quick ? 15 : 300)
+    func file(_ name: String) -> String { "\(folder)/\(name).json" }
     return [
-      CheckStep(name: "devices", arguments: ["devices", "--json"] + flags),
-      CheckStep(name: "selftest", arguments: ["selftest", "--json"] + flags),
-      CheckStep(
-        name: "tune",
-        arguments: ["tune", config, "--budget", "\(budget ?? (quick ? 15 : 300))"]
-          + ["--limit", "10", "--json", numbers[0]] + drawn + small + set + flags, file: numbers[0]),
-      CheckStep(
-        name: "bench",
-        arguments: ["bench", "--cases", cases, "--json", numbers[1]] + short + flags,
-        file: numbers[1]),
-    ] + (quick ? [] : [narrow]) + [
+      CheckStep(name: "devices", arguments: ["devices", "--json"] + flags, share: 0.02),
+      CheckStep(name: "selftest", arguments: ["selftest", "--json"] + flags, share: 0.2),
       CheckStep(
         name: "profile",
         arguments: ["profile", config, "--steps", quick ? "1" : "5"]
-          + ["--json", numbers[2]] + drawn + set + flags, file: numbers[2])
+          + ["--json", file("profile")] + drawn + set + flags, file: file("profile"), share: 0.3),
+    ] + benches(in: folder) + [
+      CheckStep(
+        name: "tune",
+        arguments: ["tune", config, "--budget", "\(search)"]
+          + ["--limit", "10", "--json", file("tune")] + drawn + small + set + flags,
+        file: file("tune"), share: 0.2)
     ]
+  }
+
+  private func benches(in folder: String) -> [CheckStep] {
+    let cases = cases ?? (quick ? "gemm/text_*,attention/*text*,roi_align/*" : "*")
+    let short = quick ? ["--repeat", "3", "--sample-s", "0.01", "--warmup", "1"] : []
+    let peer = compare.map { ["--compare", $0] } ?? []
+    func bench(_ name: String, _ arguments: [String]) -> CheckStep {
+      let file = "\(folder)/\(name).json"
+      return CheckStep(
+        name: name,
+        arguments: ["bench", "--cases", cases, "--json", file] + arguments + peer + short + flags,
+        file: file, share: 0.15)
+    }
+    // Numbers of 16 bits are what a step runs in.
+    let narrow = bench("bench_bfloat16", ["--precision", "bfloat16"])
+    return (quick ? [] : [narrow]) + [bench("bench", [])]
   }
 
   private var flags: [String] {

@@ -70,16 +70,41 @@ struct MatrixLaunch {
   /// How a CPU multiplies bfloat16, for a trial; nil takes the stream's way.
   var bfloat16: BFloat16Products?
 
-  /// Elements of an operand that may be copied at a time: those of 16 bytes when they are
-  /// neighbours wherever the first lies at a multiple of their number, else 1.
-  func copyWidth(of operand: MatrixOperand) -> Int {
-    let run = operand.loader == .image ? geometry?.channels ?? 1 : operand.pitch
+  /// Elements of the left operand that are copied at a time: those of 16 bytes, or 1.
+  var leftCopyWidth: Int {
+    copyWidth(of: left, neighbours: left.loader == .transposed ? rows : depth)
+  }
+
+  /// The same of the right operand.
+  ///
+  /// Taps are walked through once for a whole tile, which lies within
+  /// one of them.
+  func rightCopyWidth(tileDepth: Int) -> Int {
+    if right.loader == .taps, !hasWholeTaps(tileDepth: tileDepth) { return 1 }
+    return copyWidth(of: right, neighbours: right.loader == .transposed ? depth : columns)
+  }
+
+  /// Whether every tile of a depth lies within a tap of the left operand's patches.
+  func hasWholeTaps(tileDepth: Int) -> Bool {
+    left.loader == .image && leftCopyWidth > 1 && (geometry?.channels ?? 1) % tileDepth == 0
+  }
+
+  /// Elements that may be copied at a time: those of 16 bytes, or 1 where not all runs of neighbours
+  /// are multiples of their number.
+  ///
+  /// Places within an image are 32 bits wide then.
+  private func copyWidth(of operand: MatrixOperand, neighbours: Int) -> Int {
     let most = 16 / operandType.bytes
-    return run % most == 0 && operand.stride % most == 0 ? most : 1
+    var runs = [operand.pitch, operand.stride, neighbours]
+    if operand.loader == .image, let geometry {
+      guard geometry.height * geometry.width * geometry.channels <= Int(Int32.max) else { return 1 }
+      runs[0] = geometry.channels
+    }
+    return runs.allSatisfy { $0 % most == 0 } ? most : 1
   }
 
   /// Whether its depth may be cut into pieces that are added up afterwards.
-  var mayBeSplit: Bool { !scatters && targetStride == nil && !adds }
+  var mayBeSplit: Bool { !scatters && targetStride == nil }
 
   /// Enqueues the product.
   func run(on stream: ComputeStream, into target: Buffer) throws {
@@ -123,7 +148,9 @@ struct MatrixLaunch {
       try stream.library.kernel(
         "matrix_product_splits", in: "MatrixProduct", parameters: storage(of: targetType)),
       count: batch * size,
-      [.buffer(partial), .buffer(target), .int(size), .int(plan.splits)],
+      [
+        .buffer(partial), .buffer(target), .int(size), .int(plan.splits), .int(adds ? 1 : 0),
+      ],
       work: Work(
         operations: Double(batch * plan.splits * size),
         bytes: Double(batch * (4 * plan.splits + targetType.bytes) * size)))
@@ -149,7 +176,7 @@ struct MatrixLaunch {
       .buffer(right.buffer), .int(right.pitch), .int(right.stride),
       bias.map { .buffer($0) } ?? .null, .buffer(target), .int(targetStride ?? rows * columns),
       .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
-      .int(adds ? 1 : 0),
+      .int(adds && plan.splits == 1 ? 1 : 0),
     ]
     let traffic =
       operandType.bytes * rows * depth + rightType.bytes * depth * columns

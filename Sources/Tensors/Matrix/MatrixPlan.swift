@@ -25,8 +25,11 @@ struct MatrixPlan {
   init(
     _ launch: MatrixLaunch, on stream: ComputeStream, with cores: TensorCores?, tuned: [String: Int]
   ) {
-    if let cores {
+    if let cores, WarpTile(tuned) != nil {
       self.init(cores, launch, units: stream.device.computeUnits, tuned: tuned)
+    } else if let cores, let shipped = stream.matrix.cheapest(launch, with: cores) {
+      self.init(
+        cores, launch, units: stream.device.computeUnits, tuned: tuned, shipped: shipped)
     } else if stream.family == .cpu {
       self.init(
         cpu: launch, units: stream.device.computeUnits,
@@ -107,24 +110,27 @@ struct MatrixPlan {
     global = [launch.columns.dividedUp(by: columnBlock), down, launch.batch * splits]
   }
 
-  /// The plan for `MatrixProductNVIDIA.cl` or `MatrixProduct16BitNVIDIA.cl`.
+  /// The plan for `MatrixProductNVIDIA.cl` or `MatrixProduct16BitNVIDIA.cl`; `shipped` is what
+  /// ``ProductCost`` finds, where that is known.
   init(
-    _ cores: TensorCores, _ launch: MatrixLaunch, units: Int, tuned: [String: Int] = [:]
+    _ cores: TensorCores, _ launch: MatrixLaunch, units: Int, tuned: [String: Int] = [:],
+    shipped: ProductCost.Choice? = nil
   ) {
     (kernel, file) = cores.kernel
     label = cores.label
-    let tile =
-      WarpTile(tuned)
-      ?? .best(
-        among: cores.tiles, rows: launch.rows, columns: launch.columns, batch: launch.batch,
-        units: units)
-    var parameters = tile.parameters.merging(cores.parameters) { $1 }
-    parameters["LEFT_WIDTH"] = launch.copyWidth(of: launch.left)
-    parameters["RIGHT_WIDTH"] = launch.copyWidth(of: launch.right)
-    let stages = tuned["STAGES"] ?? WarpTile.stages
     let shippedDepth = WarpTile.depth(of: cores.operands)
     let tileDepth = tuned["TILE_K"] ?? shippedDepth
-    if stages != WarpTile.stages { parameters["STAGES"] = stages }
+    let shipped =
+      shipped ?? ProductCost(ProductSizes(launch), with: cores, units: units).cheapest
+    let tile = WarpTile(tuned) ?? shipped.tile
+    let stages = tuned["STAGES"] ?? tile.stages
+    var parameters = tile.parameters.merging(cores.parameters) { $1 }
+    parameters["LEFT_WIDTH"] = launch.leftCopyWidth
+    parameters["RIGHT_WIDTH"] = launch.rightCopyWidth(tileDepth: tileDepth)
+    if launch.left.loader == .image {
+      parameters["WHOLE_TAPS"] = launch.hasWholeTaps(tileDepth: tileDepth) ? 1 : 0
+    }
+    if stages != WarpTile.mostStages { parameters["STAGES"] = stages }
     if tileDepth != shippedDepth {
       parameters["TILE_K"] = tileDepth
       // Sums go on for the same depth.
@@ -138,8 +144,7 @@ struct MatrixPlan {
     let groups =
       launch.columns.dividedUp(by: tile.columns) * launch.rows.dividedUp(by: tile.rows)
       * launch.batch
-    (splits, splitDepth) = Self.pieces(
-      launch, groups: groups, units: units, step: 256, wanted: tuned["SPLITS"])
+    (splits, splitDepth) = Self.pieces(launch, wanted: tuned["SPLITS"] ?? shipped.splits)
     choice = tile.parameters.merging(
       ["STAGES": stages, "TILE_K": tileDepth, "SPLITS": splits]
     ) { $1 }
@@ -151,12 +156,20 @@ struct MatrixPlan {
   private static func pieces(
     _ launch: MatrixLaunch, groups: Int, units: Int, step: Int, wanted: Int?
   ) -> (count: Int, depth: Int) {
-    let isWanted = wanted.map { $0 > 1 && launch.depth > 64 }
-    guard launch.mayBeSplit, isWanted ?? (groups < 2 * units && launch.depth > step) else {
+    if let wanted { return pieces(launch, wanted: wanted) }
+    guard launch.mayBeSplit, groups < 2 * units, launch.depth > step else {
       return (1, max(1, launch.depth))
     }
-    let wanted =
-      wanted ?? min((4 * units).dividedUp(by: groups), launch.depth.dividedUp(by: step))
+    return pieces(
+      launch,
+      wanted: min((4 * units).dividedUp(by: groups), launch.depth.dividedUp(by: step)))
+  }
+
+  /// Cuts the depth into about the wanted number of pieces, of multiples of 64.
+  private static func pieces(_ launch: MatrixLaunch, wanted: Int) -> (count: Int, depth: Int) {
+    guard launch.mayBeSplit, wanted > 1, launch.depth > 64 else {
+      return (1, max(1, launch.depth))
+    }
     let depth = launch.depth.dividedUp(by: wanted).dividedUp(by: 64) * 64
     return (launch.depth.dividedUp(by: depth), depth)
   }

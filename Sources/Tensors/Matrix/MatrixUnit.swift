@@ -1,3 +1,4 @@
+import Formats
 import OpenCL
 
 /// How a stream multiplies matrices: by which kernel, in which precision, with which parameters.
@@ -12,13 +13,27 @@ package final class MatrixUnit {
   lazy var activationCores = TensorCores.usable(precision, for: stream.activationType, on: stream)
   /// How a CPU multiplies bfloat16 without widening it, tried out on first use; nil where it cannot.
   lazy var bfloat16 = BFloat16Products.usable(on: stream)
+  /// What is wrong with a variant of the tensor cores' kernels, found out by running it; nil for
+  /// devices on which they only run in emulation.
+  var variantTrial: ((_ variant: ProductVariant, _ cores: TensorCores) -> String?)?
+  /// What is wrong with the variants so far; empty where nothing is.
+  private(set) var faults: [ProductVariant: String] = [:]
   private unowned let stream: ComputeStream
   /// What was found for this device, looked up by sizes.
   private var tunedChoices = TunedChoices()
+  /// Tiles and pieces that were found cheapest: a step has the same products as the one before.
+  private var cheapest: [ProductSizes: ProductCost.Choice?] = [:]
+  /// The tiles that they were chosen among.
+  private var cheapestAmong: [ElementType: [WarpTile]] = [:]
+  /// Numbers of regions differ from step to step; so many sizes are kept.
+  private static let mostSizes = 4096
 
   init(_ stream: ComputeStream, precision: MatrixPrecision?) {
     self.stream = stream
     self.precision = precision
+    if stream.family == .nvidia {
+      variantTrial = { [unowned stream] in $1.fault(of: $0, on: stream) }
+    }
   }
 
   /// The kernel that multiplies activations, with its precision.
@@ -68,6 +83,46 @@ package final class MatrixUnit {
     if stream.family == .cpu, operands == .bfloat16, let bfloat16 { return bfloat16.label }
     return stream.family == .cpu
       ? "matrix_product_forward_cpu float32" : "matrix_product_forward \(operands)"
+  }
+
+  /// The tile and the pieces of a product by tensor cores that cost least by the estimate.
+  ///
+  /// What a driver fails at is left out, so that other tiles take its place: each variant is tried
+  /// on its first use.
+  ///
+  /// - Returns: nil when no tile works: the family's own kernel is left.
+  func cheapest(_ launch: MatrixLaunch, with cores: TensorCores) -> ProductCost.Choice? {
+    if cheapestAmong[cores.operands] != cores.tiles || cheapest.count >= Self.mostSizes {
+      cheapest = [:]
+      cheapestAmong[cores.operands] = cores.tiles
+    }
+    let sizes = ProductSizes(launch)
+    if let choice = cheapest[sizes] { return choice }
+    let cost = ProductCost(sizes, with: cores, units: stream.device.computeUnits)
+    var tiles = cores.tiles
+    var choice = cost.cheapest(among: tiles)
+    while let tile = choice?.tile,
+      !isUsable(ProductVariant(launch, tile: tile), with: cores)
+    {
+      tiles.removeAll { $0 == tile }
+      choice = cost.cheapest(among: tiles)
+    }
+    cheapest[sizes] = .some(choice)
+    return choice
+  }
+
+  /// Whether a variant is compiled and computed rightly, found out on its first use; one that is not
+  /// gets a line on standard error.
+  private func isUsable(_ variant: ProductVariant, with cores: TensorCores) -> Bool {
+    if let fault = faults[variant] { return fault.isEmpty }
+    guard let fault = variantTrial?(variant, cores) else {
+      faults[variant] = ""
+      return true
+    }
+    faults[variant] = fault
+    Console.warn(
+      "\(stream.device.name): products of \(variant) are left to other kernels: \(fault)")
+    return false
   }
 
   /// What was found for a product on this device; empty for the shipped parameters.

@@ -55,7 +55,8 @@ struct TensorCores {
     _ wanted: MatrixPrecision?, for operands: ElementType, on stream: ComputeStream
   ) -> TensorCores? {
     guard stream.family == .nvidia, wanted != .float32 else { return nil }
-    let cores = TensorCores(precision: wanted ?? .tf32x3, operands: operands)
+    let cores = TensorCores(
+      precision: wanted ?? .tf32x3, operands: operands, tiles: WarpTile.all(for: operands))
     let device = stream.device
     if let fault = faults.withLock({ $0["\(device.index) \(cores.label)"] }) {
       return fault.isEmpty ? cores : nil
@@ -77,43 +78,6 @@ struct TensorCores {
 
   /// What is wrong by device and precision; empty when nothing is.
   private static let faults = Mutex<[String: String]>([:])
-}
-
-/// The block of the target that a work-group of `MatrixProductNVIDIA.cl` owns, and its warps.
-struct WarpTile: Equatable {
-  let rows, columns, warpRows, warpColumns: Int
-  /// Time for an element beside that of the largest tile, an estimate.
-  ///
-  /// Small tiles read their operands more often.
-  let cost: Double
-
-  var items: Int { 32 * warpRows * warpColumns }
-  var parameters: [String: Int] {
-    ["TILE_M": rows, "TILE_N": columns, "WARPS_M": warpRows, "WARPS_N": warpColumns]
-  }
-
-  /// Tiles of the ring in local memory.
-  static let stages = 3
-  /// Their depth.
-  static func depth(of operands: ElementType) -> Int { operands == .float32 ? 16 : 32 }
-
-  /// All tiles, the largest first.
-  static let all = [
-    WarpTile(rows: 128, columns: 128, warpRows: 2, warpColumns: 4, cost: 1),
-    WarpTile(rows: 128, columns: 64, warpRows: 2, warpColumns: 2, cost: 1.1),
-    WarpTile(rows: 64, columns: 64, warpRows: 2, warpColumns: 2, cost: 1.3),
-  ]
-
-  /// The tile with which a device of so many units is done first.
-  static func best(
-    among tiles: [WarpTile], rows: Int, columns: Int, batch: Int, units: Int
-  ) -> WarpTile {
-    func time(_ tile: WarpTile) -> Double {
-      let groups = rows.dividedUp(by: tile.rows) * columns.dividedUp(by: tile.columns) * batch
-      return Double(groups.dividedUp(by: max(1, units)) * tile.rows * tile.columns) * tile.cost
-    }
-    return tiles.dropFirst().reduce(tiles[0]) { time($1) < time($0) ? $1 : $0 }
-  }
 }
 
 extension TensorCores {

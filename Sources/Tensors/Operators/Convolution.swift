@@ -36,10 +36,7 @@ extension Tensor {
     ) { gradient in
       var gradients: [Tensor?] = [
         needs.0 ? try form.inputGradient(of: gradient, weight: kept) : nil,
-        needs.1
-          ? try form.weightGradient(
-            of: gradient, input: x,
-            into: weight.gradientTarget(label: "convolution weight gradient")) : nil,
+        needs.1 ? try form.weightGradient(of: gradient, input: x, for: weight) : nil,
       ]
       if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
       return gradients
@@ -188,18 +185,36 @@ struct ConvolutionForm {
     if let winograd, x.pays(winograd) {
       return try winograd.run(x, weight, bias, into: result)
     }
+    guard try !runAligned(x, weight, by: { try $0.product($1, $2, bias, into: result) }) else {
+      return
+    }
     try MatrixLaunch(
       rows: outputPixels, columns: outputs, depth: patch,
       left: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
       right: MatrixOperand(buffer: weight.buffer, loader: .transposed, pitch: patch),
       bias: bias?.buffer, operandType: x.elementType, rightType: weight.elementType,
-      targetType: x.elementType, geometry: isPlain ? nil : inputPatches
+      targetType: x.elementType,
+      geometry: isPlain ? nil : strips(of: x.elementType, on: x.stream) ?? inputPatches
     ).run(on: x.stream, into: result.buffer)
+  }
+
+  /// The gradient of a weight; nil where it was added to what the weight has collected.
+  func weightGradient(
+    of gradient: Tensor, input x: Tensor, for weight: Tensor
+  ) throws -> Tensor? {
+    let type = x.stream.matrix.productType(of: x.elementType)
+    if !isFilledUp(for: type, on: x.stream), let sum = weight.gradientSum(of: x.elementType) {
+      _ = try weightGradient(of: gradient, input: x, into: sum, adds: true)
+      return nil
+    }
+    return try weightGradient(
+      of: gradient, input: x,
+      into: weight.gradientTarget(label: "convolution weight gradient"))
   }
 
   /// Outputs times pixels, times the patches; pixels are summed over.
   func weightGradient(
-    of gradient: Tensor, input x: Tensor, into result: Tensor
+    of gradient: Tensor, input x: Tensor, into result: Tensor, adds: Bool = false
   ) throws -> Tensor {
     precondition(result.shape == weightShape, "weight gradient of wrong shape \(result.shape)")
     let type = x.stream.matrix.productType(of: x.elementType)
@@ -208,12 +223,16 @@ struct ConvolutionForm {
       try winograd.weightGradient(of: gradient, input: x, into: result)
       return result
     }
+    let isDone = try runAligned(gradient: gradient, input: x, into: result) {
+      _ = try $0.weightGradient(of: $1, input: $2, into: $3)
+    }
+    if isDone { return result }
     try MatrixLaunch(
       rows: outputs, columns: patch, depth: outputPixels,
       left: MatrixOperand(buffer: gradient.buffer, loader: .transposed, pitch: outputs),
       right: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
-      operandType: x.elementType, targetType: result.elementType,
-      geometry: isPlain ? nil : inputPatches
+      operandType: x.elementType, targetType: result.elementType, adds: adds,
+      geometry: isPlain ? nil : strips(of: x.elementType, on: x.stream) ?? inputPatches
     ).run(on: x.stream, into: result.buffer)
     return result
   }
@@ -244,6 +263,10 @@ struct ConvolutionForm {
     if let winograd = inputGradientWinograd, gradient.pays(winograd) {
       return try winograd.run(gradient, weight, nil, into: result)
     }
+    let isDone = try runAligned(gradient: gradient, weight: weight) {
+      try $0.inputGradient(of: $1, weight: $2, into: result)
+    }
+    if isDone { return }
     let rows = (0..<min(stride, height)).map { Phase(self, start: $0, taps: kernelHeight) }
     let columns = (0..<min(stride, width)).map { Phase(self, start: $0, taps: kernelWidth) }
     if (rows + columns).contains(where: { $0.taps == 0 }) {

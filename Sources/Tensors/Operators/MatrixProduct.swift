@@ -46,7 +46,7 @@ extension Tensor {
   /// they take weights.
   private func product(
     _ right: Tensor, transposeLeft: Bool, transposeRight: Bool, bias: Tensor? = nil,
-    into given: Tensor? = nil
+    into given: Tensor? = nil, adds: Bool = false
   ) throws -> Tensor {
     precondition(
       rank == right.rank && (rank == 2 || rank == 3 && shape[0] == right.shape[0]),
@@ -78,10 +78,20 @@ extension Tensor {
           buffer: other.buffer, loader: transposeRight ? .transposed : .rows, pitch: second[1],
           stride: depth * columns),
         bias: bias?.buffer, operandType: type, rightType: other.elementType,
-        targetType: target.elementType
+        targetType: target.elementType, adds: adds
       ).run(on: stream, into: target.buffer)
     }
     return result
+  }
+
+  /// The gradient of a linear layer's weight, where `self` is that of its result; nil where it was
+  /// added to what the weight has collected.
+  private func weightGradient(_ x: Tensor, of weight: Tensor) throws -> Tensor? {
+    let sum = weight.gradientSum(of: elementType)
+    let gradient = try product(
+      x, transposeLeft: true, transposeRight: false,
+      into: sum ?? weight.gradientTarget(label: "weight gradient"), adds: sum != nil)
+    return sum == nil ? gradient : nil
   }
 
   /// A linear layer over the last axis: `x weight^T + bias`.
@@ -111,11 +121,7 @@ extension Tensor {
         needs.0
           ? try gradient.product(kept, transposeLeft: false, transposeRight: false)
             .reshaped(shape) : nil,
-        needs.1
-          ? try gradient.product(
-            x, transposeLeft: true, transposeRight: false,
-            into: weight.gradientTarget(label: "weight gradient"))
-          : nil,
+        needs.1 ? try gradient.weightGradient(x, of: weight) : nil,
       ]
       if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
       return gradients

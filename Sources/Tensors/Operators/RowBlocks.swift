@@ -3,7 +3,7 @@ import OpenCL
 
 /// How a `[rows, channels]` array is cut into blocks of whole rows, one a work-group.
 ///
-/// The cut depends on the sizes and the device's family alone, so sums over blocks repeat exactly.
+/// The cut depends on the sizes and the device alone, so sums over blocks repeat exactly.
 struct RowBlocks {
   /// Rows of a block; the last block may have fewer.
   let size: Int
@@ -19,9 +19,12 @@ struct RowBlocks {
   ///   - stream: Where the kernel runs.
   init(rows: Int, channels: Int, isSummed: Bool = false, on stream: ComputeStream) {
     // Enough work to hide a work-group's start, few enough rows to stay in a CPU's cache. A GPU adds
-    // up a thousand blocks of a large map faster than ten thousand.
-    let elements = stream.family == .cpu ? 16384 : isSummed ? 32768 : 2048
-    size = max(isSummed ? 32 : 1, elements / max(1, channels))
+    // up a thousand blocks of a large map faster than ten thousand, and a small map by as many as
+    // fill it: a lane waits for memory again and again.
+    let isCPU = stream.family == .cpu
+    let fair = rows * channels / (8 * max(1, stream.device.computeUnits))
+    let elements = isCPU ? 16384 : min(max(fair, 2048), isSummed ? 32_768 : 8192)
+    size = max(isSummed ? isCPU ? 32 : 8 : 1, elements / max(1, channels))
     count = rows.dividedUp(by: size)
   }
 }

@@ -38,26 +38,59 @@ package struct BenchSettings {
   }
 }
 
-/// Measures the cases whose names match.
+/// What a run of cases came to.
+package struct BenchRun {
+  /// What was measured, in order.
+  package fileprivate(set) var results: [BenchResult] = []
+  /// The cases that failed.
+  package fileprivate(set) var failed: [String] = []
+}
+
+/// Measures the cases whose names match; one that fails costs a line with its error.
 ///
 /// - Parameters:
 ///   - settings: What to measure and how.
 ///   - stream: Where to run.
 ///   - show: Gets one JSON line for each case.
-/// - Returns: What was measured, in order.
-/// - Throws: `OpenCLError`, an error of the file system, or what `show` throws.
+/// - Returns: What was measured and what failed.
+/// - Throws: An error of the file system, or what `show` throws.
 package func runBench(
   _ settings: BenchSettings, on stream: ComputeStream, show: (String) throws -> Void
-) throws -> [BenchResult] {
-  var results: [BenchResult] = []
+) throws -> BenchRun {
+  var run = BenchRun()
   for item in BenchCase.matching(settings.patterns, isGPU: stream.device.isGPU) {
-    let result = try measure(item, settings, on: stream)
-    let line = describe(result, of: item, settings, on: stream).text()
-    try show(line)
-    if let path = settings.path { try append(line + "\n", to: path) }
-    results.append(result)
+    let line: JSONValue
+    do {
+      let result = try measure(item, settings, on: stream)
+      line = describe(result, of: item, settings, on: stream)
+      run.results.append(result)
+    } catch {
+      let reason = "\(error)".split(separator: "\n").first.map(String.init) ?? "unknown error"
+      line = [
+        "case": .string(item.name), "error": .string(reason), "device": .string(stream.device.name),
+      ]
+      run.failed.append(item.name)
+    }
+    try show(line.text())
+    if let path = settings.path { try append(line.text() + "\n", to: path) }
   }
-  return results
+  return run
+}
+
+/// Cases of a run that failed.
+package struct BenchError: Error, CustomStringConvertible {
+  /// Their names.
+  package let failed: [String]
+
+  /// Creates the error.
+  ///
+  /// - Parameter failed: The cases' names.
+  package init(failed: [String]) { self.failed = failed }
+
+  /// One line naming them.
+  package var description: String {
+    "bench: \(failed.joined(separator: ", ")) failed; the lines of these cases say why"
+  }
 }
 
 private func measure(

@@ -8,11 +8,14 @@ package struct CheckStep {
   let arguments: [String]
   /// Where it writes its numbers; nil when they are its standard output.
   let file: String?
+  /// Its share of the time, beside those of the others.
+  package let share: Double
 
-  package init(name: String, arguments: [String], file: String? = nil) {
+  package init(name: String, arguments: [String], file: String? = nil, share: Double) {
     self.name = name
     self.arguments = arguments
     self.file = file
+    self.share = share
   }
 
   /// What a step left.

@@ -50,15 +50,15 @@ struct MatrixChoices {
 
   private func isLegal(_ tile: WarpTile, _ choice: [String: Int]) -> Bool {
     guard let stages = choice["STAGES"], let depth = choice["TILE_K"] else { return false }
-    let copied = [(tile.rows, launch.left), (tile.columns, launch.right)]
-    return tile.isLegal(for: launch.operandType) && (2...4).contains(stages)
+    let copied = [
+      (tile.rows, launch.leftCopyWidth), (tile.columns, launch.rightCopyWidth(tileDepth: depth)),
+    ]
+    return tile.isLegal(for: launch.operandType, depth: depth) && (2...4).contains(stages)
       && [16, 32, 64].contains(depth)
       && launch.operandType.bytes * stages * depth * (tile.rows + tile.columns)
         <= min(Self.ringBytes, stream.localMemoryInBytes)
       && tile.items <= stream.queue.context.largestWorkGroup
-      && copied.allSatisfy { lines, operand in
-        lines * depth % (launch.copyWidth(of: operand) * tile.items) == 0
-      }
+      && copied.allSatisfy { lines, width in lines * depth % (width * tile.items) == 0 }
   }
 
   /// Local memory of a work-group that NVIDIA's OpenCL gives at most.
@@ -88,10 +88,15 @@ struct MatrixChoices {
 
   private var warpTiles: [[String: Int]] {
     [
-      (128, 128, 2, 4), (128, 128, 4, 2), (128, 128, 2, 2), (128, 64, 2, 2), (128, 64, 4, 2),
+      (128, 256, 2, 4), (256, 128, 4, 2), (128, 128, 2, 4), (128, 128, 4, 2), (128, 128, 2, 2),
+      (128, 64, 2, 2), (128, 64, 4, 2),
       (64, 128, 2, 2),
       (64, 128, 2, 4), (64, 64, 2, 2), (64, 64, 1, 2),
-    ].map { ["TILE_M": $0, "TILE_N": $1, "WARPS_M": $2, "WARPS_N": $3] }
+    ].map { rows, columns, warpRows, warpColumns in
+      let tile = WarpTile(
+        rows: rows, columns: columns, warpRows: warpRows, warpColumns: warpColumns)
+      return tile.parameters.merging(["STAGES": tile.stages]) { $1 }
+    }
   }
 
   private var rings: [[String: Int]] {
@@ -142,25 +147,5 @@ extension RegisterTile {
   init?(_ choice: [String: Int]) {
     guard let rows = choice["MR"], let vectors = choice["NV"] else { return nil }
     self.init(rows: rows, vectors: vectors)
-  }
-}
-
-extension WarpTile {
-  /// The tile of a choice; nil when it names none.
-  init?(_ choice: [String: Int]) {
-    guard let rows = choice["TILE_M"], let columns = choice["TILE_N"],
-      let warpRows = choice["WARPS_M"], let warpColumns = choice["WARPS_N"]
-    else { return nil }
-    self.init(
-      rows: rows, columns: columns, warpRows: warpRows, warpColumns: warpColumns, cost: 1)
-  }
-
-  /// Whether its warps own whole blocks of 16 rows and 8 columns (16 of 16-bit operands, which are
-  /// loaded in pairs), no more than their registers hold.
-  func isLegal(for operands: ElementType) -> Bool {
-    let (width, most) = operands == .float32 ? (8, 2048) : (16, 4096)
-    return [64, 128].contains(rows) && [64, 128].contains(columns) && warpRows > 0
-      && warpColumns > 0 && rows % (16 * warpRows) == 0 && columns % (width * warpColumns) == 0
-      && rows * columns / (warpRows * warpColumns) <= most && items <= 512
   }
 }

@@ -25,8 +25,8 @@ package struct MatrixShape: Hashable, Sendable {
     depth = Self.rounded(launch.depth)
     batch = Self.rounded(launch.batch)
     (left, right) = (launch.left.loader, launch.right.loader)
-    leftWidth = launch.copyWidth(of: launch.left)
-    rightWidth = launch.copyWidth(of: launch.right)
+    leftWidth = launch.leftCopyWidth
+    rightWidth = launch.rightCopyWidth(tileDepth: WarpTile.depth(of: launch.operandType))
     scatters = launch.scatters
     mayBeSplit = launch.mayBeSplit
     targetType = launch.targetType

@@ -43,7 +43,7 @@ package struct MatrixTuning {
   }
 
   /// What rounding a result of a type may add to its error.
-  private static func rounding(_ type: ElementType) -> Double {
+  static func rounding(_ type: ElementType) -> Double {
     switch type {
     case .bfloat16: 1 / 256
     case .float16: 1 / 2048
