@@ -79,8 +79,8 @@ struct ServeCommand: ParsableCommand {
     guard demo || model != nil else {
       throw ValidationError("name a run or a file, or give --demo")
     }
-    guard scoreThreshold.map((0...1).contains) ?? true else {
-      throw ValidationError("--score-threshold \(scoreThreshold ?? 0): take a number from 0 to 1.")
+    if let scoreThreshold, !(0...1).contains(scoreThreshold) {
+      throw ValidationError("--score-threshold \(scoreThreshold): take a number from 0 to 1.")
     }
     guard (0...65535).contains(port) else {
       throw ValidationError("--port \(port): take a number from 0 to 65535.")
