@@ -137,7 +137,7 @@ static inline uint16 right_pairs(__global const float *p) {
 #define right_bits_16_local bits_of_stored_16_local
 
 static inline uint16 stored_pairs(__global const stored *p) {
-  return (uint16)(as_uint8(vload16(0, p)), as_uint8(vload16(1, p)));
+  return *(__global const stored32 *)p;
 }
 
 // ---- Right operand

@@ -129,7 +129,7 @@ struct OwnDataTests {
       AnnotationIndex(path: "\(own.path)/alone.train.json"),
       AnnotationIndex(path: "\(own.path)/alone.val.json")
     )
-    #expect(train.imageCount == 18 && held.imageCount == 6)
+    #expect(train.imageCount == 27 && held.imageCount == 9)
     let whole = try AnnotationIndex(path: "\(own.path)/train.json")
     #expect(train.annotationCount + held.annotationCount == whole.annotationCount)
     #expect(Set(train.images.ids).isDisjoint(with: held.images.ids))

@@ -17,7 +17,7 @@ struct OwnFolder {
   /// Draws the pictures and makes the model.
   ///
   /// - Parameter images: The number of pictures for training; a third of them more for validation.
-  init(images: Int = 24) throws {
+  init(images: Int = 36) throws {
     scratch = try Scratch()
     try draw("world", images: images, seed: 1)
     try draw("other", images: max(4, images / 3), seed: 2)
