@@ -44,7 +44,7 @@ package struct PendingLosses {
       [total, gradientNorm] + (lossScale.map { [$0] } ?? [])
       + names.losses.compactMap { losses[$0] } + names.measures.compactMap { measures[$0] }
     read = try Tensor.concatenated(
-      scalars.map { try $0.detached().reshaped([1]) }, axis: 0
+      scalars.map { $0.detached().reshaped([1]) }, axis: 0
     ).readLater()
     read.noteArrival()
   }
