@@ -16,8 +16,11 @@ package enum Activity {
 
   private static let parts = Mutex<(last: Int, open: [Part])>((0, []))
 
+  /// All parts under way, the innermost last.
+  static var open: [Part] { parts.withLock { $0.open } }
+
   /// What the program is busy with now; nil when nobody said.
-  package static var current: Part? { parts.withLock { $0.open.last } }
+  package static var current: Part? { open.last }
 
   /// Says what is done while a function runs.
   ///

@@ -134,7 +134,8 @@ struct DeploymentTests {
     let wanted = try run(
       [
         "detect", Self.photo, "--checkpoint", "model.baron", "--vocabulary",
-        "bus, person, traffic cone", "--score-threshold", "0", "--json", "--output", "\(folder)/j",
+        "bus, person, traffic cone", "--score-threshold", "0", "--only", "--keep-overlapping",
+        "--json", "--output", "\(folder)/j",
       ], in: folder
     ).finish()
     let lines = try JSONValue(parsing: wanted.output, source: "detect --json")

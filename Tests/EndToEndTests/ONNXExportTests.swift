@@ -187,11 +187,13 @@ struct ExportRefusalTests {
   @Test func endingsAndFilesInTheWay() throws {
     let scratch = try Scratch()
     let other = try BaronProcess(["export", "run", "-o", "\(scratch.folder)/model.tflite"]).finish()
-    #expect(other.status == 64 && other.errors.contains("take a name that ends in .onnx"))
+    #expect(other.status == 64 && other.errors.contains("give a name that ends in .baron or .onnx"))
     let path = try scratch.write("", "model.onnx")
     let taken = try BaronProcess(["export", "run", "-o", path]).finish()
     #expect(taken.status == 1)
-    #expect(taken.lines("error:") == ["error: \(path): exists already; choose another name"])
+    #expect(
+      taken.lines("error:")
+        == ["error: \(path): is there already; choose another name or give --overwrite"])
     let missing = try BaronProcess(["export", "no-run", "-o", "\(scratch.folder)/new.onnx"])
       .finish()
     #expect(missing.status == 1 && missing.lines("error:").count == 1)
