@@ -114,7 +114,7 @@ struct ExampleTests {
 
   @Test("every command of README and documents that needs nothing more runs")
   func everyExampleRuns() throws {
-    let own = try OwnFolder(images: 12)
+    let own = try OwnFolder(images: 18)
     try Data("ring\nstar\n".utf8).write(to: URL(filePath: "\(own.path)/names.txt"))
     var known: Set<String> = []
     var count = 0

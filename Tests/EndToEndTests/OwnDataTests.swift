@@ -191,8 +191,11 @@ struct OwnDataTests {
       (["train", "ov-coco-fpn-kd"], 1, "data.validation_images: "),
       (["detect", "photos", "--checkpoint", "none"], 1, "runs/none: there is no run here"),
       (["config", "explain", "optimizer.rte"], 1, "\"optimizer.rate\"?"),
-      (["init", "--annotations", "photos", "--clip", "CLIP"], 1, "Annotations (VOC)"),
-      (["init", "--annotations", "train.json", "--clip", "CLIP"], 1, "--images"),
+      (
+        ["init", "--annotations", "photos", "--clip", "CLIP", "-o", "z.yaml"], 1,
+        "Annotations (VOC)"
+      ),
+      (["init", "--annotations", "train.json", "--clip", "CLIP", "-o", "z.yaml"], 1, "--images"),
       (["convert-data", "yolo", "photos", "-o", "x.json"], 1, "images and labels"),
     ] as [([String], Int32, String)])
   func typicalMistakes(words: [String], status: Int32, answer: String) throws {
