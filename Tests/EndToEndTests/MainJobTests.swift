@@ -82,9 +82,10 @@ struct MainJobTests {
     #expect(said == 1 && rivals.0.errors.contains("from 0.001 on"), "\(rivals.0.errors)")
     let alone = try find("alone", "--vocabulary", "dog", "--only", "--score-threshold", "0")
     #expect(!alone.0.errors.contains("shown from"))
-    // With others to be, no region is more surely the one.
+    // With others to be, a region is at most as surely the one; hidden ones take no place of it.
     let (many, one) = (try found("rivals"), try found("alone"))
     #expect(try #require(many.max()) <= #require(one.max()))
+    #expect(!many.isEmpty)
     #expect(rivals.1.count < alone.1.count)
     // Each shown object has its place, unless the user wants all.
     func overlaps(_ objects: [JSONValue]) -> Int {
