@@ -218,6 +218,7 @@ let package = Package(
       dependencies: [
         "BaronCLI", "Checkpoints", "Formats", "Masks", "Annotations", "Pictures", "Geometry",
         "OpenCL", "KernelLibrary", "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ],
   swiftLanguageModes: [.v6]
