@@ -393,7 +393,8 @@ struct MainJobTests {
     #expect(result.status == 0, "\(result.errors)")
     let warnings = result.lines("warning:")
     #expect(!warnings.isEmpty)
-    for warning in warnings {
+    // What is looked at before the first step ends with a line that counts the others.
+    for warning in warnings where !warning.contains("of the 38 pictures looked at") {
       #expect(unreadable.contains { warning.contains($0) }, "\(warning)")
     }
     #expect(Set(warnings).count == warnings.count)
