@@ -107,7 +107,7 @@ let package = Package(
     .target(
       name: "Serving",
       dependencies: [
-        "Formats", "Masks", "Annotations", "Pictures", "Tensors", "CLIP", "Training",
+        "Formats", "Geometry", "Masks", "Annotations", "Pictures", "Tensors", "CLIP", "Training",
         .product(name: "FlyingSocks", package: "FlyingFox"),
       ],
       resources: [.embedInCode("Web")]),

@@ -1,5 +1,6 @@
 import Annotations
 import Formats
+import Geometry
 import Training
 
 /// What a server says of its model.
@@ -62,6 +63,7 @@ struct ServedModel: Sendable {
       "thresholds": thresholds.map {
         ["trained": .number($0.base), "others": .number($0.novel)]
       } ?? .null,
+      "same_place": .number(Double(Suppression.sameObject)),
       "limits": [
         "body_bytes": .number(Double(limits.bodyBytes)), "pixels": .number(Double(limits.pixels)),
         "words": .number(Double(limits.words)), "objects": .number(Double(limits.objects)),

@@ -20,7 +20,9 @@ clean() {
 trap clean EXIT
 
 say() { printf '\n== %s\n' "$*"; }
-inside() { chroot "$root" /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
+# Where the trial's files lie in that system.
+home=/srv/trial
+inside() { chroot "$root" /usr/bin/env -i HOME="$home" PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
 
 if [ ! -e "$root/usr/bin/apt-get" ]; then
   say "a bare Debian 12 in $root"
@@ -37,6 +39,7 @@ for tool in swift gcc clang; do
   inside sh -c "command -v $tool" >/dev/null && { echo "error: $tool is there" >&2; exit 1; }
 done
 
+mkdir -p "$root$home"
 say "install $deb"
 cp "$deb" "$root/tmp/baron.deb"
 read -ra options <<<"${APT_OPTIONS:-}"
@@ -50,18 +53,18 @@ say "baron devices"
 inside baron devices
 
 say "baron demo --quick"
-inside sh -c 'cd /root && baron demo --quick --set world.training_images=400 2>/dev/null' | tail -12
+inside sh -c 'cd && baron demo --quick --set world.training_images=400 2>/dev/null' | tail -12
 
 say "baron export"
-inside sh -c 'cd /root && baron export runs/demo/students/bags -o model.baron && cd /tmp &&
-  baron detect /root/runs/demo/world/test/images/000000.png --checkpoint /root/model.baron \
+inside sh -c 'cd && baron export runs/demo/students/bags -o model.baron && cd /tmp &&
+  baron detect ~/runs/demo/world/test/images/000000.png --checkpoint ~/model.baron \
     --score-threshold 0.1'
 
 say "baron serve --demo"
-inside sh -c 'cd /root && exec baron serve --demo --port 8765' &
+inside sh -c 'cd && exec baron serve --demo --port 8765' &
 server=$!
 for _ in $(seq 100); do curl -sf localhost:8765/healthz >/dev/null && break; sleep 0.2; done
-curl -sf -F "picture=@$root/root/runs/demo/world/test/images/000000.png" -F words="heart, disk" \
+curl -sf -F "picture=@$root$home/runs/demo/world/test/images/000000.png" -F words="heart, disk" \
   -F threshold=0.05 localhost:8765/detect | head -c 400
 echo
 curl -sf localhost:8765/ | grep -q '<title>Baron</title>'

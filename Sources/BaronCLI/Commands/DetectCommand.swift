@@ -136,7 +136,7 @@ struct DetectCommand: ParsableCommand {
     let stream = try device.makeStream(for: location.configuration.training.precision)
     func load() throws -> ObjectDetector {
       try ObjectDetector(
-        location, clipFolder: model.clip,
+        location, clipFolder: model.reading.clip,
         // In the order of the alphabet: the order in which names are given must not move a last bit.
         vocabulary: wanted.map {
           .classes(($0.classes + rivals).sorted { $0.name < $1.name })

@@ -169,9 +169,10 @@ struct EvaluateCommand: ParsableCommand {
         settings: settings, warn: Console.warn)
     }
     let result = try ValidationSession(
-      location: location, clip: model.clip, split: split == nil ? nil : try classSplit(),
+      location: location, clip: model.reading.clip, split: split == nil ? nil : try classSplit(),
       settings: settings,
-      keepsScores: split == nil && model.overrides.isEmpty && model.clip == nil && iou == nil
+      keepsScores: split == nil && model.reading.overrides.isEmpty && model.reading.clip == nil
+        && iou == nil
     ).run(context: try device.makeContext())
     Console.say("detections: \(result.detections)")
     return result.summary

@@ -45,22 +45,7 @@ struct ExportCommand: ParsableCommand {
         + "classes.", valueName: "names|file"), completion: .file())
   var names: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "The preset or YAML file that a weight file belongs to.", valueName: "config"),
-    completion: Completions.configurations)
-  var config: String?
-
-  @Option(
-    name: .customLong("set"),
-    help: ArgumentHelp(
-      "Override a key of the model's configuration.", valueName: "section.key=value"))
-  var overrides: [String] = []
-
-  @Option(
-    help: ArgumentHelp("The CLIP folder; default: the configuration's.", valueName: "folder"),
-    completion: .directory)
-  var clip: String?
+  @OptionGroup var reading: ModelReadingOption
 
   @Option(
     help: ArgumentHelp(
@@ -100,14 +85,13 @@ struct ExportCommand: ParsableCommand {
     guard overwrite || !FileManager.default.fileExists(atPath: output) else {
       throw FormatError(output, "is there already; choose another name or give --overwrite")
     }
-    let location = try ModelOption.location(
-      of: model, config: config, overrides: overrides, warn: Console.warn)
+    let location = try reading.location(of: model, warn: Console.warn)
     if format == .onnx { try writeONNX(location) } else { try writeBundle(location) }
   }
 
   private func writeBundle(_ location: ModelLocation) throws {
     let bundle = try BundleWriter(
-      location: location, clipFolder: clip, program: BaronProgram.version,
+      location: location, clipFolder: reading.clip, program: BaronProgram.version,
       licence: try licence.map { try RegularFile.text($0, limit: 1 << 20) }
     ).write(to: output, warn: Console.warn)
     let bytes = bundle.parts.reduce(0) { $0 + $1.size }

@@ -14,7 +14,7 @@ extension ExportCommand {
     let stream = try device.makeStream()
     func load() throws -> ObjectDetector {
       try ObjectDetector(
-        location, clipFolder: clip,
+        location, clipFolder: reading.clip,
         vocabulary: try wanted.map { .classes($0.classes) }
           ?? .dataSet(DetectCommand.ownNames(of: location, option: "--names")), on: stream,
         warn: Console.warn)

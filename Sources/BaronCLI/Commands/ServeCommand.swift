@@ -32,22 +32,7 @@ struct ServeCommand: ParsableCommand {
   @Flag(help: "Serve the detector of 'baron demo' in runs/demo, or in the folder given.")
   var demo = false
 
-  @Option(
-    help: ArgumentHelp(
-      "The preset or YAML file that a weight file belongs to.", valueName: "config"),
-    completion: Completions.configurations)
-  var config: String?
-
-  @Option(
-    name: .customLong("set"),
-    help: ArgumentHelp(
-      "Override a key of the model's configuration.", valueName: "section.key=value"))
-  var overrides: [String] = []
-
-  @Option(
-    help: ArgumentHelp("The CLIP folder; default: the configuration's.", valueName: "folder"),
-    completion: .directory)
-  var clip: String?
+  @OptionGroup var reading: ModelReadingOption
 
   @Option(
     help: ArgumentHelp(
@@ -89,13 +74,12 @@ struct ServeCommand: ParsableCommand {
 
   func run() throws {
     let served = try demo ? ServedDemo(folder: model ?? "runs/demo") : nil
-    let location = try ModelOption.location(
-      of: served?.run ?? model ?? "", config: config, overrides: overrides, warn: Console.warn)
+    let location = try reading.location(of: served?.run ?? model ?? "", warn: Console.warn)
     let best = location.thresholds.map { Float(min($0.base, $0.novel)) }
     var options = Server.Options(
       location: location, threshold: scoreThreshold ?? best ?? Float(ShownObjects.usualThreshold),
       program: BaronProgram.version)
-    options.clipFolder = clip
+    options.clipFolder = reading.clip
     options.words = try vocabulary.map {
       try VocabularyNames($0, option: "--vocabulary").classes.map(\.name)
     }

@@ -11,6 +11,23 @@ struct ModelOption: ParsableArguments {
       valueName: "run|file"), completion: Completions.models)
   var checkpoint: String?
 
+  @OptionGroup var reading: ModelReadingOption
+
+  /// Whether nothing was given.
+  var isEmpty: Bool { checkpoint == nil && reading.isEmpty }
+
+  /// Where the model lies.
+  ///
+  /// - Parameter warn: Gets one line per damaged checkpoint that was skipped.
+  /// - Returns: Configuration and weights, or nil without --checkpoint.
+  /// - Throws: `RunFolderError` when there is no run or checkpoint; `ConfigurationError`.
+  func location(warn: (String) -> Void) throws -> ModelLocation? {
+    try checkpoint.map { try reading.location(of: $0, warn: warn) }
+  }
+}
+
+/// How a model is read that was named in whatever way.
+struct ModelReadingOption: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The preset or YAML file that a weight file belongs to.", valueName: "config"),
@@ -29,30 +46,15 @@ struct ModelOption: ParsableArguments {
   var clip: String?
 
   /// Whether nothing was given.
-  var isEmpty: Bool { checkpoint == nil && config == nil && overrides.isEmpty && clip == nil }
+  var isEmpty: Bool { config == nil && overrides.isEmpty && clip == nil }
 
-  /// Where the model lies.
-  ///
-  /// - Parameter warn: Gets one line per damaged checkpoint that was skipped.
-  /// - Returns: Configuration and weights, or nil without --checkpoint.
-  /// - Throws: `RunFolderError` when there is no run or checkpoint; `ConfigurationError`.
-  func location(warn: (String) -> Void) throws -> ModelLocation? {
-    try checkpoint.map {
-      try Self.location(of: $0, config: config, overrides: overrides, warn: warn)
-    }
-  }
-
-  /// Where a model lies that was named some other way.
+  /// Where a model lies.
   ///
   /// - Parameters:
-  ///   - checkpoint: A run, a checkpoint, a bundle, or with `config` a weight file.
-  ///   - config: The preset or file that a weight file belongs to.
-  ///   - overrides: Changes of the configuration.
+  ///   - checkpoint: A run, a checkpoint, a bundle, or with a configuration a weight file.
   ///   - warn: Gets one line per damaged checkpoint that was skipped.
   /// - Throws: `RunFolderError` when there is no run or checkpoint; `ConfigurationError`.
-  static func location(
-    of checkpoint: String, config: String?, overrides: [String], warn: (String) -> Void
-  ) throws -> ModelLocation {
+  func location(of checkpoint: String, warn: (String) -> Void) throws -> ModelLocation {
     guard let config else {
       return try ModelLocation(run: checkpoint, overrides: overrides, warn: warn)
     }

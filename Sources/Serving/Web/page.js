@@ -3,7 +3,6 @@
 // One picture, the words for it, and what the server found. The threshold is applied here: the
 // server is asked for everything down to a low score once.
 const leastAsked = 0.01;
-const placeOverlap = 0.5;
 const state = {
   model: null, file: null, url: null, result: null, request: 0, words: null, timer: null,
   stream: null, lit: null,
@@ -230,7 +229,7 @@ function objects() {
   const kept = [];
   for (const object of state.result.objects) {
     if (object.score < least) continue;
-    if ($("single").checked && kept.some((other) => overlap(other.box, object.box) > placeOverlap)) continue;
+    if ($("single").checked && kept.some((other) => overlap(other.box, object.box) > (state.model?.same_place ?? 1))) continue;
     kept.push(object);
   }
   return kept;
