@@ -48,10 +48,19 @@ package struct ModelLocation: Sendable {
         run = Self.run(named: path)
         return
       }
+      if path.hasSuffix(Self.bundleEnding) {
+        throw CheckpointError.file(
+          path: path,
+          reason: "does not begin as 'baron export' writes it; copy it again, or export it anew")
+      }
       throw RunFolderError.system(
         path: path,
         reason:
           "is a file and no run; name the configuration that its weights belong to with --config")
+    }
+    if path.hasSuffix(Self.bundleEnding), !isFolder.boolValue {
+      throw CheckpointError.file(
+        path: path, reason: "no such file; 'baron export RUN -o \(path)' writes one")
     }
     bundle = nil
     if files.fileExists(atPath: "\(path)/\(ModelState.modelFile)") {
@@ -110,6 +119,9 @@ package struct ModelLocation: Sendable {
     weights = try StartWeights(path: path)
     run = Self.run(named: path)
   }
+
+  /// How the names of files of `baron export` end.
+  private static let bundleEnding = ".baron"
 
   /// Where a run called like a file would be.
   private static func run(named path: String) -> String {

@@ -82,6 +82,15 @@ struct DeploymentTests {
       let refused = try BaronProcess(command + [cut]).finish()
       #expect(refused.status == 1 && refused.lines("error: \(cut)").count == 1, "\(refused.errors)")
     }
+    let junk = try scratch.write("no zip", "junk.baron")
+    for (path, part) in [
+      (junk, "does not begin as 'baron export' writes it"),
+      ("\(scratch.folder)/none.baron", "no such file; 'baron export RUN"),
+    ] {
+      let refused = try BaronProcess(["serve", path]).finish()
+      #expect(refused.status == 1 && refused.lines("error: \(path)").count == 1)
+      #expect(refused.errors.contains(part), "\(refused.errors)")
+    }
     let folder = try BaronProcess.run("export", scratch.folder, "-o", "\(scratch.folder)/x.baron")
     #expect(folder.status == 1 && folder.lines("error:").count == 1)
     let name = try BaronProcess.run("export", bundle, "-o", "\(scratch.folder)/x.zip")

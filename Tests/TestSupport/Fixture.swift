@@ -16,7 +16,8 @@ package struct Fixture: Sendable {
   /// The folder of shared test data: `$BARON_SHARED`, else `../shared`.
   package static let sharedFolder: String = {
     let chosen = ProcessInfo.processInfo.environment["BARON_SHARED"] ?? ""
-    return chosen.isEmpty ? "../shared" : chosen
+    // Whole, as commands run in folders of their own.
+    return URL(filePath: chosen.isEmpty ? "../shared" : chosen).standardizedFileURL.path
   }()
 
   /// Whether the fixture set is there; suites are enabled by it and otherwise show as skipped.

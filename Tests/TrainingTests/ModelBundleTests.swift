@@ -125,7 +125,7 @@ struct ModelBundleTests {
       let cut = whole.prefix(Int(Double(whole.count) * share))
       #expect(try line(Data(cut)).contains("is a zip archive that is cut short"))
     }
-    #expect(try line(Data(whole.prefix(20))).contains("is a file and no run"))
+    #expect(try line(Data(whole.prefix(20))).contains("does not begin as 'baron export' writes it"))
     // A bit in the middle of each part, and in the manifest.
     for name in bundle.parts.map(\.name) + ["baron.json"] {
       var damaged = whole
@@ -137,7 +137,7 @@ struct ModelBundleTests {
       #expect(try line(damaged).contains("damaged"), "\(name)")
     }
     let foreign = StoredZip.archive([("other.json", Array("{}".utf8))])
-    #expect(try line(Data(foreign)).contains("is a file and no run"))
+    #expect(try line(Data(foreign)).contains("does not begin as 'baron export' writes it"))
     for (text, words) in [
       ("{}", "does not describe a model"), ("[", "line 1"),
       (#"{"format": "baron bundle", "version": 99}"#, "use a newer baron"),
