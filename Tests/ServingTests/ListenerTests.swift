@@ -17,26 +17,34 @@ struct ListenerTests {
   }
 
   /// Runs a server whose answer is the body of the request, after a pause if the path asks for one.
+  ///
+  /// Server and client have threads of their own: each step of a task on the shared ones would wait
+  /// behind hundreds of other tests, longer than a server has patience.
   private func serving(
-    _ limits: ServerLimits = ListenerTests.limits(), _ body: (UInt16, Listener) async throws -> Void
+    _ limits: ServerLimits = ListenerTests.limits(),
+    _ body: @Sendable (UInt16, Listener) async throws -> Void
   ) async throws {
-    let listener = try Listener(host: "127.0.0.1", port: 0, limits: limits)
-    let port = try #require(listener.address.split(separator: ":").last.flatMap { UInt16($0) })
-    let running = Task {
-      try await listener.run { request in
-        if request.path == "/slow" { try? await Task.sleep(nanoseconds: 500_000_000) }
-        return HTTPAnswer(type: "text/plain", body: request.body)
+    let threads = ServerExecutor()
+    defer { threads.stop() }
+    try await withTaskExecutorPreference(threads) {
+      let listener = try Listener(host: "127.0.0.1", port: 0, limits: limits)
+      let port = try #require(listener.address.split(separator: ":").last.flatMap { UInt16($0) })
+      let running = Task(executorPreference: threads) {
+        try await listener.run { request in
+          if request.path == "/slow" { try? await Task.sleep(nanoseconds: 500_000_000) }
+          return HTTPAnswer(type: "text/plain", body: request.body)
+        }
       }
-    }
-    do {
-      try await body(port, listener)
-    } catch {
+      do {
+        try await body(port, listener)
+      } catch {
+        listener.stop()
+        throw error
+      }
       listener.stop()
-      throw error
+      try await running.value
+      #expect(listener.connectionCount == 0)
     }
-    listener.stop()
-    try await running.value
-    #expect(listener.connectionCount == 0)
   }
 
   private func echo(_ text: String, path: String = "/") -> String {
