@@ -17,6 +17,10 @@ enum StopSignals {
     case wait
   }
 
+  /// Terminals send the first three; batch systems and MPI's launchers SIGUSR1 or SIGUSR2 some time
+  /// before the end, and the system SIGXCPU when a limit of processor time comes near. SIGQUIT ends
+  /// the program at once as everywhere.
+  private static let asking = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU]
   private static let answer = Mutex(Answer.die)
   private static let asked = Atomic(false)
   private static let patience = 1.0
@@ -41,7 +45,7 @@ enum StopSignals {
   static func watch() {
     var signals = sigset_t()
     sigemptyset(&signals)
-    for number in [SIGINT, SIGTERM, SIGHUP] {
+    for number in asking {
       var action = sigaction()
       // What was to be ignored, by nohup for example, stays so.
       guard sigaction(number, nil, &action) == 0, !isIgnored(action) else { continue }
