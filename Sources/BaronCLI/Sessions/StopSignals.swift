@@ -17,9 +17,10 @@ enum StopSignals {
     case wait
   }
 
-  /// Terminals send the first three; batch systems and MPI's launchers SIGUSR1 or SIGUSR2 some time
-  /// before the end, and the system SIGXCPU when a limit of processor time comes near. SIGQUIT ends
-  /// the program at once as everywhere.
+  /// What asks: terminals send the first three, batch systems and MPI's launchers one of SIGUSR.
+  ///
+  /// They do so some time before the end, as the system does with SIGXCPU when a limit of processor
+  /// time comes near. SIGQUIT ends the program at once as everywhere.
   private static let asking = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU]
   private static let answer = Mutex(Answer.die)
   private static let asked = Atomic(false)
