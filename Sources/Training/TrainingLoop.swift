@@ -30,7 +30,8 @@ package final class TrainingLoop<Job: TrainingJob> {
   ///   - run: The run's folder.
   ///   - checkpoint: Where the run goes on; nil starts with the job as it is.
   ///   - onEvent: Gets what happens.
-  /// - Throws: `CheckpointError` or `FormatError` when a file does not fit; `OpenCLError`.
+  /// - Throws: `CheckpointError` or `FormatError` when a file does not fit; ``TrainingError`` when the
+  ///   checkpoint is of a later iteration than the last; `OpenCLError`.
   package init(
     _ job: Job, in run: RunFolder, from checkpoint: CheckpointFolders.Checkpoint?,
     onEvent: @escaping (TrainingEvent) -> Void
@@ -40,6 +41,10 @@ package final class TrainingLoop<Job: TrainingJob> {
     self.onEvent = onEvent
     if let checkpoint {
       firstIteration = try job.restore(checkpoint.path) { onEvent(.warning($0)) }
+      guard firstIteration <= job.plan.iterations else {
+        throw TrainingError.alreadyFurther(
+          done: firstIteration, asked: job.plan.iterations, run: run.path)
+      }
       onEvent(.note("resuming at iteration \(firstIteration) from \(checkpoint.path)"))
     } else {
       firstIteration = 0
@@ -51,7 +56,9 @@ package final class TrainingLoop<Job: TrainingJob> {
   }
 
   /// The command that goes on with the run.
-  private var continuation: String { "baron \(Job.command) --resume \(run.path)" }
+  private var continuation: String {
+    "baron \(Job.command) --resume \(ShellWord.quoted(run.path))"
+  }
 
   /// Trains until the last iteration; evaluations that are missing are made up before.
   ///

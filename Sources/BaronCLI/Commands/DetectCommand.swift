@@ -131,28 +131,32 @@ struct DetectCommand: ParsableCommand {
     let names = try wanted?.classes.map(\.name) ?? Self.ownNames(of: location)
     let isStream = inputs == ["-"]
     let files = isStream ? [] : try ImageFiles.expand(inputs)
+    if !isStream { try ImageFiles.requireOne(of: files) }
     let trained = try trainingClasses(of: location, isNeeded: wanted != nil && !only)
     let rivals = only ? [] : Self.rivals(of: wanted?.classes, in: trained)
-    let stream = try device.makeStream(for: location.configuration.training.precision)
     func load() throws -> ObjectDetector {
-      try ObjectDetector(
+      let stream = try device.makeStream(for: location.configuration.training.precision)
+      return try ObjectDetector(
         location, clipFolder: model.reading.clip,
         // In the order of the alphabet: the order in which names are given must not move a last bit.
         vocabulary: wanted.map {
           .classes(($0.classes + rivals).sorted { $0.name < $1.name })
         } ?? .dataSet(names), rivals: Set(rivals.map(\.name)), on: stream, warn: Console.warn)
     }
-    let detector = try wanted?.explaining(load) ?? load()
+    func explained() throws -> ObjectDetector { try wanted?.explaining(load) ?? load() }
+    // A place that cannot be written to is told before anything is loaded.
+    let folder =
+      isStream ? nil : try OutputFolder.make(output, inputs: files, overwrite: overwrite)
+    let detector = try folder?.keeping(explained) ?? explained()
     var shown = shownObjects(of: location)
     shown.baseNames = Set(trained.map(ClassName.plain))
     shown.hidden = Set(rivals.map(\.name))
     shown.keepsOverlapping = keepOverlapping
-    if isStream {
+    guard let folder else {
       return try FrameSession(
         detector: detector, shown: shown, limit: limit, printsJSON: json || noPictures
       ).run()
     }
-    let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
     try DetectionSession(
       detector: detector, names: names, files: files, folder: folder, shown: shown, limit: limit,
       printsJSON: json, writesCrops: crop, writesPictures: !noPictures,
