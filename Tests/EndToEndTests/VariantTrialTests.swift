@@ -59,7 +59,8 @@ struct VariantTrialTests {
     .enabled(if: BadDriver.available, BadDriver.missing),
     arguments: [
       ("abort();", "with signal 6"), ("exit(3);", "with status 3"),
-      ("pause();", "no answer within 8 s"), ("return -11;", "it does not compile: CL_BUILD_PROGRAM_FAILURE"),
+      ("pause();", "no answer within 8 s"),
+      ("return -11;", "it does not compile: CL_BUILD_PROGRAM_FAILURE"),
       ("return -6;", "CL_OUT_OF_HOST_MEMORY"), ("wrong = 1;", "wrong by nan"),
     ])
   func fails(fault: String, reason: String) throws {
