@@ -72,7 +72,7 @@ dist: setup
 	@echo "shared libraries that a machine needs (dist/LIBRARIES.txt):" && cat dist/LIBRARIES.txt
 	dist/baron devices
 	@$(MAKE) manual || echo "note: the packages get no man page, as its generator failed"
-	MANUAL=$(manual) Packaging/packages.sh
+	MANUAL=$(manual) ARCHIVES="$(archives)" Packaging/packages.sh
 
 # The man page, by the argument parser's own generator.
 manual := .build/manual/baron.1
