@@ -139,7 +139,7 @@ struct DeploymentTests {
     let words = ["--vocabulary", "bus, person, traffic cone"]
     for (index, (query, options)) in [
       ("words=bus,person,traffic%20cone&", words), ("words=traffic%20cone,person,bus&", words),
-      ("", []),
+      ("", []), ("threshold=0&", ["--score-threshold", "0"]),
       ("words=bus,person,traffic%20cone&threshold=0&", words + ["--score-threshold", "0"]),
       (
         "words=bus,person,traffic%20cone&threshold=0&only=true&overlapping=1&limit=60&",
@@ -156,7 +156,9 @@ struct DeploymentTests {
       ).finish()
       let line = try JSONValue(parsing: wanted.output, source: "detect --json")
       let (mine, theirs) = (answer["objects"]?.array ?? [], line["objects"]?.array ?? [])
-      #expect(mine.count == theirs.count && (index < 3 || !theirs.isEmpty), "\(query)")
+      #expect(mine.count == theirs.count, "\(query)")
+      // What six steps teach is less than a class of training anywhere.
+      if query.hasPrefix("threshold") || query.contains("only") { #expect(!theirs.isEmpty) }
       for (mine, theirs) in zip(mine, theirs) {
         for key in ["name", "score", "box"] {
           #expect(mine[key] == theirs[key], "\(query) \(key)")
@@ -183,8 +185,8 @@ struct DeploymentTests {
     }
     #expect(RawClient.ask(port: port, "/healthz").body == "{\"status\":\"ok\"}\n")
     let metrics = RawClient.ask(port: port, "/metrics").body
-    #expect(metrics.contains("baron_requests_total{path=\"/detect\",code=\"200\"} 6"))
-    #expect(metrics.contains("baron_picture_cache_hits_total 5"))
+    #expect(metrics.contains("baron_requests_total{path=\"/detect\",code=\"200\"} 7"))
+    #expect(metrics.contains("baron_picture_cache_hits_total 6"))
     let model = try JSONValue(parsing: RawClient.ask(port: port, "/model").body, source: "model")
     #expect(model["classes"]?.array?.isEmpty == false && model["limits"]?["words"]?.integer == 5)
     for path in ["/", "/page.js", "/page.css"] {

@@ -224,9 +224,16 @@ def takes_a_picture_with_the_camera(page):
 
 
 def fits_a_phone(page):
+    takes_a_scene(page)
     page.size(390, 844, mobile=True)
     time.sleep(0.2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Also what is enlarged and what has a number of its own.
+    wide = page.evaluate("[...document.querySelectorAll('#stage *, #form *')].filter((element) => {"
+                         " const b = element.getBoundingClientRect(); const inside ="
+                         " element.closest('svg'); return !inside && b.width && (b.right > 390 || b.left < 0); })"
+                         ".map((element) => element.id || element.tagName)")
+    assert not wide, wide
     assert page.evaluate("document.querySelector('#words').getBoundingClientRect().top > "
                          "document.querySelector('#stage').getBoundingClientRect().bottom")
     small = page.evaluate("[...document.querySelectorAll('button')].filter((button) => "
