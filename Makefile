@@ -1,6 +1,6 @@
 # What must happen before the program exists; everything else is a subcommand of `baron`.
-packages := ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libturbojpeg0-dev libpng-dev \
-  libwebp-dev libfreetype-dev zlib1g-dev
+packages := pkg-config ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libturbojpeg0-dev \
+  libpng-dev libwebp-dev libfreetype-dev zlib1g-dev
 testable := -c release -Xswiftc -enable-testing
 # Libraries that go into the distributed binary where the system has their archives.
 archives := turbojpeg freetype brotlidec brotlicommon png png16 webp z
@@ -62,9 +62,10 @@ dist: setup
 	@rm -rf dist && mkdir -p dist/link
 	@for name in $(archives); do archive=$$(clang -print-file-name=lib$$name.a); \
 	  case $$archive in /*) ln -s $$archive dist/link/;; esac; done
-	@for pair in $(linked); do printf 'Name: %s\nDescription: %s\nVersion: 0\nLibs: -L%s -l%s\n' \
-	  $${pair%:*} $${pair%:*} $(CURDIR)/dist/link "$$(echo $${pair#*:} | sed 's/,/ -l/g')" \
-	  > dist/link/$${pair%:*}.pc; done
+	@for pair in $(linked); do \
+	  printf 'Name: %s\nDescription: %s\nVersion: 0\nCflags: %s\nLibs: -L%s -l%s\n' \
+	  $${pair%:*} $${pair%:*} "$$(pkg-config --cflags-only-I $${pair%:*})" $(CURDIR)/dist/link \
+	  "$$(echo $${pair#*:} | sed 's/,/ -l/g')" > dist/link/$${pair%:*}.pc; done
 	swift build -c release --product baron --static-swift-stdlib --pkg-config-path dist/link \
 	  -Xlinker -s
 	@cp .build/release/baron dist/baron && rm -r dist/link
@@ -72,7 +73,7 @@ dist: setup
 	@echo "shared libraries that a machine needs (dist/LIBRARIES.txt):" && cat dist/LIBRARIES.txt
 	dist/baron devices
 	@$(MAKE) manual || echo "note: the packages get no man page, as its generator failed"
-	MANUAL=$(manual) Packaging/packages.sh
+	MANUAL=$(manual) ARCHIVES="$(archives)" Packaging/packages.sh
 
 # The man page, by the argument parser's own generator.
 manual := .build/manual/baron.1
