@@ -72,15 +72,20 @@ dist: setup
 	@ldd dist/baron | awk '!/linux-vdso/ { print $$1 }' | sort > dist/LIBRARIES.txt
 	@echo "shared libraries that a machine needs (dist/LIBRARIES.txt):" && cat dist/LIBRARIES.txt
 	dist/baron devices
-	@$(MAKE) manual || echo "note: the packages get no man page, as its generator failed"
+	@$(MAKE) manual PROGRAM=dist/baron \
+	  || echo "note: the packages get no man page, as its generator failed"
 	MANUAL=$(manual) ARCHIVES="$(archives)" Packaging/packages.sh
 
-# The man page, by the argument parser's own generator.
+# The man page, by the argument parser's own generator. Its plugin would build the program again, with
+# other settings than those of `make dist`.
 manual := .build/manual/baron.1
-manual: build
-	swift package generate-manual >/dev/null
-	@mkdir -p $(dir $(manual)) && find .build/plugins -name baron.1 -newer Package.swift \
-	  -exec cp {} $(manual) \; && test -s $(manual)
+PROGRAM ?= .build/release/baron
+manual:
+	swift build -c release --package-path .build/checkouts/swift-argument-parser \
+	  --scratch-path .build/generator --product generate-manual
+	@mkdir -p $(dir $(manual)) && rm -f $(manual)
+	.build/generator/release/generate-manual $(PROGRAM) --output-directory $(dir $(manual))
+	@test -s $(manual)
 
 # The program for this machine; below another folder with PREFIX=, for packagers with DESTDIR=.
 PREFIX ?= /usr/local
