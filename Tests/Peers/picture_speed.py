@@ -1,4 +1,4 @@
-"""Seconds a picture of ONNX Runtime, OpenVINO and PyTorch for a whole detector with a pyramid.
+"""Processor seconds a picture of ONNX Runtime, OpenVINO and PyTorch for a whole detector with a pyramid.
 
 usage: picture_speed.py MODEL.onnx WEIGHTS.safetensors CLIP-FOLDER PICTURE [--threads N] [--rounds N]
                         [--runtimes onnxruntime,openvino,pytorch,pytorch-channels-last]
@@ -6,7 +6,8 @@ usage: picture_speed.py MODEL.onnx WEIGHTS.safetensors CLIP-FOLDER PICTURE [--th
 MODEL.onnx is what `baron export RUN --names … -o MODEL.onnx` wrote of ov-coco-fpn-kd, WEIGHTS.safetensors the
 model of the run's checkpoint, which PyTorch computes with modules of its own and torchvision's: decoding, resizing,
 backbone, pyramid, proposals, regions, words, text encoder, scores, suppression. The runtimes take turns, round by
-round. Printed are medians of wall-clock seconds, and how many of the first runtime's best objects each finds.
+round. Printed are medians of processor seconds, which other work on the machine moves less than those on the
+clock, and how many of the first runtime's best objects each finds.
 """
 
 import argparse
@@ -256,7 +257,7 @@ def main():
     for name in ("model", "weights", "clip", "picture"):
         parser.add_argument(name)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="at least 1")
     parser.add_argument(
         "--runtimes", default="onnxruntime,openvino,pytorch,pytorch-channels-last")
     arguments = parser.parse_args()
@@ -273,9 +274,9 @@ def main():
         print(f"{name}: {len(found[0])} objects, {distance(found, first)}", flush=True)
     for _ in range(arguments.rounds):
         for name, run in runs.items():
-            began = time.perf_counter()
+            began = time.process_time()
             run(arguments.picture)
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(time.process_time() - began)
     for name, values in seconds.items():
         print(json.dumps({
             "runtime": name, "threads": arguments.threads,
