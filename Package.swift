@@ -23,6 +23,7 @@ let package = Package(
           verb: "check-imports", description: "Compare the imports of every file with the manifest."
         ))),
     .target(name: "CFileGuard"),
+    .target(name: "CMPI"),
     .target(name: "CProcessor"),
     .systemLibrary(
       name: "COpenCL", pkgConfig: "OpenCL",
@@ -42,7 +43,7 @@ let package = Package(
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "CProcessor", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
-    .target(name: "Distribution"),
+    .target(name: "Distribution", dependencies: ["Formats", "CMPI"]),
     .target(name: "ONNX", dependencies: ["Formats"]),
     .target(
       name: "Pictures",
