@@ -124,8 +124,9 @@ let package = Package(
       name: "BaronCLI",
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
-        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Exporting",
-        "Reporting", "RunReports", "Labels", "DemoWorld", "OperatorChecks", "Workbench", "Serving",
+        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Distribution",
+        "Training", "Exporting", "Reporting", "RunReports", "Labels", "DemoWorld",
+        "OperatorChecks", "Workbench", "Serving",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -140,7 +141,8 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "Formats", "TestSupport"]),
-    .testTarget(name: "DistributionTests", dependencies: ["Distribution", "TestSupport"]),
+    .testTarget(
+      name: "DistributionTests", dependencies: ["Distribution", "Formats", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "GeometryTests", dependencies: ["Geometry"]),
     .testTarget(

@@ -16,6 +16,7 @@
   X(H, Comm_rank, (H, int *))                                                             \
   X(H, Comm_set_errhandler, (H, H))                                                       \
   X(H, Comm_size, (H, int *))                                                             \
+  X(H, Comm_split, (H, int, int, H *))                                                    \
   X(H, Comm_split_type, (H, int, int, H, H *))                                            \
   X(H, Error_string, (int, char *, int *))                                                \
   X(H, Finalize, (void))                                                                  \
@@ -205,6 +206,14 @@ int cmpi_machine(cmpi_handle comm, cmpi_handle *result) {
                        pointer(comm), kind, 0, pointer(constants.no_info), (void **)result)
                  : functions.number.Comm_split_type(
                        number(comm), kind, 0, number(constants.no_info), &small);
+  return made(code, small, result);
+}
+
+int cmpi_split(cmpi_handle comm, int color, int key, cmpi_handle *result) {
+  int small = 0;
+  int code = has_pointers()
+                 ? functions.pointer.Comm_split(pointer(comm), color, key, (void **)result)
+                 : functions.number.Comm_split(number(comm), color, key, &small);
   return made(code, small, result);
 }
 

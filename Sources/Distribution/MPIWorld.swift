@@ -13,7 +13,10 @@ package final class MPIWorld: World, @unchecked Sendable {
   package let progress = RankProgress()
   /// What the library calls itself.
   package let library: String
+  private let communicator: cmpi_handle
   private let lanes: [cmpi_handle]
+  /// Whether it is the world of all processes.
+  private let isWhole: Bool
   private let mail: MPIMail
 
   /// Values a piece of a sum has: small exchanges of other lanes get between the pieces.
@@ -27,55 +30,77 @@ package final class MPIWorld: World, @unchecked Sendable {
   ///
   /// - Parameter launch: What the launcher says.
   /// - Throws: ``LaunchError``.
-  init(_ launch: Launch) throws(LaunchError) {
+  package convenience init(_ launch: Launch) throws(LaunchError) {
     guard !launch.lacksPMI else { throw .noInterface(size: launch.size) }
     let path = try Self.open(launch)
     let name = Self.text { _ = cmpi_version($0, $1) }
-    library = name
-    func check(_ code: Int32, _ call: String) throws(LaunchError) {
-      guard code == 0 else {
-        throw .failed(
-          call: call, library: name, reason: Self.text { cmpi_words(code, $0, $1) })
-      }
-    }
     if launch.yields(cores: Machine.cores, of: Machine.allCores) {
       setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0)
     }
     var provided: Int32 = 0
-    try check(cmpi_start(&provided), "MPI_Init_thread")
+    try Self.check(cmpi_start(&provided), "MPI_Init_thread", of: name)
     guard provided >= Int32(cmpi_thread_multiple) else {
       cmpi_finish()
       throw .threads(library: name)
     }
-    let all = cmpi_world()
-    var (rank, size) = (Int32(0), Int32(1))
-    try check(cmpi_return_codes(all), "MPI_Comm_set_errhandler")
-    try check(cmpi_rank(all, &rank), "MPI_Comm_rank")
-    try check(cmpi_size(all, &size), "MPI_Comm_size")
-    guard Int(size) == launch.size else {
+    var seen = Int32(1)
+    try Self.check(cmpi_size(cmpi_world(), &seen), "MPI_Comm_size", of: name)
+    guard Int(seen) == launch.size else {
       // Each process is a world of its own, which ends by itself.
       cmpi_finish()
       throw .wrongPairing(
         launcher: launch.launcher.words, size: launch.size, path: path, library: name,
-        seen: Int(size))
+        seen: Int(seen))
     }
+    try self.init(cmpi_world(), library: name, isWhole: true)
+    try checkSums()
+  }
+
+  /// Makes a world of the processes of a communicator.
+  private init(_ all: cmpi_handle, library: String, isWhole: Bool) throws(LaunchError) {
+    self.library = library
+    self.isWhole = isWhole
+    communicator = all
+    var (rank, size) = (Int32(0), Int32(1))
+    try Self.check(cmpi_return_codes(all), "MPI_Comm_set_errhandler", of: library)
+    try Self.check(cmpi_rank(all, &rank), "MPI_Comm_rank", of: library)
+    try Self.check(cmpi_size(all, &size), "MPI_Comm_size", of: library)
     (self.rank, self.size) = (Int(rank), Int(size))
     var machine = cmpi_handle()
     var place = (rank: Int32(0), size: Int32(1))
-    try check(cmpi_machine(all, &machine), "MPI_Comm_split_type")
-    try check(cmpi_rank(machine, &place.rank), "MPI_Comm_rank")
-    try check(cmpi_size(machine, &place.size), "MPI_Comm_size")
+    try Self.check(cmpi_machine(all, &machine), "MPI_Comm_split_type", of: library)
+    try Self.check(cmpi_rank(machine, &place.rank), "MPI_Comm_rank", of: library)
+    try Self.check(cmpi_size(machine, &place.size), "MPI_Comm_size", of: library)
     node = NodePlace(rank: Int(place.rank), size: Int(place.size))
     var lanes: [cmpi_handle] = []
     for _ in Lane.allCases {
       var lane = cmpi_handle()
-      try check(cmpi_copy(all, &lane), "MPI_Comm_dup")
-      try check(cmpi_return_codes(lane), "MPI_Comm_set_errhandler")
+      try Self.check(cmpi_copy(all, &lane), "MPI_Comm_dup", of: library)
+      try Self.check(cmpi_return_codes(lane), "MPI_Comm_set_errhandler", of: library)
       lanes.append(lane)
     }
     self.lanes = lanes
     mail = MPIMail(rank: Int(rank), size: Int(size), comm: lanes[Lane.control.rawValue])
-    try checkSums()
+  }
+
+  /// The ranks that give the same number, as a world of their own that needs no end.
+  ///
+  /// - Parameter color: The number.
+  /// - Throws: ``LaunchError``.
+  package func part(_ color: Int) throws(LaunchError) -> MPIWorld {
+    var part = cmpi_handle()
+    try Self.check(
+      cmpi_split(communicator, Int32(truncatingIfNeeded: color), Int32(rank), &part),
+      "MPI_Comm_split", of: library)
+    return try MPIWorld(part, library: library, isWhole: false)
+  }
+
+  private static func check(
+    _ code: Int32, _ call: String, of library: String
+  ) throws(LaunchError) {
+    guard code == 0 else {
+      throw .failed(call: call, library: library, reason: text { cmpi_words(code, $0, $1) })
+    }
   }
 
   /// Opens the first library that is there.
@@ -292,7 +317,7 @@ package final class MPIWorld: World, @unchecked Sendable {
     let exchange = Exchange("end")
     try Self.check(mail.finish(), "MPI_Isend", exchange)
     try barrier(exchange, on: .statistics)
-    try Self.check(cmpi_finish(), "MPI_Finalize", exchange)
+    if isWhole { try Self.check(cmpi_finish(), "MPI_Finalize", exchange) }
   }
 }
 

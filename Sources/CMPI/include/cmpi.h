@@ -42,6 +42,8 @@ cmpi_handle cmpi_world(void);
 int cmpi_copy(cmpi_handle comm, cmpi_handle *result);
 /// The processes that share this one's machine.
 int cmpi_machine(cmpi_handle comm, cmpi_handle *result);
+/// The processes that give the same color, in the order of their keys.
+int cmpi_split(cmpi_handle comm, int color, int key, cmpi_handle *result);
 /// Lets the functions return codes instead of ending the process.
 int cmpi_return_codes(cmpi_handle comm);
 int cmpi_rank(cmpi_handle comm, int *rank);
