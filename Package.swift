@@ -42,6 +42,7 @@ let package = Package(
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "CProcessor", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
+    .target(name: "Distribution"),
     .target(name: "ONNX", dependencies: ["Formats"]),
     .target(
       name: "Pictures",
@@ -131,13 +132,14 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "Formats", "Geometry", "Masks", "Annotations", "Evaluation", "OpenCL", "KernelLibrary",
-        "Tensors",
+        "Tensors", "Distribution",
       ],
       path: "Tests/TestSupport"),
     .testTarget(name: "RepositoryTests"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "Formats", "TestSupport"]),
+    .testTarget(name: "DistributionTests", dependencies: ["Distribution", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "GeometryTests", dependencies: ["Geometry"]),
     .testTarget(
