@@ -25,6 +25,8 @@ package final class DetectorTraining: TrainingJob {
   private let files: [String: String]
   /// Images that are left out, by stream, from what a checkpoint says.
   private var leftOut: [String: [String]] = [:]
+  /// Whether a checkpoint may be of another number of replicas.
+  private let changesReplicas: Bool
 
   /// Reads data and models.
   ///
@@ -33,14 +35,17 @@ package final class DetectorTraining: TrainingJob {
   ///   - context: The device.
   ///   - profiler: Records kernel times, or nil.
   ///   - isRestored: Whether a checkpoint replaces all values, so that none is to be drawn.
+  ///   - changesReplicas: Whether that checkpoint may be of another number of replicas.
   ///   - onEvent: Gets notes and warnings.
   /// - Throws: `ConfigurationError`, `DatasetError`, `CheckpointError`, `EvaluationError`,
   ///   ``ValidationRunError``, `FormatError` or `OpenCLError`, each one line about what is wrong.
   init(
     configuration: RunConfiguration, context: Context, profiler: Profiler?, isRestored: Bool,
-    onEvent: (TrainingEvent) -> Void
+    changesReplicas: Bool = false, onEvent: (TrainingEvent) -> Void
   ) throws {
+    let share = try ReplicaShare(of: configuration.training.replicas)
     self.configuration = configuration
+    self.changesReplicas = changesReplicas
     data = try Activity.during("reading annotations") { try TrainingData(configuration) }
     files = DataState.digests(of: configuration.data.files)
     for line in data.summary { onEvent(.note(line)) }
@@ -60,19 +65,15 @@ package final class DetectorTraining: TrainingJob {
       try validation?.check { onEvent(.warning($0)) }
       return validation
     }
-    if let reference = configuration.foreignReferenceBatch {
-      onEvent(
-        .warning(
-          "optimizer.rate \(configuration.optimizer.rate) and the schedule are meant for "
-            + "\(reference) detection images per step, but training.detection_batch is "
-            + "\(configuration.training.detectionBatch); --scale-lr scales both in proportion"))
-    }
+    if let line = configuration.foreignBatchWarning { onEvent(.warning(line)) }
     let start =
       isRestored || configuration.model.start.isEmpty
       ? nil : try StartWeights(start: configuration.model.start)
     // No value is drawn that a checkpoint or a start replaces.
     step = try Activity.during("building the models") { [data] in
-      try Self.step(configuration, data: data, context: context, profiler: profiler) {
+      try Self.step(
+        configuration, share: share, data: data, context: context, profiler: profiler
+      ) {
         isRestored || start?.name(of: $0) != nil
       }
     }
@@ -83,8 +84,8 @@ package final class DetectorTraining: TrainingJob {
   }
 
   private static func step(
-    _ configuration: RunConfiguration, data: TrainingData, context: Context, profiler: Profiler?,
-    isSupplied: @escaping (String) -> Bool
+    _ configuration: RunConfiguration, share: ReplicaShare, data: TrainingData, context: Context,
+    profiler: Profiler?, isSupplied: @escaping (String) -> Bool
   ) throws -> TrainingStep {
     let library = KernelLibrary(
       context: context, configuration: configuration.kernelChoices,
@@ -114,16 +115,18 @@ package final class DetectorTraining: TrainingJob {
       teacher: teacher,
       vocabulary: try model.vocabulary(data.classNames, isBase: data.isBase),
       preparation: configuration.preparation,
-      update: try ParameterUpdate(model.store, configuration.optimizer),
-      seed: UInt64(configuration.training.seed))
+      update: try ParameterUpdate(model.store, configuration.optimizer, share: share),
+      share: share, seed: UInt64(configuration.training.seed))
   }
 
   package var streams: [ComputeStream] { [step.student, step.teacher] }
 
+  package var share: ReplicaShare { step.share }
+
   package func start(at iteration: Int) throws {
     loader = try Loader(
       streams: data.streams, seed: UInt64(configuration.training.seed), startingAt: iteration,
-      threads: configuration.data.threads, prefetch: configuration.data.prefetch,
+      replicas: step.share.own, of: step.share.count, threads: configuration.data.threads, prefetch: configuration.data.prefetch,
       leavingOut: leftOut, warn: { [warnings] in warnings.add($0) })
   }
 
@@ -133,11 +136,14 @@ package final class DetectorTraining: TrainingJob {
     _ iteration: Int, learningRate: Float, warn: (String) -> Void
   ) throws -> PendingLosses {
     guard let loader else { preconditionFailure("a step before the loader was started") }
-    let began = MonotonicClock.nanoseconds
-    let batch = try step.student.phase("data wait") { try loader.next() }
-    let waited = Double(MonotonicClock.nanoseconds - began) / 1e9
-    for line in warnings.take() { warn(line) }
-    var losses = try step.run(batch, learningRate: learningRate)
+    var waited = 0.0
+    var losses = try step.run(iteration, learningRate: learningRate) { _ in
+      let began = MonotonicClock.nanoseconds
+      let batch = try step.student.phase("data wait") { try loader.next() }
+      waited += Double(MonotonicClock.nanoseconds - began) / 1e9
+      for line in warnings.take() { warn(line) }
+      return batch
+    }
     losses.dataWait = waited
     return losses
   }
@@ -153,7 +159,15 @@ package final class DetectorTraining: TrainingJob {
       leftOut = old.leftOut
       for line in DataState(files: files).changes(since: old) { warn(line) }
     }
-    return try TrainingState(restoring: folder, into: step).iteration
+    let state = try TrainingState(
+      restoring: folder, into: step, otherReplicas: changesReplicas)
+    if state.replicas != step.share.count {
+      warn(
+        "the run goes on with \(step.share.count) replicas instead of \(state.replicas): a replica "
+          + "takes over the queues of an old one, in turn, and the steps are no longer those of one "
+          + "uninterrupted run")
+    }
+    return state.iteration
   }
 
   package func evaluate(
@@ -178,18 +192,19 @@ extension TrainingLoop where Job == DetectorTraining {
   ///   - run: The run's folder.
   ///   - context: The device.
   ///   - profiler: Records kernel times, or nil.
+  ///   - changesReplicas: Whether the run may have had another number of replicas.
   ///   - onEvent: Gets what happens.
   /// - Throws: `ConfigurationError`, `DatasetError`, `CheckpointError`, ``RunFolderError``,
   ///   `FormatError` or `OpenCLError`, each one line about what is wrong.
   package convenience init(
     configuration: RunConfiguration, run: RunFolder, context: Context, profiler: Profiler? = nil,
-    onEvent: @escaping (TrainingEvent) -> Void
+    changesReplicas: Bool = false, onEvent: @escaping (TrainingEvent) -> Void
   ) throws {
     let checkpoint = try run.newestCheckpoint { onEvent(.warning($0)) }
     try self.init(
       DetectorTraining(
         configuration: configuration, context: context, profiler: profiler,
-        isRestored: checkpoint != nil, onEvent: onEvent),
+        isRestored: checkpoint != nil, changesReplicas: changesReplicas, onEvent: onEvent),
       in: run, from: checkpoint, onEvent: onEvent)
   }
 }

@@ -34,7 +34,17 @@ package struct ParameterUpdate {
   private let rule: Rule
   private let clipping: Clipping
   private let weightDecay: Float
+  private let share: ReplicaShare
+  private let step = StepGradients()
   private let blocks = BlockCache()
+
+  /// What the replicas of a step have brought so far.
+  private final class StepGradients {
+    /// For each parameter whether a gradient of one of them has reached it.
+    var reached: [Bool] = []
+    /// The sum of their gradients where a process carries several of them; made once.
+    var sum: Tensor?
+  }
 
   /// The blocks of the last step; most steps reach the same parameters.
   private final class BlockCache {
@@ -48,7 +58,12 @@ package struct ParameterUpdate {
   ///   - rule: How gradients change parameters.
   ///   - clipping: How gradients are kept small.
   ///   - weightDecay: Pull towards 0.
-  package init(_ store: ParameterStore, rule: Rule, clipping: Clipping, weightDecay: Float) throws {
+  ///   - share: The replicas whose mean gradient counts, and those of this process.
+  package init(
+    _ store: ParameterStore, rule: Rule, clipping: Clipping, weightDecay: Float,
+    share: ReplicaShare = .single
+  ) throws {
+    self.share = share
     arena = try ParameterArena(store.trained, on: store.stream)
     self.rule = rule
     self.clipping = clipping
@@ -75,7 +90,10 @@ package struct ParameterUpdate {
   /// - Parameters:
   ///   - store: The model; its trained parameters change.
   ///   - optimizer: The configuration's section.
-  init(_ store: ParameterStore, _ optimizer: RunConfiguration.Optimizer) throws {
+  ///   - share: The replicas whose mean gradient counts, and those of this process.
+  init(
+    _ store: ParameterStore, _ optimizer: RunConfiguration.Optimizer, share: ReplicaShare = .single
+  ) throws {
     let limit = Float(optimizer.gradientLimit.limit)
     let momentum = Float(optimizer.momentum)
     let clipping: Clipping =
@@ -88,12 +106,13 @@ package struct ParameterUpdate {
       store,
       rule: optimizer.kind == .sgd
         ? .sgd(momentum: momentum) : .adamW(momentum, Float(optimizer.secondMomentum)),
-      clipping: clipping, weightDecay: Float(optimizer.weightDecay))
+      clipping: clipping, weightDecay: Float(optimizer.weightDecay), share: share)
   }
 
   /// Forgets the gradients of the step before and rounds the parameters for this one.
   package func begin() throws {
     clearGradients()
+    step.reached = []
     try arena.round(to: arena.values.stream.activationType)
   }
 
@@ -102,12 +121,33 @@ package struct ParameterUpdate {
     for parameter in arena.parameters { parameter.value.node?.clearGradient() }
   }
 
-  /// Differentiates a loss, times the loss scale if there is one.
+  /// Differentiates the loss of a replica, times the loss scale if there is one, by the number of
+  /// replicas: the gradient of a step is the mean over them.
   ///
   /// - Parameter loss: A scalar.
   package func differentiate(_ loss: Tensor) throws {
-    guard let scale = try currentLossScale() else { return try loss.backward() }
-    try loss.backward(from: scale)
+    var start = try currentLossScale()
+    if share.count > 1 {
+      let part = 1 / Float(share.count)
+      start =
+        try start?.scaled(by: part)
+        ?? Tensor(repeating: part, shape: loss.shape, on: loss.stream, label: "gradient")
+    }
+    if let start { try loss.backward(from: start) } else { try loss.backward() }
+    if share.count > 1 { try collect() }
+  }
+
+  /// Takes what a replica has brought into the sum of the step.
+  private func collect() throws {
+    try arena.clearUnreached()
+    let isFirst = step.reached.isEmpty
+    let reached = arena.reached
+    step.reached = isFirst ? reached : zip(step.reached, reached).map { $0 || $1 }
+    guard share.own.count > 1 else { return }
+    let sum = try step.sum ?? arena.zeros(label: "sum of gradients").arena
+    step.sum = sum
+    if isFirst { try sum.copy(from: arena.gradients) } else { try sum.add(arena.gradients) }
+    clearGradients()
   }
 
   /// A copy of what losses are multiplied by now, a scalar; nil when they are not scaled.
@@ -115,7 +155,7 @@ package struct ParameterUpdate {
     try lossScale?.sliced(axis: 0, 0..<1).reshaped([])
   }
 
-  /// Changes every parameter that a gradient has reached.
+  /// Changes every parameter that a gradient of any replica has reached.
   ///
   /// - Parameters:
   ///   - iteration: The step, counted from 0.
@@ -123,7 +163,8 @@ package struct ParameterUpdate {
   /// - Returns: The L2 norm of all gradients before they were bounded, a scalar on the device. With
   ///   a loss scale it may be infinite or NaN; then nothing has changed.
   package func apply(iteration: Int, learningRate: Float) throws -> Tensor {
-    let reached = arena.reached()
+    let gradients = step.sum ?? arena.gradients
+    let reached = arena.runs(of: share.count > 1 ? step.reached : arena.reached)
     let blocks: GradientBlocks
     if let last = self.blocks.last, last.ranges == reached.each {
       blocks = last.blocks
@@ -138,19 +179,19 @@ package struct ParameterUpdate {
     case .value(let value): limit = value
     }
     let (norm, factor) = try Optimizers.norm(
-      of: arena.gradients, blocks: blocks, limit: most, scaling: lossScale,
+      of: gradients, blocks: blocks, limit: most, scaling: lossScale,
       patience: LossScaling.patience)
     let correction = GradientCorrection(factor: factor, limit: limit)
     for run in reached.runs {
       switch rule {
       case .sgd(let momentum):
         try Optimizers.sgd(
-          parameter: arena.values, gradient: arena.gradients, momentum: moments[0], range: run,
+          parameter: arena.values, gradient: gradients, momentum: moments[0], range: run,
           correction: correction, rate: learningRate, momentumFactor: momentum,
           weightDecay: weightDecay)
       case .adamW(let first, let second):
         try Optimizers.adamW(
-          parameter: arena.values, gradient: arena.gradients, firstMoment: moments[0],
+          parameter: arena.values, gradient: gradients, firstMoment: moments[0],
           secondMoment: moments[1], range: run, correction: correction, step: iteration + 1,
           rate: learningRate, betas: (first, second), weightDecay: weightDecay)
       }

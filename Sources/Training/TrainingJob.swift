@@ -8,6 +8,8 @@ package protocol TrainingJob: AnyObject {
   var plan: TrainingPlan { get }
   /// Where it computes; their kernels are of one library.
   var streams: [ComputeStream] { get }
+  /// The replicas of the run and of this process.
+  var share: ReplicaShare { get }
   /// The command that trains, `train` for example.
   static var command: String { get }
 
@@ -36,6 +38,7 @@ package protocol TrainingJob: AnyObject {
 }
 
 extension TrainingJob {
+  package var share: ReplicaShare { .single }
   package func start(at iteration: Int) throws {}
   package func stop() {}
   package func measures(of scalars: StepScalars) -> [String: Double] { [:] }

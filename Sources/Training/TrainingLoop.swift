@@ -127,6 +127,7 @@ package final class TrainingLoop<Job: TrainingJob> {
     guard let (losses, started) = pending else { return }
     pending = nil
     var scalars = try losses.scalars()
+    let means = scalars.takeMeans(of: job.share.count, counts: losses.counts)
     let scaled = LossScaling.settle(&scalars)
     let bad = scalars.notFinite
     guard bad.isEmpty else {
@@ -136,8 +137,7 @@ package final class TrainingLoop<Job: TrainingJob> {
       started: started, waited: losses.dataWait, arrived: losses.arrival ?? Self.now())
     let record = MetricRecord(
       iteration: losses.iteration, losses: scalars.losses,
-      measures: losses.counts.mapValues(Double.init).merging(scaled) { $1 }
-        .merging(job.measures(of: scalars)) { $1 },
+      measures: means.merging(scaled) { $1 }.merging(job.measures(of: scalars)) { $1 },
       learningRate: Double(losses.learningRate), gradientNorm: scalars.gradientNorm,
       imagesPerSecond: Double(losses.imageCount) / time.seconds, dataWaitShare: time.waitShare,
       memoryPeak: job.streams.reduce(0) { $0 + $1.queue.pool.total.peak }, seconds: time.seconds)

@@ -22,6 +22,12 @@ struct TrainCommand: ParsableCommand {
       "Scale rate, warm-up, milestones and iterations from optimizer.reference_batch to the batch.")
   var scalesRate = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Batches of a step whose mean gradient counts (training.replicas); with --resume the run goes "
+        + "on with another number of them.", valueName: "N"))
+  var replicas: Int?
+
   @Flag(help: "Print the resolved configuration and stop.")
   var printConfig = false
 
@@ -31,6 +37,9 @@ struct TrainCommand: ParsableCommand {
     guard !scalesRate || training.resume == nil else {
       throw ValidationError("a resumed run keeps its configuration: leave out --scale-lr")
     }
+    if let replicas, !(1...4096).contains(replicas) {
+      throw ValidationError("--replicas \(replicas): give a number from 1 to 4096")
+    }
   }
 
   /// How long pictures are opened before the first step, in seconds.
@@ -39,6 +48,8 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     let findings = printConfig ? [] : try check()
     var configuration = try training.configuration(RunConfiguration.load)
+    if let replicas { configuration.training.replicas = replicas }
+    configuration = try configuration.sharing(among: 1)
     if scalesRate {
       let scaled = configuration.scaledToBatch()
       configuration = scaled.configuration
@@ -52,8 +63,12 @@ struct TrainCommand: ParsableCommand {
     let context = try device.makeContext()
     context.compileInParallel()
     let run = try training.open(yaml: configuration.yaml())
-    try TrainingSession(configuration, context: context, run: run).train(
-      rewriting: training.changesRun ? configuration.yaml() : nil, findings: findings)
+    let changesReplicas = training.resume != nil && replicas != nil
+    try TrainingSession(
+      configuration, context: context, run: run, changesReplicas: changesReplicas
+    ).train(
+      rewriting: training.changesRun || changesReplicas ? configuration.yaml() : nil,
+      findings: findings)
   }
 
   /// Tells all that is wrong at once, also of single keys; gives what does not keep it from training.

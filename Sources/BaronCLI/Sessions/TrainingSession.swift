@@ -122,9 +122,10 @@ extension TrainingSession where Job == DetectorTraining {
   ///   - context: The device.
   ///   - run: The run's folder.
   ///   - continuation: The command that goes on with an interrupted run; nil for `train --resume`.
+  ///   - changesReplicas: Whether the run may have had another number of replicas.
   init(
     _ configuration: RunConfiguration, context: Context, run: RunFolder,
-    continuation: String? = nil
+    continuation: String? = nil, changesReplicas: Bool = false
   ) {
     self.init(
       label: "train", context: context, run: run,
@@ -136,7 +137,11 @@ extension TrainingSession where Job == DetectorTraining {
         logEvery: configuration.training.logEvery,
         writesEvents: configuration.training.tensorboard),
       closing: { Self.closing($0, measure: configuration.training.keepBest) }
-    ) { try TrainingLoop(configuration: configuration, run: run, context: context, onEvent: $0) }
+    ) {
+      try TrainingLoop(
+        configuration: configuration, run: run, context: context,
+        changesReplicas: changesReplicas, onEvent: $0)
+    }
   }
 
   /// The best score, and what to do with the run.

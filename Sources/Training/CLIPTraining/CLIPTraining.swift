@@ -107,10 +107,12 @@ package final class CLIPTraining: TrainingJob {
     }
     update.clearGradients()
     return try PendingLosses(
-      iteration: iteration, learningRate: learningRate, imageCount: configuration.training.batch,
-      losses: ["loss_contrastive": loss], total: loss, gradientNorm: norm,
-      lossScale: try update.currentLossScale(),
-      measures: ["logit_scale": try model.logitScale.value.copied()])
+      iteration: iteration, learningRate: learningRate,
+      replicas: [
+        ReplicaLosses(
+          imageCount: configuration.training.batch, losses: ["loss_contrastive": loss],
+          total: loss, measures: ["logit_scale": try model.logitScale.value.copied()])
+      ], gradientNorm: norm, lossScale: try update.currentLossScale())
   }
 
   package func measures(of scalars: StepScalars) -> [String: Double] {
