@@ -23,6 +23,7 @@ let package = Package(
           verb: "check-imports", description: "Compare the imports of every file with the manifest."
         ))),
     .target(name: "CFileGuard"),
+    .target(name: "CLastWords"),
     .target(name: "CMPI"),
     .target(name: "CProcessor"),
     .systemLibrary(
@@ -36,7 +37,7 @@ let package = Package(
     .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // Row 1: bytes and pixels only.
-    .target(name: "Formats", dependencies: ["CZlib", "CFileGuard"]),
+    .target(name: "Formats", dependencies: ["CZlib", "CFileGuard", "CLastWords"]),
     .target(name: "Geometry", dependencies: ["Formats"]),
     .target(name: "Masks", dependencies: ["Formats", "Geometry"]),
     .target(name: "Settings", dependencies: ["Formats"]),

@@ -36,7 +36,7 @@ package enum Agreement {
   /// - Parameters:
   ///   - what: What is done.
   ///   - world: The ranks.
-  ///   - code: The exit code of an error.
+  ///   - code: The exit code of an error that is no ``AgreedError``.
   ///   - body: Does it; exchanges nothing.
   /// - Returns: What `body` gives on this rank.
   /// - Throws: ``AgreedError``, or alone what `body` throws; ``WorldError``.
@@ -46,10 +46,7 @@ package enum Agreement {
   ) throws -> Value {
     guard world.size > 1 else { return try body() }
     let outcome = Result { try body() }
-    var note = Failure(text: "", code: 0, host: world.host)
-    if case .failure(let error) = outcome {
-      note = Failure(text: "\(error)", code: max(1, code(error)), host: world.host)
-    }
+    let note = Failure(outcome, host: world.host, code: code)
     try throwAgreed(note, what, world) { AgreedError(failures: $0) }
     return try outcome.get()
   }
@@ -69,10 +66,7 @@ package enum Agreement {
   ) throws -> Value? {
     guard world.size > 1 else { return try body() }
     let outcome: Result<Value, any Error>? = world.rank == 0 ? Result { try body() } : nil
-    var note = Failure(text: "", code: 0, host: world.host)
-    if case .failure(let error) = outcome {
-      note = Failure(text: "\(error)", code: max(1, code(error)), host: world.host)
-    }
+    let note = Failure(outcome, host: world.host, code: code)
     try throwAgreed(note, what, world) { failures in
       failures.first.flatMap { $0.code == 0 ? nil : AgreedError(text: $0.text, code: $0.code) }
     }
@@ -136,6 +130,21 @@ package enum Agreement {
     /// 0 when there was none.
     let code: Int32
     let host: String
+
+    init(text: String, code: Int32, host: String) {
+      (self.text, self.code, self.host) = (text, code, host)
+    }
+
+    init<Value>(
+      _ outcome: Result<Value, any Error>?, host: String, code: (any Error) -> Int32
+    ) {
+      guard case .failure(let error)? = outcome else {
+        self.init(text: "", code: 0, host: host)
+        return
+      }
+      let agreed = error as? AgreedError
+      self.init(text: "\(error)", code: max(1, agreed?.code ?? code(error)), host: host)
+    }
   }
 
   private static func throwAgreed(

@@ -14,14 +14,15 @@ package struct SignOfLife: Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - moment: The rank's progress.
-  ///   - other: What else changes while the rank works, the number of compiled kernels for example.
-  package init(_ moment: RankProgress.Moment, other: Int = 0) {
+  ///   - activity: What else the rank does.
+  package init(_ moment: RankProgress.Moment, _ activity: Watchdog.Activity = .init()) {
     iteration = moment.iteration
-    beats = moment.beats &+ other
+    beats = moment.beats &+ activity.beats
     let exchange =
       moment.exchanges[Lane.statistics.rawValue] ?? moment.exchanges[Lane.gradients.rawValue]
     isWaiting = exchange != nil
-    place = exchange.map { "\(moment.phase), waits at '\($0)'" } ?? moment.phase
+    let phase = activity.phase ?? moment.phase
+    place = exchange.map { "\(phase), waits at '\($0)'" } ?? phase
   }
 
   /// Reads a note; nil when it is none.

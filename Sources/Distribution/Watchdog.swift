@@ -16,13 +16,26 @@ package final class Watchdog: Sendable {
     package init() {}
   }
 
+  /// What a rank does beside what its training thread says.
+  package struct Activity: Sendable {
+    /// Changes while the rank works though no phase ends.
+    let beats: Int
+    /// What it is busy with, where that says more than the phase.
+    let phase: String?
+
+    package init(beats: Int = 0, phase: String? = nil) {
+      self.beats = beats
+      self.phase = phase
+    }
+  }
+
   /// The exit code of a run that may be started again.
   package static let code: Int32 = 75
 
   private let world: any World
   private let settings: Settings
   private let hosts: [String]
-  private let activity: @Sendable () -> Int
+  private let activity: @Sendable () -> Activity
   private let tell: @Sendable (Lookout.Verdict) -> Void
   private let stopping = Atomic(false)
   private let ended = DispatchSemaphore(value: 0)
@@ -32,12 +45,12 @@ package final class Watchdog: Sendable {
   /// - Parameters:
   ///   - world: The ranks; nobody else uses its lane `control`.
   ///   - settings: Times.
-  ///   - activity: Changes while the rank works though no phase ends.
+  ///   - activity: What else the rank does, asked on the thread.
   ///   - tell: Gets what is found, on the thread; after ``Lookout/Verdict/end(_:)`` all ranks are ended.
   /// - Throws: ``WorldError``.
   package init(
     _ world: any World, settings: Settings = Settings(),
-    activity: @escaping @Sendable () -> Int = { 0 },
+    activity: @escaping @Sendable () -> Activity = { Activity() },
     tell: @escaping @Sendable (Lookout.Verdict) -> Void
   ) throws(WorldError) {
     self.world = world
@@ -77,7 +90,7 @@ package final class Watchdog: Sendable {
       let now = MonotonicClock.seconds
       guard now >= next else { continue }
       next = now + settings.interval
-      let sign = SignOfLife(world.progress.now, other: activity())
+      let sign = SignOfLife(world.progress.now, activity())
       // A world that fails is told by the thread that trains.
       guard (try? look(&lookout, sign, now)) != nil else { return }
     }

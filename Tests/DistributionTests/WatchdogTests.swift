@@ -54,7 +54,7 @@ import Testing
     try ThreadWorld.run(2) { world in
       let watchdog = try Watchdog(
         world, settings: Self.settings(patience: 0.6, limit: 1.2),
-        activity: { compiled.load(ordering: .relaxed) }
+        activity: { .init(beats: compiled.load(ordering: .relaxed), phase: "compiling") }
       ) { told.add($0) }
       defer { watchdog.stop() }
       for _ in 0..<10 where world.rank == 0 {

@@ -46,8 +46,52 @@ enum RankSession {
       return world.abort(code: code(of: error))
     }
     try world.close()
-    if world.rank == 0 { Console.fail("\(error)") }
+    // What rank 0 has told already is not told again.
+    let text = "\(error)"
+    if world.rank == 0, !text.isEmpty { Console.fail(text) }
     throw ExitCode(code)
+  }
+
+  /// Runs what tells its errors itself, so that ranks agree upon its exit code.
+  ///
+  /// - Parameters:
+  ///   - world: The ranks.
+  ///   - body: Tells what is wrong and throws an `ExitCode`.
+  static func telling<Value>(in world: any World, _ body: () throws -> Value) throws -> Value {
+    do {
+      return try body()
+    } catch let code as ExitCode where world.size > 1 {
+      throw AgreedError(text: "", code: code.rawValue)
+    }
+  }
+
+  /// Runs what many steps are made in, while a watchdog of each rank looks after it.
+  ///
+  /// - Parameters:
+  ///   - world: The ranks.
+  ///   - limit: Seconds without progress after which the run is ended; 0 for never.
+  ///   - body: Makes the steps.
+  static func watching(_ world: any World, limit: Double, _ body: () throws -> Void) throws {
+    guard world.size > 1 else { return try body() }
+    var settings = Watchdog.Settings()
+    settings.limit = limit
+    let watchdog = try Watchdog(
+      world, settings: settings,
+      activity: {
+        Watchdog.Activity(
+          beats: ProgramCount.compiled.load(ordering: .relaxed), phase: Activity.current?.text)
+      },
+      tell: { verdict in
+        switch verdict {
+        case .warn(let text): Console.warn(text)
+        case .goesOn(let text): Console.note(text)
+        case .end(let text):
+          Console.fail("\(text); --continue or --resume goes on from the last checkpoint")
+        }
+      })
+    // Nothing may be on its way when the world is closed; an error of one rank ends it at once.
+    defer { watchdog.stop() }
+    try body()
   }
 
   /// What a rank is called.

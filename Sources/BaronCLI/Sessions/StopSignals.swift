@@ -18,6 +18,11 @@ enum StopSignals {
     case wait
   }
 
+  /// What asks: terminals send the first three, batch systems and MPI's launchers one of SIGUSR.
+  ///
+  /// They do so some time before the end, as the system does with SIGXCPU when a limit of processor
+  /// time comes near. SIGQUIT ends the program at once as everywhere.
+  private static let asking = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU]
   private static let answer = Mutex(Answer.die)
   private static let asked = Atomic(false)
   private static let patience = 1.0
@@ -48,7 +53,7 @@ enum StopSignals {
   static func watch() {
     var signals = sigset_t()
     sigemptyset(&signals)
-    for number in [SIGINT, SIGTERM, SIGHUP, SIGUSR2] {
+    for number in asking {
       var action = sigaction()
       // What was to be ignored, by nohup for example, stays so.
       guard sigaction(number, nil, &action) == 0, !isIgnored(action) else { continue }
