@@ -152,8 +152,8 @@ int cmpi_version(char *text, size_t room) {
   int length = 0;
   int code = has_pointers() ? functions.pointer.Get_library_version(all, &length)
                             : functions.number.Get_library_version(all, &length);
-  // MPICH goes on with how it was built.
-  all[strcspn(all, "\n")] = 0;
+  // Both go on with how they were built.
+  all[strcspn(all, "\n,")] = 0;
   for (char *tab = all; *tab != 0; ++tab) {
     if (*tab == '\t') *tab = ' ';
   }
