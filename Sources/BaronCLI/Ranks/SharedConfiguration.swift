@@ -19,7 +19,7 @@ extension RunConfiguration {
       if let own { return own }
       let folder = try TemporaryFolder("configuration")
       let path = "\(folder.path)/config.yaml"
-      try AtomicFile.write(Data(yaml), to: path)
+      try AtomicFile.write(Foundation.Data(yaml), to: path)
       return try RunConfiguration.load(path)
     }
   }
