@@ -80,7 +80,7 @@ let package = Package(
       dependencies: [
         "Formats", "Geometry", "Masks", "Settings", "OpenCL", "KernelLibrary", "Checkpoints",
         "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
-        "Detection", "Baron", "Yams",
+        "Detection", "Baron", "Distribution", "Yams",
       ],
       resources: [.embedInCode("Presets")], plugins: ["Embed"]),
     .target(
@@ -167,7 +167,7 @@ let package = Package(
       name: "TensorsTests",
       dependencies: [
         "OperatorChecks", "Tensors", "Geometry", "KernelLibrary", "OpenCL", "Formats",
-        "TestSupport",
+        "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "Checkpoints", "TestSupport"]),
@@ -196,7 +196,7 @@ let package = Package(
       dependencies: [
         "Training", "DemoWorld", "Geometry", "Baron", "CLIP", "Detection", "Annotations",
         "Pictures", "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL",
-        "Formats", "Settings", "TestSupport",
+        "Formats", "Settings", "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "ServingTests",
