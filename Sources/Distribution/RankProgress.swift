@@ -16,6 +16,11 @@ package final class RankProgress: Sendable {
     package var exchanges: [Exchange?] = Lane.allCases.map { _ in nil }
     /// Seconds that a lane has spent in exchanges, by lane.
     package var waited = [Double](repeating: 0, count: Lane.allCases.count)
+    /// Seconds that the communication thread was busy, and that the training thread waited for it.
+    package var exchanged = 0.0
+    package var stalled = 0.0
+
+    package init() {}
   }
 
   private let moment = Mutex(Moment())
@@ -40,6 +45,18 @@ package final class RankProgress: Sendable {
 
   /// Says that a long phase goes on.
   package func beat() { moment.withLock { $0.beats &+= 1 } }
+
+  /// Adds to the seconds of exchanges beside the computation.
+  ///
+  /// - Parameters:
+  ///   - exchanged: Seconds that the communication thread was busy.
+  ///   - stalled: Seconds that the training thread waited for it.
+  package func count(exchanged: Double = 0, stalled: Double = 0) {
+    moment.withLock { moment in
+      moment.exchanged += exchanged
+      moment.stalled += stalled
+    }
+  }
 
   /// Seconds that a lane has spent in exchanges since the start.
   ///

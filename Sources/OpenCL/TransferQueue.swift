@@ -74,20 +74,26 @@ package final class TransferQueue: @unchecked Sendable {
     clReleaseCommandQueue(queue)
   }
 
-  /// Waits for a mark and for the copy of a part to ``memory``.
+  /// Waits, on the calling thread, until a mark is reached.
   ///
-  /// - Parameters:
-  ///   - range: The part in bytes.
-  ///   - mark: After which it may be read.
+  /// - Parameter mark: A mark of another queue of the context.
   /// - Throws: ``OpenCLError``.
-  package func read(_ range: Range<Int>, after mark: QueueMark) throws {
+  package func wait(for mark: QueueMark) throws {
+    var event: cl_event? = mark.event
+    try check(clWaitForEvents(1, &event), "clWaitForEvents", label)
+  }
+
+  /// Copies a part to ``memory``.
+  ///
+  /// - Parameter range: The part in bytes, which the device has computed.
+  /// - Throws: ``OpenCLError``.
+  package func read(_ range: Range<Int>) throws {
     guard !range.isEmpty, let base = memory.baseAddress else { return }
     precondition(range.lowerBound >= 0 && range.upperBound <= memory.count, "part of \(label)")
-    var event: cl_event? = mark.event
     try check(
       clEnqueueReadBuffer(
-        queue, buffer, cl_bool(CL_TRUE), range.lowerBound, range.count, base + range.lowerBound, 1,
-        &event, nil), "clEnqueueReadBuffer", "read of \(range.count) bytes from \(label)")
+        queue, buffer, cl_bool(CL_TRUE), range.lowerBound, range.count, base + range.lowerBound, 0,
+        nil, nil), "clEnqueueReadBuffer", "read of \(range.count) bytes from \(label)")
   }
 
   /// Starts to copy a part of ``memory`` back to the buffer.

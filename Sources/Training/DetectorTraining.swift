@@ -149,7 +149,9 @@ package final class DetectorTraining: TrainingJob {
     var waited = 0.0
     var losses = try step.run(iteration, learningRate: learningRate) { _ in
       let began = MonotonicClock.nanoseconds
+      world.progress.enter("data wait", iteration: iteration)
       let batch = try step.student.phase("data wait") { try loader.next() }
+      world.progress.enter("step")
       waited += Double(MonotonicClock.nanoseconds - began) / 1e9
       for line in warnings.take() { warn(line) }
       return batch
@@ -230,10 +232,12 @@ extension TrainingLoop where Job == DetectorTraining {
   ) throws {
     let checkpoint = try run?.newestCheckpoint { onEvent(.warning($0)) }
     let isRestored = try world.decided(checkpoint != nil, Exchange("whether a checkpoint is there"))
-    try self.init(
-      DetectorTraining(
+    // What is wrong on any rank ends all, with one line.
+    let job = try Agreement.together("preparation", in: world) {
+      try DetectorTraining(
         configuration: configuration, context: context, profiler: profiler,
-        isRestored: isRestored, changesReplicas: changesReplicas, among: world, onEvent: onEvent),
-      in: run, from: checkpoint, onEvent: onEvent)
+        isRestored: isRestored, changesReplicas: changesReplicas, among: world, onEvent: onEvent)
+    }
+    try self.init(job, in: run, from: checkpoint, onEvent: onEvent)
   }
 }

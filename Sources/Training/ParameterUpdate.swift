@@ -39,6 +39,7 @@ package struct ParameterUpdate {
   private let share: ReplicaShare
   /// Adds up the gradients of several processes; nil where there is one.
   private let exchange: GradientExchange?
+  private let buckets: GradientBuckets?
   private let step = StepGradients()
   private let blocks = BlockCache()
 
@@ -48,6 +49,8 @@ package struct ParameterUpdate {
     var reached: [Bool] = []
     /// The sum of their gradients where a process carries several of them; made once.
     var sum: Tensor?
+    /// How many replicas of the process were differentiated.
+    var count = 0
   }
 
   /// The blocks of the last step; most steps reach the same parameters.
@@ -69,8 +72,10 @@ package struct ParameterUpdate {
     share: ReplicaShare = .single, among world: any World = Alone()
   ) throws {
     self.share = share
+    let arena = try ParameterArena(store.trained, on: store.stream)
+    self.arena = arena
     exchange = world.size > 1 ? GradientExchange(world) : nil
-    arena = try ParameterArena(store.trained, on: store.stream)
+    buckets = exchange.map { GradientBuckets(arena, $0) }
     self.rule = rule
     self.clipping = clipping
     self.weightDecay = weightDecay
@@ -133,6 +138,7 @@ package struct ParameterUpdate {
   package func begin() throws {
     clearGradients()
     step.reached = []
+    step.count = 0
     try arena.round(to: arena.values.stream.activationType)
   }
 
@@ -153,20 +159,33 @@ package struct ParameterUpdate {
         try start?.scaled(by: part)
         ?? Tensor(repeating: part, shape: loss.shape, on: loss.stream, label: "gradient")
     }
+    step.count += 1
+    let isLast = step.count == share.own.count
+    if isLast, let buckets {
+      try buckets.prepare(addingTo: share.own.count > 1 ? step.sum : nil)
+      loss.stream.gradientObserver = buckets
+    }
+    defer { loss.stream.gradientObserver = nil }
     if let start { try loss.backward(from: start) } else { try loss.backward() }
-    if share.count > 1 { try collect() }
+    if share.count > 1 { try collect(isExchanged: isLast && buckets != nil) }
   }
 
   /// Takes what a replica has brought into the sum of the step.
-  private func collect() throws {
-    try arena.clearUnreached()
+  ///
+  /// - Parameter isExchanged: Whether the buckets have done so already.
+  private func collect(isExchanged: Bool) throws {
+    if !isExchanged { try arena.clearUnreached() }
     let isFirst = step.reached.isEmpty
     let reached = arena.reached
     step.reached = isFirst ? reached : zip(step.reached, reached).map { $0 || $1 }
     guard share.own.count > 1 else { return }
     let sum = try step.sum ?? arena.zeros(label: "sum of gradients").arena
     step.sum = sum
-    if isFirst { try sum.copy(from: arena.gradients) } else { try sum.add(arena.gradients) }
+    if isFirst {
+      try sum.copy(from: arena.gradients)
+    } else if !isExchanged {
+      try sum.add(arena.gradients)
+    }
     clearGradients()
   }
 
@@ -183,11 +202,8 @@ package struct ParameterUpdate {
   /// - Returns: The L2 norm of all gradients before they were bounded, a scalar on the device. With
   ///   a loss scale it may be infinite or NaN; then nothing has changed.
   package func apply(iteration: Int, learningRate: Float) throws -> Tensor {
-    let gradients = step.sum ?? arena.gradients
-    if let exchange {
-      try exchange.unite(&step.reached, iteration: iteration)
-      try exchange.sum(gradients, iteration: iteration)
-    }
+    try exchange?.unite(&step.reached, iteration: iteration)
+    let gradients = try buckets?.finish() ?? step.sum ?? arena.gradients
     let reached = arena.runs(of: share.count > 1 ? step.reached : arena.reached)
     let blocks: GradientBlocks
     if let last = self.blocks.last, last.ranges == reached.each {

@@ -21,6 +21,8 @@ package final class TrainingLoop<Job: TrainingJob> {
   private var shouldStop: () -> Bool = { false }
   /// Whether any rank was asked to stop, as all know it.
   private var stops = false
+  /// Where this rank was when the last step was logged.
+  private var lastProgress = RankProgress.Moment()
   /// How many iterations would not be lost.
   private var saved: Int
   /// Why the last evaluation failed.
@@ -172,7 +174,10 @@ package final class TrainingLoop<Job: TrainingJob> {
       throw TrainingError.notFinite(
         iteration: losses.iteration, names: bad, run: run?.path ?? "RUN")
     }
-    if ranks > 1 { measures.merge(agreement.measures) { $1 } }
+    if ranks > 1 {
+      measures.merge(agreement.measures) { $1 }
+      measures.merge(exchangeShares(seconds: time.seconds)) { $1 }
+    }
     let record = MetricRecord(
       iteration: losses.iteration, losses: scalars.losses,
       measures: measures.merging(job.measures(of: scalars)) { $1 },
@@ -183,6 +188,20 @@ package final class TrainingLoop<Job: TrainingJob> {
     try log?.append(record)
     onEvent(.step(record))
     countWarmUp()
+  }
+
+  /// The share of a step that this rank waited for exchanges, and the share of the gradients' exchange
+  /// that the computation has hidden.
+  private func exchangeShares(seconds: Double) -> [String: Double] {
+    let now = job.world.progress.now
+    let statistics = Lane.statistics.rawValue
+    defer { lastProgress = now }
+    let stalled = now.stalled - lastProgress.stalled
+    let exchanged = now.exchanged - lastProgress.exchanged
+    let waited = now.waited[statistics] - lastProgress.waited[statistics] + stalled
+    var shares = ["exchange_wait_share": seconds > 0 ? min(1, waited / seconds) : 0]
+    if exchanged > 0 { shares["exchange_hidden_share"] = max(0, 1 - stalled / exchanged) }
+    return shares
   }
 
   /// The second step still brings new kernels: it is the first that finds the queues filled.

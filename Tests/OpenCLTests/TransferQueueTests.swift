@@ -24,10 +24,11 @@ struct TransferQueueTests {
         let last = try #require(marks.last)
         let written = Written()
         try ThreadWorld.beside {
+          try transfer.wait(for: last)
           for part in 0..<parts {
             let size = 4 * count / parts
             let range = part * size..<(part + 1) * size
-            try transfer.read(range, after: last)
+            try transfer.read(range)
             let values = UnsafeMutableRawBufferPointer(rebasing: transfer.memory[range])
               .bindMemory(to: Float.self)
             for index in values.indices { values[index] *= 2 }
