@@ -78,7 +78,7 @@ let package = Package(
       dependencies: [
         "Formats", "Geometry", "Masks", "Settings", "OpenCL", "KernelLibrary", "Checkpoints",
         "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
-        "Detection", "Baron", "Yams",
+        "Detection", "Baron", "Distribution", "Yams",
       ],
       resources: [.embedInCode("Presets")], plugins: ["Embed"]),
     .target(
@@ -163,7 +163,7 @@ let package = Package(
       name: "TensorsTests",
       dependencies: [
         "OperatorChecks", "Tensors", "Geometry", "KernelLibrary", "OpenCL", "Formats",
-        "TestSupport",
+        "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "Checkpoints", "TestSupport"]),
@@ -192,7 +192,7 @@ let package = Package(
       dependencies: [
         "Training", "DemoWorld", "Geometry", "Baron", "CLIP", "Detection", "Annotations",
         "Pictures", "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL",
-        "Formats", "Settings", "TestSupport",
+        "Formats", "Settings", "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "ServingTests",

@@ -52,7 +52,8 @@ final class LoaderCore: @unchecked Sendable {
 
   init(
     streams: [LoaderStream], samplers: [BatchSampler], seed: UInt64, first: Int,
-    replicas: Range<Int>, prefetch: Int, leavingOut: [String: [String]], warn: @escaping @Sendable (String) -> Void
+    replicas: Range<Int>, prefetch: Int, leavingOut: [String: [String]],
+    warn: @escaping @Sendable (String) -> Void
   ) {
     precondition(samplers.count == replicas.count && !replicas.isEmpty, "a sampler a replica")
     self.streams = streams

@@ -1,3 +1,5 @@
+import Distribution
+import Formats
 import Layers
 import Tensors
 
@@ -35,6 +37,8 @@ package struct ParameterUpdate {
   private let clipping: Clipping
   private let weightDecay: Float
   private let share: ReplicaShare
+  /// Adds up the gradients of several processes; nil where there is one.
+  private let exchange: GradientExchange?
   private let step = StepGradients()
   private let blocks = BlockCache()
 
@@ -59,11 +63,13 @@ package struct ParameterUpdate {
   ///   - clipping: How gradients are kept small.
   ///   - weightDecay: Pull towards 0.
   ///   - share: The replicas whose mean gradient counts, and those of this process.
+  ///   - world: The processes that carry the others.
   package init(
     _ store: ParameterStore, rule: Rule, clipping: Clipping, weightDecay: Float,
-    share: ReplicaShare = .single
+    share: ReplicaShare = .single, among world: any World = Alone()
   ) throws {
     self.share = share
+    exchange = world.size > 1 ? GradientExchange(world) : nil
     arena = try ParameterArena(store.trained, on: store.stream)
     self.rule = rule
     self.clipping = clipping
@@ -85,14 +91,27 @@ package struct ParameterUpdate {
       : nil
   }
 
+  /// A checksum of all parameters, which is the same on all ranks while they work alike.
+  ///
+  /// - Parameter store: The model.
+  /// - Throws: `OpenCLError`.
+  static func checksum(of store: ParameterStore) throws -> UInt32 {
+    let sums = try store.parameters.map { parameter in
+      try parameter.value.floats().withUnsafeBytes { Checksum.crc32($0) }
+    }
+    return sums.withUnsafeBytes { Checksum.crc32($0) }
+  }
+
   /// Starts as a configuration says.
   ///
   /// - Parameters:
   ///   - store: The model; its trained parameters change.
   ///   - optimizer: The configuration's section.
   ///   - share: The replicas whose mean gradient counts, and those of this process.
+  ///   - world: The processes that carry the others.
   init(
-    _ store: ParameterStore, _ optimizer: RunConfiguration.Optimizer, share: ReplicaShare = .single
+    _ store: ParameterStore, _ optimizer: RunConfiguration.Optimizer, share: ReplicaShare = .single,
+    among world: any World = Alone()
   ) throws {
     let limit = Float(optimizer.gradientLimit.limit)
     let momentum = Float(optimizer.momentum)
@@ -106,7 +125,8 @@ package struct ParameterUpdate {
       store,
       rule: optimizer.kind == .sgd
         ? .sgd(momentum: momentum) : .adamW(momentum, Float(optimizer.secondMomentum)),
-      clipping: clipping, weightDecay: Float(optimizer.weightDecay), share: share)
+      clipping: clipping, weightDecay: Float(optimizer.weightDecay), share: share,
+      among: world)
   }
 
   /// Forgets the gradients of the step before and rounds the parameters for this one.
@@ -164,6 +184,10 @@ package struct ParameterUpdate {
   ///   a loss scale it may be infinite or NaN; then nothing has changed.
   package func apply(iteration: Int, learningRate: Float) throws -> Tensor {
     let gradients = step.sum ?? arena.gradients
+    if let exchange {
+      try exchange.unite(&step.reached, iteration: iteration)
+      try exchange.sum(gradients, iteration: iteration)
+    }
     let reached = arena.runs(of: share.count > 1 ? step.reached : arena.reached)
     let blocks: GradientBlocks
     if let last = self.blocks.last, last.ranges == reached.each {

@@ -19,41 +19,6 @@ extension AlignmentMethod {
   }
 }
 
-/// What the replicas of a process write into the box caches during a step.
-///
-/// A replica sees what was there when the step began and what it wrote itself, so that its choices
-/// do not depend on which other replicas the process carries.
-struct BoxCacheWrites {
-  /// What one method has written.
-  struct Written {
-    /// The entries of each replica, in their order.
-    var entries: [[BoxCache.Entry]] = []
-    /// How many images each of them has handled.
-    var images = 0
-  }
-
-  /// For each method; nothing for those without a cache.
-  var methods: [Written]
-
-  init(methods count: Int) { methods = [Written](repeating: Written(), count: count) }
-
-  /// Takes back what a replica has written.
-  mutating func collect(from caches: [any AlignmentMethod]) {
-    for (index, method) in caches.enumerated() {
-      let written = method.change { $0.cache?.takenBack() }
-      methods[index].entries.append(written?.entries ?? [])
-      methods[index].images = written?.images ?? 0
-    }
-  }
-
-  /// Ends the step: the caches get what all replicas have written.
-  func apply(to caches: [any AlignmentMethod]) {
-    for (method, written) in zip(caches, methods) {
-      method.change { $0.cache?.apply(written.entries, images: written.images) }
-    }
-  }
-}
-
 extension TrainingStep {
   /// Gives the methods the memory of a replica, by its place among those of this process.
   func enter(_ index: Int) {

@@ -1,6 +1,7 @@
 import Baron
 import Checkpoints
 import Detection
+import Distribution
 import Formats
 import Foundation
 import Geometry
@@ -15,15 +16,17 @@ package struct TrainingState {
   /// How many replicas the run had that wrote it.
   package let replicas: Int
 
-  /// Writes a checkpoint into a folder.
+  /// Writes a checkpoint into a folder; every rank has to call it.
   ///
   /// - Parameters:
-  ///   - folder: An existing folder, renamed into place by the caller once this returns.
+  ///   - folder: An existing folder, renamed into place by the caller once this returns; nil on ranks
+  ///     that send what rank 0 writes.
   ///   - step: The step whose state is written.
   ///   - iteration: The next step.
-  /// - Throws: `CheckpointError` or `FormatError` when the disk is full; `OpenCLError`.
-  package static func save(to folder: String, step: TrainingStep, iteration: Int) throws {
-    let queues = try step.replicas.map { try StoredQueue.all(of: $0) }
+  /// - Throws: `CheckpointError` or `FormatError` when the disk is full; `OpenCLError`; `WorldError`.
+  package static func save(to folder: String?, step: TrainingStep, iteration: Int) throws {
+    let queues = try StoredQueue.all(of: step)
+    guard let folder else { return }
     var (tensors, fields) = Self.table(of: queues)
     for cache in step.methods.compactMap(\.state.cache) {
       fields["\(cache.name)_calls"] = .number(Double(cache.callCount))
@@ -46,7 +49,9 @@ package struct TrainingState {
         guard !queue.images.isEmpty else { continue }
         let key = key(queue.name, replica, of: replicas.count)
         tensors += [
-          ("\(key).rows", HostTensor(shape: [queue.images.count, queue.width], floats: queue.rows)),
+          (
+            "\(key).rows", HostTensor(shape: [queue.images.count, queue.width], floats: queue.rows)
+          ),
           ("\(key).images", HostTensor(shape: [queue.images.count], integers: queue.images)),
         ]
       }

@@ -1,5 +1,6 @@
 import Baron
 import Detection
+import Distribution
 import Formats
 import Layers
 import Loading
@@ -22,6 +23,8 @@ package final class TrainingStep {
   package let share: ReplicaShare
   /// How the parameters follow their gradients; its moments are part of a checkpoint.
   package let update: ParameterUpdate
+  /// The processes that carry the replicas.
+  package let world: any World
   private let preparation: BatchPreparation
   private let vocabulary: ClassVocabulary
   private let seed: UInt64
@@ -36,12 +39,15 @@ package final class TrainingStep {
   ///   - preparation: How images reach the device.
   ///   - update: How the model's parameters follow the gradients of ``share``.
   ///   - share: The replicas of the run and of this process.
+  ///   - world: The processes that carry them.
   ///   - seed: The run's seed.
   package init(
     model: OpenVocabularyModel, methods: [any AlignmentMethod], teacher: ComputeStream,
     vocabulary: ClassVocabulary, preparation: BatchPreparation, update: ParameterUpdate,
-    share: ReplicaShare = .single, seed: UInt64
+    share: ReplicaShare = .single, among world: any World = Alone(), seed: UInt64
   ) {
+    self.world = world
+    if world.size > 1 { model.store.statistics = RankStatistics(world) }
     student = model.stream
     self.teacher = teacher
     self.model = model
@@ -76,6 +82,7 @@ package final class TrainingStep {
       defer { leave(index, written: &written) }
       return try carry(batch)
     }
+    try written.exchange(among: world, methods, iteration: iteration)
     written.apply(to: methods)
     let norm = try student.phase("optimizer") {
       try update.apply(iteration: iteration, learningRate: learningRate)

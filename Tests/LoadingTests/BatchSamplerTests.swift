@@ -11,7 +11,8 @@ import Testing
   ]
 
   private static func sampler(
-    _ streams: [BatchSampler.Stream] = streams, seed: UInt64 = 1, replica: Int = 0, of replicas: Int = 1
+    _ streams: [BatchSampler.Stream] = streams, seed: UInt64 = 1, replica: Int = 0,
+    of replicas: Int = 1
   ) throws -> BatchSampler {
     try BatchSampler(streams: streams, seed: seed, replica: replica, of: replicas)
   }

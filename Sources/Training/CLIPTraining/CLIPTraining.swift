@@ -119,7 +119,8 @@ package final class CLIPTraining: TrainingJob {
     ["temperature": exp(scalars.measures["logit_scale"] ?? 0)]
   }
 
-  package func save(to folder: String, iteration: Int) throws {
+  package func save(to folder: String?, iteration: Int) throws {
+    guard let folder else { return }
     try ModelState.save(to: folder, store: model.store, update: update, iteration: iteration)
     try DataState(files: files).write(to: folder)
   }
@@ -140,8 +141,9 @@ package final class CLIPTraining: TrainingJob {
   }
 
   package func evaluate(
-    _ done: Int, in run: RunFolder, progress: (Int, Int) throws -> Void, warn: (String) -> Void
-  ) throws -> TrainingScore {
+    _ done: Int, in run: RunFolder?, progress: (Int, Int) throws -> Void, warn: (String) -> Void
+  ) throws -> TrainingScore? {
+    guard let run else { return nil }
     let score = try ZeroShotScore(
       folder: Self.modelFolder(of: run.path), data: configuration.data, on: stream,
       progress: progress)

@@ -32,6 +32,17 @@ extension RunConfiguration {
       + "images per step, but \(own); --scale-lr scales both in proportion"
   }
 
+  /// What to say where statistics of batch norm do not span all replicas, or nil.
+  func batchNormWarning(_ share: ReplicaShare) -> String? {
+    let norms =
+      [model.backbone.norm, model.neck.norm, model.head.norm]
+      + (model.mask.enabled ? [model.mask.norm] : [])
+    guard share.own.count > 1, norms.contains(.batch) else { return nil }
+    return "norm: batch takes its statistics over the \(share.count / share.own.count) of "
+      + "\(share.count) replicas that run at the same time, and not over all of them; give as many "
+      + "processes, or norm: frozen"
+  }
+
   /// The linear rule: the rate in proportion to the batch, the schedule in inverse proportion, so
   /// that the run sees as many images as the published one (spec training 4.6).
   ///

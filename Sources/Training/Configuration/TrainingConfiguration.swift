@@ -80,8 +80,8 @@ extension RunConfiguration {
   package struct Training: Sendable, Equatable {
     /// Steps of the run.
     package var iterations = 90_000
-    /// Batches of a step, whose mean gradient counts: each has images, queues and losses of its own.
-    /// A process carries several of them one after the other; 0 takes one a process.
+    /// Batches of a step whose mean gradient counts, each with images, queues and losses of its own;
+    /// a process carries several one after the other, and 0 takes one a process.
     package var replicas = 0
     /// Images of a step and replica that train the detector.
     package var detectionBatch = 2
