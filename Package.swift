@@ -23,6 +23,8 @@ let package = Package(
           verb: "check-imports", description: "Compare the imports of every file with the manifest."
         ))),
     .target(name: "CFileGuard"),
+    .target(name: "CLastWords"),
+    .target(name: "CMPI"),
     .target(name: "CProcessor"),
     .systemLibrary(
       name: "COpenCL", pkgConfig: "OpenCL",
@@ -35,14 +37,14 @@ let package = Package(
     .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // Row 1: bytes and pixels only.
-    .target(name: "Formats", dependencies: ["CZlib", "CFileGuard"]),
+    .target(name: "Formats", dependencies: ["CZlib", "CFileGuard", "CLastWords"]),
     .target(name: "Geometry", dependencies: ["Formats"]),
     .target(name: "Masks", dependencies: ["Formats", "Geometry"]),
     .target(name: "Settings", dependencies: ["Formats"]),
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "CProcessor", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
-    .target(name: "Distribution"),
+    .target(name: "Distribution", dependencies: ["Formats", "CMPI"]),
     .target(name: "ONNX", dependencies: ["Formats"]),
     .target(
       name: "Pictures",
@@ -123,8 +125,9 @@ let package = Package(
       name: "BaronCLI",
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
-        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Exporting",
-        "Reporting", "RunReports", "Labels", "DemoWorld", "OperatorChecks", "Workbench", "Serving",
+        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Distribution",
+        "Training", "Exporting", "Reporting", "RunReports", "Labels", "DemoWorld",
+        "OperatorChecks", "Workbench", "Serving",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -139,7 +142,8 @@ let package = Package(
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "Formats", "TestSupport"]),
-    .testTarget(name: "DistributionTests", dependencies: ["Distribution", "TestSupport"]),
+    .testTarget(
+      name: "DistributionTests", dependencies: ["Distribution", "Formats", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "GeometryTests", dependencies: ["Geometry"]),
     .testTarget(

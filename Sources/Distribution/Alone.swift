@@ -5,7 +5,8 @@ package final class Alone: World {
   package let rank = 0
   package let size = 1
   package let node = NodePlace(rank: 0, size: 1)
-  package var host: String { ProcessInfo.processInfo.hostName }
+  package var host: String { Machine.name }
+  package let progress = RankProgress()
 
   package init() {}
 

@@ -18,6 +18,19 @@ package struct Exchange: Sendable, Equatable, CustomStringConvertible {
     self.number = number
   }
 
+  /// A number that stands for the exchange and its kind, from 0 to 2^62.
+  func code(_ kind: ExchangeShape.Kind) -> Int64 {
+    // FNV-1a: two exchanges that a program can confuse have different ones.
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    func mix(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    for byte in name.utf8 { mix(byte) }
+    for shift in stride(from: 0, to: 64, by: 8) {
+      mix(UInt8(truncatingIfNeeded: number >> shift))
+    }
+    mix(UInt8(truncatingIfNeeded: kind.rawValue))
+    return Int64(hash >> 2)
+  }
+
   /// Name and number.
   package var description: String { number == 0 ? name : "\(name) \(number)" }
 }

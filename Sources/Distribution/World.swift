@@ -11,6 +11,8 @@ package protocol World: AnyObject, Sendable {
   var node: NodePlace { get }
   /// The machine's name.
   var host: String { get }
+  /// Where this process is, for the watchdog.
+  var progress: RankProgress { get }
 
   /// Adds the values of all ranks, in place; the same bits on all ranks.
   ///

@@ -6,6 +6,8 @@ package enum WorldError: Error, Equatable, CustomStringConvertible {
   case lost(rank: Int, exchange: String)
   /// Nothing came for too long.
   case hangs(exchange: String, missing: [Int], seconds: Double)
+  /// The library reports an error.
+  case call(name: String, exchange: String, reason: String)
   /// A rank ended all others.
   case aborted(code: Int32)
 
@@ -20,6 +22,9 @@ package enum WorldError: Error, Equatable, CustomStringConvertible {
     case .hangs(let exchange, let missing, let seconds):
       "'\(exchange)' waits since \(Int(seconds)) s for rank "
         + "\(missing.map(String.init).joined(separator: ", ")); go on from the last checkpoint"
+    case .call(let name, let exchange, let reason):
+      "\(name) failed at '\(exchange)': \(reason); look for a process or a network that is gone, and "
+        + "go on from the last checkpoint"
     case .aborted(let code):
       "another rank ended the run with code \(code); its line says why"
     }

@@ -143,7 +143,7 @@ import Testing
 
   @Test func notesComeToRank0() throws {
     let notes = try ThreadWorld.run(3) { world in
-      world.post([UInt8(world.rank)])
+      try world.post([UInt8(world.rank)])
       try world.barrier(Exchange("posted"))
       return world.posted().map { "\($0.rank) \($0.note)" }.sorted()
     }

@@ -9,6 +9,7 @@ package final class ThreadWorld: World {
   package let rank: Int
   package var size: Int { hub.hosts.count }
   package var host: String { hub.hosts[rank] }
+  package let progress = RankProgress()
   private let hub: Hub
 
   private init(rank: Int, hub: Hub) {
@@ -81,7 +82,9 @@ package final class ThreadWorld: World {
   private func meet(
     _ lane: Lane, _ exchange: Exchange, _ shape: ExchangeShape, _ bytes: [UInt8] = []
   ) throws(WorldError) -> [[UInt8]] {
-    try hub.meet(rank, lane, Hub.Offer(exchange: exchange, shape: shape, bytes: bytes))
+    try progress.during(exchange, on: lane) { () throws(WorldError) in
+      try hub.meet(rank, lane, Hub.Offer(exchange: exchange, shape: shape, bytes: bytes))
+    }
   }
 
   /// Combines the values of all ranks, in the order of ranks.
@@ -136,7 +139,7 @@ package final class ThreadWorld: World {
     _ = try meet(lane, exchange, ExchangeShape(.barrier))
   }
 
-  package func post(_ note: [UInt8]) { hub.post(note, from: rank) }
+  package func post(_ note: [UInt8]) throws(WorldError) { try hub.post(note, from: rank) }
 
   package func posted() -> [(rank: Int, note: [UInt8])] { rank == 0 ? hub.takeNotes() : [] }
 
@@ -232,8 +235,11 @@ private final class Hub: @unchecked Sendable {
     }
   }
 
-  func post(_ note: [UInt8], from rank: Int) {
-    condition.withLock { notes.append((rank, Array(note.prefix(240)))) }
+  func post(_ note: [UInt8], from rank: Int) throws(WorldError) {
+    condition.lock()
+    defer { condition.unlock() }
+    if let code { throw .aborted(code: code) }
+    notes.append((rank, Array(note.prefix(240))))
   }
 
   func takeNotes() -> [(rank: Int, note: [UInt8])] {
