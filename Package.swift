@@ -223,7 +223,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "BaronCLI", "Checkpoints", "Formats", "Masks", "Annotations", "Pictures", "Geometry",
-        "OpenCL", "KernelLibrary", "TestSupport",
+        "OpenCL", "KernelLibrary", "Tensors", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ],

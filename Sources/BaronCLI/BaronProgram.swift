@@ -24,7 +24,7 @@ struct BaronProgram: ParsableCommand {
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
       GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, EmbedCommand.self,
       SplitCommand.self, ConvertDataCommand.self, BenchAnnotationsCommand.self,
-      BenchEvaluationCommand.self, CompileProgramsCommand.self,
+      BenchEvaluationCommand.self, CompileProgramsCommand.self, TryVariantsCommand.self,
     ])
 
   /// Runs the command that the arguments name.

@@ -103,8 +103,10 @@ struct SharedStatisticsTests {
       }
       for share in found {
         expectClose(share.mean, wanted.mean, relative: 1e-6, absolute: 0, "mean, \(label)")
+        // Means of few rows differ by a tenth of a deviation, of which 6e-5 is no longer nothing.
         expectClose(
-          share.variance, wanted.variance, relative: 1e-6, absolute: 0, "variance, \(label)")
+          share.variance, wanted.variance, relative: offset == 0 ? 1e-6 : 4e-6, absolute: 0,
+          "variance, \(label)")
         #expect(share.mean == found[0].mean && share.variance == found[0].variance)
       }
     }

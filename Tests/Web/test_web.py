@@ -95,8 +95,8 @@ def takes_a_dropped_picture(page, folder):
 
 
 def lower(page, place):
-    page.evaluate(f"(() => {{ const s = document.querySelector('#threshold'); s.value = {place};"
-                  " s.dispatchEvent(new Event('input')); })()")
+    page.evaluate("for (const s of document.querySelectorAll('input[type=range]')) "
+                  f"{{ s.value = {place}; s.dispatchEvent(new Event('input')); }}")
 
 
 def slides_without_asking(page):
@@ -133,6 +133,36 @@ def takes_other_words(page):
     assert set(names) <= {"heart", "zeppelin"}, names
     assert page.evaluate("trained('zeppelin')") is False
     assert page.evaluate("document.querySelectorAll('#chips span.untrained').length") >= 1
+    page.click("#own")
+    page.wait("state.result && state.result.words.length > 10 && document.querySelector('#busy').hidden")
+
+
+def tells_least_scores_of_both_kinds(page):
+    lower(page, 0)
+    every = page.evaluate("objects().length")
+    kinds = {kind: page.evaluate(f"objects().filter((object) => object.trained === {kind}).length")
+             for kind in ("true", "false")}
+    for slider, kind in (("threshold", "true"), ("untrained", "false")):
+        page.evaluate(f"(() => {{ const s = document.querySelector('#{slider}'); s.value = 1000;"
+                      " s.dispatchEvent(new Event('input')); })()")
+        assert page.evaluate("objects().length") == every - kinds[kind], (slider, every, kinds)
+        lower(page, 0)
+
+
+def asks_again_for_what_competes(page):
+    lower(page, 0)
+    page.type("#words", "heart, disk")
+    page.wait("state.result && state.result.words.length === 2 && document.querySelector('#busy').hidden")
+    counts = [boxes(page)]
+    for box in ("#others", "#single"):
+        asked = requests(page)
+        page.click(box)
+        page.wait("document.querySelector('#busy').hidden && performance.getEntriesByType('resource')"
+                  f".filter((entry) => entry.name.endsWith('/detect')).length > {asked}")
+        counts.append(boxes(page))
+    assert counts[0] <= counts[1] < counts[2], counts
+    page.click("#others")
+    page.click("#single")
     page.click("#own")
     page.wait("state.result && state.result.words.length > 10 && document.querySelector('#busy').hidden")
 
@@ -194,9 +224,16 @@ def takes_a_picture_with_the_camera(page):
 
 
 def fits_a_phone(page):
+    takes_a_scene(page)
     page.size(390, 844, mobile=True)
     time.sleep(0.2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Also what is enlarged and what has a number of its own.
+    wide = page.evaluate("[...document.querySelectorAll('#stage *, #form *')].filter((element) => {"
+                         " const b = element.getBoundingClientRect(); const inside ="
+                         " element.closest('svg'); return !inside && b.width && (b.right > 390 || b.left < 0); })"
+                         ".map((element) => element.id || element.tagName)")
+    assert not wide, wide
     assert page.evaluate("document.querySelector('#words').getBoundingClientRect().top > "
                          "document.querySelector('#stage').getBoundingClientRect().bottom")
     small = page.evaluate("[...document.querySelectorAll('button')].filter((button) => "
@@ -230,7 +267,7 @@ def pictures(page, folder):
     page.click("#sceneList button:nth-child(5)")
     page.wait("state.result && document.querySelector('#sceneList button:nth-child(5).chosen') && "
               "document.querySelector('#busy').hidden")
-    page.evaluate("document.querySelector('#threshold').value = toPlace(0.6); draw()")
+    lower(page, page.evaluate("toPlace(0.6)"))
     x, y = page.evaluate(
         "(() => { const b = document.querySelector('#boxes > g:last-child > rect.box')"
         ".getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()")
@@ -267,7 +304,8 @@ def main():
             for test, *arguments in [
                 (starts,), (refuses_what_is_no_picture, folder),
                 (takes_a_dropped_picture, folder), (slides_without_asking,), (takes_a_scene,),
-                (takes_other_words,), (hover_shows_other_names,), (copies_as_json,),
+                (takes_other_words,), (tells_least_scores_of_both_kinds,),
+                (asks_again_for_what_competes,), (hover_shows_other_names,), (copies_as_json,),
                 (takes_a_pasted_picture,), (takes_a_chosen_file, folder),
                 (takes_a_picture_with_the_camera,), (fits_a_phone,), (is_dark_in_the_dark,),
             ]:

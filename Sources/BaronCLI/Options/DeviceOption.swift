@@ -61,6 +61,7 @@ struct DeviceOption: ParsableArguments {
     if isTuned, !shippedPlans, !TuningStore.isOff, let store = TuningStore.standard {
       try context.loadTuning(from: store) { Console.warn($0) }
     }
+    context.tryElsewhere()
     return context
   }
 
