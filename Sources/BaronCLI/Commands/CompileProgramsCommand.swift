@@ -1,4 +1,5 @@
 import ArgumentParser
+import Distribution
 import Foundation
 import KernelLibrary
 import OpenCL
@@ -38,6 +39,8 @@ extension Context {
     helpers = ProgramHelpers(
       executable: program,
       arguments: ["compile-programs", "--device", "\(device.index)", "--cache", cache.folder],
+      // A helper is none of the processes that a launcher has started.
+      environment: ProcessInfo.processInfo.environment.filter { !Launch.isMark($0.key) },
       // While they compile for binaries this process compiles as well, else it waits for them.
       limit: device.compilesForBinaries ? jobs - 1 : jobs)
   }
