@@ -24,6 +24,7 @@ let package = Package(
         ))),
     .target(name: "CFileGuard"),
     .target(name: "CLastWords"),
+    .target(name: "CMPI"),
     .target(name: "CProcessor"),
     .systemLibrary(
       name: "COpenCL", pkgConfig: "OpenCL",
@@ -43,6 +44,7 @@ let package = Package(
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "CProcessor", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
+    .target(name: "Distribution", dependencies: ["Formats", "CMPI"]),
     .target(name: "ONNX", dependencies: ["Formats"]),
     .target(
       name: "Pictures",
@@ -78,7 +80,7 @@ let package = Package(
       dependencies: [
         "Formats", "Geometry", "Masks", "Settings", "OpenCL", "KernelLibrary", "Checkpoints",
         "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
-        "Detection", "Baron", "Yams",
+        "Detection", "Baron", "Distribution", "Yams",
       ],
       resources: [.embedInCode("Presets")], plugins: ["Embed"]),
     .target(
@@ -123,8 +125,9 @@ let package = Package(
       name: "BaronCLI",
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
-        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Exporting",
-        "Reporting", "RunReports", "Labels", "DemoWorld", "OperatorChecks", "Workbench", "Serving",
+        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Distribution",
+        "Training", "Exporting", "Reporting", "RunReports", "Labels", "DemoWorld",
+        "OperatorChecks", "Workbench", "Serving",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -132,13 +135,15 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "Formats", "Geometry", "Masks", "Annotations", "Evaluation", "OpenCL", "KernelLibrary",
-        "Tensors",
+        "Tensors", "Distribution",
       ],
       path: "Tests/TestSupport"),
     .testTarget(name: "RepositoryTests"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "Formats", "TestSupport"]),
+    .testTarget(
+      name: "DistributionTests", dependencies: ["Distribution", "Formats", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "GeometryTests", dependencies: ["Geometry"]),
     .testTarget(
@@ -162,7 +167,7 @@ let package = Package(
       name: "TensorsTests",
       dependencies: [
         "OperatorChecks", "Tensors", "Geometry", "KernelLibrary", "OpenCL", "Formats",
-        "TestSupport",
+        "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "Checkpoints", "TestSupport"]),
@@ -191,7 +196,7 @@ let package = Package(
       dependencies: [
         "Training", "DemoWorld", "Geometry", "Baron", "CLIP", "Detection", "Annotations",
         "Pictures", "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL",
-        "Formats", "Settings", "TestSupport",
+        "Formats", "Settings", "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "ServingTests",
@@ -218,7 +223,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "BaronCLI", "Checkpoints", "Formats", "Masks", "Annotations", "Pictures", "Geometry",
-        "OpenCL", "KernelLibrary", "TestSupport",
+        "OpenCL", "KernelLibrary", "Tensors", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ],

@@ -1,5 +1,5 @@
 /// A class of a vocabulary: the name that results show, and other names of the same thing.
-package struct ClassName: Sendable, Equatable {
+package struct ClassName: Sendable, Hashable {
   /// The name that results show.
   package let name: String
   /// Other names of the same thing.

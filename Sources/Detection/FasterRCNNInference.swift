@@ -144,14 +144,17 @@ extension FasterRCNN {
   ///   - regions: The image's regions.
   ///   - vocabulary: The classes to look for.
   ///   - threshold: Objects score more than this, with softmax; nil takes the configuration's.
+  ///   - rivals: ``DetectionRule/rivals``; nil takes the configuration's.
   /// - Returns: The objects with the scores of all classes.
   /// - Throws: `OpenCLError` when the device fails, `MaskError` for masks of an image that is too
   ///   large.
   package func named(
-    _ regions: ImageRegions, vocabulary: ClassVocabulary, above threshold: Float? = nil
+    _ regions: ImageRegions, vocabulary: ClassVocabulary, above threshold: Float? = nil,
+    rivals: Set<Int>? = nil
   ) throws -> NamedRegions {
     let classes = vocabulary.count
-    let rule = configuration.head.detections
+    var rule = configuration.head.detections
+    if let rivals { rule.rivals = rivals }
     func named(
       _ objects: [DetectedObject], _ ranks: [Float], score: @escaping (Float) -> Float = { $0 }
     ) -> NamedRegions {
@@ -185,13 +188,13 @@ extension FasterRCNN {
           ranks: ranks, columns: classes + 1, classes: classes, boxes: regions.boxes,
           threshold: threshold ?? Float(rule.scoreThreshold))
       }
-      return named(try finished(found, regions), ranks, score: score)
+      return named(try finished(found, regions, rivals: rule.rivals), ranks, score: score)
     }
   }
 
-  /// Boxes in pixels of the original image, with masks if there is a mask head.
+  /// Boxes in pixels of the original image, with masks of all but rivals if there is a mask head.
   private func finished(
-    _ found: [DetectedObject], _ regions: ImageRegions
+    _ found: [DetectedObject], _ regions: ImageRegions, rivals: Set<Int>
   ) throws -> [DetectedObject] {
     let frame = regions.frame
     let original = found.map { object in
@@ -199,7 +202,6 @@ extension FasterRCNN {
       object.box = frame.original(object.box)
       return object
     }
-    let rivals = configuration.head.detections.rivals
     let masked = found.indices.filter { !rivals.contains(found[$0].label) }
     guard let maskHead, !masked.isEmpty else { return original }
     let masks = try maskHead.probabilities(

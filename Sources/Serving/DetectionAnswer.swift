@@ -5,11 +5,10 @@ import Training
 /// The JSON of found objects.
 struct DetectionAnswer {
   let found: Engine.Found
-  /// The words of the request, in its order.
-  let words: [String]
+  /// What was looked for.
+  let query: ObjectQuery
   let model: ServedModel
   let digest: String
-  let threshold: Double
   let seconds: Double
 
   /// The document.
@@ -20,8 +19,8 @@ struct DetectionAnswer {
         "sha256": .string(digest),
       ],
       "words": .array(
-        words.map { ["name": .string($0), "trained": model.wasTrained($0)] }),
-      "threshold": .number(threshold), "seen": .bool(found.wasSeen),
+        query.names.map { ["name": .string($0), "trained": model.wasTrained($0)] }),
+      "thresholds": ServedModel.json(query.scores), "seen": .bool(found.wasSeen),
       "seconds": .number((seconds * 1e5).rounded() / 1e5),
       "objects": .array(found.objects.map(object)),
     ]
@@ -29,7 +28,7 @@ struct DetectionAnswer {
 
   private func object(_ object: NamedObject) -> JSONValue {
     let box = object.found.box
-    let name = found.names[object.found.label]
+    let name = query.labels[object.found.label]
     var fields: [String: JSONValue] = [
       "name": .string(name), "score": Self.number(object.found.score),
       "trained": model.wasTrained(name),
@@ -44,7 +43,7 @@ struct DetectionAnswer {
     if !object.next.isEmpty {
       fields["next"] = .array(
         object.next.map {
-          ["name": .string(found.names[$0.label]), "score": Self.number($0.score)]
+          ["name": .string(query.labels[$0.label]), "score": Self.number($0.score)]
         })
     }
     return .object(fields)

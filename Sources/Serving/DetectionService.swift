@@ -115,23 +115,29 @@ final class DetectionService: Sendable {
     ])
   }
 
+  /// What a request asks for; what it leaves open is as `detect` has it.
+  private func query(_ fields: RequestFields) throws -> ObjectQuery {
+    let words = try fields.words(limits)
+    let threshold = try fields.number("threshold", in: 0...1)
+    guard
+      var query = model.query(
+        words, onlyAsked: try fields.flag("only"), scores: threshold.map { ShownScores(all: $0) })
+    else {
+      throw HTTPFault(.unprocessable, "the model knows no classes of its own; give \"words\"")
+    }
+    query.keepsOverlapping = try fields.flag("overlapping")
+    return query
+  }
+
   private func detect(_ fields: RequestFields) async throws -> HTTPAnswer {
     let began = MonotonicClock.seconds
     let file = try fields.requiredPicture()
-    let words = try fields.words(limits) ?? model.ownWords
-    guard !words.isEmpty else {
-      throw HTTPFault(.unprocessable, "the model knows no classes of its own; give \"words\"")
-    }
-    let threshold = try fields.number(
-      "threshold", in: 0...1, usual: Double(model.usualThreshold))
-    let limit = try fields.number("limit", in: 1...Double(limits.objects), usual: 100)
-    let next = try fields.number("next", in: 0...50, usual: 0)
+    let query = try query(fields)
+    let limit = try fields.number("limit", in: 1...Double(limits.objects)) ?? 100
+    let next = try fields.number("next", in: 0...50) ?? 0
     let digest = await pool.digest(of: file)
     func task(_ image: Image?) -> Engine.Task {
-      Engine.Task(
-        digest: digest, image: image, words: words,
-        others: fields.flag("others") ? model.others(than: words) : [],
-        threshold: Float(threshold), limit: Int(limit), next: Int(next))
+      Engine.Task(digest: digest, image: image, query: query, limit: Int(limit), next: Int(next))
     }
     var found: Engine.Found
     do {
@@ -142,7 +148,7 @@ final class DetectionService: Sendable {
     }
     return .json(
       DetectionAnswer(
-        found: found, words: words, model: model, digest: digest, threshold: threshold,
+        found: found, query: query, model: model, digest: digest,
         seconds: MonotonicClock.seconds - began
       ).json)
   }

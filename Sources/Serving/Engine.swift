@@ -12,12 +12,8 @@ final class Engine {
     let digest: String
     /// The picture; nil when it was seen not long ago.
     let image: Image?
-    /// The names to look for, each once.
-    let words: [String]
-    /// Names that only take objects away from the others.
-    let others: [String]
-    /// Least score.
-    let threshold: Float
+    /// What is looked for, and what of it is shown.
+    let query: ObjectQuery
     /// Most objects, best first.
     let limit: Int
     /// How many other names of each object are wanted.
@@ -28,9 +24,7 @@ final class Engine {
   struct Found: Sendable {
     /// The picture's size in pixels.
     let width, height: Int
-    /// All names that took part, in the order of labels.
-    let names: [String]
-    /// The objects, best first.
+    /// The objects, best first; labels are those of the query.
     let objects: [NamedObject]
     /// Whether the backbone was spared.
     let wasSeen: Bool
@@ -55,7 +49,7 @@ final class Engine {
   private let location: ModelLocation
   private let metrics: ServerMetrics
   private var seen: BoundedCache<String, SeenPicture>
-  private var words: BoundedCache<String, [Float]>
+  private var words: BoundedCache<ClassName, [Float]>
 
   init(
     detector: ObjectDetector, location: ModelLocation, limits: ServerLimits,
@@ -120,17 +114,31 @@ final class Engine {
   }
 
   private func name(_ picture: SeenPicture, _ task: Task, wasSeen: Bool) throws -> Found {
-    // In the order of the alphabet, as everywhere: the order of words must not move a last bit.
-    let names = Set(task.words + task.others).sorted()
-    let asked = Set(task.words)
+    let query = task.query
     let objects = try detector.name(
-      picture, rows: try embeddings(of: names), isBase: try location.leansOnMainHead(names),
-      above: task.threshold, next: task.next)
+      picture, as: query, rows: try rows(of: query.vocabulary), next: task.next)
     return Found(
-      width: picture.width, height: picture.height, names: names,
-      objects: Array(
-        objects.lazy.filter { asked.contains(names[$0.found.label]) }.prefix(task.limit)),
-      wasSeen: wasSeen)
+      width: picture.width, height: picture.height,
+      objects: query.shown(objects, limit: task.limit, \.found), wasSeen: wasSeen)
+  }
+
+  /// The rows of what takes part; nil for the data set's classes, which the detector was loaded with.
+  private func rows(
+    of vocabulary: Vocabulary
+  ) throws -> (rows: EmbeddingMatrix, isBase: [Bool])? {
+    guard case .classes(let classes) = vocabulary else { return nil }
+    return (try embeddings(of: classes), try location.leansOnMainHead(vocabulary.names))
+  }
+
+  /// Keeps the rows of what the detector was loaded with, unless they are those of a file.
+  ///
+  /// - Parameter classes: The classes of the detector's vocabulary, in its order.
+  func keep(_ classes: [ClassName]) throws {
+    guard try detector.storedEmbeddings(of: classes) == nil else { return }
+    let rows = try detector.ownEmbeddings()
+    for (index, name) in classes.enumerated() {
+      words.keep(Array(rows[index]), for: name, size: 1)
+    }
   }
 
   /// The embeddings of words.
@@ -139,13 +147,13 @@ final class Engine {
   /// - Returns: One unit row a word.
   /// - Throws: ``Failure`` for a word that is too long, or when the device fails.
   func embed(_ names: [String]) -> Result<EmbeddingMatrix, Failure> {
-    Self.result { try embeddings(of: names) }
+    Self.result { try embeddings(of: names.map { ClassName($0) }) }
   }
 
   /// Rows of a file and of the encoder do not compare, so that all come from one of them.
-  private func embeddings(of names: [String]) throws -> EmbeddingMatrix {
+  private func embeddings(of names: [ClassName]) throws -> EmbeddingMatrix {
     if let stored = try detector.storedEmbeddings(of: names) { return stored }
-    var rows: [String: [Float]] = [:]
+    var rows: [ClassName: [Float]] = [:]
     for name in names { rows[name] = words.value(name) }
     let missing = names.filter { rows[$0] == nil }
     if !missing.isEmpty {

@@ -119,12 +119,10 @@ struct RequestFields {
   /// - Parameters:
   ///   - name: The field.
   ///   - bounds: What it may be.
-  ///   - usual: The value when it is not given.
+  /// - Returns: The number; nil when it is not given.
   /// - Throws: ``HTTPFault`` when it is no number or out of bounds.
-  func number(
-    _ name: String, in bounds: ClosedRange<Double>, usual: Double
-  ) throws(HTTPFault) -> Double {
-    guard let text = texts[name]?.last else { return usual }
+  func number(_ name: String, in bounds: ClosedRange<Double>) throws(HTTPFault) -> Double? {
+    guard let text = texts[name]?.last else { return nil }
     guard let value = Double(text.trimmed), bounds.contains(value) else {
       throw HTTPFault(
         .unprocessable,
@@ -137,9 +135,16 @@ struct RequestFields {
   /// A yes or no.
   ///
   /// - Parameter name: The field.
-  /// - Returns: Whether it is there and neither false nor 0.
-  func flag(_ name: String) -> Bool {
-    texts[name]?.last.map { !["false", "0", "no"].contains($0.trimmed.lowercased()) } ?? false
+  /// - Returns: Whether it is there and says yes.
+  /// - Throws: ``HTTPFault`` when it says neither.
+  func flag(_ name: String) throws(HTTPFault) -> Bool {
+    switch texts[name]?.last?.trimmed.lowercased() {
+    case nil, "false", "0", "no", "off": return false
+    case "", "true", "1", "yes", "on": return true
+    case let text?:
+      throw HTTPFault(
+        .unprocessable, "field \"\(name)\" is \"\(text.prefix(40))\"; give true or false")
+    }
   }
 
   private static func text(_ value: Double) -> String {

@@ -1,6 +1,5 @@
 import Annotations
 import Formats
-import Geometry
 import Training
 
 /// What a server says of its model.
@@ -12,41 +11,54 @@ struct ServedModel: Sendable {
   let iteration: Int?
   /// The classes of its data set; empty when they are not known.
   let classes: [ModelBundle.NamedClass]
-  /// The words that are looked for when a request names none.
-  let ownWords: [String]
-  /// The least score when a request names none.
-  let usualThreshold: Float
-  /// Scores worth showing, as the run found them.
-  let thresholds: RunThresholds?
+  /// What is looked for when a request names no words; nil takes ``classes``.
+  private let words: [ClassName]?
+  /// From which scores on objects are shown when a request names none.
+  let scores: ShownScores
+  /// The words that training had boxes of; nil where nobody knows.
+  let trained: [String]?
   /// Which state of the text encoder is compared.
   let feature: String
-  private let groups: [String: Bool?]
+  private let plainTrained: Set<String>
 
-  init(
-    _ location: ModelLocation, classes: [ModelBundle.NamedClass], words: [String],
-    threshold: Float, program: String
-  ) {
+  init(_ options: Server.Options) {
+    let location = options.location
     name = location.name
-    self.program = program
+    program = options.program
     iteration = location.iteration
-    self.classes = classes
-    ownWords = words
-    usualThreshold = threshold
-    thresholds = location.thresholds
+    classes = (try? location.classes()) ?? []
+    scores = options.scores
+    trained = options.trained
+    plainTrained = Set((options.trained ?? []).map(ClassName.plain))
     feature = location.configuration.model.head.feature == .final ? "final" : "last_block"
-    groups = Dictionary(classes.map { (ClassName.plain($0.name), $0.isBase) }) { first, _ in first }
+    words = options.words
+  }
+
+  /// What a request asks for.
+  ///
+  /// - Parameters:
+  ///   - words: Its words; nil takes the model's own.
+  ///   - onlyAsked: Whether nothing else competes.
+  ///   - scores: From which scores on objects are shown; nil takes the usual.
+  /// - Returns: The query; nil where there are no words.
+  func query(
+    _ words: [String]? = nil, onlyAsked: Bool = false, scores: ShownScores? = nil
+  ) -> ObjectQuery? {
+    let asked = words.map { $0.map { ClassName($0) } } ?? self.words
+    guard asked != nil || !classes.isEmpty else { return nil }
+    return ObjectQuery(
+      asked, own: classes.map(\.name), trained: trained ?? [], onlyAsked: onlyAsked,
+      scores: scores ?? self.scores)
   }
 
   /// Whether training had boxes of a word: true, false, or null where nobody knows.
   func wasTrained(_ word: String) -> JSONValue {
-    guard classes.contains(where: { $0.isBase != nil }) else { return .null }
-    return .bool((groups[ClassName.plain(word)] ?? false) ?? false)
+    trained == nil ? .null : .bool(plainTrained.contains(ClassName.plain(word)))
   }
 
-  /// The model's own words that are not among those of a request.
-  func others(than words: [String]) -> [String] {
-    let asked = Set(words.map(ClassName.plain))
-    return classes.map(\.name).filter { !asked.contains(ClassName.plain($0)) }
+  /// Least scores by group.
+  static func json(_ scores: ShownScores) -> JSONValue {
+    ["trained": .number(scores.base), "others": .number(scores.novel)]
   }
 
   /// All of it for the page and for programs.
@@ -56,14 +68,10 @@ struct ServedModel: Sendable {
       "iteration": iteration.map { .number(Double($0)) } ?? .null,
       "classes": .array(
         classes.map {
-          ["name": .string($0.name), "trained": $0.isBase.map { .bool($0) } ?? .null]
+          ["name": .string($0.name), "trained": wasTrained($0.name)]
         }),
-      "words": .array(ownWords.map { .string($0) }),
-      "threshold": .number(Double(usualThreshold)),
-      "thresholds": thresholds.map {
-        ["trained": .number($0.base), "others": .number($0.novel)]
-      } ?? .null,
-      "same_place": .number(Double(Suppression.sameObject)),
+      "words": .array((query()?.names ?? []).map { .string($0) }),
+      "thresholds": Self.json(scores),
       "limits": [
         "body_bytes": .number(Double(limits.bodyBytes)), "pixels": .number(Double(limits.pixels)),
         "words": .number(Double(limits.words)), "objects": .number(Double(limits.objects)),

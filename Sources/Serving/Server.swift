@@ -12,10 +12,12 @@ package final class Server: Sendable {
     package var location: ModelLocation
     /// The CLIP folder; nil takes the configuration's.
     package var clipFolder: String?
-    /// The words that are looked for when a request names none; nil takes the model's classes.
-    package var words: [String]?
-    /// The least score when a request names none.
-    package var threshold: Float
+    /// What is looked for when a request names no words; nil takes the model's classes.
+    package var words: [ClassName]?
+    /// The names of the classes that training has boxes of; nil where they are not known.
+    package var trained: [String]?
+    /// From which scores on objects are shown when a request names none.
+    package var scores: ShownScores
     /// Pictures to try, by path.
     package var scenes: [String] = []
     /// Program and commit.
@@ -27,9 +29,9 @@ package final class Server: Sendable {
     /// What is refused.
     package var limits = ServerLimits()
 
-    package init(location: ModelLocation, threshold: Float, program: String) {
+    package init(location: ModelLocation, scores: ShownScores, program: String) {
       self.location = location
-      self.threshold = threshold
+      self.scores = scores
       self.program = program
     }
   }
@@ -54,26 +56,22 @@ package final class Server: Sendable {
     let (location, limits) = (options.location, options.limits)
     // First, so that a port in use is told before a large model is loaded.
     listener = try Listener(host: options.host, port: options.port, limits: limits)
-    let classes = (try? location.classes()) ?? []
-    let words = options.words ?? classes.map(\.name)
+    let model = ServedModel(options)
+    // The detector wants a vocabulary, also where requests alone bring words.
+    let vocabulary = model.query()?.vocabulary ?? .classes([ClassName("object")])
     let metrics = ServerMetrics()
     engine = try EngineThread(limits: limits, metrics: metrics) {
-      // The detector wants a vocabulary; requests bring their own.
-      let names = (words.isEmpty ? ["object"] : words).sorted()
       let detector = try ObjectDetector(
-        location, clipFolder: options.clipFolder,
-        vocabulary: .classes(names.map { ClassName($0) }), on: try makeStream(), warn: warn)
+        location, clipFolder: options.clipFolder, vocabulary: vocabulary, on: try makeStream(),
+        warn: warn)
       let engine = Engine(
         detector: detector, location: location, limits: limits, metrics: metrics)
-      _ = engine.embed(names)
+      try engine.keep(vocabulary.classes)
       return engine
     }
     let listener = listener
     service = DetectionService(
-      engine: engine, metrics: metrics, limits: limits,
-      model: ServedModel(
-        location, classes: classes, words: words, threshold: options.threshold,
-        program: options.program),
+      engine: engine, metrics: metrics, limits: limits, model: model,
       scenes: options.scenes, connections: { listener.connectionCount })
   }
 

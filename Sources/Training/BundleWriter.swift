@@ -57,7 +57,7 @@ package struct BundleWriter {
       configuration.clip.classEmbeddings = Self.place(name)
     }
     let classes = classes(warn: warn)
-    if let split = Self.split(of: &configuration) {
+    if let split = Self.split(of: &configuration, warn: warn) {
       parts.append(.init(ModelBundle.classSplitName, data: Self.data(split)))
     }
     Self.forgetPaths(&configuration)
@@ -112,18 +112,24 @@ package struct BundleWriter {
   }
 
   /// A split that is a file now, as a part; a split with a name of its own needs none.
-  private static func split(of configuration: inout RunConfiguration) -> JSONValue? {
+  private static func split(
+    of configuration: inout RunConfiguration, warn: (String) -> Void
+  ) -> JSONValue? {
     let named = [
       RunConfiguration.Data.openVocabularyCOCO, RunConfiguration.Data.openVocabularyLVIS,
     ]
     guard !named.contains(configuration.data.classSplit) else { return nil }
-    guard let split = try? OpenVocabularySplit(path: configuration.data.classSplit) else {
-      configuration.data.classSplit = named[0]
-      return nil
-    }
+    let path = configuration.data.classSplit
     configuration.data.classSplit = place(ModelBundle.classSplitName)
     func list(_ names: [String]) -> JSONValue { .array(names.map { .string($0) }) }
-    return ["base": list(split.base), "novel": list(split.novel)]
+    do {
+      let split = try OpenVocabularySplit(path: path)
+      return ["base": list(split.base), "novel": list(split.novel)]
+    } catch {
+      // What asks for the split is told that the part is not there, as the run would be.
+      warn("the classes of training cannot be read (\(error)); in the file they do not compete")
+      return nil
+    }
   }
 
   /// Paths of data say nothing on another machine, and something about this one.

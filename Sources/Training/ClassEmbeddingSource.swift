@@ -16,6 +16,14 @@ package enum Vocabulary: Sendable, Equatable {
     case .classes(let classes): classes.map(\.name)
     }
   }
+
+  /// The classes, those of a data set without synonyms.
+  package var classes: [ClassName] {
+    switch self {
+    case .dataSet(let names): names.map { ClassName($0) }
+    case .classes(let classes): classes
+    }
+  }
 }
 
 /// Where the embeddings of a run's classes come from: the file `clip.class_embeddings`, or the text

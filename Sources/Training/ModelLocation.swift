@@ -201,7 +201,9 @@ package struct ModelLocation: Sendable {
   /// - Throws: `DatasetError` when the split's files cannot be read.
   package func baseClasses() throws -> [String] {
     // The frequencies of LVIS stand in its annotations, which a bundle lacks.
-    let known = bundle?.classes.filter { $0.isBase ?? false }.map(\.name) ?? []
+    guard let bundle, configuration.data.classSplit == RunConfiguration.Data.openVocabularyLVIS
+    else { return try configuration.baseClasses() }
+    let known = bundle.classes.filter { $0.isBase ?? false }.map(\.name)
     return known.isEmpty ? try configuration.baseClasses() : known
   }
 }

@@ -37,43 +37,52 @@ extension ObjectDetector {
     }
   }
 
-  /// The embeddings that `clip.class_embeddings` holds of names.
+  /// The embeddings that `clip.class_embeddings` holds of classes.
   ///
-  /// - Parameter names: The names.
-  /// - Returns: One unit row a name, or nil when there is no file or it lacks one of them.
+  /// - Parameter classes: The classes.
+  /// - Returns: One unit row a class, or nil when there is no file or it lacks one of them.
   /// - Throws: `CheckpointError` when the file does not fit.
-  package func storedEmbeddings(of names: [String]) throws -> EmbeddingMatrix? {
-    try model.storedEmbeddings(of: names.map { ClassName($0) })
+  package func storedEmbeddings(of classes: [ClassName]) throws -> EmbeddingMatrix? {
+    try model.storedEmbeddings(of: classes)
   }
 
-  /// Encodes names with the text encoder.
+  /// Encodes classes with the text encoder.
   ///
-  /// - Parameter names: The names, at least one.
-  /// - Returns: One unit row a name.
+  /// - Parameter classes: The classes, at least one.
+  /// - Returns: One unit row a class.
   /// - Throws: `TokenizerError` for a name that is too long; `OpenCLError`.
-  package func encode(_ names: [String]) throws -> EmbeddingMatrix {
-    try model.encode(names.map { ClassName($0) })
+  package func encode(_ classes: [ClassName]) throws -> EmbeddingMatrix {
+    try model.encode(classes)
+  }
+
+  /// The embeddings of ``vocabulary``, one unit row a name.
+  ///
+  /// - Throws: `OpenCLError` when the device fails.
+  package func ownEmbeddings() throws -> EmbeddingMatrix {
+    EmbeddingMatrix(try classes.embeddings.floats(), width: classes.embeddings.shape[1])
   }
 
   /// Names what a picture shows.
   ///
   /// - Parameters:
   ///   - picture: What was seen.
-  ///   - rows: The embeddings of the names.
-  ///   - isBase: For each name whether training has boxes of it.
-  ///   - threshold: Objects score more than this.
+  ///   - query: What takes part, and from which score on it is looked for.
+  ///   - given: The embeddings of the names that take part, and for each whether training has boxes of
+  ///     it; nil when they are those of ``vocabulary``.
   ///   - next: How many other names of each object are wanted.
   /// - Returns: The objects, best first.
   /// - Throws: `OpenCLError` when the device fails, `MaskError` for an image too large for masks.
   package func name(
-    _ picture: SeenPicture, rows: EmbeddingMatrix, isBase: [Bool], above threshold: Float,
-    next: Int
+    _ picture: SeenPicture, as query: ObjectQuery,
+    rows given: (rows: EmbeddingMatrix, isBase: [Bool])?, next: Int
   ) throws -> [NamedObject] {
-    let vocabulary = ClassVocabulary(
-      embeddings: try rows.tensor(on: model.stream), isBase: isBase)
+    let vocabulary = try given.map {
+      ClassVocabulary(embeddings: try $0.rows.tensor(on: model.stream), isBase: $0.isBase)
+    }
     let named = try model.detector.named(
-      picture.regions, vocabulary: vocabulary, above: threshold)
-    return named.objects.filter { $0.score > threshold }.map { object in
+      picture.regions, vocabulary: vocabulary ?? classes, above: query.bound,
+      rivals: query.rivalLabels)
+    return named.objects.filter { $0.score > query.bound }.map { object in
       NamedObject(
         found: Found(object, width: picture.width, height: picture.height),
         next: next > 0 ? Self.best(next, of: named.scores(of: object), but: object.label) : [])

@@ -8,6 +8,8 @@ package enum TrainingError: Error, CustomStringConvertible {
   case interrupted(iteration: Int, continuation: String)
   /// More iterations are done than a run is to have.
   case alreadyFurther(done: Int, asked: Int, run: String)
+  /// Ranks have other parameters than rank 0.
+  case apart(iteration: Int, ranks: [Int])
   /// All iterations are done, but the last evaluation failed.
   case notEvaluated(iteration: Int, reason: String, continuation: String)
 
@@ -18,6 +20,10 @@ package enum TrainingError: Error, CustomStringConvertible {
       "iteration \(iteration): \(names.joined(separator: ", ")) is not a finite number; lower "
         + "optimizer.rate or set optimizer.gradient_limit in a new run, or go on from the last "
         + "checkpoint with --resume \(ShellWord.quoted(run))"
+    case .apart(let iteration, let ranks):
+      "after \(iteration) iterations rank \(ranks.map(String.init).joined(separator: ", ")) has other "
+        + "parameters than rank 0, so nothing was saved; go on from the last checkpoint with --resume, "
+        + "with programs and drivers of one version on all machines"
     case .interrupted(let iteration, let continuation):
       "stopped after \(iteration) iterations; '\(continuation)' goes on from there"
     case .alreadyFurther(let done, let asked, let run):

@@ -41,15 +41,17 @@ struct BaronKitTests {
   private func detects(_ run: TrainingRun, in scratch: Scratch) throws {
     var options = Detector.Options()
     options.device = "cpu"
+    // As much as there is.
+    (options.onlyNames, options.keepsOverlapping) = (true, true)
     let detector = try Detector(
       run.path, vocabulary: ["person", .init("bus", synonyms: ["coach"])], options: options)
     #expect(detector.names == ["person", "bus"])
     let names = try FileManager.default.contentsOfDirectory(atPath: Self.photographs).sorted()
     let pictures = try names.prefix(2).map { try Picture(contentsOf: "\(Self.photographs)/\($0)") }
-    let found = try detector.detect(pictures, above: 0, limit: 4)
+    let found = try detector.detect(pictures, from: 0, limit: 4)
     #expect(found.map(\.count) == [4, 4])
     // Alone a picture gives what it gives in company.
-    #expect(try detector.detect(pictures[1], above: 0, limit: 4) == found[1])
+    #expect(try detector.detect(pictures[1], from: 0, limit: 4) == found[1])
     for (picture, objects) in zip(pictures, found) {
       #expect(objects.map(\.score) == objects.map(\.score).sorted(by: >))
       for object in objects {
@@ -57,6 +59,7 @@ struct BaronKitTests {
         #expect(object.box.x2 <= Float(picture.width) && object.box.y1 >= 0)
       }
     }
+    try tellsWhatIsSure(run, pictures, options)
     let path = "\(scratch.folder)/drawn.png"
     try pictures[0].annotated(with: found[0]).writePNG(path)
     let drawn = try Picture(contentsOf: path)
@@ -64,6 +67,23 @@ struct BaronKitTests {
     #expect(throws: BaronError.self) {
       try Detector(run.path, vocabulary: ["cat", "Cat."], options: options)
     }
+  }
+
+  /// By default one object a place, and none where a class of training is surer.
+  private func tellsWhatIsSure(
+    _ run: TrainingRun, _ pictures: [Picture], _ options: Detector.Options
+  ) throws {
+    let names: Vocabulary = ["person", "traffic cone", "chair"]
+    let all = try Detector(run.path, vocabulary: names, options: options)
+    var usual = options
+    (usual.onlyNames, usual.keepsOverlapping) = (false, false)
+    let detector = try Detector(run.path, vocabulary: names, options: usual)
+    #expect(detector.thresholds.trained == 0.3 && detector.thresholds.others == 0.3)
+    let (some, every) = (
+      try detector.detect(pictures[0], from: 0), try all.detect(pictures[0], from: 0)
+    )
+    #expect(some.count < every.count && some.allSatisfy { detector.names.contains($0.name) })
+    #expect(try detector.detect(pictures[0]) == some.filter { $0.score >= 0.3 })
   }
 
   @Test func faultsAreOneLine() throws {

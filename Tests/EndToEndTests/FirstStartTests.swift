@@ -49,42 +49,26 @@ struct FirstStartTests {
     #expect(log.contains("the driver's compiler had something to say") == !logs.isEmpty)
   }
 
-  private static let compiler = ["clang", "cc", "gcc"].flatMap { name in
-    (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map {
-      "\($0)/\(name)"
-    }
-  }.first { FileManager.default.isExecutableFile(atPath: $0) }
-
   /// A driver whose compiler gives up as LLVM does: a line, then the end of the process.
   @Test(
     "what a compiler says before it ends the program is shown",
-    .enabled(if: compiler != nil, "there is no C compiler to make a bad driver with"),
+    .enabled(if: BadDriver.available, BadDriver.missing),
     arguments: ["abort();", "*(volatile int *)8 = 0;"])
   func lastWords(end: String) throws {
     let scratch = try Scratch()
-    let source = try scratch.write(
+    let driver = try BadDriver.make(
       """
-      #include <stdlib.h>
-      #include <unistd.h>
       int clBuildProgram(void) {
         write(2, "LLVM ERROR: Cannot select\\n", 26);
         \(end)
         return 0;
       }
-      """, "driver.c")
-    let driver = scratch.folder + "/driver.so"
-    let made = Process()
-    made.executableURL = URL(filePath: try #require(Self.compiler))
-    made.arguments = ["-shared", "-fPIC", "-w", "-o", driver, source]
-    try made.run()
-    made.waitUntilExit()
-    #expect(made.terminationStatus == 0)
+      """, in: scratch)
     let result = try BaronProcess(
       ["bench", "--cases", "gemm/2048x2048x2048", "--repeat", "1"],
-      environment: [
-        "LD_PRELOAD": driver, "BARON_CACHE": scratch.folder + "/cache",
-        "POCL_CACHE_DIR": scratch.folder + "/pocl",
-      ]
+      environment: driver.merging([
+        "BARON_CACHE": scratch.folder + "/cache", "POCL_CACHE_DIR": scratch.folder + "/pocl",
+      ]) { $1 }
     ).finish()
     #expect(result.status != 0)
     #expect(result.lines("LLVM ERROR: Cannot select").count == 1, "\(result.errors)")

@@ -33,22 +33,22 @@ struct RequestFieldsTests {
     let fields = try fields(type, "pixels", query: [("words", "a,b"), ("threshold", "0.5")])
     #expect(try fields.requiredPicture() == Array("pixels".utf8))
     #expect(try fields.words(.init()) == ["a", "b"])
-    #expect(try fields.number("threshold", in: 0...1, usual: 0.3) == 0.5)
-    #expect(try fields.number("limit", in: 1...9, usual: 7) == 7)
-    #expect(!fields.flag("others"))
+    #expect(try fields.number("threshold", in: 0...1) == 0.5)
+    #expect(try fields.number("limit", in: 1...9) == nil)
+    #expect(try !fields.flag("only"))
   }
 
   @Test func formsAreTakenApart() throws {
     let body = """
       before\r\n--XX\r\nContent-Disposition: form-data; name="words"\r\n\r\n cat , traffic cone,\
       CAT\r\n--XX \r\nContent-Type: image/png\r\nContent-Disposition: form-data; name=picture; \
-      filename="a.png"\r\n\r\n\u{1}--X\r\n--XX\r\ncontent-disposition: form-data; name=others\r\n\
+      filename="a.png"\r\n\r\n\u{1}--X\r\n--XX\r\ncontent-disposition: form-data; name=only\r\n\
       \r\n1\r\n--XX--\r\nafter
       """
     let fields = try fields("multipart/form-data; boundary=\"XX\"", body)
     #expect(try fields.requiredPicture() == Array("\u{1}--X".utf8))
     #expect(try fields.words(.init()) == ["cat", "traffic cone"])
-    #expect(fields.flag("others"))
+    #expect(try fields.flag("only"))
   }
 
   @Test func formsThatAreMalformedAreRefused() {
@@ -75,12 +75,12 @@ struct RequestFieldsTests {
     for text in [code, "data:image/png;base64,\(code)"] {
       let fields = try fields(
         "application/json; charset=utf-8",
-        #"{"picture": "\#(text)", "words": ["a", "b, c"], "threshold": 0.25, "others": true, "x": null}"#
+        #"{"picture": "\#(text)", "words": ["a", "b, c"], "threshold": 0.25, "only": true, "x": null}"#
       )
       #expect(try fields.requiredPicture() == Array("pixels".utf8))
       #expect(try fields.words(.init()) == ["a", "b", "c"])
-      #expect(try fields.number("threshold", in: 0...1, usual: 0) == 0.25)
-      #expect(fields.flag("others"))
+      #expect(try fields.number("threshold", in: 0...1) == 0.25)
+      #expect(try fields.flag("only"))
     }
     for body in [
       "", "[]", "{", #"{"picture": "%%%"}"#, #"{"words": {"a": 1}}"#, #"{"words": [1]}"#,
@@ -108,8 +108,14 @@ struct RequestFieldsTests {
     for value in ["", "x", "nan", "inf", "-0.1", "1.1", "1e999"] {
       let fields = try fields("", "x", query: [("threshold", value)])
       #expect(
-        status { _ = try fields.number("threshold", in: 0...1, usual: 0) } == .unprocessable,
-        "\(value)")
+        status { _ = try fields.number("threshold", in: 0...1) } == .unprocessable, "\(value)")
+    }
+    for (value, says) in [("", true), ("Yes", true), ("off", false), ("0", false)] {
+      #expect(try fields("", "x", query: [("only", value)]).flag("only") == says)
+    }
+    for value in ["2", "maybe", "tru"] {
+      let fields = try fields("", "x", query: [("only", value)])
+      #expect(status { _ = try fields.flag("only") } == .unprocessable, "\(value)")
     }
     #expect(status { _ = try fields("", "").requiredPicture() } == .badRequest)
     #expect(status { _ = try fields("text/html", "x") } == .unsupportedMediaType)

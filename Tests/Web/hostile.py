@@ -1,7 +1,8 @@
 """What bad clients do to `baron serve`: hostile.py BARON DEMO [SECONDS]
 
 Pictures with flipped, cut and repeated bytes, bodies of wrong types and lengths, senders that are slow
-or leave, and more connections than are allowed. The server must go on answering others.
+or leave, and more connections than are allowed. The server must go on answering others. Pictures are those of
+the demo, and where BARON_SHARED names a folder those below its data/images and data/images-hard.
 """
 
 import glob
@@ -123,11 +124,19 @@ def main():
     baron, demo = sys.argv[1], sys.argv[2]
     seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 15
     paths = sorted(glob.glob(os.path.join(demo, "world", "*", "images", "*.png")))[:20]
-    seeds = [open(path, "rb").read() for path in paths]
+    shared = os.path.join(os.environ.get("BARON_SHARED", ""), "data")
+    # JPEG, WebP and what decoders have stumbled over; the server takes a megabyte.
+    hard = [path for path in sorted(glob.glob(os.path.join(shared, "images*", "*.*")))
+            if 0 < os.path.getsize(path) < LIMIT] if os.path.isabs(shared) else []
+    seeds = [open(path, "rb").read() for path in paths + hard]
     draw = random.Random(1)
     server = Server(baron, demo)
     try:
         wanted = server.is_well(seeds[0])
+        for seed in seeds:
+            server.raw(head(len(seed), kind="") + seed)
+        assert server.is_well(seeds[0]) == wanted
+        print(f"ok {len(seeds)} pictures as they are, {len(hard)} of them from elsewhere")
         statuses = {}
         count = 0
         end = time.monotonic() + seconds

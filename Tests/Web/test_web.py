@@ -63,6 +63,9 @@ def starts(page):
     assert page.evaluate("document.querySelectorAll('#chips span.trained').length") > 0
     assert page.evaluate("document.querySelectorAll('#chips span.untrained').length") > 0
     assert page.evaluate("document.querySelector('#frame').hidden")
+    # At first the least scores are the run's own.
+    assert page.evaluate("JSON.stringify(leastScores()) === JSON.stringify("
+                         "{ trained: state.model.thresholds.trained, others: state.model.thresholds.others })")
 
 
 def refuses_what_is_no_picture(page, folder):
@@ -95,8 +98,8 @@ def takes_a_dropped_picture(page, folder):
 
 
 def lower(page, place):
-    page.evaluate(f"(() => {{ const s = document.querySelector('#threshold'); s.value = {place};"
-                  " s.dispatchEvent(new Event('input')); })()")
+    page.evaluate("for (const s of document.querySelectorAll('input[type=range]')) "
+                  f"{{ s.value = {place}; s.dispatchEvent(new Event('input')); }}")
 
 
 def slides_without_asking(page):
@@ -119,8 +122,8 @@ def slides_without_asking(page):
 
 def takes_a_scene(page):
     page.click("#sceneList button:nth-child(2)")
-    page.wait("state.result && state.result.picture.width > 64 && document.querySelector('#busy').hidden")
-    assert page.evaluate("document.querySelector('#sceneList button.chosen') !== null")
+    page.wait("document.querySelector('#sceneList button.chosen') !== null && state.result && "
+              "state.result.picture.width > 64 && document.querySelector('#busy').hidden")
 
 
 def takes_other_words(page):
@@ -135,6 +138,39 @@ def takes_other_words(page):
     assert page.evaluate("document.querySelectorAll('#chips span.untrained').length") >= 1
     page.click("#own")
     page.wait("state.result && state.result.words.length > 10 && document.querySelector('#busy').hidden")
+
+
+def tells_least_scores_of_both_kinds(page):
+    lower(page, 0)
+    every = page.evaluate("objects().length")
+    kinds = {kind: page.evaluate(f"objects().filter((object) => object.trained === {kind}).length")
+             for kind in ("true", "false")}
+    for slider, kind in (("threshold", "true"), ("untrained", "false")):
+        page.evaluate(f"(() => {{ const s = document.querySelector('#{slider}'); s.value = 1000;"
+                      " s.dispatchEvent(new Event('input')); })()")
+        assert page.evaluate("objects().length") == every - kinds[kind], (slider, every, kinds)
+        lower(page, 0)
+
+
+def asks_again_for_what_competes(page):
+    def after(box):
+        """How many boxes there are when a tick has been changed and the server has answered."""
+        asked = requests(page)
+        page.click(box)
+        page.wait("document.querySelector('#busy').hidden && performance.getEntriesByType('resource')"
+                  f".filter((entry) => entry.name.endsWith('/detect')).length > {asked}")
+        return boxes(page)
+
+    lower(page, 0)
+    page.type("#words", "heart, disk")
+    page.wait("state.result && state.result.words.length === 2 && document.querySelector('#busy').hidden")
+    few = boxes(page)
+    # Whatever looks most like another class of training is a heart or a disk now.
+    assert few <= after("#others"), few
+    page.click("#own")
+    page.wait("state.result && state.result.words.length > 10 && document.querySelector('#busy').hidden")
+    assert after("#others") < after("#single")
+    assert after("#single") > 0
 
 
 def hover_shows_other_names(page):
@@ -194,9 +230,16 @@ def takes_a_picture_with_the_camera(page):
 
 
 def fits_a_phone(page):
+    takes_a_scene(page)
     page.size(390, 844, mobile=True)
     time.sleep(0.2)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    # Also what is enlarged and what has a number of its own.
+    wide = page.evaluate("[...document.querySelectorAll('#stage *, #form *')].filter((element) => {"
+                         " const b = element.getBoundingClientRect(); const inside ="
+                         " element.closest('svg'); return !inside && b.width && (b.right > 390 || b.left < 0); })"
+                         ".map((element) => element.id || element.tagName)")
+    assert not wide, wide
     assert page.evaluate("document.querySelector('#words').getBoundingClientRect().top > "
                          "document.querySelector('#stage').getBoundingClientRect().bottom")
     small = page.evaluate("[...document.querySelectorAll('button')].filter((button) => "
@@ -227,10 +270,11 @@ def says_when_the_server_is_gone(page, server):
 def pictures(page, folder):
     """Screenshots for people."""
     page.size(1280, 860)
+    page.open(page.evaluate("location.href"))
+    page.wait("document.querySelectorAll('#sceneList button').length > 4")
     page.click("#sceneList button:nth-child(5)")
     page.wait("state.result && document.querySelector('#sceneList button:nth-child(5).chosen') && "
               "document.querySelector('#busy').hidden")
-    page.evaluate("document.querySelector('#threshold').value = toPlace(0.6); draw()")
     x, y = page.evaluate(
         "(() => { const b = document.querySelector('#boxes > g:last-child > rect.box')"
         ".getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]; })()")
@@ -267,7 +311,8 @@ def main():
             for test, *arguments in [
                 (starts,), (refuses_what_is_no_picture, folder),
                 (takes_a_dropped_picture, folder), (slides_without_asking,), (takes_a_scene,),
-                (takes_other_words,), (hover_shows_other_names,), (copies_as_json,),
+                (takes_other_words,), (tells_least_scores_of_both_kinds,),
+                (asks_again_for_what_competes,), (hover_shows_other_names,), (copies_as_json,),
                 (takes_a_pasted_picture,), (takes_a_chosen_file, folder),
                 (takes_a_picture_with_the_camera,), (fits_a_phone,), (is_dark_in_the_dark,),
             ]:

@@ -14,7 +14,7 @@ struct Find {
     for path in arguments.dropFirst(2) {
       do {
         let picture = try Picture(contentsOf: path)
-        for found in try detector.detect(picture, above: 0.01, limit: 5) {
+        for found in try detector.detect(picture, from: 0.01, limit: 5) {
           print("\(path): \(found.name) \(found.score) at \(found.box.x1), \(found.box.y1)")
         }
       } catch {

@@ -20,6 +20,6 @@ struct TrainAndFind {
     }
     let detector = try Detector(run.path, vocabulary: [.init(arguments[4])])
     let picture = try Picture(contentsOf: arguments[5])
-    print("found: \(try detector.detect(picture, above: 0, limit: 3).count)")
+    print("found: \(try detector.detect(picture, from: 0, limit: 3).count)")
   }
 }

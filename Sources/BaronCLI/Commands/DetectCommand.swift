@@ -32,7 +32,7 @@ struct DetectCommand: ParsableCommand {
       a place: of boxes that overlap by an IoU over \(Suppression.sameObject) the surest, if its score reaches the \
       threshold. Without --score-threshold that is the score of the best F1 in the run's last \
       evaluation, one for the classes of training and one for all others; before any evaluation \
-      \(ShownObjects.usualThreshold). Files that cannot be read are left out and listed at the end.
+      \(ShownScores.usual). Files that cannot be read are left out and listed at the end.
 
       - instead of images reads frames from standard input, MJPEG or yuv4mpeg as ffmpeg writes them, \
       and writes them with boxes to standard output, or with --json a line for each; no files:
@@ -128,74 +128,46 @@ struct DetectCommand: ParsableCommand {
   func run() throws {
     let wanted = try vocabulary.map { try VocabularyNames($0, option: "--vocabulary") }
     guard let location = try model.location(warn: Console.warn) else { return }
-    let names = try wanted?.classes.map(\.name) ?? Self.ownNames(of: location)
+    let own = try wanted == nil ? Self.ownNames(of: location) : []
     let isStream = inputs == ["-"]
     let files = isStream ? [] : try ImageFiles.expand(inputs)
     if !isStream { try ImageFiles.requireOne(of: files) }
-    let trained = try trainingClasses(of: location, isNeeded: wanted != nil && !only)
-    let rivals = only ? [] : Self.rivals(of: wanted?.classes, in: trained)
-    func load() throws -> ObjectDetector {
-      let stream = try device.makeStream(for: location.configuration.training.precision)
-      return try ObjectDetector(
-        location, clipFolder: model.reading.clip,
-        // In the order of the alphabet: the order in which names are given must not move a last bit.
-        vocabulary: wanted.map {
-          .classes(($0.classes + rivals).sorted { $0.name < $1.name })
-        } ?? .dataSet(names), rivals: Set(rivals.map(\.name)), on: stream, warn: Console.warn)
-    }
-    func explained() throws -> ObjectDetector { try wanted?.explaining(load) ?? load() }
+    let trained = try location.trainedNames(
+      isNeeded: wanted != nil && !only, remedy: "--set data.class_split=FILE, or --only")
+    var query = ObjectQuery(
+      wanted?.classes, own: own, trained: trained ?? [], onlyAsked: only,
+      scores: location.shownScores(given: scoreThreshold))
+    query.keepsOverlapping = keepOverlapping
     // A place that cannot be written to is told before anything is loaded.
     let folder =
       isStream ? nil : try OutputFolder.make(output, inputs: files, overwrite: overwrite)
-    let detector = try folder?.keeping(explained) ?? explained()
-    var shown = shownObjects(of: location)
-    shown.baseNames = Set(trained.map(ClassName.plain))
-    shown.hidden = Set(rivals.map(\.name))
-    shown.keepsOverlapping = keepOverlapping
+    let detector = try load(query, location, explaining: wanted, into: folder)
     guard let folder else {
       return try FrameSession(
-        detector: detector, shown: shown, limit: limit, printsJSON: json || noPictures
+        detector: detector, query: query, limit: limit, printsJSON: json || noPictures
       ).run()
     }
     try DetectionSession(
-      detector: detector, names: names, files: files, folder: folder, shown: shown, limit: limit,
+      detector: detector, query: query, files: files, folder: folder, limit: limit,
       printsJSON: json, writesCrops: crop, writesPictures: !noPictures,
       formats: LabelFormat.allCases.filter(format.contains), batch: batch
     ).run()
   }
 
-  /// The thresholds that count, said where they are not the user's.
-  private func shownObjects(of location: ModelLocation) -> ShownObjects {
-    if let scoreThreshold { return ShownObjects(from: scoreThreshold) }
-    guard let best = location.thresholds else {
-      return ShownObjects(from: ShownObjects.usualThreshold)
+  /// Loads the detector; a folder for results that will never come is taken back.
+  private func load(
+    _ query: ObjectQuery, _ location: ModelLocation, explaining wanted: VocabularyNames?,
+    into folder: OutputFolder?
+  ) throws -> ObjectDetector {
+    func load() throws -> ObjectDetector {
+      try ObjectDetector(
+        location, clipFolder: model.reading.clip, vocabulary: query.vocabulary,
+        rivals: query.rivals,
+        on: try device.makeStream(for: location.configuration.training.precision),
+        warn: Console.warn)
     }
-    Console.say(
-      "shown from score \(ScoreText.of(best.base)) on, names that training has no boxes of from "
-        + "\(ScoreText.of(best.novel)) on: the best F1 in \(best.source); --score-threshold changes it"
-    )
-    return ShownObjects(best)
-  }
-
-  /// The classes that the run has boxes of; none with a warning when they cannot be read.
-  private func trainingClasses(of location: ModelLocation, isNeeded: Bool) throws -> [String] {
-    do {
-      return try location.baseClasses()
-    } catch let error as DatasetError {
-      if isNeeded {
-        Console.warn(
-          "the classes of training cannot be read, so only the given names compete (\(error)); "
-            + "give --set data.class_split=FILE, or --only")
-      }
-      return []
-    }
-  }
-
-  /// The classes of training that are not among the names; none where the run's own names count.
-  private static func rivals(of wanted: [ClassName]?, in trained: [String]) -> [ClassName] {
-    guard let wanted else { return [] }
-    let given = Set(wanted.flatMap(\.all).map(ClassName.plain))
-    return trained.filter { !given.contains(ClassName.plain($0)) }.map { ClassName($0) }
+    func explained() throws -> ObjectDetector { try wanted?.explaining(load) ?? load() }
+    return try folder?.keeping(explained) ?? explained()
   }
 
   /// The names of a run's own classes.

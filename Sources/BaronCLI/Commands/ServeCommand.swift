@@ -15,7 +15,8 @@ struct ServeCommand: ParsableCommand {
                curl -F picture=@cat.jpg -F words="cat, traffic cone" localhost:8000/detect
 
       Open the address in a browser to drop pictures, or send them to /detect; docs/serve.md describes \
-      the requests. What was seen of a picture is kept, so that other words for it are answered \
+      the requests. Words, hidden classes of training, thresholds and overlaps count as in \
+      'baron detect'. What was seen of a picture is kept, so that other words for it are answered \
       without the backbone. --demo serves the detector of 'baron demo' with drawn scenes to try.
 
       The server listens on this machine alone unless --host says otherwise, and knows no users and no \
@@ -42,10 +43,10 @@ struct ServeCommand: ParsableCommand {
 
   @Option(
     help: """
-      Least score when a request names none, from 0 to 1; without it the lower of those that the \
-      last evaluation found best for base and novel classes, else \(ShownObjects.usualThreshold).
+      Least score when a request names none, from 0 to 1; without it those that the last evaluation \
+      found best for base and for novel classes, else \(ShownScores.usual).
       """)
-  var scoreThreshold: Float?
+  var scoreThreshold: Double?
 
   @Option(
     help: ArgumentHelp(
@@ -75,22 +76,23 @@ struct ServeCommand: ParsableCommand {
   func run() throws {
     let served = try demo ? ServedDemo(folder: model ?? "runs/demo") : nil
     let location = try reading.location(of: served?.run ?? model ?? "", warn: Console.warn)
-    let best = location.thresholds.map { Float(min($0.base, $0.novel)) }
+    let wanted = try vocabulary.map { try VocabularyNames($0, option: "--vocabulary") }
     var options = Server.Options(
-      location: location, threshold: scoreThreshold ?? best ?? Float(ShownObjects.usualThreshold),
+      location: location, scores: location.shownScores(given: scoreThreshold),
       program: BaronProgram.version)
     options.clipFolder = reading.clip
-    options.words = try vocabulary.map {
-      try VocabularyNames($0, option: "--vocabulary").classes.map(\.name)
-    }
+    options.words = wanted?.classes
+    options.trained = try location.trainedNames(
+      isNeeded: true, remedy: "--set data.class_split=FILE")
     options.scenes = served?.scenes ?? []
     options.host = host
     options.port = port
     options.limits = limits.limits
     let (device, precision) = (device, location.configuration.training.precision)
-    let server = try Server(options, warn: { Console.warn($0) }) {
-      try device.makeStream(for: precision)
+    func load() throws -> Server {
+      try Server(options, warn: { Console.warn($0) }) { try device.makeStream(for: precision) }
     }
+    let server = try wanted?.explaining(load) ?? load()
     try Console.print("\(location.name) at \(server.address)")
     try serve(server)
     Console.say("all requests are answered")

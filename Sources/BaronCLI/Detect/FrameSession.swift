@@ -9,7 +9,7 @@ import Training
 /// flushed when it is done, so that a viewer at the other end sees it.
 struct FrameSession {
   let detector: ObjectDetector
-  let shown: ShownObjects
+  let query: ObjectQuery
   let limit: Int
   /// Whether a line of JSON is printed for each frame instead of the frame with boxes.
   let printsJSON: Bool
@@ -42,8 +42,7 @@ struct FrameSession {
     } work: { frame in
       var frame = frame
       let found = try detector.detect([frame.image], above: 0)[0]
-      frame.found = shown.places(found, of: detector.vocabulary).prefix(limit)
-        .filter { shown.isSure($0, of: detector.vocabulary) }
+      frame.found = query.shown(found, limit: limit) { $0 }
       return frame
     } finish: { frame in
       try hand(on: frame, stream.container, &colors)

@@ -9,11 +9,10 @@ import Training
 /// Detects on files batch by batch, writes pictures and results, and reports.
 struct DetectionSession {
   let detector: ObjectDetector
-  /// The names in the user's order, which gives category ids from 1.
-  let names: [String]
+  /// What is looked for; the order of its names gives category ids from 1.
+  let query: ObjectQuery
   let files: [String]
   let folder: OutputFolder
-  let shown: ShownObjects
   let limit: Int
   let printsJSON: Bool
   /// Whether each shown object gets a picture of its own.
@@ -35,6 +34,8 @@ struct DetectionSession {
     /// One object a place, however sure.
     let places: [ObjectDetector.Found]
   }
+
+  private var names: [String] { query.names }
 
   /// Files that were decoded together.
   private struct Decoded: Sendable {
@@ -112,8 +113,8 @@ struct DetectionSession {
         entries.append(
           Entry(
             id: index + 1, file: files[index], image: image,
-            found: Array(shown.wanted(objects, of: detector.vocabulary).prefix(limit)),
-            places: Array(shown.places(objects, of: detector.vocabulary).prefix(limit))))
+            found: Array(query.wanted(objects).prefix(limit)),
+            places: Array(query.places(objects) { $0 }.prefix(limit))))
         outcome.images.append([
           "id": .number(Double(index + 1)), "file_name": .string(files[index]),
           "width": .number(Double(image.width)), "height": .number(Double(image.height)),
@@ -145,7 +146,7 @@ struct DetectionSession {
     _ entry: Entry, in folder: inout OutputFolder, _ colors: inout LabelPalette,
     _ line: ProgressLine
   ) throws -> LabeledPicture {
-    let shown = entry.places.filter { self.shown.isSure($0, of: detector.vocabulary) }
+    let shown = entry.places.filter { query.isSure($0) }
     let picture = writesPictures ? folder.picture(of: entry.file) : nil
     let scale = PictureSheet.enlargement(of: entry.image)
     if let picture {
@@ -230,7 +231,7 @@ struct DetectionSession {
       return "\(file): \(parts.joined(separator: ", "))"
     }
     guard let best else { return "\(file): nothing" }
-    let threshold = ScoreText.of(self.shown.threshold(of: name(of: best)))
+    let threshold = ScoreText.of(query.leastScore(of: name(of: best)))
     return "\(file): nothing from \(threshold) on; the best is \"\(name(of: best))\" with "
       + "\(ScoreText.of(Double(best.score))): lower --score-threshold to see it"
   }

@@ -11,8 +11,9 @@ enum StopSignals {
   enum Answer: Sendable {
     /// Ends the program as the system does.
     case die
-    /// Prints a line and exits with 130, unless the program does so by itself within a second.
-    case exit(String)
+    /// Prints a line, if it has one, and exits with 130, unless the program does so by itself within a
+    /// second.
+    case exit(String?)
     /// Waits until the program has saved what would be lost.
     case wait
   }
@@ -28,6 +29,9 @@ enum StopSignals {
   private static let answer = Mutex(Answer.die)
   private static let asked = Atomic(false)
   private static let patience = 1.0
+  /// Seconds within which a second signal is the first one once more: a launcher hands on what the
+  /// terminal has sent to its processes already.
+  private static let echo = Atomic(0)
 
   /// Whether a signal has come.
   static var isAsked: Bool { asked.load(ordering: .relaxed) }
@@ -44,6 +48,9 @@ enum StopSignals {
     defer { answer(by: old) }
     return try body()
   }
+
+  /// Tells that a launcher hands signals on.
+  static func expectEcho() { echo.store(3, ordering: .relaxed) }
 
   /// Begins to take the signals; called before any other thread is made.
   static func watch() {
@@ -73,11 +80,15 @@ enum StopSignals {
     asked.store(true, ordering: .relaxed)
     let begin = MonotonicClock.seconds
     while true {
-      if let second = next(&signals, within: 50_000_000) { die(by: second) }
+      if let second = next(&signals, within: 50_000_000),
+        MonotonicClock.seconds - begin >= Double(echo.load(ordering: .relaxed))
+      {
+        die(by: second)
+      }
       guard MonotonicClock.seconds - begin > patience,
         case .exit(let line) = answer.withLock({ $0 })
       else { continue }
-      Console.say(line)
+      if let line { Console.say(line) }
       _exit(130)
     }
   }

@@ -1,7 +1,7 @@
 "use strict";
 
-// One picture, the words for it, and what the server found. The threshold is applied here: the
-// server is asked for everything down to a low score once.
+// One picture, the words for it, and what the server found. Least scores are applied here: the server
+// is asked for everything down to a low score once.
 const leastAsked = 0.01;
 const state = {
   model: null, file: null, url: null, result: null, request: 0, words: null, timer: null,
@@ -188,7 +188,8 @@ async function detect() {
   form.append("threshold", leastAsked);
   form.append("limit", Math.min(300, state.model ? state.model.limits.objects : 300));
   form.append("next", 5);
-  if ($("others").checked) form.append("others", "true");
+  if (!$("others").checked) form.append("only", "true");
+  if (!$("single").checked) form.append("overlapping", "true");
   busy(true);
   const began = performance.now();
   try {
@@ -216,26 +217,26 @@ async function detect() {
 
 // Showing
 
-function overlap(a, b) {
-  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
-  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
-  if (width <= 0 || height <= 0) return 0;
-  const area = (box) => (box[2] - box[0]) * (box[3] - box[1]);
-  return width * height / (area(a) + area(b) - width * height);
+// Words that training had boxes of have a least score of their own, as the scores of the two kinds do
+// not compare.
+function leastScores() {
+  // Where a slider was not moved, the run's own score to the last digit.
+  const read = (id, own) => {
+    const place = Number($(id).value);
+    return own !== undefined && place === toPlace(own) ? own : toScore(place);
+  };
+  const own = state.model?.thresholds;
+  return { trained: read("threshold", own?.trained), others: read("untrained", own?.others) };
 }
 function objects() {
   if (!state.result) return [];
-  const least = toScore(Number($("threshold").value));
-  const kept = [];
-  for (const object of state.result.objects) {
-    if (object.score < least) continue;
-    if ($("single").checked && kept.some((other) => overlap(other.box, object.box) > (state.model?.same_place ?? 1))) continue;
-    kept.push(object);
-  }
-  return kept;
+  const least = leastScores();
+  return state.result.objects.filter((object) => object.score >= (object.trained ? least.trained : least.others));
 }
 function draw() {
-  $("value").value = toScore(Number($("threshold").value)).toFixed(3);
+  const least = leastScores();
+  $("value").value = least.trained.toFixed(3);
+  $("untrainedValue").value = least.others.toFixed(3);
   const picture = $("picture");
   const boxes = $("boxes");
   boxes.replaceChildren();
@@ -391,7 +392,7 @@ function drawMasks(found) {
 
 async function copy() {
   const text = JSON.stringify({ picture: state.result.picture, words: state.result.words,
-    threshold: toScore(Number($("threshold").value)), objects: objects() }, null, 2);
+    thresholds: leastScores(), objects: objects() }, null, 2);
   try {
     await navigator.clipboard.writeText(text);
   } catch {
@@ -419,7 +420,9 @@ async function start() {
   $("novel").hidden = !groups[1];
   $("own").hidden = !model.words.length;
   document.title = `Baron – ${model.name}`;
-  $("threshold").value = toPlace(model.threshold);
+  for (const kind of $("form").querySelectorAll(".trainedOnly")) kind.hidden = !(groups[0] + groups[1]);
+  $("threshold").value = toPlace(model.thresholds.trained);
+  $("untrained").value = toPlace(model.thresholds.others);
   if (!$("words").value) setWords(model.words.slice(0, 80));
   draw();
   const scenes = await (await fetch("scenes")).json();
@@ -455,8 +458,8 @@ $("form").addEventListener("submit", (event) => event.preventDefault());
 $("own").addEventListener("click", () => setWords(state.model.words));
 $("novel").addEventListener("click", () =>
   setWords(state.model.classes.filter((entry) => entry.trained === false).map((entry) => entry.name)));
-$("others").addEventListener("change", () => wordsChanged(0));
-for (const id of ["threshold", "single"]) $(id).addEventListener("input", draw);
+for (const id of ["others", "single"]) $(id).addEventListener("change", () => wordsChanged(0));
+for (const id of ["threshold", "untrained"]) $(id).addEventListener("input", draw);
 window.addEventListener("resize", () => draw());
 for (const type of ["dragenter", "dragover"]) {
   document.addEventListener(type, (event) => { event.preventDefault(); $("stage").classList.add("over"); });

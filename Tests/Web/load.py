@@ -1,0 +1,132 @@
+"""`baron serve` under load beside `baron detect`: load.py BARON MODEL FOLDER [REQUESTS [ROUNDS]]
+
+The pictures of the folder go to the server in turn by `wrk` (Debian's package of that name), 8 connections at a time, and
+as files to `detect`. The server keeps nothing, so that each request passes the whole network. Rounds take turns. Printed
+are pictures a second, the times of requests, memory, and how long other words for a seen picture take. Errors end the
+script; times do not.
+"""
+
+import json
+import glob
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+import urllib.request
+
+CONNECTIONS = 8
+
+
+class Server:
+    def __init__(self, baron, model, *options):
+        # What it says goes nowhere, so that nothing waits for a reader.
+        self.process = subprocess.Popen(
+            [baron, "serve", model, "--port", "0", *options], stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True)
+        self.address = re.search(r"http://\S+", self.process.stdout.readline()).group(0)
+
+    def detect(self, picture, words=None):
+        query = "detect?threshold=0.05" + (f"&words={urllib.parse.quote(words)}" if words else "")
+        request = urllib.request.Request(
+            self.address + query, data=picture, headers={"Content-Type": "application/octet-stream"})
+        began = time.monotonic()
+        answer = json.load(urllib.request.urlopen(request, timeout=300))
+        return time.monotonic() - began, answer
+
+    def memory(self):
+        with open(f"/proc/{self.process.pid}/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(timeout=120)
+        assert status == 0, f"the server ended with {status}"
+
+
+def seconds_of_detect(baron, model, pictures, count):
+    with tempfile.TemporaryDirectory() as folder:
+        os.mkdir(f"{folder}/in")
+        for number in range(count):
+            path = pictures[number % len(pictures)]
+            shutil.copy(path, f"{folder}/in/{number}{os.path.splitext(path)[1]}")
+        began = time.monotonic()
+        subprocess.run(
+            [baron, "detect", f"{folder}/in", "--checkpoint", model, "--no-pictures", "--json",
+             "--output", f"{folder}/out"],
+            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return time.monotonic() - began
+
+
+def wrk(address, pictures, seconds):
+    """What wrk tells: requests, requests a second, p50 and p99 in milliseconds; errors end it."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    text = subprocess.run(
+        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "300s", "--latency", "-s",
+         f"{here}/load.lua", address.rstrip("/"), "--", *pictures],
+        check=True, capture_output=True, text=True).stdout
+    line = re.search(r"requests (\d+), ([\d.]+) a second, p50 ([\d.]+) ms, p99 ([\d.]+) ms, errors: (.*)", text)
+    assert line and not re.search(r"[1-9]", line.group(5)), text
+    return int(line.group(1)), *(float(line.group(index)) for index in (2, 3, 4))
+
+
+def main():
+    baron, model, folder = sys.argv[1:4]
+    count = int(sys.argv[4]) if len(sys.argv) > 4 else 2000
+    rounds = int(sys.argv[5]) if len(sys.argv) > 5 else 3
+    if not shutil.which("wrk"):
+        print("SKIPPED: the server is not put under load, as there is no wrk (apt-get install wrk)")
+        return
+    pictures = sorted(path for path in glob.glob(f"{folder}/*") if os.path.isfile(path))[:200]
+    few = max(CONNECTIONS, count // 10)
+    server = Server(baron, model, "--cache", "0")
+    own, served = [], []
+    try:
+        _, pace, _, _ = wrk(server.address, pictures, 3)
+        memory = [server.memory()]
+        for number in range(rounds):
+            # Loading the model is no part of it.
+            pair = [seconds_of_detect(baron, model, pictures, n) for n in (few, few + count // 2)]
+            own.append((count // 2) / (pair[1] - pair[0]))
+            served.append(wrk(server.address, pictures, max(3, round(1.1 * count / pace))))
+            memory.append(server.memory())
+            done, rate, half, most = served[-1]
+            print(f"round {number + 1}: detect {own[-1]:.2f} pictures a second, serve {rate:.2f}, p50 {half} ms, "
+                  f"p99 {most} ms, 0 errors of {done} requests, memory {memory[-1]:.0f} MB", flush=True)
+    finally:
+        server.stop()
+    ratios = [served[index][1] / own[index] for index in range(rounds)]
+    print(f"serve / detect: median {statistics.median(ratios):.3f}; memory of the server at first "
+          f"{memory[0]:.0f} MB, after {sum(entry[0] for entry in served)} requests {memory[-1]:.0f} MB")
+    with open(pictures[0], "rb") as file:
+        data = file.read()
+
+    server = Server(baron, model)
+    try:
+        first, again = [], []
+        for number in range(5):
+            # Bytes after the end make it another picture, with the same pixels.
+            server.detect(data + b"warm" + bytes([number]), "warm")
+            seconds, answer = server.detect(data + bytes([number]), "first")
+            assert not answer["seen"]
+            first.append(seconds)
+            seconds, answer = server.detect(data + bytes([number]), f"other word {number}, another")
+            assert answer["seen"]
+            again.append(seconds)
+            seconds, answer = server.detect(data + bytes([number]), "first, warm")
+            assert answer["seen"]
+            again.append(seconds)
+        (one, new, known) = map(statistics.median, (first, again[::2], again[1::2]))
+        print(f"first answer {one:.4f} s; other words for the same picture {new:.4f} s ({new / one:.3f}), "
+              f"words that are known {known:.4f} s ({known / one:.3f})")
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    main()
