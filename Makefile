@@ -8,8 +8,8 @@ archives := turbojpeg freetype brotlidec brotlicommon png png16 webp z
 linked := OpenCL:OpenCL libturbojpeg:turbojpeg freetype2:freetype,brotlidec,brotlicommon,png16,z \
   libpng:png16 libwebp:webp zlib:z
 
-.PHONY: build setup test test-build test-drivers test-web examples lint demo dist container gpu-check \
-  manual install clean
+.PHONY: build setup setup-mpi test test-build test-drivers test-mpi test-web examples lint demo dist \
+  container gpu-check manual install clean
 
 build:
 	swift build -c release --product baron
@@ -31,7 +31,16 @@ setup:
 	$$as_root apt-get -qq update && \
 	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $$missing >/dev/null
 
-test: test-build
+# Open MPI for the tests of several processes; without it they are skipped, which this line says.
+setup-mpi:
+	@if command -v mpirun >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" = 0 ]; then as_root=""; else as_root="sudo -n"; fi; \
+	if command -v apt-get >/dev/null \
+	  && $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y openmpi-bin libopenmpi3 \
+	  >/dev/null 2>&1; then echo "installed openmpi-bin libopenmpi3"; \
+	else echo "note: tests of several processes are skipped: no mpirun, and openmpi-bin cannot be installed"; fi
+
+test: test-build setup-mpi
 	BARON_DEVICE=cpu swift test $(testable) --skip-build --disable-xctest
 
 test-build: setup
@@ -41,6 +50,11 @@ test-build: setup
 # PARTS="intel ptxas" runs some of the parts. What cannot be had is skipped, which the table shows.
 test-drivers: test-build
 	Tests/Drivers/run.sh $(PARTS)
+
+# Training on several processes, by Open MPI and MPICH and on two "hosts" (docs/distributed.md); a line
+# a part, of which PARTS="equal-results two-hosts" runs some. BUILT=1 takes the program that is there.
+test-mpi: setup-mpi $(if $(BUILT),,build)
+	Tests/Distributed/run.py .build/release/baron .build/distributed $(PARTS)
 
 # The library as another package sees it, and its documentation; with the small data sets an example
 # trains for a moment.

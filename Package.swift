@@ -23,6 +23,8 @@ let package = Package(
           verb: "check-imports", description: "Compare the imports of every file with the manifest."
         ))),
     .target(name: "CFileGuard"),
+    .target(name: "CLastWords"),
+    .target(name: "CMPI"),
     .target(name: "CProcessor"),
     .systemLibrary(
       name: "COpenCL", pkgConfig: "OpenCL",
@@ -35,13 +37,14 @@ let package = Package(
     .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // Row 1: bytes and pixels only.
-    .target(name: "Formats", dependencies: ["CZlib", "CFileGuard"]),
+    .target(name: "Formats", dependencies: ["CZlib", "CFileGuard", "CLastWords"]),
     .target(name: "Geometry", dependencies: ["Formats"]),
     .target(name: "Masks", dependencies: ["Formats", "Geometry"]),
     .target(name: "Settings", dependencies: ["Formats"]),
     // Row 2: one subject each, none knows of another.
     .target(name: "OpenCL", dependencies: ["COpenCL", "CProcessor", "Formats"]),
     .target(name: "Checkpoints", dependencies: ["Formats"]),
+    .target(name: "Distribution", dependencies: ["Formats", "CMPI"]),
     .target(name: "ONNX", dependencies: ["Formats"]),
     .target(
       name: "Pictures",
@@ -77,7 +80,7 @@ let package = Package(
       dependencies: [
         "Formats", "Geometry", "Masks", "Settings", "OpenCL", "KernelLibrary", "Checkpoints",
         "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
-        "Detection", "Baron", "Yams",
+        "Detection", "Baron", "Distribution", "Yams",
       ],
       resources: [.embedInCode("Presets")], plugins: ["Embed"]),
     .target(
@@ -122,8 +125,9 @@ let package = Package(
       name: "BaronCLI",
       dependencies: [
         "Formats", "Geometry", "Masks", "OpenCL", "KernelLibrary", "Checkpoints", "Annotations",
-        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Training", "Exporting",
-        "Reporting", "RunReports", "Labels", "DemoWorld", "OperatorChecks", "Workbench", "Serving",
+        "Pictures", "Evaluation", "Tensors", "Layers", "CLIP", "Detection", "Distribution",
+        "Training", "Exporting", "Reporting", "RunReports", "Labels", "DemoWorld",
+        "OperatorChecks", "Workbench", "Serving",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ], plugins: ["Embed"]),
     // Tests: one target per source target; TestSupport holds what they share.
@@ -131,13 +135,15 @@ let package = Package(
       name: "TestSupport",
       dependencies: [
         "Formats", "Geometry", "Masks", "Annotations", "Evaluation", "OpenCL", "KernelLibrary",
-        "Tensors",
+        "Tensors", "Distribution",
       ],
       path: "Tests/TestSupport"),
     .testTarget(name: "RepositoryTests"),
     .testTarget(name: "FormatsTests", dependencies: ["Formats", "TestSupport"]),
     .testTarget(name: "SettingsTests", dependencies: ["Settings"]),
     .testTarget(name: "OpenCLTests", dependencies: ["OpenCL", "Formats", "TestSupport"]),
+    .testTarget(
+      name: "DistributionTests", dependencies: ["Distribution", "Formats", "TestSupport"]),
     .testTarget(name: "CheckpointsTests", dependencies: ["Checkpoints", "Formats", "TestSupport"]),
     .testTarget(name: "GeometryTests", dependencies: ["Geometry"]),
     .testTarget(
@@ -161,7 +167,7 @@ let package = Package(
       name: "TensorsTests",
       dependencies: [
         "OperatorChecks", "Tensors", "Geometry", "KernelLibrary", "OpenCL", "Formats",
-        "TestSupport",
+        "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "LayersTests", dependencies: ["Layers", "Checkpoints", "TestSupport"]),
@@ -190,7 +196,7 @@ let package = Package(
       dependencies: [
         "Training", "DemoWorld", "Geometry", "Baron", "CLIP", "Detection", "Annotations",
         "Pictures", "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL",
-        "Formats", "Settings", "TestSupport",
+        "Formats", "Settings", "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "ServingTests",
@@ -217,7 +223,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "BaronCLI", "Checkpoints", "Formats", "Masks", "Annotations", "Pictures", "Geometry",
-        "OpenCL", "KernelLibrary", "TestSupport",
+        "OpenCL", "KernelLibrary", "Tensors", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ],

@@ -5,12 +5,14 @@
 //          without a residual its pointer is null. Unfused: batch norm; add; pointwise_relu.
 //          Backward: g = gy where act passes (y > 0), else 0;
 //          gbias[c] = sum_r g, gweight[c] = sum_r g * n with n = (x - mean) * inverse;
-//          batch statistics: gx = weight * inverse * (g - gbias / rows - n * gweight / rows);
+//          batch statistics: gx = weight * inverse * (g - share * (gbias + n * gweight)), with share
+//          1 / rows; of several devices sums and share are those of all of them;
 //          running statistics: gx = weight * inverse * g; gresidual = g.
 // Layout:  x, y, residual and their gradients [rows, count], rows = all positions of all images;
 //          mean, inverse, weight, bias, gbias, gweight [count]; partial [blocks, 2, count].
 // Launch:  a work-group owns the rows [g * block, (g + 1) * block), g = get_group_id(0); the folds
-//          have a group for every CHANNEL_WIDTH channels; inverse: ceil(count / CHANNEL_STEP) groups.
+//          have a group for every CHANNEL_WIDTH channels; inverse and join: ceil(count /
+//          CHANNEL_STEP) groups.
 // Parameters: STORAGE, how x, y, residual and their gradients lie in memory; the rest is float.
 // Numbers: float32. Each block takes its mean, summed about its first row, and then the squares
 //          about it (GPUs: about the first row, in the same pass); blocks are joined about the mean
@@ -62,13 +64,15 @@ ROW_KERNEL void batch_norm_statistics(__global const stored *restrict x,
   }
 }
 
-// Joins the blocks; moves the running statistics in place.
+// Joins the blocks; moves the running statistics in place. With `sums` it only writes them: the mean,
+// then the sum of squares about it, for statistics of several devices.
 ROW_KERNEL void batch_norm_statistics_fold(__global const float *restrict partial,
                                            __global float *restrict mean,
                                            __global float *restrict inverse,
                                            __global float *restrict running_mean,
-                                           __global float *restrict running_variance, int rows,
-                                           int count, int block, float momentum, float epsilon) {
+                                           __global float *restrict running_variance,
+                                           __global float *restrict sums, int rows, int count,
+                                           int block, float momentum, float epsilon) {
   SUM_SCRATCH
   int c = (int)get_group_id(0) * CHANNEL_WIDTH;
   int left = count - c;
@@ -88,7 +92,10 @@ ROW_KERNEL void batch_norm_statistics_fold(__global const float *restrict partia
     squares += load_channels(values + count, left, 0) + size * distance * distance;
   }
   squares = add_over_lanes(squares);
-  if (LANE == 0) {
+  if (LANE == 0 && sums) {
+    store_channels(centre, sums + c, left);
+    store_channels(squares, sums + count + c, left);
+  } else if (LANE == 0) {
     channels unbiased = squares / (float)max(rows - 1, 1);
     store_channels(centre, mean + c, left);
     store_channels(1.0f / sqrt(squares / (float)rows + epsilon), inverse + c, left);
@@ -96,6 +103,29 @@ ROW_KERNEL void batch_norm_statistics_fold(__global const float *restrict partia
     channels old_variance = load_channels(running_variance + c, left, 0);
     store_channels(old_mean + momentum * (centre - old_mean), running_mean + c, left);
     store_channels(old_variance + momentum * (unbiased - old_variance), running_variance + c, left);
+  }
+}
+
+// Takes over the statistics of several devices, joined[0] the mean and joined[1] the variance; moves
+// the running statistics in place, the variance times `unbias`.
+ROW_KERNEL void batch_norm_statistics_join(__global const float *restrict joined,
+                                           __global float *restrict mean,
+                                           __global float *restrict inverse,
+                                           __global float *restrict running_mean,
+                                           __global float *restrict running_variance, int count,
+                                           float momentum, float epsilon, float unbias) {
+  int c = (int)get_group_id(0) * CHANNEL_STEP + LANE * CHANNEL_WIDTH;
+  if (c < count) {
+    int left = count - c;
+    channels centre = load_channels(joined + c, left, 0);
+    channels variance = load_channels(joined + count + c, left, 0);
+    store_channels(centre, mean + c, left);
+    store_channels(1.0f / sqrt(variance + epsilon), inverse + c, left);
+    channels old_mean = load_channels(running_mean + c, left, 0);
+    channels old_variance = load_channels(running_variance + c, left, 0);
+    store_channels(old_mean + momentum * (centre - old_mean), running_mean + c, left);
+    store_channels(old_variance + momentum * (variance * unbias - old_variance),
+                   running_variance + c, left);
   }
 }
 
@@ -262,10 +292,9 @@ ROW_KERNEL void batch_norm_backward_input(
     __global const float *restrict inverse, __global const float *restrict weight,
     __global const float *restrict gbias, __global const float *restrict gweight,
     __global stored *restrict gx, __global stored *restrict gresidual, int rows, int count,
-    int block, int relu) {
+    int block, int relu, float share) {
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
-  const float share = 1.0f / (float)rows;
   const int through_statistics = gbias != 0;
 #if DEVICE_IS_CPU
   FOR_EACH_ROW(r, first, end, count) {

@@ -77,4 +77,9 @@ package struct AlignmentState {
   package var queues: [EmbeddingQueue]
   /// Proposals of earlier epochs; nil where none are kept.
   package var cache: BoxCache?
+
+  package init(queues: [EmbeddingQueue], cache: BoxCache? = nil) {
+    self.queues = queues
+    self.cache = cache
+  }
 }

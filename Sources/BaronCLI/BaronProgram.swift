@@ -12,18 +12,19 @@ struct BaronProgram: ParsableCommand {
     commandName: "baron",
     abstract: "Train, run and score BARON, an open-vocabulary object detector, on OpenCL devices.",
     discussion: """
-      Exit codes: 0 done, 1 failed, 64 wrong usage, 130 interrupted after saving. Errors go to \
-      standard error.
+      Exit codes: 0 done, 1 failed, 64 wrong usage, 75 failed with several processes and worth a \
+      new start, 130 interrupted after saving. Errors go to standard error.
       """, version: version,
     subcommands: [
       DevicesCommand.self, DemoCommand.self, WorldCommand.self, InitCommand.self,
-      CheckCommand.self, ConfigCommand.self, TrainCommand.self, CLIPTrainCommand.self,
+      CheckCommand.self, ConfigCommand.self, TrainCommand.self, RanksCommand.self,
+      CLIPTrainCommand.self,
       EvaluateCommand.self, ReportCommand.self, CompareCommand.self, DetectCommand.self,
       ExportCommand.self, ServeCommand.self, SelftestCommand.self,
       ProfileCommand.self, WarmupCommand.self, TuneCommand.self, BenchCommand.self,
       GPUCheckCommand.self, InspectCommand.self, ConvertCommand.self, EmbedCommand.self,
       SplitCommand.self, ConvertDataCommand.self, BenchAnnotationsCommand.self,
-      BenchEvaluationCommand.self, CompileProgramsCommand.self,
+      BenchEvaluationCommand.self, CompileProgramsCommand.self, TryVariantsCommand.self,
     ])
 
   /// Runs the command that the arguments name.

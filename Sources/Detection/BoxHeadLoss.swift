@@ -53,14 +53,22 @@ extension BoxHead {
         try logits.sigmoidCrossEntropy(
           labels: targets.labels, classWeights: classWeights, divisor: divisor)
       }
+    return (classification, try boxLoss(deltas, targets: targets))
+  }
+
+  /// The absolute error of the positives' deltas over the number of regions.
+  ///
+  /// - Parameters:
+  ///   - deltas: `[R, 4]`.
+  ///   - targets: The sampled regions.
+  /// - Returns: A scalar.
+  func boxLoss(_ deltas: Tensor, targets: RegionTargets) throws -> Tensor {
     // Without positives one row of zeros keeps the loss connected; no gradient flows through it.
     let positives = targets.positiveRows
     let rows = positives.isEmpty ? [-1] : positives
     let wanted = try targets.deltas.gatheredRows(rows)
-    return (
-      classification,
-      try deltas.gatheredRows(rows).smoothL1(wanted, beta: 0, divisor: Float(max(regions, 1)))
-    )
+    return try deltas.gatheredRows(rows).smoothL1(
+      wanted, beta: 0, divisor: Float(max(targets.count, 1)))
   }
 
   /// Keeps the divisor above 0, as in the reference.

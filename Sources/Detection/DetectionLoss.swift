@@ -81,9 +81,7 @@ extension FasterRCNN {
     var losses = ["loss_rpn_cls": started.objectness, "loss_rpn_bbox": started.box]
     let targets = try stream.phase("box head") { try started.regions.targets() }
     guard targets.count > 0 else {
-      for name in ["loss_cls", "loss_bbox"] + (maskHead == nil ? [] : ["loss_mask"]) {
-        losses[name] = try Tensor(repeating: 0, shape: [], on: stream, label: name)
-      }
+      losses.merge(try lossesOfNothing(maps, batch: batch, targets: targets)) { $1 }
       return losses
     }
     let kept = zip(batch.frames, targets.counts).flatMap { frame, count in
@@ -107,6 +105,29 @@ extension FasterRCNN {
       losses["loss_mask"] = try stream.phase("mask head") {
         try maskHead.loss(maps, batch: batch, positives: targets.positives)
       }
+    }
+    return losses
+  }
+
+  /// The losses without a single region; what other devices wait for runs on none.
+  func lossesOfNothing(
+    _ maps: [Tensor], batch: DetectionBatch, targets: RegionTargets
+  ) throws -> [String: Tensor] {
+    let stream = batch.images.stream
+    func zero(_ name: String) throws -> Tensor {
+      try Tensor(repeating: 0, shape: [], on: stream, label: name)
+    }
+    var losses = ["loss_cls": try zero("loss_cls")]
+    losses["loss_bbox"] =
+      try head.main.isShared
+      ? head.boxLoss(
+        head.deltas(
+          head.main.features(
+            regionFeatures(maps, regions: targets.regions, training: true), training: true)),
+        targets: targets)
+      : zero("loss_bbox")
+    if let maskHead {
+      losses["loss_mask"] = try maskHead.loss(maps, batch: batch, positives: targets.positives)
     }
     return losses
   }

@@ -68,6 +68,9 @@ package struct MaskHead {
       initializer: .kaimingNormal(fan: 1))
   }
 
+  /// Whether other devices wait for its norms in training, so that it has to run on no regions as well.
+  var isShared: Bool { convolutions.contains { $0.norm?.isShared == true } }
+
   /// Mask logits.
   ///
   /// - Parameters:

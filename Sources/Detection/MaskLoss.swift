@@ -16,7 +16,7 @@ extension MaskHead {
     _ maps: [Tensor], batch: DetectionBatch, positives: [[RegionTargets.Positive]]
   ) throws -> Tensor {
     let stream = batch.images.stream
-    guard positives.contains(where: { !$0.isEmpty }) else {
+    guard isShared || positives.contains(where: { !$0.isEmpty }) else {
       return try Tensor(repeating: 0, shape: [], on: stream, label: "loss_mask")
     }
     let logits = try self(
@@ -29,7 +29,7 @@ extension MaskHead {
         side: configuration.side)
     }
     return try logits.binaryCrossEntropy(
-      targets: cellByCell(targets), divisor: Float(targets.count))
+      targets: cellByCell(targets), divisor: Float(max(targets.count, 1)))
   }
 
   /// The wanted masks of the positives of one image.

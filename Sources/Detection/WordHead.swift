@@ -71,6 +71,9 @@ package struct WordHead {
     return try hidden(x.reshaped([rows, flat])).relu()
   }
 
+  /// Whether other devices wait for its norms in training, so that it has to run on no regions as well.
+  var isShared: Bool { convolutions.contains { $0.norm?.isShared == true } }
+
   /// The pseudo words.
   ///
   /// - Parameter features: The trunk's output `[R, featureWidth]`.

@@ -59,18 +59,65 @@ package struct DetectionResultsWriter {
   package mutating func append(_ box: DetectionResult, mask: RunLengthMask? = nil) throws {
     try DetectionResults.check(box, count, path)
     buffer.append(contentsOf: (count == 0 ? "\n" : ",\n").utf8)
+    Self.write(box, mask, to: &buffer)
+    count += 1
+    if buffer.count >= Self.flushSize { try flush() }
+  }
+
+  /// Detections as they stand in a file, wherever they were found.
+  package struct Piece: Sendable, Equatable {
+    /// The records, between commas.
+    package let bytes: [UInt8]
+    /// How many there are.
+    package let count: Int
+
+    package init(bytes: [UInt8], count: Int) {
+      self.bytes = bytes
+      self.count = count
+    }
+
+    /// Writes down detections.
+    ///
+    /// - Parameters:
+    ///   - found: The detections with their masks.
+    ///   - path: The file that they are for, which errors name.
+    /// - Throws: ``EvaluationError`` for a number that is not finite.
+    package init(_ found: [(box: DetectionResult, mask: RunLengthMask?)], for path: String) throws {
+      var bytes: [UInt8] = []
+      for (index, (box, mask)) in found.enumerated() {
+        try DetectionResults.check(box, index, path)
+        if index > 0 { bytes.append(contentsOf: ",\n".utf8) }
+        DetectionResultsWriter.write(box, mask, to: &bytes)
+      }
+      self.init(bytes: bytes, count: found.count)
+    }
+  }
+
+  /// Appends the detections of a piece.
+  ///
+  /// - Parameter piece: The piece.
+  /// - Throws: `FormatError` for a full disk.
+  package mutating func append(_ piece: Piece) throws {
+    guard piece.count > 0 else { return }
+    buffer.append(contentsOf: (count == 0 ? "\n" : ",\n").utf8)
+    buffer.append(contentsOf: piece.bytes)
+    count += piece.count
+    if buffer.count >= Self.flushSize { try flush() }
+  }
+
+  private static func write(
+    _ box: DetectionResult, _ mask: RunLengthMask?, to buffer: inout [UInt8]
+  ) {
     let place = box.box.numbers
     let text =
       "{\"image_id\":\(box.imageID),\"category_id\":\(box.categoryID),"
       + "\"bbox\":[\(place[0]),\(place[1]),\(place[2]),\(place[3])],\"score\":\(box.score)"
     buffer.append(contentsOf: text.utf8)
-    if let mask { append(mask) }
+    if let mask { write(mask, to: &buffer) }
     buffer.append(UInt8(ascii: "}"))
-    count += 1
-    if buffer.count >= Self.flushSize { try flush() }
   }
 
-  private mutating func append(_ mask: RunLengthMask) {
+  private static func write(_ mask: RunLengthMask, to buffer: inout [UInt8]) {
     let size = ",\"segmentation\":{\"size\":[\(mask.height),\(mask.width)],\"counts\":\""
     buffer.append(contentsOf: size.utf8)
     for byte in mask.text.utf8 {

@@ -1,3 +1,4 @@
+import CLastWords
 import Foundation
 import Synchronization
 
@@ -135,7 +136,7 @@ extension Console {
   /// Runs something that writes to standard error by itself, as a driver's compiler does, and takes
   /// its words instead of showing them.
   ///
-  /// What the program itself says meanwhile is shown. Where the console was not prepared, in another
+  /// What the program itself says meanwhile is shown, and so are words before a crash. Where the console was not prepared, in another
   /// program than this, or no file can be made for the words, nothing is taken.
   ///
   /// - Parameter body: What is run; only one thread at a time.
@@ -151,7 +152,11 @@ extension Console {
       state.descriptor = own
       dup2(file, 2)
     }
-    defer { dup2(own, 2) }
+    last_words_begin(file, own)
+    defer {
+      last_words_end()
+      dup2(own, 2)
+    }
     let result = try body()
     return (result, words(in: file))
   }

@@ -19,6 +19,7 @@ package struct BatchNorm {
   /// Running variance `[C]`.
   package let runningVariance: Parameter
   private let mode: NormMode
+  private let scope: ParameterScope
 
   /// Creates the layer.
   ///
@@ -29,12 +30,22 @@ package struct BatchNorm {
   ///   - start: Start value of the scale.
   package init(_ scope: ParameterScope, channels: Int, mode: NormMode, start: Float = 1) throws {
     self.mode = mode
+    self.scope = scope
     let affine = scope.frozen(mode == .frozen)
     weight = try affine.parameter("weight", [channels], .constant(start))
     bias = try affine.parameter("bias", [channels], .zeros)
     runningMean = try scope.parameter("running_mean", [channels], .zeros, role: .buffer)
     runningVariance = try scope.parameter("running_var", [channels], .constant(1), role: .buffer)
   }
+
+  /// What it normalises together with, while training; nil where its own rows count alone.
+  private var shared: SharedStatistics? {
+    guard mode == .batch, let exchange = scope.store.statistics else { return nil }
+    return SharedStatistics(exchange, layer: scope.path)
+  }
+
+  /// Whether other devices wait for this layer in training, so that it has to run on no rows as well.
+  package var isShared: Bool { shared != nil }
 
   /// Applies the layer, then adds `residual`, then ReLU.
   ///
@@ -50,7 +61,7 @@ package struct BatchNorm {
     if training, mode == .batch {
       return try x.batchNorm(
         weight: weight.value, bias: bias.value, runningMean: runningMean.value,
-        runningVariance: runningVariance.value, residual: residual, relu: relu)
+        runningVariance: runningVariance.value, residual: residual, relu: relu, shared: shared)
     }
     return try x.frozenBatchNorm(
       weight: weight.value, bias: bias.value, runningMean: runningMean.value,

@@ -81,16 +81,29 @@ package final class ParameterArena {
     for parameter in parameters { parameter.value.node?.rounded = nil }
   }
 
-  /// The parameters that a gradient has reached, as runs of neighbours.
+  /// For each parameter whether a gradient has reached it.
+  package var reached: [Bool] { parameters.map { $0.gradient != nil } }
+
+  /// Sets the gradients of parameters that none has reached to 0, so that all of them can be added.
+  package func clearUnreached() throws {
+    let stream = gradients.stream
+    for (parameter, range) in zip(parameters, ranges)
+    where parameter.gradient == nil && !range.isEmpty {
+      try stream.queue.fill(try gradients.part(range, shape: [range.count]).buffer, pattern: 0)
+    }
+  }
+
+  /// Some parameters as runs of neighbours.
   ///
+  /// - Parameter chosen: For each parameter whether it is one of them.
   /// - Returns: The elements from the first to the last parameter of each run, and the elements of
   ///   each parameter.
-  package func reached() -> (runs: [Range<Int>], each: [Range<Int>]) {
+  package func runs(of chosen: [Bool]) -> (runs: [Range<Int>], each: [Range<Int>]) {
     var runs: [Range<Int>] = []
     var each: [Range<Int>] = []
     var extends = false
-    for (parameter, range) in zip(parameters, ranges) {
-      guard parameter.gradient != nil else {
+    for (isChosen, range) in zip(chosen, ranges) {
+      guard isChosen else {
         extends = false
         continue
       }

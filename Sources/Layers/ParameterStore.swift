@@ -12,6 +12,8 @@ package final class ParameterStore {
   package let seed: UInt64
   /// All parameters in the order of their creation.
   package private(set) var parameters: [Parameter] = []
+  /// What layers in mode ``NormMode/batch`` share their statistics by; nil where they have their own.
+  package var statistics: (any StatisticsExchange)?
   private var byName: [String: Parameter] = [:]
   /// Parameters whose start values would be overwritten at once, and so are not drawn.
   private let isSupplied: (String) -> Bool

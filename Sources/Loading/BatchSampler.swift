@@ -4,8 +4,8 @@ import Formats
 ///
 /// Each iteration draws an aspect group, portrait or landscape, with probability equal to its share
 /// over all streams; every stream then gives its images from that group. A (stream, group) pair is an
-/// endless sequence of independent random permutations, of which process `p` of `P` takes every
-/// `P`-th element from `p` on. All of it is a function of the seed, so any iteration can be asked for
+/// endless sequence of independent random permutations, of which replica `r` of `R` takes every
+/// `R`-th element from `r` on. All of it is a function of the seed, so any iteration can be asked for
 /// directly; asking in ascending order is fast, because draws before it are counted only once.
 package struct BatchSampler: Sendable {
   /// One source of images.
@@ -16,7 +16,7 @@ package struct BatchSampler: Sendable {
     package let indices: [Int]
     /// For each entry of `indices`, whether the image is higher than wide.
     package let isPortrait: [Bool]
-    /// The number of images in a batch of one process.
+    /// The number of images in a batch of one replica.
     package let batchSize: Int
 
     /// Creates a stream.
@@ -42,8 +42,8 @@ package struct BatchSampler: Sendable {
   private let groups: [[[Int]]]
   private let portraitShare: Double
   private let seed: UInt64
-  private let rank: Int
-  private let worldSize: Int
+  private let replica: Int
+  private let replicas: Int
   /// How often each group was drawn before `position`.
   private var draws = [0, 0]
   private var position = 0
@@ -54,12 +54,12 @@ package struct BatchSampler: Sendable {
   /// - Parameters:
   ///   - streams: The sources of images.
   ///   - seed: The run's seed.
-  ///   - rank: The number of this process.
-  ///   - worldSize: The number of processes.
+  ///   - replica: Whose images.
+  ///   - replicas: How many replicas share the images.
   /// - Throws: ``StreamError`` when a stream has no image.
-  package init(streams: [Stream], seed: UInt64, rank: Int = 0, worldSize: Int = 1) throws {
+  package init(streams: [Stream], seed: UInt64, replica: Int = 0, of replicas: Int = 1) throws {
     precondition(
-      rank >= 0 && rank < worldSize, "process \(rank) is not among \(worldSize) processes")
+      replica >= 0 && replica < replicas, "replica \(replica) is not among \(replicas)")
     for stream in streams where stream.indices.isEmpty {
       throw StreamError(
         name: stream.name,
@@ -67,8 +67,8 @@ package struct BatchSampler: Sendable {
     }
     self.streams = streams
     self.seed = seed
-    self.rank = rank
-    self.worldSize = worldSize
+    self.replica = replica
+    self.replicas = replicas
     groups = streams.map { stream in
       [false, true].map { portrait in
         zip(stream.indices, stream.isPortrait).filter { $0.1 == portrait }.map(\.0)
@@ -83,7 +83,7 @@ package struct BatchSampler: Sendable {
   /// The aspect group that an iteration draws: 0 landscape, 1 portrait.
   private func group(at iteration: Int) -> Int {
     var random = CounterRandom(
-      seed: seed, CounterRandom.key("aspect group"), UInt64(rank), UInt64(iteration))
+      seed: seed, CounterRandom.key("aspect group"), UInt64(replica), UInt64(iteration))
     return random.uniform() < portraitShare ? 1 : 0
   }
 
@@ -109,7 +109,7 @@ package struct BatchSampler: Sendable {
       let before = isWhole ? draws[0] + draws[1] : draws[source]
       let size = streams[stream].batchSize
       return (0..<size).map { slot in
-        element((before * size + slot) * worldSize + rank, stream: stream, group: source)
+        element((before * size + slot) * replicas + replica, stream: stream, group: source)
       }
     }
   }

@@ -46,12 +46,20 @@ package enum ImageStream: String, Sendable, CaseIterable {
   case captions
 }
 
-/// The images of one iteration.
+/// The images of one replica in one iteration.
 package struct LoadedBatch: Sendable {
   /// The iteration, counted from 0.
   package let iteration: Int
+  /// Whose they are.
+  package let replica: Int
   /// The samples of each stream.
   package let streams: [ImageStream: [LoadedSample]]
+
+  package init(iteration: Int, replica: Int = 0, streams: [ImageStream: [LoadedSample]]) {
+    self.iteration = iteration
+    self.replica = replica
+    self.streams = streams
+  }
 
   /// The images of all streams.
   package var imageCount: Int { streams.values.reduce(0) { $0 + $1.count } }
@@ -69,7 +77,7 @@ package struct LoaderStream: Sendable {
   package let images: [COCOAnnotations.ImageRecord]
   /// The images that are used; an index that stands twice is given twice as often.
   package let indices: [Int]
-  /// The number of images in a batch of one process.
+  /// The number of images in a batch of one replica.
   package let batchSize: Int
   /// The sizes and the flip to draw from.
   package let augmentation: Augmentation
@@ -86,7 +94,7 @@ package struct LoaderStream: Sendable {
   ///   - folderKey: The configuration's key of the folder, which errors name; empty for none.
   ///   - images: The images of the data set.
   ///   - indices: The images that are used, indices into `images`.
-  ///   - batchSize: The number of images in a batch of one process.
+  ///   - batchSize: The number of images in a batch of one replica.
   ///   - augmentation: The sizes and the flip to draw from.
   ///   - segmentations: Where the masks of objects are; nil leaves them out. With masks an object
   ///     without a usable one is left out (spec training 4.5).
@@ -140,7 +148,8 @@ package struct LoaderStream: Sendable {
   }
 }
 
-/// Decodes the batches of coming iterations on background threads and hands them out in order.
+/// Decodes the batches of coming iterations on background threads and hands them out in order: in
+/// each iteration one for every replica that it loads for.
 ///
 /// The order and every random choice are functions of seed and iteration, so a loader that starts at
 /// iteration `i` gives what another that started at 0 gives from `i` on, whatever the number of
@@ -157,37 +166,39 @@ package final class Loader: Sendable {
   ///   - streams: The sources of images, each of another name; their order decides what is drawn.
   ///   - seed: The run's seed.
   ///   - iteration: The first iteration to hand out.
-  ///   - rank: The number of this process.
-  ///   - worldSize: The number of processes.
+  ///   - own: The replicas that it loads for.
+  ///   - replicas: How many replicas share the images.
   ///   - threads: The number of background threads.
   ///   - prefetch: The most batches that are ready or in work at a time.
   ///   - leavingOut: File names of images that are known to be unusable, by stream.
   ///   - warn: Takes one line for each other image that cannot be used; called from any thread.
   /// - Throws: ``StreamError`` when a stream has no image.
   package init(
-    streams: [LoaderStream], seed: UInt64, startingAt iteration: Int = 0, rank: Int = 0,
-    worldSize: Int = 1, threads: Int = 2, prefetch: Int = 4,
+    streams: [LoaderStream], seed: UInt64, startingAt iteration: Int = 0,
+    replicas own: Range<Int> = 0..<1, of replicas: Int = 1, threads: Int = 2, prefetch: Int = 4,
     leavingOut: [String: [String]] = [:],
     warn: @escaping @Sendable (String) -> Void
   ) throws {
     precondition(threads > 0 && prefetch > 0, "a loader needs a thread and room for a batch")
     precondition(Set(streams.map(\.name)).count == streams.count, "two streams of one name")
-    let sampler = try BatchSampler(
-      streams: streams.map { stream in
-        BatchSampler.Stream(
-          name: stream.name.rawValue, indices: stream.indices,
-          isPortrait: stream.indices.map { stream.images[$0].width < stream.images[$0].height },
-          batchSize: stream.batchSize)
-      }, seed: seed, rank: rank, worldSize: worldSize)
+    let sources = streams.map { stream in
+      BatchSampler.Stream(
+        name: stream.name.rawValue, indices: stream.indices,
+        isPortrait: stream.indices.map { stream.images[$0].width < stream.images[$0].height },
+        batchSize: stream.batchSize)
+    }
     core = LoaderCore(
-      streams: streams, sampler: sampler, seed: seed, first: iteration, rank: rank,
-      prefetch: prefetch, leavingOut: leavingOut, warn: warn)
+      streams: streams,
+      samplers: try own.map {
+        try BatchSampler(streams: sources, seed: seed, replica: $0, of: replicas)
+      }, seed: seed, first: iteration, replicas: own, prefetch: prefetch,
+      leavingOut: leavingOut, warn: warn)
     core.start(threads: threads)
   }
 
   deinit { core.stop() }
 
-  /// The batch of the next iteration; waits until it is ready.
+  /// The next batch, replica by replica and then iteration by iteration; waits until it is ready.
   ///
   /// - Throws: ``StreamError`` when no image of a stream can be used, or after ``stop()``.
   package func next() throws -> LoadedBatch { try core.next() }

@@ -9,7 +9,10 @@ final class LoaderCore: @unchecked Sendable {
   // constant and of value types.
 
   private struct Ticket {
+    /// Counts the batches of all replicas.
+    let number: Int
     let iteration: Int
+    let replica: Int
     let indices: [[Int]]
   }
 
@@ -26,14 +29,17 @@ final class LoaderCore: @unchecked Sendable {
 
   private let streams: [LoaderStream]
   private let seed: UInt64
-  private let rank: Int
+  /// The replicas that it loads for.
+  private let replicas: Range<Int>
+  private let first: Int
   private let prefetch: Int
   private let warn: @Sendable (String) -> Void
   /// A copy that is only asked for substitutes, which depend on nothing that changes.
   private let substitution: BatchSampler
   private let condition = NSCondition()
 
-  private var sampler: BatchSampler
+  /// One for each replica.
+  private var samplers: [BatchSampler]
   private var nextTicket: Int
   private var nextBatch: Int
   private var ready: [Int: Result<LoadedBatch, any Error>] = [:]
@@ -45,18 +51,21 @@ final class LoaderCore: @unchecked Sendable {
   private var stopped = false
 
   init(
-    streams: [LoaderStream], sampler: BatchSampler, seed: UInt64, first: Int, rank: Int,
-    prefetch: Int, leavingOut: [String: [String]], warn: @escaping @Sendable (String) -> Void
+    streams: [LoaderStream], samplers: [BatchSampler], seed: UInt64, first: Int,
+    replicas: Range<Int>, prefetch: Int, leavingOut: [String: [String]],
+    warn: @escaping @Sendable (String) -> Void
   ) {
+    precondition(samplers.count == replicas.count && !replicas.isEmpty, "a sampler a replica")
     self.streams = streams
-    self.sampler = sampler
+    self.samplers = samplers
     self.seed = seed
-    self.rank = rank
+    self.replicas = replicas
+    self.first = first
     self.prefetch = prefetch
     self.warn = warn
-    substitution = sampler
-    nextTicket = first
-    nextBatch = first
+    substitution = samplers[0]
+    nextTicket = 0
+    nextBatch = 0
     for stream in streams {
       for file in leavingOut[stream.name.rawValue] ?? [] {
         unusable["\(stream.folder)/\(file)"] = LeftOut(
@@ -115,7 +124,7 @@ final class LoaderCore: @unchecked Sendable {
     while let ticket = take() {
       let result = Result { try load(ticket) }
       condition.withLock {
-        ready[ticket.iteration] = result
+        ready[ticket.number] = result
         condition.broadcast()
       }
     }
@@ -125,7 +134,7 @@ final class LoaderCore: @unchecked Sendable {
     }
   }
 
-  /// The next iteration to load, once there is room for it; nil when the loader stops.
+  /// The next batch to load, once there is room for it; nil when the loader stops.
   private func take() -> Ticket? {
     condition.lock()
     defer { condition.unlock() }
@@ -133,7 +142,10 @@ final class LoaderCore: @unchecked Sendable {
       condition.wait()
     }
     guard !stopped else { return nil }
-    let ticket = Ticket(iteration: nextTicket, indices: sampler.batch(at: nextTicket))
+    let (round, own) = nextTicket.quotientAndRemainder(dividingBy: replicas.count)
+    let ticket = Ticket(
+      number: nextTicket, iteration: first + round, replica: replicas.lowerBound + own,
+      indices: samplers[own].batch(at: first + round))
     nextTicket += 1
     return ticket
   }
@@ -154,11 +166,12 @@ final class LoaderCore: @unchecked Sendable {
       try indices.map { index in
         slot += 1
         return try sample(
-          index, stream: stream, iteration: ticket.iteration, slot: rank << 32 | slot)
+          index, stream: stream, iteration: ticket.iteration,
+          slot: ticket.replica << 32 | slot)
       }
     }
     return LoadedBatch(
-      iteration: ticket.iteration,
+      iteration: ticket.iteration, replica: ticket.replica,
       streams: Dictionary(uniqueKeysWithValues: zip(streams.map(\.name), samples)))
   }
 

@@ -13,7 +13,7 @@ package final class CommandQueue {
   package let profiler: Profiler?
   /// Blocking and non-blocking reads so far: round trips to the host.
   package private(set) var readCount = 0
-  private let handle: cl_command_queue
+  let handle: cl_command_queue
   private let staging: StagingPool
   private var writes: [PendingWrite] = []
 

@@ -18,6 +18,8 @@ package final class Context {
   package var tuning: TuningTable?
   /// Processes that compile beside this one, or nil.
   package var helpers: ProgramHelpers?
+  /// A process that tries what the driver may not survive, or nil to try it here.
+  package var trials: TrialHelper?
   /// Local memory of a work-group in bytes.
   package let localMemoryInBytes: Int
   /// Most work-items of a work-group.

@@ -83,6 +83,23 @@ package struct DeviceSurvey: Sendable {
     throw OpenCLError.unusable(device: first.name, reason: obstacle)
   }
 
+  /// The device of one of several processes of a machine.
+  ///
+  /// - Parameters:
+  ///   - wanted: As for ``choose(_:)``; the process takes one of those that match and are as good as
+  ///     the best one.
+  ///   - number: The process among those of the machine.
+  /// - Returns: The device, and how many there are to choose from.
+  /// - Throws: As ``choose(_:)``.
+  package func choose(_ wanted: String?, number: Int) throws -> (device: Device, of: Int) {
+    let best = try choose(wanted)
+    let matching = wanted.flatMap { $0.isEmpty ? nil : $0 }.map(matches) ?? devices
+    let equals = matching.filter { $0.obstacle == nil && $0.rank.0 == best.rank.0 }
+      .filter { $0.rank.1 == best.rank.1 }.sorted { $0.index < $1.index }
+    guard !equals.isEmpty else { return (best, 1) }
+    return (equals[max(0, number) % equals.count], equals.count)
+  }
+
   private func matches(_ wanted: String) -> [Device] {
     if let index = Int(wanted) { return devices.filter { $0.index == index } }
     let word = wanted.lowercased()

@@ -64,6 +64,14 @@ package enum OpenCLError: Error, CustomStringConvertible {
     }
   }
 
+  /// Whether the device has stopped to answer, so that a new start may help.
+  package var isDeviceLost: Bool {
+    guard case .call(let call, let code, _) = self else { return false }
+    let memory = [CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_HOST_MEMORY]
+    let waits = ["clFinish", "clWaitForEvents", "clEnqueueReadBuffer", "clFlush"].contains(call)
+    return code == CL_DEVICE_NOT_AVAILABLE || waits && !memory.contains(code)
+  }
+
   /// Bytes in whole MiB, or in KiB where there is less than one.
   private static func size(_ bytes: Int) -> String {
     bytes < 1 << 20 ? "\((bytes + 1023) / 1024) KiB" : "\(bytes >> 20) MiB"

@@ -65,3 +65,29 @@ package struct ProgramCache: Sendable {
     try? AtomicFile.write(entry, to: path(key))
   }
 }
+
+extension Context {
+  /// What was kept of something that was found out about a program on this device.
+  ///
+  /// - Parameters:
+  ///   - name: What was found out.
+  ///   - source: The program's source.
+  /// - Returns: nil when nothing was kept for this driver.
+  package func verdict(on name: String, source: String) -> String? {
+    guard let cache else { return nil }
+    return cache.load(cache.key(device, source: source, options: name)).map {
+      String(decoding: $0, as: UTF8.self)
+    }
+  }
+
+  /// Keeps what was found out, for ``verdict(on:source:)``.
+  ///
+  /// - Parameters:
+  ///   - words: What is kept.
+  ///   - name: What was found out.
+  ///   - source: The program's source.
+  package func keep(_ words: String, on name: String, source: String) {
+    guard let cache else { return }
+    cache.store(Data(words.utf8), cache.key(device, source: source, options: name))
+  }
+}

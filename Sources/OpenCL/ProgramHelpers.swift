@@ -18,13 +18,24 @@ package final class ProgramHelpers {
   private let limit: Int
   private let executable: String
   private let arguments: [String]
+  private let environment: [String: String]?
   private var processes: [Process] = []
   /// Both ends of the socket while programs may come; the second one is the helpers'.
   private var ends: (own: Int32, others: Int32)?
 
-  package init(executable: String, arguments: [String], limit: Int) {
+  /// Prepares to start helpers.
+  ///
+  /// - Parameters:
+  ///   - executable: The program.
+  ///   - arguments: Its arguments.
+  ///   - environment: Its variables; nil hands on those of this process.
+  ///   - limit: Most helpers at a time.
+  package init(
+    executable: String, arguments: [String], environment: [String: String]? = nil, limit: Int
+  ) {
     self.executable = executable
     self.arguments = arguments
+    self.environment = environment
     self.limit = limit
   }
 
@@ -69,6 +80,7 @@ package final class ProgramHelpers {
     let process = Process()
     process.executableURL = URL(filePath: executable)
     process.arguments = arguments
+    if let environment { process.environment = environment }
     process.standardInput = FileHandle(fileDescriptor: descriptor, closeOnDealloc: false)
     // The driver's remarks on the sources were heard once already.
     process.standardOutput = FileHandle.nullDevice

@@ -11,7 +11,7 @@ final class StagingBlock {
   /// Maps memory of the driver, or takes ordinary memory where it gives none.
   ///
   /// The queue is an idle one, as mapping waits for all that its queue holds.
-  fileprivate init(bytes: Int, context: Context, queue: cl_command_queue?) {
+  init(bytes: Int, context: Context, queue: cl_command_queue?) {
     var code: cl_int = 0
     let flags = cl_mem_flags(CL_MEM_READ_WRITE) | cl_mem_flags(CL_MEM_ALLOC_HOST_PTR)
     if let queue, let handle = clCreateBuffer(context.handle, flags, bytes, nil, &code) {

@@ -154,7 +154,7 @@ package struct Tuner {
       return (attempt, measurement)
     } catch {
       attempt.rejection =
-        "\(error)".split(separator: "\n").first.map(String.init) ?? "unknown error"
+        TrialFault.line(error)
       return (attempt, nil)
     }
   }

@@ -115,8 +115,10 @@ final class Listener: Sendable {
     let watching = Task(executorPreference: executor) { await self.watch() }
     let accepting = Task(executorPreference: executor) { await self.accept(on: listening, handler) }
     while !state.withLock({ $0.isStopping }) { await Self.pause(0.05) }
-    // Wakes the one that waits for a connection.
+    // Wakes the one that waits for a connection; the pool may miss the end of a socket that it is
+    // only about to watch.
     shutdown(socket.file.rawValue, Int32(SHUT_RDWR))
+    accepting.cancel()
     await accepting.value
     await settle(pool)
     try? socket.close()

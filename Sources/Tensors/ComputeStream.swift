@@ -13,6 +13,8 @@ package final class ComputeStream {
   package let library: KernelLibrary
   /// Whether operators record how to differentiate; see ``withoutGradients(_:)``.
   package private(set) var recordsGradients = true
+  /// Gets told which leaves have their whole gradient; nil tells nobody.
+  package weak var gradientObserver: (any GradientObserver)?
   /// How activations are stored: float32, or 16 bits for half the traffic and memory.
   ///
   /// Parameters, statistics and losses are float32 in every case.

@@ -1,3 +1,11 @@
+/// Gets told, while a computation is differentiated, which leaves have their whole gradient.
+package protocol GradientObserver: AnyObject {
+  /// Differentiation begins; it will reach these leaves, each once.
+  func begin(_ leaves: [GradientNode]) throws
+  /// Nothing will be added to a leaf's gradient any more; there may be none.
+  func complete(_ leaf: GradientNode) throws
+}
+
 /// One step of the recorded computation: how the gradient of a result becomes those of its inputs.
 ///
 /// A leaf (no inputs) collects the gradient of a trained tensor.
@@ -28,6 +36,19 @@ package final class GradientNode {
       next += 1
     }
     return steps.sorted { $0.sequence > $1.sequence }
+  }
+
+  /// The leaves whose last use is a step of a history, by the step's place in it.
+  fileprivate static func lastUses(in history: [GradientNode]) -> [Int: [GradientNode]] {
+    var last: [UInt64: (step: Int, leaf: GradientNode)] = [:]
+    for (step, node) in history.enumerated() {
+      for case let leaf? in node.inputs where leaf.inputs.isEmpty && leaf.backward == nil {
+        last[leaf.sequence] = (step, leaf)
+      }
+    }
+    return Dictionary(grouping: last.values, by: \.step).mapValues { uses in
+      uses.map(\.leaf).sorted { $0.sequence < $1.sequence }
+    }
   }
 
   fileprivate init(
@@ -105,22 +126,32 @@ extension Tensor {
     precondition(gradient.shape == shape, "gradient of shape \(gradient.shape) for \(shape)")
     guard let node else { return }
     try stream.withoutGradients {
+      let history = node.history
+      let observer = stream.gradientObserver
+      // Found before the steps forget their inputs.
+      let uses = observer == nil ? [:] : GradientNode.lastUses(in: history)
+      try observer?.begin(uses.values.flatMap { $0 })
       try Self.accumulate(gradient.detached(), into: node)
       // Later nodes first: every node's gradient is complete before it is passed on.
-      for next in node.history {
-        guard let gradient = next.gradient, let backward = next.backward else { continue }
-        next.gradient = nil
-        let gradients = try backward(gradient)
-        precondition(
-          gradients.count == next.inputs.count, "\(next.name): wrong number of gradients")
-        let inputs = next.inputs
-        next.backward = nil
-        next.inputs = []
-        for (input, gradient) in zip(inputs, gradients) {
-          guard let input, let gradient else { continue }
-          try Self.accumulate(gradient, into: input)
-        }
+      for (step, next) in history.enumerated() {
+        try Self.pass(next)
+        for leaf in uses[step] ?? [] { try observer?.complete(leaf) }
       }
+    }
+  }
+
+  /// Passes what a step's result has collected on to its inputs.
+  private static func pass(_ node: GradientNode) throws {
+    guard let gradient = node.gradient, let backward = node.backward else { return }
+    node.gradient = nil
+    let gradients = try backward(gradient)
+    precondition(gradients.count == node.inputs.count, "\(node.name): wrong number of gradients")
+    let inputs = node.inputs
+    node.backward = nil
+    node.inputs = []
+    for (input, gradient) in zip(inputs, gradients) {
+      guard let input, let gradient else { continue }
+      try accumulate(gradient, into: input)
     }
   }
 

@@ -4,7 +4,7 @@ import OpenCL
 ///
 /// Activations may be 16-bit numbers, which kernels widen to float32 and round back
 /// (`Common/Storage.clh`); everything else is float32 or int32.
-package enum ElementType: String, Sendable, CaseIterable {
+package enum ElementType: String, Sendable, Codable, CaseIterable {
   case float32, int32, bfloat16, float16
 
   /// Bytes of one element.

@@ -1,3 +1,4 @@
+import Distribution
 import Formats
 import Foundation
 
@@ -24,6 +25,25 @@ struct DataState: Equatable {
       }
     }
     return digests
+  }
+
+  /// Adds, on rank 0, the images that other ranks leave out.
+  ///
+  /// - Parameters:
+  ///   - world: The processes.
+  ///   - iteration: The next step.
+  /// - Throws: `FormatError` or `WorldError`.
+  mutating func unite(among world: any World, iteration: Int) throws {
+    guard world.size > 1 else { return }
+    let own = JSONValue.object(leftOut.mapValues { .array($0.map { .string($0) }) })
+    for bytes in try world.gathered(Array(own.text().utf8), Exchange("left out", iteration)) {
+      let text = String(decoding: bytes, as: UTF8.self)
+      for (stream, files) in try JSONValue(parsing: text, source: "left out").object ?? [:] {
+        let known = Set(leftOut[stream] ?? [])
+        leftOut[stream, default: []] += (files.array?.compactMap(\.string) ?? [])
+          .filter { !known.contains($0) }
+      }
+    }
   }
 
   /// Reads what ``write(to:)`` wrote.

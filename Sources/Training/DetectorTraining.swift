@@ -1,6 +1,7 @@
 import Baron
 import CLIP
 import Checkpoints
+import Distribution
 import Evaluation
 import Formats
 import Foundation
@@ -25,6 +26,8 @@ package final class DetectorTraining: TrainingJob {
   private let files: [String: String]
   /// Images that are left out, by stream, from what a checkpoint says.
   private var leftOut: [String: [String]] = [:]
+  /// Whether a checkpoint may be of another number of replicas.
+  private let changesReplicas: Bool
 
   /// Reads data and models.
   ///
@@ -33,14 +36,20 @@ package final class DetectorTraining: TrainingJob {
   ///   - context: The device.
   ///   - profiler: Records kernel times, or nil.
   ///   - isRestored: Whether a checkpoint replaces all values, so that none is to be drawn.
+  ///   - changesReplicas: Whether that checkpoint may be of another number of replicas.
+  ///   - world: The processes that train together.
   ///   - onEvent: Gets notes and warnings.
   /// - Throws: `ConfigurationError`, `DatasetError`, `CheckpointError`, `EvaluationError`,
   ///   ``ValidationRunError``, `FormatError` or `OpenCLError`, each one line about what is wrong.
   init(
     configuration: RunConfiguration, context: Context, profiler: Profiler?, isRestored: Bool,
+    changesReplicas: Bool = false, among world: any World = Alone(),
     onEvent: (TrainingEvent) -> Void
   ) throws {
+    let share = try ReplicaShare(
+      of: configuration.training.replicas, rank: world.rank, processes: world.size)
     self.configuration = configuration
+    self.changesReplicas = changesReplicas
     data = try Activity.during("reading annotations") { try TrainingData(configuration) }
     files = DataState.digests(of: configuration.data.files)
     for line in data.summary { onEvent(.note(line)) }
@@ -60,19 +69,17 @@ package final class DetectorTraining: TrainingJob {
       try validation?.check { onEvent(.warning($0)) }
       return validation
     }
-    if let reference = configuration.foreignReferenceBatch {
-      onEvent(
-        .warning(
-          "optimizer.rate \(configuration.optimizer.rate) and the schedule are meant for "
-            + "\(reference) detection images per step, but training.detection_batch is "
-            + "\(configuration.training.detectionBatch); --scale-lr scales both in proportion"))
-    }
+    if let line = configuration.foreignBatchWarning { onEvent(.warning(line)) }
+    if let line = configuration.batchNormWarning(share) { onEvent(.warning(line)) }
     let start =
       isRestored || configuration.model.start.isEmpty
       ? nil : try StartWeights(start: configuration.model.start)
     // No value is drawn that a checkpoint or a start replaces.
     step = try Activity.during("building the models") { [data] in
-      try Self.step(configuration, data: data, context: context, profiler: profiler) {
+      try Self.step(
+        configuration, share: share, among: world, data: data, context: context,
+        profiler: profiler
+      ) {
         isRestored || start?.name(of: $0) != nil
       }
     }
@@ -83,7 +90,8 @@ package final class DetectorTraining: TrainingJob {
   }
 
   private static func step(
-    _ configuration: RunConfiguration, data: TrainingData, context: Context, profiler: Profiler?,
+    _ configuration: RunConfiguration, share: ReplicaShare, among world: any World,
+    data: TrainingData, context: Context, profiler: Profiler?,
     isSupplied: @escaping (String) -> Bool
   ) throws -> TrainingStep {
     let library = KernelLibrary(
@@ -114,16 +122,21 @@ package final class DetectorTraining: TrainingJob {
       teacher: teacher,
       vocabulary: try model.vocabulary(data.classNames, isBase: data.isBase),
       preparation: configuration.preparation,
-      update: try ParameterUpdate(model.store, configuration.optimizer),
-      seed: UInt64(configuration.training.seed))
+      update: try ParameterUpdate(model.store, configuration.optimizer, share: share, among: world),
+      share: share, among: world, seed: UInt64(configuration.training.seed))
   }
 
   package var streams: [ComputeStream] { [step.student, step.teacher] }
 
+  package var share: ReplicaShare { step.share }
+
+  package var world: any World { step.world }
+
   package func start(at iteration: Int) throws {
     loader = try Loader(
       streams: data.streams, seed: UInt64(configuration.training.seed), startingAt: iteration,
-      threads: configuration.data.threads, prefetch: configuration.data.prefetch,
+      replicas: step.share.own, of: step.share.count, threads: configuration.data.threads,
+      prefetch: configuration.data.prefetch,
       leavingOut: leftOut, warn: { [warnings] in warnings.add($0) })
   }
 
@@ -133,19 +146,34 @@ package final class DetectorTraining: TrainingJob {
     _ iteration: Int, learningRate: Float, warn: (String) -> Void
   ) throws -> PendingLosses {
     guard let loader else { preconditionFailure("a step before the loader was started") }
-    let began = MonotonicClock.nanoseconds
-    let batch = try step.student.phase("data wait") { try loader.next() }
-    let waited = Double(MonotonicClock.nanoseconds - began) / 1e9
-    for line in warnings.take() { warn(line) }
-    var losses = try step.run(batch, learningRate: learningRate)
+    var waited = 0.0
+    var losses = try step.run(iteration, learningRate: learningRate) { _ in
+      let began = MonotonicClock.nanoseconds
+      world.progress.enter("data wait", iteration: iteration)
+      let batch = try step.student.phase("data wait") { try loader.next() }
+      world.progress.enter("step")
+      waited += Double(MonotonicClock.nanoseconds - began) / 1e9
+      for line in warnings.take() { warn(line) }
+      return batch
+    }
     losses.dataWait = waited
     return losses
   }
 
-  package func save(to folder: String, iteration: Int) throws {
+  package func save(to folder: String?, iteration: Int) throws {
+    try requireLikeParameters(iteration)
     try TrainingState.save(to: folder, step: step, iteration: iteration)
-    let leftOut = loader?.leftOut(before: iteration) ?? leftOut
-    try DataState(files: files, leftOut: leftOut).write(to: folder)
+    var state = DataState(files: files, leftOut: loader?.leftOut(before: iteration) ?? leftOut)
+    try state.unite(among: step.world, iteration: iteration)
+    if let folder { try state.write(to: folder) }
+  }
+
+  /// Looks whether the parameters of all ranks are the same.
+  private func requireLikeParameters(_ iteration: Int) throws {
+    guard step.world.size > 1 else { return }
+    let sum = try ParameterUpdate.checksum(of: step.model.store)
+    let apart = try step.world.compared([sum].bytes, Exchange("parameters", iteration))
+    guard apart.isEmpty else { throw TrainingError.apart(iteration: iteration, ranks: apart) }
   }
 
   package func restore(_ folder: String, warn: (String) -> Void) throws -> Int {
@@ -153,19 +181,33 @@ package final class DetectorTraining: TrainingJob {
       leftOut = old.leftOut
       for line in DataState(files: files).changes(since: old) { warn(line) }
     }
-    return try TrainingState(restoring: folder, into: step).iteration
+    let state = try TrainingState(
+      restoring: folder, into: step, otherReplicas: changesReplicas)
+    if state.replicas != step.share.count {
+      warn(
+        "the run goes on with \(step.share.count) replicas instead of \(state.replicas): a replica "
+          + "takes over the queues of an old one, in turn, and the steps are no longer those of one "
+          + "uninterrupted run")
+    }
+    return state.iteration
   }
 
   package func evaluate(
-    _ done: Int, in run: RunFolder, progress: (Int, Int) throws -> Void, warn: (String) -> Void
-  ) throws -> TrainingScore {
+    _ done: Int, in run: RunFolder?, progress: (Int, Int) throws -> Void, warn: (String) -> Void
+  ) throws -> TrainingScore? {
     let validation = try validation ?? ValidationRun(configuration)
     let detector = try ObjectDetector(
       model: step.model, configuration: configuration,
       vocabulary: .dataSet(validation.vocabulary))
+    guard let run else {
+      try validation.assist(
+        detector, among: step.world, progress: { try progress($0, validation.imageCount) },
+        warn: warn)
+      return nil
+    }
     return .detection(
       try validation.run(
-        detector, writingTo: "\(run.detectionsPath)/iteration-\(done).json",
+        detector, writingTo: "\(run.detectionsPath)/iteration-\(done).json", among: step.world,
         progress: { try progress($0, validation.imageCount) }, warn: warn))
   }
 }
@@ -175,21 +217,27 @@ extension TrainingLoop where Job == DetectorTraining {
   ///
   /// - Parameters:
   ///   - configuration: The run's configuration.
-  ///   - run: The run's folder.
+  ///   - run: The run's folder; nil on ranks other than 0.
   ///   - context: The device.
   ///   - profiler: Records kernel times, or nil.
+  ///   - changesReplicas: Whether the run may have had another number of replicas.
+  ///   - world: The processes that train together.
   ///   - onEvent: Gets what happens.
   /// - Throws: `ConfigurationError`, `DatasetError`, `CheckpointError`, ``RunFolderError``,
-  ///   `FormatError` or `OpenCLError`, each one line about what is wrong.
+  ///   `FormatError`, `OpenCLError` or `WorldError`, each one line about what is wrong.
   package convenience init(
-    configuration: RunConfiguration, run: RunFolder, context: Context, profiler: Profiler? = nil,
+    configuration: RunConfiguration, run: RunFolder?, context: Context, profiler: Profiler? = nil,
+    changesReplicas: Bool = false, among world: any World = Alone(),
     onEvent: @escaping (TrainingEvent) -> Void
   ) throws {
-    let checkpoint = try run.newestCheckpoint { onEvent(.warning($0)) }
-    try self.init(
-      DetectorTraining(
+    let checkpoint = try run?.newestCheckpoint { onEvent(.warning($0)) }
+    let isRestored = try world.decided(checkpoint != nil, Exchange("whether a checkpoint is there"))
+    // What is wrong on any rank ends all, with one line.
+    let job = try Agreement.together("preparation", in: world) {
+      try DetectorTraining(
         configuration: configuration, context: context, profiler: profiler,
-        isRestored: checkpoint != nil, onEvent: onEvent),
-      in: run, from: checkpoint, onEvent: onEvent)
+        isRestored: isRestored, changesReplicas: changesReplicas, among: world, onEvent: onEvent)
+    }
+    try self.init(job, in: run, from: checkpoint, onEvent: onEvent)
   }
 }

@@ -10,6 +10,10 @@ package enum RunFolderError: Error, CustomStringConvertible, Equatable {
   case noCheckpoint(path: String)
   /// There are checkpoints, but not a single whole one.
   case damaged(path: String)
+  /// Several starts in a row have not got to a new checkpoint.
+  case stuck(path: String, starts: Int, iteration: Int)
+  /// The run was started with another configuration.
+  case otherConfiguration(path: String, keys: [String])
   /// The system refuses something.
   case system(path: String, reason: String)
 
@@ -29,6 +33,12 @@ package enum RunFolderError: Error, CustomStringConvertible, Equatable {
     case .damaged(let path):
       "\(path): all checkpoints of this run are damaged; put a whole one there, or move the folder "
         + "away and resume at iteration 0"
+    case .stuck(let path, let starts, let iteration):
+      "\(path): the last \(starts) starts ended before a checkpoint came after that of iteration "
+        + "\(iteration); look into \(path)/log.txt, then go on with --resume \(path)"
+    case .otherConfiguration(let path, let keys):
+      "\(path): the run has another configuration: \(keys.joined(separator: ", ")); give the run's "
+        + "own values, or go on with --resume and --set for keys that may change"
     case .system(let path, let reason):
       "\(path): \(reason)"
     }

@@ -4,6 +4,8 @@ package enum TrainingError: Error, CustomStringConvertible {
   case notFinite(iteration: Int, names: [String], run: String)
   /// The user asked to stop; the command goes on with the run.
   case interrupted(iteration: Int, continuation: String)
+  /// Ranks have other parameters than rank 0.
+  case apart(iteration: Int, ranks: [Int])
   /// All iterations are done, but the last evaluation failed.
   case notEvaluated(iteration: Int, reason: String, continuation: String)
 
@@ -14,6 +16,10 @@ package enum TrainingError: Error, CustomStringConvertible {
       "iteration \(iteration): \(names.joined(separator: ", ")) is not a finite number; lower "
         + "optimizer.rate or set optimizer.gradient_limit in a new run, or go on from the last "
         + "checkpoint with --resume \(run)"
+    case .apart(let iteration, let ranks):
+      "after \(iteration) iterations rank \(ranks.map(String.init).joined(separator: ", ")) has other "
+        + "parameters than rank 0, so nothing was saved; go on from the last checkpoint with --resume, "
+        + "with programs and drivers of one version on all machines"
     case .interrupted(let iteration, let continuation):
       "stopped after \(iteration) iterations; '\(continuation)' goes on from there"
     case .notEvaluated(let iteration, let reason, let continuation):

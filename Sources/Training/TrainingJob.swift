@@ -1,3 +1,4 @@
+import Distribution
 import Evaluation
 import Formats
 import Tensors
@@ -8,6 +9,10 @@ package protocol TrainingJob: AnyObject {
   var plan: TrainingPlan { get }
   /// Where it computes; their kernels are of one library.
   var streams: [ComputeStream] { get }
+  /// The replicas of the run and of this process.
+  var share: ReplicaShare { get }
+  /// The processes that train together.
+  var world: any World { get }
   /// The command that trains, `train` for example.
   static var command: String { get }
 
@@ -21,21 +26,25 @@ package protocol TrainingJob: AnyObject {
   /// What a log line holds besides losses and counts, from the scalars of a step.
   func measures(of scalars: StepScalars) -> [String: Double]
 
-  /// Writes into an empty folder what another process needs to go on bit for bit.
-  func save(to folder: String, iteration: Int) throws
+  /// Writes into an empty folder what another process needs to go on bit for bit; on ranks other than
+  /// 0 the folder is nil.
+  func save(to folder: String?, iteration: Int) throws
   /// Reads that back and gives the next iteration.
   func restore(_ folder: String, warn: (String) -> Void) throws -> Int
 
   /// Writes what the run is for, once the last step is done; doing it twice does no harm.
   func finish(in run: RunFolder, note: (String) -> Void) throws
-  /// Scores the model as it is now; `progress` gets how much of it is done and may stop it.
+  /// Scores the model as it is now; `progress` gets how much of it is done and may stop it. Ranks
+  /// other than 0 have no folder and get no score.
   func evaluate(
-    _ done: Int, in run: RunFolder, progress: (_ done: Int, _ of: Int) throws -> Void,
+    _ done: Int, in run: RunFolder?, progress: (_ done: Int, _ of: Int) throws -> Void,
     warn: (String) -> Void
-  ) throws -> TrainingScore
+  ) throws -> TrainingScore?
 }
 
 extension TrainingJob {
+  package var share: ReplicaShare { .single }
+  package var world: any World { Alone() }
   package func start(at iteration: Int) throws {}
   package func stop() {}
   package func measures(of scalars: StepScalars) -> [String: Double] { [:] }

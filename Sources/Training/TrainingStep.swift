@@ -1,12 +1,13 @@
 import Baron
 import Detection
+import Distribution
 import Formats
 import Layers
 import Loading
 import OpenCL
 import Tensors
 
-/// One training step: forward, backward, update.
+/// One training step: forward and backward of each replica, update.
 package final class TrainingStep {
   /// The student's stream.
   package let student: ComputeStream
@@ -16,8 +17,14 @@ package final class TrainingStep {
   package let model: OpenVocabularyModel
   /// The ways in which the detector is aligned with teachers, in the order of their losses.
   package let methods: [any AlignmentMethod]
+  /// The replicas of this process, with what each remembers of its own steps.
+  package internal(set) var replicas: [Replica]
+  /// How many replicas the run has, and which of them are those of this process.
+  package let share: ReplicaShare
   /// How the parameters follow their gradients; its moments are part of a checkpoint.
   package let update: ParameterUpdate
+  /// The processes that carry the replicas.
+  package let world: any World
   private let preparation: BatchPreparation
   private let vocabulary: ClassVocabulary
   private let seed: UInt64
@@ -30,13 +37,17 @@ package final class TrainingStep {
   ///   - teacher: The teacher's stream.
   ///   - vocabulary: The classes of training.
   ///   - preparation: How images reach the device.
-  ///   - update: How the model's parameters follow their gradients.
+  ///   - update: How the model's parameters follow the gradients of ``share``.
+  ///   - share: The replicas of the run and of this process.
+  ///   - world: The processes that carry them.
   ///   - seed: The run's seed.
   package init(
     model: OpenVocabularyModel, methods: [any AlignmentMethod], teacher: ComputeStream,
     vocabulary: ClassVocabulary, preparation: BatchPreparation, update: ParameterUpdate,
-    seed: UInt64
+    share: ReplicaShare = .single, among world: any World = Alone(), seed: UInt64
   ) {
+    self.world = world
+    if world.size > 1 { model.store.statistics = RankStatistics(world) }
     student = model.stream
     self.teacher = teacher
     self.model = model
@@ -44,20 +55,58 @@ package final class TrainingStep {
     self.vocabulary = vocabulary
     self.preparation = preparation
     self.update = update
+    self.share = share
     self.seed = seed
+    replicas = share.own.map { number in
+      Replica(number: number, queues: methods.map(\.state.queues))
+    }
   }
 
   /// Runs one step.
   ///
   /// - Parameters:
+  ///   - iteration: The step, counted from 0.
+  ///   - learningRate: Its rate.
+  ///   - batch: Gives, for each replica of this process in turn, images of detection and of every
+  ///     stream that a method looks at.
+  /// - Returns: What the step gives, still on its way from the device.
+  /// - Throws: `OpenCLError` when the device fails; `TokenizerError`; what `batch` throws.
+  package func run(
+    _ iteration: Int, learningRate: Float, batch: (_ replica: Int) throws -> LoadedBatch
+  ) throws -> PendingLosses {
+    try update.begin()
+    var written = BoxCacheWrites(methods: methods.count)
+    let losses = try replicas.indices.map { index in
+      let batch = try batch(replicas[index].number)
+      enter(index)
+      defer { leave(index, written: &written) }
+      return try carry(batch)
+    }
+    try written.exchange(among: world, methods, iteration: iteration)
+    written.apply(to: methods)
+    let norm = try student.phase("optimizer") {
+      try update.apply(iteration: iteration, learningRate: learningRate)
+    }
+    let pending = try PendingLosses(
+      iteration: iteration, learningRate: learningRate, replicas: losses, gradientNorm: norm,
+      lossScale: try update.currentLossScale())
+    update.clearGradients()
+    return pending
+  }
+
+  /// Runs one step of a single replica.
+  ///
+  /// - Parameters:
   ///   - batch: Images of detection and of every stream that a method looks at.
   ///   - learningRate: The rate of this step.
-  /// - Returns: What the step gives, still on its way from the device.
-  /// - Throws: `OpenCLError` when the device fails; `TokenizerError`.
   package func run(_ batch: LoadedBatch, learningRate: Float) throws -> PendingLosses {
-    // The student may still read what the teacher gave it in the step before.
+    try run(batch.iteration, learningRate: learningRate) { _ in batch }
+  }
+
+  /// Forward and backward of one replica.
+  private func carry(_ batch: LoadedBatch) throws -> ReplicaLosses {
+    // The student may still read what the teacher gave it before.
     try teacher.queue.wait(for: student.queue)
-    try update.begin()
     let random = StepRandom(seed: seed, iteration: batch.iteration)
     let forward = try start(batch, random: random)
     var losses = try model.detector.detectionLosses(
@@ -75,15 +124,8 @@ package final class TrainingStep {
     let ordered = losses.sorted { $0.key < $1.key }.map(\.value)
     let total = try ordered.dropFirst().reduce(ordered[0]) { try $0.adding($1) }
     try student.phase("backward") { try update.differentiate(total) }
-    let norm = try student.phase("optimizer") {
-      try update.apply(iteration: batch.iteration, learningRate: learningRate)
-    }
-    let pending = try PendingLosses(
-      iteration: batch.iteration, learningRate: learningRate, imageCount: batch.imageCount,
-      counts: counts, losses: losses, total: total, gradientNorm: norm,
-      lossScale: try update.currentLossScale())
-    update.clearGradients()
-    return pending
+    return ReplicaLosses(
+      imageCount: batch.imageCount, counts: counts, losses: losses, total: total)
   }
 
   /// The images of a step on the device, up to their proposals.

@@ -1,4 +1,5 @@
 import Annotations
+import Distribution
 import Evaluation
 import Foundation
 import Geometry
@@ -100,6 +101,7 @@ package struct ValidationRun: Sendable {
   ///   - path: Where the results file goes.
   ///   - split: The protocol; nil takes that of the configuration's classes.
   ///   - settings: Further choices of the scoring.
+  ///   - world: The processes that share the images; this one is rank 0.
   ///   - progress: Gets the number of images done; what it throws ends the evaluation.
   ///   - warn: Gets one line for each of the first images that cannot be read, and one with their
   ///     number; they count as without detections.
@@ -108,56 +110,157 @@ package struct ValidationRun: Sendable {
   ///   `FormatError` when a file is bad; `OpenCLError`.
   package func run(
     _ detector: ObjectDetector, writingTo path: String, split: ClassSplit? = nil,
-    settings: EvaluationSettings = EvaluationSettings(), progress: (Int) throws -> Void,
-    warn: (String) -> Void
+    settings: EvaluationSettings = EvaluationSettings(), among world: any World = Alone(),
+    progress: (Int) throws -> Void, warn: (String) -> Void
   ) throws -> EvaluationSummary {
     // A split that does not fit is told before all pictures were looked at.
     let split =
       if case .names(let base, let novel)? = split {
         try known(base: base, novel: novel, warn: warn)
       } else { try split ?? ownSplit() }
-    let folder = configuration.data.validationImages
-    let records = (0..<annotations.imageCount).map { annotations.image(at: $0) }
-    var (unreadable, reason) = (0, "")
+    var unreadable = 0
     try DetectionResultsWriter.write(to: path) { writer in
-      let paths = records.map { (try? $0.path(in: folder)) ?? folder }
-      for range in ImageDecoder.groups(of: paths, most: Self.imagesAtATime) {
-        var read: [(id: Int, image: Image)] = []
-        for (index, picture) in zip(range, ImageDecoder.decode(Array(paths[range]))) {
-          do {
-            read.append((records[index].id, try records[index].checked(picture, in: folder)))
-          } catch let error as PictureError {
-            unreadable += 1
-            if unreadable == 1 { reason = "\(error)" }
-            if unreadable <= Self.mostReasons { warn("\(error)") }
-          }
-        }
-        for (image, objects) in zip(read, try detector.detect(read.map(\.image))) {
-          for object in objects {
-            try writer.append(
-              object.scoredBox(
-                image: image.id, category: annotations.categories[object.label].id),
-              mask: object.mask)
-          }
-        }
-        try progress(range.upperBound)
-      }
-      guard unreadable < records.count else {
-        throw ValidationRunError.nothingReadable(
-          count: records.count, file: annotations.path, folder: folder, first: reason)
-      }
+      unreadable = try detect(
+        detector, for: path, among: world, progress: progress, warn: warn
+      ) { try writer.append($0) }
     }
     if unreadable > 0 {
       warn(
-        "\(unreadable) of \(records.count) images of \(annotations.path) could not be read; they "
+        "\(unreadable) of \(imageCount) images of \(annotations.path) could not be read; they "
           + "count as without detections, so the scores are too low")
     }
-    var settings = settings
-    settings.scoreThreshold = configuration.model.head.detections.scoreThreshold
-    var summary = try evaluate(
-      truth, DetectionResults(contentsOf: path), split: split, settings: settings)
-    summary.unreadableImages = unreadable
-    return summary
+    let summary = Result {
+      var settings = settings
+      settings.scoreThreshold = configuration.model.head.detections.scoreThreshold
+      var summary = try evaluate(
+        truth, DetectionResults(contentsOf: path), split: split, settings: settings)
+      summary.unreadableImages = unreadable
+      return summary
+    }
+    try Self.outcome(of: summary, among: world)
+    return try summary.get()
+  }
+
+  /// Looks at this rank's share of the images while rank 0 is in
+  /// ``run(_:writingTo:split:settings:among:progress:warn:)``, and waits for its scores.
+  ///
+  /// - Parameters:
+  ///   - detector: Looks for ``vocabulary``.
+  ///   - world: The processes that share the images.
+  ///   - progress: Gets the number of images done; what it throws ends the evaluation.
+  ///   - warn: Gets one line for each of the first images that cannot be read.
+  /// - Throws: What rank 0 throws of the same set; `WorldError`.
+  package func assist(
+    _ detector: ObjectDetector, among world: any World, progress: (Int) throws -> Void,
+    warn: (String) -> Void
+  ) throws {
+    _ = try ownSplit()
+    _ = try detect(
+      detector, for: annotations.path, among: world, progress: progress, warn: warn
+    ) { _ in }
+    try Self.outcome(of: nil, among: world)
+  }
+
+  /// Tells the ranks that wait for it whether rank 0 could score.
+  private static func outcome(
+    of summary: Result<EvaluationSummary, any Error>?, among world: any World
+  ) throws {
+    guard world.size > 1 else { return }
+    var text = ""
+    if case .failure(let error)? = summary { text = "\(error)" }
+    let told = try world.broadcast(Array(text.utf8), Exchange("scores"))
+    guard summary == nil, !told.isEmpty else { return }
+    throw ValidationRunError.notScored(reason: String(decoding: told, as: UTF8.self))
+  }
+
+  /// Detects on all images, in each round a group of them on every rank.
+  ///
+  /// - Parameters:
+  ///   - take: Gets the detections of each group in the order of images, on rank 0.
+  /// - Returns: How many images could not be read.
+  private func detect(
+    _ detector: ObjectDetector, for path: String, among world: any World,
+    progress: (Int) throws -> Void, warn: (String) -> Void,
+    _ take: (DetectionResultsWriter.Piece) throws -> Void
+  ) throws -> Int {
+    let folder = configuration.data.validationImages
+    let records = (0..<annotations.imageCount).map { annotations.image(at: $0) }
+    let paths = records.map { (try? $0.path(in: folder)) ?? folder }
+    let groups = ImageDecoder.groups(of: paths, most: Self.imagesAtATime)
+    var (unreadable, reason) = (0, "")
+    /// The detections on a group of images.
+    func look(at range: Range<Int>) throws -> DetectionResultsWriter.Piece {
+      var read: [(id: Int, image: Image)] = []
+      for (index, picture) in zip(range, ImageDecoder.decode(Array(paths[range]))) {
+        do {
+          read.append((records[index].id, try records[index].checked(picture, in: folder)))
+        } catch let error as PictureError {
+          unreadable += 1
+          if unreadable == 1 { reason = "\(error)" }
+          if unreadable <= Self.mostReasons { warn("\(error)") }
+        }
+      }
+      let found = zip(read, try detector.detect(read.map(\.image))).flatMap { image, objects in
+        objects.map { object in
+          (
+            box: object.scoredBox(
+              image: image.id, category: annotations.categories[object.label].id),
+            mask: object.mask
+          )
+        }
+      }
+      return try DetectionResultsWriter.Piece(found, for: path)
+    }
+    var round = 0
+    while let ranges = try Self.next(groups, among: world, round: round) {
+      let own =
+        world.rank < ranges.count
+        ? try look(at: ranges[world.rank]) : DetectionResultsWriter.Piece(bytes: [], count: 0)
+      for piece in try Self.gathered(own, among: world, round: round) { try take(piece) }
+      try progress(ranges.last?.upperBound ?? 0)
+      round += 1
+    }
+    if world.size > 1 {
+      var sum = [Double(unreadable)]
+      try world.sum(&sum, Exchange("unreadable images"))
+      unreadable = Int(sum[0])
+    }
+    guard unreadable < records.count else {
+      throw ValidationRunError.nothingReadable(
+        count: records.count, file: annotations.path, folder: folder, first: reason)
+    }
+    return unreadable
+  }
+
+  /// The groups of images that the ranks look at next, one each; nil after the last.
+  ///
+  /// Rank 0 divides, so that groups are those of one process whatever other ranks see of the files.
+  private static func next(
+    _ groups: AnyIterator<Range<Int>>, among world: any World, round: Int
+  ) throws -> [Range<Int>]? {
+    var ranges: [Range<Int>] = []
+    if world.rank == 0 {
+      while ranges.count < world.size, let range = groups.next() { ranges.append(range) }
+    }
+    if world.size > 1 {
+      let bounds = ranges.flatMap { [UInt32($0.lowerBound), UInt32($0.upperBound)] }
+      let told = try world.broadcast(bounds.bytes, Exchange("validation images", round)).words
+      ranges = stride(from: 0, to: told.count - 1, by: 2).map { Int(told[$0])..<Int(told[$0 + 1]) }
+    }
+    return ranges.isEmpty ? nil : ranges
+  }
+
+  /// What all ranks found in a round, in the order of images, on rank 0.
+  private static func gathered(
+    _ own: DetectionResultsWriter.Piece, among world: any World, round: Int
+  ) throws -> [DetectionResultsWriter.Piece] {
+    guard world.size > 1 else { return [own] }
+    return try world.gathered(
+      [UInt32(own.count)].bytes + own.bytes, Exchange("detections", round)
+    ).map { bytes in
+      DetectionResultsWriter.Piece(
+        bytes: Array(bytes.dropFirst(4)), count: Int(Array(bytes.prefix(4)).words.first ?? 0))
+    }
   }
 
   /// Finds out where detections of the set are right and wrong.
@@ -224,6 +327,8 @@ package struct ValidationRun: Sendable {
 package enum ValidationRunError: Error, CustomStringConvertible, Equatable {
   /// Not a single image can be read; `first` says why the first cannot.
   case nothingReadable(count: Int, file: String, folder: String, first: String)
+  /// Rank 0 could not score what all ranks detected.
+  case notScored(reason: String)
 
   /// One line: what, where, remedy.
   package var description: String {
@@ -231,6 +336,8 @@ package enum ValidationRunError: Error, CustomStringConvertible, Equatable {
     case .nothingReadable(let count, let file, let folder, let first):
       "none of the \(count) images of \(file) can be read in \(folder); set "
         + "data.validation_images to their folder (\(first))"
+    case .notScored(let reason):
+      "rank 0 could not score the detections: \(reason)"
     }
   }
 }

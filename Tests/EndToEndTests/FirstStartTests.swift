@@ -48,4 +48,29 @@ struct FirstStartTests {
     let logs = (try? FileManager.default.contentsOfDirectory(atPath: "\(cache)/build-logs")) ?? []
     #expect(log.contains("the driver's compiler had something to say") == !logs.isEmpty)
   }
+
+  /// A driver whose compiler gives up as LLVM does: a line, then the end of the process.
+  @Test(
+    "what a compiler says before it ends the program is shown",
+    .enabled(if: BadDriver.available, BadDriver.missing),
+    arguments: ["abort();", "*(volatile int *)8 = 0;"])
+  func lastWords(end: String) throws {
+    let scratch = try Scratch()
+    let driver = try BadDriver.make(
+      """
+      int clBuildProgram(void) {
+        write(2, "LLVM ERROR: Cannot select\\n", 26);
+        \(end)
+        return 0;
+      }
+      """, in: scratch)
+    let result = try BaronProcess(
+      ["bench", "--cases", "gemm/2048x2048x2048", "--repeat", "1"],
+      environment: driver.merging([
+        "BARON_CACHE": scratch.folder + "/cache", "POCL_CACHE_DIR": scratch.folder + "/pocl",
+      ]) { $1 }
+    ).finish()
+    #expect(result.status != 0)
+    #expect(result.lines("LLVM ERROR: Cannot select").count == 1, "\(result.errors)")
+  }
 }

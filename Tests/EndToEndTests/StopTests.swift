@@ -8,7 +8,9 @@ import Testing
   "Stopping a training", .serialized,
   .enabled(if: BaronProcess.available, Comment(rawValue: BaronProcess.missing)))
 struct StopTests {
-  @Test("a closed terminal saves as Ctrl-C does", arguments: [SIGTERM, SIGHUP])
+  @Test(
+    "a closed terminal and the warning of a batch system save as Ctrl-C does",
+    arguments: [SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU])
   func saves(number: Int32) throws {
     let scratch = try Scratch()
     let run = scratch.folder + "/run"

@@ -122,26 +122,31 @@ struct TuneTests {
       ).finish()
       return (result, try JSONValue(contentsOf: json))
     }
-    let (good, document) = try run("--search", "1", "--budget", "600")
+    let (good, document) = try run("--search", "1", "--budget", "2000")
     #expect(good.status == 0, "\(good.errors)")
     let steps = try #require(document["steps"]?.array)
     #expect(
       steps.compactMap { $0["name"]?.string } == [
-        "devices", "selftest", "profile", "bench", "tune",
+        "devices", "selftest", "steps", "profile", "bench", "tune",
       ])
     for step in steps {
       #expect(step["status"]?.integer == 0 && step["seconds"]?.number ?? 0 > 0)
       #expect(step["result"] ?? .null != .null, "\(step["name"]?.string ?? "")")
     }
     #expect(steps[1]["result"]?["checks"]?.array?.count ?? 0 > 10)
-    #expect(steps[2]["result"]?["kernels"] != nil)
+    #expect(steps[2]["result"]?["seconds_per_step"]?.number ?? 0 > 0)
+    #expect(steps[3]["result"]?["kernels"] != nil)
+    #expect(good.output.contains("ms a step") && good.output.contains(" right; matrix_product"))
+    let entries = try ZipArchive(path: "\(scratch.folder)/check.zip").entries.map(\.name)
+    #expect(Set(entries).isSuperset(of: ["check.json", "check-parts/bench.json"]), "\(entries)")
+    #expect(entries.contains { $0.hasPrefix("check-parts/build-logs/") }, "\(entries)")
     #expect(document["device"]?.string?.isEmpty == false && document["failed"]?.array == [])
 
     let (bad, partial) = try run("--set", "training.no_such_key=1", "--limit", "300")
-    expectError(bad, "profile, tune failed", "check.json")
-    #expect(partial["failed"]?.array?.compactMap(\.string) == ["profile", "tune"])
+    expectError(bad, "steps, profile, tune failed", "check.json")
+    #expect(partial["failed"]?.array?.compactMap(\.string) == ["steps", "profile", "tune"])
     let statuses = partial["steps"]?.array?.compactMap { $0["status"]?.integer }
-    #expect(statuses == [0, 0, 1, 0, 1])
+    #expect(statuses == [0, 0, 1, 1, 0, 1])
     let errors = partial["steps"]?.array?[2]["errors"]?.string ?? ""
     #expect(errors.contains("no_such_key"), "\(errors)")
     let lines = try String(
@@ -149,7 +154,7 @@ struct TuneTests {
     #expect(lines.contains("median_s"), "what bench writes as it goes stays")
 
     let (late, cut) = try run("--budget", "2")
-    #expect(late.status == 1 && cut["steps"]?.array?.count == 5)
+    #expect(late.status == 1 && cut["steps"]?.array?.count == 6)
     let seconds = cut["steps"]?.array?.compactMap { $0["seconds"]?.number }.reduce(0, +) ?? 0
     #expect(seconds < 20)
   }

@@ -11,9 +11,10 @@ import Testing
   ]
 
   private static func sampler(
-    _ streams: [BatchSampler.Stream] = streams, seed: UInt64 = 1, rank: Int = 0, worldSize: Int = 1
+    _ streams: [BatchSampler.Stream] = streams, seed: UInt64 = 1, replica: Int = 0,
+    of replicas: Int = 1
   ) throws -> BatchSampler {
-    try BatchSampler(streams: streams, seed: seed, rank: rank, worldSize: worldSize)
+    try BatchSampler(streams: streams, seed: seed, replica: replica, of: replicas)
   }
 
   @Test func anyIterationCanBeAskedFirst() throws {
@@ -62,8 +63,8 @@ import Testing
       name: "all", indices: Array(0..<10), isPortrait: Array(repeating: false, count: 10),
       batchSize: 2)
     var whole = try Self.sampler([stream])
-    var first = try Self.sampler([stream], rank: 0, worldSize: 2)
-    var second = try Self.sampler([stream], rank: 1, worldSize: 2)
+    var first = try Self.sampler([stream], replica: 0, of: 2)
+    var second = try Self.sampler([stream], replica: 1, of: 2)
     for iteration in 0..<20 {
       let four = whole.batch(at: 2 * iteration)[0] + whole.batch(at: 2 * iteration + 1)[0]
       #expect(first.batch(at: iteration)[0] == [four[0], four[2]])

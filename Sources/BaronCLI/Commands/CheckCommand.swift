@@ -48,7 +48,7 @@ struct CheckCommand: ParsableCommand {
         context.compileInParallel()
         report = CheckReport(
           name: config, check: check, device: .success(context.device),
-          trial: try StepTrial(check.configuration, on: context))
+          trial: try StepTrial(.detector(check.configuration), on: context))
       } catch {
         report.further = [Finding("steps", error)]
       }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Distribution
 import Foundation
 import KernelLibrary
 import OpenCL
@@ -27,17 +28,30 @@ extension Context {
   /// each takes its share of a GPU's memory.
   static let usualJobs = min(ProcessInfo.processInfo.activeProcessorCount, 4)
 
+  private static let program = try? FileManager.default.destinationOfSymbolicLink(
+    atPath: "/proc/self/exe")
+
   /// Lets other processes of this program compile for the cache.
   ///
   /// - Parameter jobs: Processes that compile at the same time; 1 compiles all here.
   func compileInParallel(jobs: Int = Context.usualJobs) {
-    guard jobs > 1, let cache,
-      let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    else { return }
+    guard jobs > 1, let cache, let program = Self.program else { return }
     helpers = ProgramHelpers(
       executable: program,
       arguments: ["compile-programs", "--device", "\(device.index)", "--cache", cache.folder],
+      // A helper is none of the processes that a launcher has started.
+      environment: ProcessInfo.processInfo.environment.filter { !Launch.isMark($0.key) },
       // While they compile for binaries this process compiles as well, else it waits for them.
       limit: device.compilesForBinaries ? jobs - 1 : jobs)
+  }
+
+  /// Lets another process of this program try what a driver may not survive, on devices that have
+  /// such a choice.
+  func tryElsewhere() {
+    guard family == .nvidia, let program = Self.program else { return }
+    trials = TrialHelper(
+      executable: program,
+      arguments: ["try-variants", "--device", "\(device.index)", "--family", family.rawValue]
+        + (cache.map { ["--cache", $0.folder] } ?? []))
   }
 }

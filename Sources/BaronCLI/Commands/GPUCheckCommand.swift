@@ -3,6 +3,7 @@ import Formats
 import Foundation
 import KernelLibrary
 import OpenCL
+import Reporting
 import Workbench
 
 /// `baron gpu-check`: everything that one wants to know of a new machine, in one file.
@@ -16,7 +17,8 @@ struct GPUCheckCommand: ParsableCommand {
       Needs no data: pictures are drawn and the teacher is made up. Each command runs in a process \
       of its own; after one that fails the next one runs all the same, and the exit status is 1. \
       The file is complete after each command, and what each one writes as it goes lies in a folder \
-      beside it, so that a machine that is taken away leaves what was measured. With --budget the \
+      beside it, so that a machine that is taken away leaves what was measured; at the end both \
+      are in one archive, with what the driver's compiler said of each program. With --budget the \
       commands share so many seconds, what matters most first. Compiled kernels and the record of \
       'baron tune' stay in the cache.
       """)
@@ -82,17 +84,23 @@ struct GPUCheckCommand: ParsableCommand {
     let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     var results: [CheckStep.Result] = []
     let steps = steps(in: folder)
+    let environment = environment(folder)
     for (index, step) in steps.enumerated() {
       Console.say("\(step.name) …")
       let limit = seconds(
         for: steps[index...], after: MonotonicClock.seconds - begin)
-      let result = try step.run(program: program, folder: folder, limit: limit)
+      let result = try step.run(
+        program: program, folder: folder, environment: environment, limit: limit)
       results.append(result)
       Console.say(Self.line(result))
       try AtomicFile.write(
         Data(try document(results, program: program).text(pretty: true).utf8), to: json)
     }
-    Console.say("results: \(json)")
+    let peer = try? compare.map { try BenchComparison(contentsOf: $0) }
+    try Console.print(
+      CheckSummary(results, peer: peer ?? nil).table.text(style: .detect(descriptor: 1)),
+      terminator: "")
+    Console.say("results: \(json), all of it: \(try archive(folder))")
     let failed = results.filter { !$0.isGood }.map(\.step.name)
     guard failed.isEmpty else { throw CheckError(failed: failed, path: json) }
   }
@@ -111,6 +119,30 @@ struct GPUCheckCommand: ParsableCommand {
       throw FormatError(folder, "cannot be created; choose a --json whose folder may be written")
     }
     return folder
+  }
+
+  /// What the commands are told beside their arguments: to keep what the compiler says, and on NVIDIA's
+  /// driver to have it say registers and spills.
+  private func environment(_ folder: String) -> [String: String] {
+    let isNVIDIA = (try? device.choose())?.family == .nvidia
+    return ["BARON_BUILD_LOGS": "\(folder)/build-logs"].merging(
+      isNVIDIA ? ["BARON_BUILD_OPTIONS": "-cl-nv-verbose"] : [:]
+    ) { $1 }
+  }
+
+  /// Puts results and parts into one file beside the results.
+  private func archive(_ folder: String) throws -> String {
+    let root = URL(filePath: folder).lastPathComponent
+    let files = (FileManager.default.subpaths(atPath: folder) ?? []).sorted().filter {
+      var isFolder = ObjCBool(false)
+      return FileManager.default.fileExists(atPath: "\(folder)/\($0)", isDirectory: &isFolder)
+        && !isFolder.boolValue
+    }
+    let path = "\(folder.dropLast("-parts".count)).zip"
+    try ZipWriter.write(
+      [ZipWriter.Part(URL(filePath: json).lastPathComponent, file: json)]
+        + files.map { ZipWriter.Part("\(root)/\($0)", file: "\(folder)/\($0)") }, to: path)
+    return path
   }
 
   /// Seconds that the first of the commands left may take: all that is left of the budget but the
@@ -136,6 +168,10 @@ struct GPUCheckCommand: ParsableCommand {
     return [
       CheckStep(name: "devices", arguments: ["devices", "--json"] + flags, share: 0.02),
       CheckStep(name: "selftest", arguments: ["selftest", "--json"] + flags, share: 0.2),
+      CheckStep(
+        name: "steps",
+        arguments: ["profile", config, "--without-events", "--steps", quick ? "2" : "20"]
+          + ["--json", file("steps")] + drawn + set + flags, file: file("steps"), share: 0.2),
       CheckStep(
         name: "profile",
         arguments: ["profile", config, "--steps", quick ? "1" : "5"]

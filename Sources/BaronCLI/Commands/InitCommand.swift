@@ -125,7 +125,7 @@ struct InitCommand: ParsableCommand {
     guard !check.findings.contains(where: { $0.severity == .error }) else { return }
     let context = try device.makeContext()
     context.compileInParallel()
-    let trial = try StepTrial(check.configuration, on: context).seconds
+    let trial = try StepTrial(.detector(check.configuration), on: context).seconds
     // Evaluations take their share.
     draft.iterations = max(1, Int(0.85 * hours * 3600 / trial))
     Console.say(

@@ -52,6 +52,10 @@ struct ProfileCommand: ParsableCommand {
   @Flag(help: "Keep the launches of a kernel apart by phase.")
   var byPhase = false
 
+  @Flag(
+    help: "Only the time of a step as a training takes it: no events, which cost time themselves.")
+  var withoutEvents = false
+
   @OptionGroup var inputs: DrawnOption
 
   @Option(
@@ -66,6 +70,9 @@ struct ProfileCommand: ParsableCommand {
     guard warmup >= 0 else { throw ValidationError("--warmup \(warmup): take at least 0.") }
     guard other == nil || compare != nil else {
       throw ValidationError("--with FILE is compared with --compare FILE: give both.")
+    }
+    guard !withoutEvents || (trace == nil && compare == nil && !byPhase) else {
+      throw ValidationError("--without-events measures nothing for --trace, --compare, --by-phase.")
     }
     guard other == nil || (trace == nil && json == nil) else {
       throw ValidationError("--with measures nothing that --trace or --json could write.")
@@ -84,12 +91,13 @@ struct ProfileCommand: ParsableCommand {
     // Wrong input is told before the device is asked.
     var training = try StepRunner(config, overrides: overrides)
     let context = try device.makeContext()
-    let roof = try Roof.measure(on: context)
     let folder = try TemporaryFolder("profile")
     defer { withExtendedLifetime(folder) {} }
     if inputs.drawn {
       training = try inputs.replace(in: training, folder: folder, context: context)
     }
+    if withoutEvents { return try measureSteps(of: training, on: context) }
+    let roof = try Roof.measure(on: context)
     let profile = try StepProfile.measure(training, on: context, warmup: warmup, steps: steps)
     try Console.print(
       profile.text(roof: roof, byPhase: byPhase, style: .detect(descriptor: 1)), terminator: "")
@@ -108,5 +116,16 @@ struct ProfileCommand: ParsableCommand {
         "\n" + ProfileComparison(old: old, new: new).text(style: .detect(descriptor: 1)),
         terminator: "")
     }
+  }
+
+  private func measureSteps(of training: StepRunner, on context: Context) throws {
+    let trial = try StepTrial(training, on: context, before: warmup, measured: steps)
+    try Console.print(
+      """
+      \(String(format: "%.4f s a step, mean of %d", trial.seconds, trial.count))
+      \(String(format: "%.2f GB", Double(trial.memoryInBytes) / 1e9)) of device memory
+      products: \(trial.rungs.joined(separator: " | "))
+      """)
+    if let json { try AtomicFile.write(Data(trial.json.text(pretty: true).utf8), to: json) }
   }
 }

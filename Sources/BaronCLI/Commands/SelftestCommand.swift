@@ -1,5 +1,6 @@
 import ArgumentParser
 import Formats
+import OpenCL
 import Reporting
 import Workbench
 
@@ -23,7 +24,7 @@ struct SelftestCommand: ParsableCommand {
   @OptionGroup var device: DeviceOption
 
   func run() throws {
-    let test = try Selftest(on: try device.choose())
+    let test = try Selftest(on: try device.choose()) { $0.tryElsewhere() }
     let device = test.device
     if json {
       try Console.print(test.json.text(pretty: true))
@@ -34,6 +35,7 @@ struct SelftestCommand: ParsableCommand {
 
         device    \(device.name), \(device.vendor), \(device.platformName)
         driver    \(device.driver), \(device.version)
+        products  \(test.rungs.joined(separator: "\n          "))
         checks    \(test.passed) ok, \(test.failed) failed
         """)
     }

@@ -48,7 +48,7 @@ struct WorldCommand: ParsableCommand {
     // A file, or a folder that cannot be listed, is in the way too.
     if files.fileExists(atPath: folder) {
       guard let content = try? files.contentsOfDirectory(atPath: folder), content.isEmpty else {
-        throw WorldError.occupied(folder)
+        throw DrawnWorldError.occupied(folder)
       }
     }
     let line = ProgressLine(label: "world", total: images)
@@ -84,7 +84,7 @@ struct WorldCommand: ParsableCommand {
 extension WorldKind: ExpressibleByArgument {}
 
 /// Why no world can be written; the description is one line with the remedy.
-enum WorldError: Error, CustomStringConvertible {
+enum DrawnWorldError: Error, CustomStringConvertible {
   case occupied(String)
 
   var description: String {

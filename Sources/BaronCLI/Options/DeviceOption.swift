@@ -46,10 +46,22 @@ struct DeviceOption: ParsableArguments {
   /// - Returns: The context, with the user's cache of compiled programs.
   /// - Throws: `OpenCLError` when there is no such device or the driver refuses.
   func makeContext(isTuned: Bool = true) throws -> Context {
-    let context = try Context(device: try choose(), isExact: exactConvolution)
+    try makeContext(on: choose(), isTuned: isTuned)
+  }
+
+  /// A context on a device that was chosen.
+  ///
+  /// - Parameters:
+  ///   - device: The device.
+  ///   - isTuned: Whether it takes up what 'baron tune' found.
+  /// - Returns: The context, with the user's cache of compiled programs.
+  /// - Throws: `OpenCLError` when the driver refuses.
+  func makeContext(on device: Device, isTuned: Bool = true) throws -> Context {
+    let context = try Context(device: device, isExact: exactConvolution)
     if isTuned, !shippedPlans, !TuningStore.isOff, let store = TuningStore.standard {
       try context.loadTuning(from: store) { Console.warn($0) }
     }
+    context.tryElsewhere()
     return context
   }
 

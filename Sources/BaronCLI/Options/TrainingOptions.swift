@@ -62,6 +62,18 @@ struct TrainingOptions: ParsableArguments {
     return configuration
   }
 
+  /// The folder that a new run would get.
+  private var newFolder: String {
+    let name = URL(filePath: config ?? "").deletingPathExtension().lastPathComponent
+    return RunFolder.path(for: folder ?? name)
+  }
+
+  /// The folder that a new run would get where a run is there already, else nil.
+  var existing: String? {
+    let path = newFolder
+    return FileManager.default.fileExists(atPath: "\(path)/config.yaml") ? path : nil
+  }
+
   /// Makes the new run's folder or opens that of the old one.
   ///
   /// - Parameter yaml: The resolved configuration of a new run.
@@ -69,7 +81,6 @@ struct TrainingOptions: ParsableArguments {
   /// - Throws: `RunFolderError` or `FormatError`.
   func open(yaml: String) throws -> RunFolder {
     if let resumed { return try RunFolder.resume(at: resumed, note: Console.say) }
-    let name = URL(filePath: config ?? "").deletingPathExtension().lastPathComponent
-    return try RunFolder.create(at: RunFolder.path(for: folder ?? name), yaml: yaml)
+    return try RunFolder.create(at: newFolder, yaml: yaml)
   }
 }

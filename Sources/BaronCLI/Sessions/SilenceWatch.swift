@@ -2,6 +2,7 @@ import Formats
 import Foundation
 import OpenCL
 import Reporting
+import Synchronization
 
 /// Tells what the program is busy with when it has said nothing for some seconds.
 ///
@@ -12,6 +13,11 @@ enum SilenceWatch {
   private static let patience = 3.0
   private static let interval: useconds_t = 250_000
 
+  private static let isQuiet = Atomic(false)
+
+  /// Says nothing any more, as another process speaks for this one.
+  static func silence() { isQuiet.store(true, ordering: .relaxed) }
+
   /// Begins to watch.
   static func start() {
     Thread.detachNewThread {
@@ -19,7 +25,7 @@ enum SilenceWatch {
       var (number, before) = (0, 0)
       while true {
         usleep(interval)
-        guard let part = Activity.current else { continue }
+        guard let part = Activity.current, !isQuiet.load(ordering: .relaxed) else { continue }
         let compiled = ProgramCount.compiled.load(ordering: .relaxed)
         if part.number != number { (number, before) = (part.number, compiled) }
         guard Console.silence > patience else { continue }

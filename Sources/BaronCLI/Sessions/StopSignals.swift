@@ -11,15 +11,24 @@ enum StopSignals {
   enum Answer: Sendable {
     /// Ends the program as the system does.
     case die
-    /// Prints a line and exits with 130, unless the program does so by itself within a second.
-    case exit(String)
+    /// Prints a line, if it has one, and exits with 130, unless the program does so by itself within a
+    /// second.
+    case exit(String?)
     /// Waits until the program has saved what would be lost.
     case wait
   }
 
+  /// What asks: terminals send the first three, batch systems and MPI's launchers one of SIGUSR.
+  ///
+  /// They do so some time before the end, as the system does with SIGXCPU when a limit of processor
+  /// time comes near. SIGQUIT ends the program at once as everywhere.
+  private static let asking = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU]
   private static let answer = Mutex(Answer.die)
   private static let asked = Atomic(false)
   private static let patience = 1.0
+  /// Seconds within which a second signal is the first one once more: a launcher hands on what the
+  /// terminal has sent to its processes already.
+  private static let echo = Atomic(0)
 
   /// Whether a signal has come.
   static var isAsked: Bool { asked.load(ordering: .relaxed) }
@@ -37,11 +46,14 @@ enum StopSignals {
     return try body()
   }
 
+  /// Tells that a launcher hands signals on.
+  static func expectEcho() { echo.store(3, ordering: .relaxed) }
+
   /// Begins to take the signals; called before any other thread is made.
   static func watch() {
     var signals = sigset_t()
     sigemptyset(&signals)
-    for number in [SIGINT, SIGTERM, SIGHUP] {
+    for number in asking {
       var action = sigaction()
       // What was to be ignored, by nohup for example, stays so.
       guard sigaction(number, nil, &action) == 0, !isIgnored(action) else { continue }
@@ -64,11 +76,15 @@ enum StopSignals {
     asked.store(true, ordering: .relaxed)
     let begin = MonotonicClock.seconds
     while true {
-      if let second = next(&signals, within: 50_000_000) { die(by: second) }
+      if let second = next(&signals, within: 50_000_000),
+        MonotonicClock.seconds - begin >= Double(echo.load(ordering: .relaxed))
+      {
+        die(by: second)
+      }
       guard MonotonicClock.seconds - begin > patience,
         case .exit(let line) = answer.withLock({ $0 })
       else { continue }
-      Console.say(line)
+      if let line { Console.say(line) }
       _exit(130)
     }
   }

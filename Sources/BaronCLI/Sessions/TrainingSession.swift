@@ -1,4 +1,5 @@
 import ArgumentParser
+import Distribution
 import Evaluation
 import Formats
 import Foundation
@@ -13,6 +14,8 @@ struct TrainingSession<Job: TrainingJob> {
   let label: String
   let context: Context
   let run: RunFolder
+  /// Where this process is, for the watchdog.
+  var progress = RankProgress()
   /// The command that goes on with an interrupted run.
   let continuation: String
   let iterations: Int
@@ -77,6 +80,7 @@ struct TrainingSession<Job: TrainingJob> {
             StopSignals.answer(by: .exit(stopped(after: done)))
           default: break
           }
+          progress.follow(event)
           display.show(event)
           observer.see(event) { display.show(.warning($0)) }
         }
@@ -122,12 +126,14 @@ extension TrainingSession where Job == DetectorTraining {
   ///   - context: The device.
   ///   - run: The run's folder.
   ///   - continuation: The command that goes on with an interrupted run; nil for `train --resume`.
+  ///   - changesReplicas: Whether the run may have had another number of replicas.
+  ///   - world: The processes that train together; this one is rank 0.
   init(
     _ configuration: RunConfiguration, context: Context, run: RunFolder,
-    continuation: String? = nil
+    continuation: String? = nil, changesReplicas: Bool = false, among world: any World = Alone()
   ) {
     self.init(
-      label: "train", context: context, run: run,
+      label: "train", context: context, run: run, progress: world.progress,
       continuation: continuation ?? "baron train --resume \(run.path)",
       iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
       evaluateEvery: configuration.training.evaluateEvery,
@@ -136,7 +142,11 @@ extension TrainingSession where Job == DetectorTraining {
         logEvery: configuration.training.logEvery,
         writesEvents: configuration.training.tensorboard),
       closing: { Self.closing($0, measure: configuration.training.keepBest) }
-    ) { try TrainingLoop(configuration: configuration, run: run, context: context, onEvent: $0) }
+    ) {
+      try TrainingLoop(
+        configuration: configuration, run: run, context: context,
+        changesReplicas: changesReplicas, among: world, onEvent: $0)
+    }
   }
 
   /// The best score, and what to do with the run.

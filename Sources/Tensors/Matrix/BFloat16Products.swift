@@ -86,7 +86,7 @@ extension BFloat16Products {
       }
       return nil
     } catch {
-      return "\(error)".split(separator: "\n").first.map(String.init) ?? "unknown error"
+      return TrialFault.line(error)
     }
   }
 

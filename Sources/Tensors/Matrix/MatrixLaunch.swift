@@ -1,7 +1,7 @@
 import OpenCL
 
 /// How a matrix product reads an operand; the values of `LOAD_…` in `MatrixLoaders.clh`.
-enum MatrixLoader: Int {
+enum MatrixLoader: Int, Codable {
   case rows, transposed, image, taps
 }
 

@@ -3,7 +3,7 @@ import Foundation
 /// How exactly the tensor cores of an NVIDIA GPU compute matrix products of float32 operands.
 ///
 /// Sums are float32 in every case. Other devices always compute in float32.
-package enum MatrixPrecision: String, CaseIterable, Sendable {
+package enum MatrixPrecision: String, CaseIterable, Codable, Sendable {
   /// Ordinary float32 arithmetic, without tensor cores.
   case float32
   /// Three products of tf32 parts for one: about the accuracy of float32.

@@ -32,7 +32,7 @@ package final class MatrixUnit {
     self.stream = stream
     self.precision = precision
     if stream.family == .nvidia {
-      variantTrial = { [unowned stream] in $1.fault(of: $0, on: stream) }
+      variantTrial = { [unowned stream] in VariantTrial($0, with: $1).fault(on: stream) }
     }
   }
 
@@ -123,6 +123,14 @@ package final class MatrixUnit {
     Console.warn(
       "\(stream.device.name): products of \(variant) are left to other kernels: \(fault)")
     return false
+  }
+
+  /// On what the products of activations stand, in one line: the kernel, and how many of its variants
+  /// were left to others.
+  package var rung: String {
+    let replaced = faults.values.count { !$0.isEmpty }
+    let tried = faults.isEmpty ? "" : "; \(faults.count) variants tried"
+    return kernelName + tried + (replaced > 0 ? ", \(replaced) left to other kernels" : "")
   }
 
   /// What was found for a product on this device; empty for the shipped parameters.

@@ -2,7 +2,7 @@ import Formats
 import OpenCL
 
 /// What a driver compiles for itself, and may fail at by itself, of products by tensor cores.
-struct ProductVariant: Hashable, CustomStringConvertible {
+struct ProductVariant: Hashable, Codable, CustomStringConvertible {
   private(set) var tile: WarpTile
   let left, right: MatrixLoader
   let leftWidth, rightWidth: Int
@@ -162,7 +162,7 @@ extension TensorCores {
       let limit = tolerance + MatrixTuning.rounding(variant.target)
       return error <= limit ? nil : "wrong by \(error) of the factors"
     } catch {
-      return "\(error)".split(separator: "\n").first.map(String.init) ?? "unknown error"
+      return TrialFault.line(error)
     }
   }
 

@@ -125,7 +125,7 @@ extension TensorCores {
       }
       return nil
     } catch {
-      return "\(error)".split(separator: "\n").first.map(String.init) ?? "unknown error"
+      return TrialFault.line(error)
     }
   }
 

@@ -2,7 +2,7 @@ import OpenCL
 
 /// The block of the target that a work-group of `MatrixProductNVIDIA.cl` or
 /// `MatrixProduct16BitNVIDIA.cl` owns, and its warps.
-struct WarpTile: Hashable {
+struct WarpTile: Hashable, Codable {
   let rows, columns, warpRows, warpColumns: Int
 
   var items: Int { 32 * warpRows * warpColumns }

@@ -28,7 +28,7 @@ extension AttentionCores {
       }
       return nil
     } catch {
-      return "\(error)".split(separator: "\n").first.map(String.init) ?? "unknown error"
+      return TrialFault.line(error)
     }
   }
 

@@ -4,7 +4,8 @@ extension Tensor {
   /// Batch normalisation by the statistics of this batch, over all axes but the last.
   ///
   /// The running statistics move in place; of a single row the variance counts as 0, and an empty
-  /// batch leaves them alone.
+  /// batch leaves them alone. Shared statistics are those of all devices together, which wait for each
+  /// other here and in the gradient.
   ///
   /// - Parameters:
   ///   - weight: `[C]`.
@@ -15,13 +16,18 @@ extension Tensor {
   ///   - epsilon: Added to the variance.
   ///   - residual: Of this shape; added to the result before `relu`.
   ///   - relu: Whether max(., 0) follows.
+  ///   - shared: The layer, where several devices normalise together.
   package func batchNorm(
     weight: Tensor, bias: Tensor, runningMean: Tensor, runningVariance: Tensor,
-    momentum: Float = 0.1, epsilon: Float = 1e-5, residual: Tensor? = nil, relu: Bool = false
+    momentum: Float = 0.1, epsilon: Float = 1e-5, residual: Tensor? = nil, relu: Bool = false,
+    shared: SharedStatistics? = nil
   ) throws -> Tensor {
     let (rows, channels) = rowsAndChannels
     let mean = try Tensor(uninitialized: [channels], on: stream, label: "batch mean")
     let inverse = try Tensor(uninitialized: [channels], on: stream, label: "inverse deviation")
+    let own =
+      shared == nil
+      ? nil : try Tensor(repeating: 0, shape: [2, channels], on: stream, label: "batch sums")
     if rows > 0 {
       let blocks = RowBlocks(
         rows: rows, channels: channels, isSummed: true, on: stream)
@@ -42,13 +48,29 @@ extension Tensor {
         rows: stream.foldGroups(channels),
         [
           .buffer(partial.buffer), .buffer(mean.buffer), .buffer(inverse.buffer),
-          .buffer(runningMean.buffer), .buffer(runningVariance.buffer), .int(rows),
-          .int(channels), .int(blocks.size), .float(momentum), .float(epsilon),
+          .buffer(runningMean.buffer), .buffer(runningVariance.buffer),
+          own.map { .buffer($0.buffer) } ?? .null, .int(rows), .int(channels),
+          .int(blocks.size), .float(momentum), .float(epsilon),
         ], work: Work(operations: 4 * Double(partial.count), bytes: 4 * Double(partial.count)))
     }
-    return try normalized(
-      BatchNormStatistics(mean: mean, inverse: inverse, ofBatch: true), weight: weight,
-      bias: bias, residual: residual, relu: relu)
+    var statistics = BatchNormStatistics(mean: mean, inverse: inverse, ofBatch: true)
+    if let shared, let own {
+      statistics.shared = shared
+      let total = try shared.joined(own, rows: rows)
+      if total.rows > 0 {
+        try stream.launchRows(
+          try stream.kernel(
+            "batch_norm_statistics_join", in: "BatchNorm", storing: .float32, channels: channels),
+          rows: stream.channelSlices(channels),
+          [
+            .buffer(total.statistics.buffer), .buffer(mean.buffer), .buffer(inverse.buffer),
+            .buffer(runningMean.buffer), .buffer(runningVariance.buffer), .int(channels),
+            .float(momentum), .float(epsilon),
+            .float(Float(total.rows / max(total.rows - 1, 1))),
+          ], work: Work(operations: 9 * Double(channels), bytes: 32 * Double(channels)))
+      }
+    }
+    return try normalized(statistics, weight: weight, bias: bias, residual: residual, relu: relu)
   }
 
   /// Batch normalisation by fixed running statistics, over all axes but the last.
@@ -129,6 +151,63 @@ private struct BatchNormStatistics {
   let inverse: Tensor
   /// Whether they were computed from the input, so that gradients flow through them.
   let ofBatch: Bool
+  /// Who else's input they were computed from; nil where they are of this device alone.
+  var shared: SharedStatistics?
+}
+
+extension SharedStatistics {
+  /// The statistics of all devices.
+  ///
+  /// - Parameters:
+  ///   - own: `[2, C]`: the mean over the rows of this device and the sum of squares about it.
+  ///   - rows: How many rows these are.
+  /// - Returns: The rows of all devices, and `[2, C]`: their mean and variance.
+  fileprivate func joined(
+    _ own: Tensor, rows: Int
+  ) throws -> (rows: Double, statistics: Tensor) {
+    let channels = own.shape[1]
+    let values = try own.floats().map(Double.init)
+    let all = try sum(
+      rows: rows,
+      (0..<channels).map { channel in
+        let (mean, squares) = (values[channel], values[channels + channel])
+        // Of float64 even a mean of a thousand deviations costs no digit that float32 has.
+        return (Double(rows) * mean, squares + Double(rows) * mean * mean)
+      }, "statistics")
+    let means = all.pairs.map { $0.0 / all.rows }
+    let variances = zip(all.pairs, means).map { pair, mean in
+      // A difference of sums may fall below 0 by rounding; NaN stays NaN.
+      let variance = pair.1 / all.rows - mean * mean
+      return variance < 0 ? 0 : variance
+    }
+    return (
+      all.rows,
+      try Tensor(
+        (means + variances).map { Float($0) }, shape: [2, channels], on: own.stream,
+        label: "batch statistics")
+    )
+  }
+
+  /// The sums over the rows of all devices that the gradient of the input needs.
+  ///
+  /// - Parameters:
+  ///   - parameters: The sums over the rows of this device.
+  ///   - rows: How many rows these are.
+  /// - Returns: What to multiply sums by, and `[2, C]`: the sums of bias and weight.
+  fileprivate func summed(
+    _ parameters: ParameterGradients, rows: Int
+  ) throws -> (share: Float, bias: Tensor, weight: Tensor) {
+    let (bias, weight) = (try parameters.bias.floats(), try parameters.weight.floats())
+    let all = try sum(rows: rows, zip(bias, weight).map { (Double($0), Double($1)) }, "gradient")
+    func tensor(_ values: [Double]) throws -> Tensor {
+      try Tensor(
+        values.map { Float($0) }, shape: parameters.bias.shape, on: parameters.bias.stream,
+        label: "batch norm sums")
+    }
+    return (
+      Float(1 / max(all.rows, 1)), try tensor(all.pairs.map(\.0)), try tensor(all.pairs.map(\.1))
+    )
+  }
 }
 
 /// What batch normalisation keeps for its gradients.
@@ -205,25 +284,38 @@ private struct BatchNormGradient {
     }
     let (rows, channels) = gradient.rowsAndChannels
     let blocks = RowBlocks(rows: rows, channels: channels, on: stream)
-    let throughStatistics = statistics.ofBatch ? parameters : nil
+    let sums = try statistics.ofBatch ? parameters.map { try sumsOfAll($0, rows: rows) } : nil
     let operands = [
-      throughStatistics == nil ? nil : input, output, gradient, statistics.mean,
-      statistics.inverse, weight, throughStatistics?.bias, throughStatistics?.weight, result,
+      sums == nil ? nil : input, output, gradient, statistics.mean,
+      statistics.inverse, weight, sums?.bias, sums?.weight, result,
       residual,
     ]
     let traffic =
       [output, gradient, result, residual].count { $0 != nil }
-      + (throughStatistics == nil ? 0 : 1)
+      + (sums == nil ? 0 : 1)
     try stream.launchRows(
       try stream.kernel(
         "batch_norm_backward_input", in: "BatchNorm", storing: gradient.elementType,
         channels: channels),
       rows: blocks.count,
       operands.map { tensor in tensor.map { .buffer($0.buffer) } ?? .null }
-        + [.int(rows), .int(channels), .int(blocks.size), .int(output == nil ? 0 : 1)],
+        + [
+          .int(rows), .int(channels), .int(blocks.size), .int(output == nil ? 0 : 1),
+          .float(sums?.share ?? 0),
+        ],
       work: Work(
         operations: 8 * Double(gradient.count),
         bytes: Double(traffic) * Double(gradient.byteCount)))
     return (result, sharesResidual ? gradient : residual)
+  }
+
+  /// The sums over the rows of all devices, and what to multiply them by.
+  private func sumsOfAll(
+    _ parameters: ParameterGradients, rows: Int
+  ) throws -> (share: Float, bias: Tensor, weight: Tensor) {
+    guard let shared = statistics.shared, needs.input else {
+      return (1 / Float(max(rows, 1)), parameters.bias, parameters.weight)
+    }
+    return try shared.summed(parameters, rows: rows)
   }
 }

@@ -107,17 +107,20 @@ package final class CLIPTraining: TrainingJob {
     }
     update.clearGradients()
     return try PendingLosses(
-      iteration: iteration, learningRate: learningRate, imageCount: configuration.training.batch,
-      losses: ["loss_contrastive": loss], total: loss, gradientNorm: norm,
-      lossScale: try update.currentLossScale(),
-      measures: ["logit_scale": try model.logitScale.value.copied()])
+      iteration: iteration, learningRate: learningRate,
+      replicas: [
+        ReplicaLosses(
+          imageCount: configuration.training.batch, losses: ["loss_contrastive": loss],
+          total: loss, measures: ["logit_scale": try model.logitScale.value.copied()])
+      ], gradientNorm: norm, lossScale: try update.currentLossScale())
   }
 
   package func measures(of scalars: StepScalars) -> [String: Double] {
     ["temperature": exp(scalars.measures["logit_scale"] ?? 0)]
   }
 
-  package func save(to folder: String, iteration: Int) throws {
+  package func save(to folder: String?, iteration: Int) throws {
+    guard let folder else { return }
     try ModelState.save(to: folder, store: model.store, update: update, iteration: iteration)
     try DataState(files: files).write(to: folder)
   }
@@ -138,8 +141,9 @@ package final class CLIPTraining: TrainingJob {
   }
 
   package func evaluate(
-    _ done: Int, in run: RunFolder, progress: (Int, Int) throws -> Void, warn: (String) -> Void
-  ) throws -> TrainingScore {
+    _ done: Int, in run: RunFolder?, progress: (Int, Int) throws -> Void, warn: (String) -> Void
+  ) throws -> TrainingScore? {
+    guard let run else { return nil }
     let score = try ZeroShotScore(
       folder: Self.modelFolder(of: run.path), data: configuration.data, on: stream,
       progress: progress)

@@ -1,8 +1,46 @@
 extension RunConfiguration {
+  /// The configuration with its number of replicas written out.
+  ///
+  /// - Parameter processes: How many processes train.
+  /// - Throws: ``ConfigurationError`` when processes would carry different numbers of replicas.
+  package func sharing(among processes: Int) throws(ConfigurationError) -> RunConfiguration {
+    var result = self
+    result.training.replicas = try ReplicaShare(
+      of: training.replicas, processes: processes
+    ).count
+    return result
+  }
+
+  /// Detection images of a step, over all replicas; of one where their number is not known yet.
+  package var stepDetectionImages: Int { training.detectionBatch * max(1, training.replicas) }
+
   /// The detection images of a step that the schedule is meant for, when this run has others.
   var foreignReferenceBatch: Int? {
     let reference = optimizer.referenceBatch
-    return reference == 0 || reference == training.detectionBatch ? nil : reference
+    return reference == 0 || reference == stepDetectionImages ? nil : reference
+  }
+
+  /// What to say when the schedule is meant for other batches, or nil.
+  var foreignBatchWarning: String? {
+    guard let reference = foreignReferenceBatch else { return nil }
+    let own =
+      training.replicas > 1
+      ? "\(training.replicas) replicas with training.detection_batch \(training.detectionBatch) have "
+        + "\(stepDetectionImages)"
+      : "training.detection_batch is \(training.detectionBatch)"
+    return "optimizer.rate \(optimizer.rate) and the schedule are meant for \(reference) detection "
+      + "images per step, but \(own); --scale-lr scales both in proportion"
+  }
+
+  /// What to say where statistics of batch norm do not span all replicas, or nil.
+  func batchNormWarning(_ share: ReplicaShare) -> String? {
+    let norms =
+      [model.backbone.norm, model.neck.norm, model.head.norm]
+      + (model.mask.enabled ? [model.mask.norm] : [])
+    guard share.own.count > 1, norms.contains(.batch) else { return nil }
+    return "norm: batch takes its statistics over the \(share.count / share.own.count) of "
+      + "\(share.count) replicas that run at the same time, and not over all of them; give as many "
+      + "processes, or norm: frozen"
   }
 
   /// The linear rule: the rate in proportion to the batch, the schedule in inverse proportion, so
@@ -10,7 +48,7 @@ extension RunConfiguration {
   ///
   /// - Returns: The changed configuration, meant for its own batch, and one line about what changed.
   package func scaledToBatch() -> (configuration: RunConfiguration, summary: String) {
-    let batch = training.detectionBatch
+    let batch = stepDetectionImages
     guard let reference = foreignReferenceBatch else {
       return (
         self, "--scale-lr changes nothing: the schedule is meant for \(batch) images per step"

@@ -27,7 +27,7 @@ extension RunConfiguration {
     package var kind = Kind.sgd
     /// The learning rate after warm-up.
     package var rate = 0.04
-    /// The detection images of a step, over all processes, that ``rate`` and the lengths of the
+    /// The detection images of a step, over all replicas, that ``rate`` and the lengths of the
     /// schedule are meant for; 0 when they are meant for any.
     ///
     /// Another batch changes nothing by itself: see ``RunConfiguration/scaledToBatch()``.
@@ -80,11 +80,14 @@ extension RunConfiguration {
   package struct Training: Sendable, Equatable {
     /// Steps of the run.
     package var iterations = 90_000
-    /// Images of a step, in one process, that train the detector.
+    /// Batches of a step whose mean gradient counts, each with images, queues and losses of its own;
+    /// a process carries several one after the other, and 0 takes one a process.
+    package var replicas = 0
+    /// Images of a step and replica that train the detector.
     package var detectionBatch = 2
-    /// Images of a step, in one process, that are aligned with the teacher.
+    /// Images of a step and replica that are aligned with the teacher.
     package var alignmentBatch = 2
-    /// Images of a step, in one process, that are aligned with their captions.
+    /// Images of a step and replica that are aligned with their captions.
     package var captionBatch = 2
     /// How activations and their gradients are stored, also when the run's model is used.
     package var precision = Precision.automatic
@@ -107,7 +110,7 @@ extension RunConfiguration {
     /// Creates the published schedule.
     package init() {}
 
-    /// Images of a step, in one process, of a stream.
+    /// Images of a step and replica of a stream.
     func batch(of stream: ImageStream) -> Int {
       switch stream {
       case .detection: detectionBatch
@@ -154,6 +157,7 @@ extension RunConfiguration.GradientLimit: SettingsSection {
 extension RunConfiguration.Training: SettingsSection {
   package mutating func visit<Visitor: KeyVisitor>(_ keys: inout Visitor) throws(Visitor.Failure) {
     try keys.field("iterations", &iterations, .atLeast(1))
+    try keys.field("replicas", &replicas, .whole(0...4096))
     try keys.field("detection_batch", &detectionBatch, .whole(1...4096))
     try keys.field("alignment_batch", &alignmentBatch, .whole(0...4096))
     try keys.field("caption_batch", &captionBatch, .whole(0...4096))

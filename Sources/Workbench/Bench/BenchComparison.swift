@@ -19,6 +19,9 @@ package struct BenchComparison {
     }
   }
 
+  /// Seconds that the peer took for a case by the wall clock; nil when it has no such case.
+  func wallSeconds(of name: String) -> Double? { peers[name]?.wall }
+
   /// A Markdown table of both sides; a ratio above 1 means that ours is faster.
   ///
   /// - Parameter results: Our times.

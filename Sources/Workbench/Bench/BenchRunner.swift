@@ -65,7 +65,7 @@ package func runBench(
       line = describe(result, of: item, settings, on: stream)
       run.results.append(result)
     } catch {
-      let reason = "\(error)".split(separator: "\n").first.map(String.init) ?? "unknown error"
+      let reason = TrialFault.line(error)
       line = [
         "case": .string(item.name), "error": .string(reason), "device": .string(stream.device.name),
       ]

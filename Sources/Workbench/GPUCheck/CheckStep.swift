@@ -50,10 +50,13 @@ package struct CheckStep {
   /// - Parameters:
   ///   - program: The program's path.
   ///   - folder: Where its output is put meanwhile.
+  ///   - environment: Variables beside those of this process.
   ///   - limit: Seconds after which it is killed.
   /// - Returns: What it left.
   /// - Throws: `FormatError` when the program cannot be started.
-  package func run(program: String, folder: String, limit: Double) throws -> Result {
+  package func run(
+    program: String, folder: String, environment: [String: String], limit: Double
+  ) throws -> Result {
     // Files, not pipes: a full pipe would stop the program.
     func open(_ suffix: String) throws -> (path: String, handle: FileHandle) {
       let path = "\(folder)/\(name).\(suffix)"
@@ -66,6 +69,7 @@ package struct CheckStep {
     let process = Process()
     process.executableURL = URL(filePath: program)
     process.arguments = arguments
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output.handle
     process.standardError = errors.handle

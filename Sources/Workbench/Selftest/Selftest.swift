@@ -26,6 +26,8 @@ package struct Selftest {
 
   package let device: Device
   let rows: [Row]
+  /// On what products stand with the device's own kernels, by how activations are stored.
+  package let rungs: [String]
 
   /// Checks that were passed.
   package var passed: Int { rows.count { $0.isGood } }
@@ -34,9 +36,11 @@ package struct Selftest {
 
   /// Runs all checks.
   ///
-  /// - Parameter device: The device.
+  /// - Parameters:
+  ///   - device: The device.
+  ///   - prepare: Gets each context before it is used.
   /// - Throws: `OpenCLError` when it has no context; what fails later is a row.
-  package init(on device: Device) throws {
+  package init(on device: Device, prepare: (Context) -> Void = { _ in }) throws {
     let own = try DeviceFamily.wanted() ?? device.family
     let families: [DeviceFamily] = own == .generic ? [.generic] : [own, .generic]
     let plan = families.flatMap { family in
@@ -46,10 +50,11 @@ package struct Selftest {
     }
     let line = ProgressLine(label: "selftest", total: plan.reduce(0) { $0 + $1.2.count })
     var rows: [Row] = []
+    var rungs: [String] = []
     for (family, storage, checks) in plan {
-      let stream = try ComputeStream(
-        context: try Context(device: device, family: family, poisonsBuffers: true),
-        activationType: storage)
+      let context = try Context(device: device, family: family, poisonsBuffers: true)
+      prepare(context)
+      let stream = try ComputeStream(context: context, activationType: storage)
       for check in checks {
         let start = MonotonicClock.nanoseconds
         let result = Result { try check.run(on: stream) }
@@ -59,10 +64,12 @@ package struct Selftest {
             milliseconds: Double(MonotonicClock.nanoseconds - start) / 1e6))
         line.update(step: rows.count)
       }
+      if family == own { rungs.append(stream.matrix.rung) }
     }
     line.finish()
     self.device = device
     self.rows = rows
+    self.rungs = rungs
   }
 
   /// A row for each check.
@@ -87,6 +94,7 @@ package struct Selftest {
     [
       "device": .string(device.name), "platform": .string(device.platformName),
       "driver": .string(device.driver), "version": .string(device.version),
+      "products": .array(rungs.map { .string($0) }),
       "checks": .array(
         rows.map { row in
           [

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Tries training on several processes: launchers, equal results, going on, errors of the set-up.
+
+    run.py BARON FOLDER [PART ...]
+
+Prints a line for each part: passed, FAILED, or skipped with the reason; ends with 1 when one failed.
+"""
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+import trial
+from trial import MPICH, OPEN_MPI, digests, errors
+
+PARTS = {}
+
+
+class Skipped(Exception):
+    pass
+
+
+def part(function):
+    PARTS[function.__name__.replace("_", "-")] = function
+    return function
+
+
+def need(launcher, package):
+    if launcher is None:
+        raise Skipped(f"no {package} is installed")
+
+
+def library(pattern):
+    listed = subprocess.run(["ldconfig", "-p"], capture_output=True, text=True).stdout
+    found = re.search(rf"{pattern} .*=> (\S+)", listed)
+    if not found:
+        raise Skipped(f"no {pattern} is installed")
+    return found.group(1)
+
+
+def expect(condition, text):
+    if not condition:
+        raise AssertionError(text[-1500:])
+
+
+def ranks(setting, launcher, count):
+    code, text = setting.run(count, ["ranks", "--largest", "4"], launcher=launcher)
+    expect(code == 0 and "WRONG" not in text and text.count("right") > 5, f"{code}: {text}")
+    rows = [line for line in text.splitlines() if re.match(r"\s*\d+  \S", line)]
+    expect(len(rows) >= count, text)
+    return f"{count} ranks"
+
+
+@part
+def ranks_open_mpi(setting):
+    need(OPEN_MPI, "Open MPI")
+    return ", ".join(ranks(setting, OPEN_MPI, count) for count in (2, 3))
+
+
+@part
+def ranks_mpich(setting):
+    need(MPICH, "MPICH")
+    return ranks(setting, MPICH, 2)
+
+
+@part
+def wrong_pairing(setting):
+    need(MPICH, "MPICH")
+    need(OPEN_MPI, "Open MPI")
+    for launcher, path, words in [
+        (MPICH, library("libmpi.so.40"), "mpirun of MPICH started 2 processes, but"),
+        (OPEN_MPI, library("libmpich.so.12"), "mpirun of Open MPI started 2 processes, but"),
+    ]:
+        code, text = setting.run(
+            2, ["ranks"], launcher=launcher, variables={"BARON_MPI": path}, limit=120)
+        told = errors(text)
+        expect(code == 1 and len(told) == 1 and words in told[0], f"{code}: {text}")
+        expect("BARON_MPI" in told[0] and "sees 1" in told[0], text)
+    code, text = setting.run(2, ["ranks"], variables={"BARON_MPI": "/nowhere.so"}, limit=120)
+    expect(code == 1 and len(errors(text)) == 1 and "/nowhere.so" in text, f"{code}: {text}")
+    return "refused by name"
+
+
+@part
+def alone(setting):
+    # A library that is not there is not missed: nothing opens it.
+    code, text = setting.run(0, ["ranks"], variables={"BARON_MPI": "/nowhere.so"})
+    expect(code == 0, f"{code}: {text}")
+    return "no launcher, no library"
+
+
+def train(setting, run, ranks, *settings, **named):
+    shutil.rmtree(run, ignore_errors=True)
+    code, text = setting.run(ranks, setting.train(run, *settings), **named)
+    expect(code == 0, f"{run} ended with {code}: {text}")
+    return digests(run)
+
+
+@part
+def equal_results(setting):
+    need(OPEN_MPI, "Open MPI")
+    settings = ["training.replicas=2", "training.evaluate_every=8"]
+    one = train(setting, "two-on-one", 0, *settings)
+    two = train(setting, "two-on-two", 2, *settings)
+    different = sorted(name for name in one if one[name] != two.get(name))
+    expect(one.keys() == two.keys() and not different, f"differ: {different}")
+    if MPICH:
+        other = train(setting, "two-by-mpich", 2, *settings, launcher=MPICH)
+        expect(other == two, "MPICH gives other bytes than Open MPI")
+    return f"{len(one)} files of 2 replicas on 1 and 2 processes" + (", MPICH too" if MPICH else "")
+
+
+@part
+def stop_and_go_on(setting):
+    need(OPEN_MPI, "Open MPI")
+    settings = ["training.replicas=2", "training.evaluate_every=8"]
+    whole = train(setting, "undisturbed", 2, *settings)
+    shutil.rmtree("stopped", ignore_errors=True)
+    process = setting.start("log", 2, setting.train("stopped", *settings))
+    trial.wait_for(lambda: trial.steps("stopped") >= 2, process)
+    process.send_signal(signal.SIGUSR2)
+    code, text = process.wait(300), pathlib.Path("log").read_text()
+    expect(code == 130 and text.count("stopped after ") == 1 and not errors(text), f"{code}: {text}")
+    at = trial.iteration("stopped")
+    expect(0 < at < 8, f"the checkpoint is of iteration {at}")
+    code, text = setting.run(2, ["train", "--resume", "./stopped"])
+    expect(code == 0 and digests("stopped") == whole, f"{code}: other bytes; {text}")
+    return f"USR2 after {at} steps, the same bytes"
+
+
+@part
+def other_processes(setting):
+    need(OPEN_MPI, "Open MPI")
+    # Four replicas go on on two processes and on one.
+    shutil.rmtree("four", ignore_errors=True)
+    for count, iterations in [(4, 2), (2, 4), (0, 6)]:
+        goes_on = ["train", "--resume", "./four", "--set", f"training.iterations={iterations}"]
+        start = setting.train("four", "training.replicas=4", iterations=iterations)
+        code, text = setting.run(count, goes_on if pathlib.Path("four").exists() else start)
+        expect(code == 0 and trial.iteration("four") == iterations, f"{count}: {code}: {text}")
+    code, text = setting.run(3, ["train", "--resume", "./four", "--set", "training.iterations=7"])
+    expect(code == 1 and len(errors(text)) == 1 and "1, 2" in text, f"{code}: {text}")
+    return "4 replicas on 4, 2 and 1 processes; 3 refused"
+
+
+@part
+def continued(setting):
+    need(OPEN_MPI, "Open MPI")
+    shutil.rmtree("continued", ignore_errors=True)
+    command = setting.train("continued", iterations=4) + ["--continue"]
+    for _ in range(2):
+        code, text = setting.run(2, command)
+        expect(code == 0 and trial.iteration("continued") == 4, f"{code}: {text}")
+    code, text = setting.run(2, command + ["--set", "optimizer.rate=0.5"])
+    expect(
+        code == 1 and len(errors(text)) == 1 and "optimizer.rate (0.5" in text, f"{code}: {text}")
+    return "starts, goes on, names another key"
+
+
+@part
+def setup_errors(setting):
+    need(OPEN_MPI, "Open MPI")
+    for arguments, code, words in [
+        (["train", "no-such.yaml"], 1, "no-such.yaml"),
+        (setting.train("wrong", "data.train_images=./nowhere"), 1, "nowhere"),
+        (setting.train("wrong", "clip.folder=./nowhere"), 1, "nowhere"),
+        (["train"], 64, "configuration"),
+    ]:
+        shutil.rmtree("wrong", ignore_errors=True)
+        got, text = setting.run(2, arguments, limit=180)
+        told = [line for line in text.splitlines() if line.lower().startswith("error: ")]
+        expect(got == code and words in text, f"{arguments}: {got}: {text}")
+        expect(code == 64 or len(told) == 1, f"{arguments}: {len(told)} errors: {text}")
+        expect(not pathlib.Path("wrong").exists(), f"{arguments}: a folder was left")
+    return "one line each, no folder"
+
+
+@part
+def two_hosts(setting):
+    need(OPEN_MPI, "Open MPI")
+    hosts = trial.HERE / "hosts.sh"
+    if os.getuid() != 0 or shutil.which("ip") is None:
+        raise Skipped("network namespaces need root and iproute2")
+    made = subprocess.run([str(hosts), "up"], capture_output=True, text=True)
+    if made.returncode != 0:
+        raise Skipped(f"no network namespaces here: {made.stderr.strip().splitlines()[-1]}")
+    try:
+        options = subprocess.run(
+            [str(hosts), "options"], capture_output=True, text=True, check=True).stdout.split()
+        code, text = setting.run(2, ["ranks", "--largest", "4"], options=options, limit=180)
+        expect(code == 0 and "baron-b" in text and "between machines" in text, f"{code}: {text}")
+        settings = ["training.replicas=2", "training.evaluate_every=8"]
+        near = train(setting, "on-one-host", 2, *settings)
+        far = train(setting, "on-two-hosts", 2, *settings, options=options)
+        expect(near == far, "two hosts give other bytes than one")
+        # The second host has another annotation file of the same length.
+        name = "instances_base.json"
+        real = pathlib.Path(f"world/train/annotations/{name}").resolve()
+        shutil.rmtree("hosts", ignore_errors=True)
+        other = pathlib.Path("hosts/baron-b")
+        other.mkdir(parents=True)
+        (pathlib.Path("hosts") / name).symlink_to(real)
+        (other / name).write_text(real.read_text().replace('"area"', '"aera"', 1))
+        shutil.rmtree("differs", ignore_errors=True)
+        code, text = setting.run(
+            2, setting.train("differs"), options=options, limit=180,
+            variables={"BARON_HOSTS": str(pathlib.Path("hosts").resolve())})
+        told = errors(text)
+        expect(code == 1 and len(told) == 1 and name in told[0], f"{code}: {text}")
+        expect("rank 1 on host baron-b" in told[0], told[0])
+        return "the same bytes as on one; another annotation file is named"
+    finally:
+        subprocess.run([str(hosts), "down"], capture_output=True)
+
+
+def main():
+    if len(sys.argv) < 3:
+        raise SystemExit(__doc__)
+    chosen = sys.argv[3:] or list(PARTS)
+    unknown = [name for name in chosen if name not in PARTS]
+    if unknown:
+        raise SystemExit(f"error: no part {unknown[0]}; there are: {', '.join(PARTS)}")
+    setting, failed = trial.Trial(sys.argv[1], sys.argv[2]), 0
+    if OPEN_MPI or MPICH:
+        setting.prepare()
+    for name in chosen:
+        try:
+            print(f"passed   {name}: {PARTS[name](setting)}", flush=True)
+        except Skipped as reason:
+            print(f"skipped  {name}: {reason}", flush=True)
+        except AssertionError as reason:
+            failed += 1
+            print(f"FAILED   {name}: {reason}", flush=True)
+    return 1 if failed else 0
+
+
+sys.exit(main())
