@@ -16,6 +16,8 @@ struct TrainingSession<Job: TrainingJob> {
   let run: RunFolder
   /// Where this process is, for the watchdog.
   var progress = RankProgress()
+  /// How many processes train; several stop together and not each by itself.
+  var processes = 1
   /// The command that goes on with an interrupted run.
   let continuation: String
   let iterations: Int
@@ -77,6 +79,7 @@ struct TrainingSession<Job: TrainingJob> {
           switch event {
           // Until the next step nothing would be lost.
           case .starting(let done), .checkpoint(_, let done):
+            if processes > 1, case .checkpoint = event { break }
             StopSignals.answer(by: .exit(stopped(after: done)))
           default: break
           }
@@ -133,7 +136,7 @@ extension TrainingSession where Job == DetectorTraining {
     continuation: String? = nil, changesReplicas: Bool = false, among world: any World = Alone()
   ) {
     self.init(
-      label: "train", context: context, run: run, progress: world.progress,
+      label: "train", context: context, run: run, progress: world.progress, processes: world.size,
       continuation: continuation ?? "baron train --resume \(ShellWord.quoted(run.path))",
       iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
       evaluateEvery: configuration.training.evaluateEvery,
