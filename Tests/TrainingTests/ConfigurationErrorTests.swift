@@ -253,8 +253,8 @@ struct ConfigurationErrorTests {
     (
       "training.iteration=5",
       "--set training.iteration=5: training has no key \"iteration\"; did you mean "
-        + "\"iterations\"? Its keys: iterations, detection_batch, alignment_batch, caption_batch, precision, "
-        + "seed, checkpoint_every, keep_checkpoints, keep_best, evaluate_every, log_every, "
+        + "\"iterations\"? Its keys: iterations, replicas, detection_batch, alignment_batch, caption_batch, "
+        + "precision, seed, checkpoint_every, keep_checkpoints, keep_best, evaluate_every, log_every, "
         + "tensorboard"
     ),
     (
