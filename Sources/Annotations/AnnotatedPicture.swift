@@ -84,7 +84,30 @@ extension COCOAnnotations.ImageRecord {
       ("\(folder)/\(last)", "the name has a folder of its own"),
     ]
     let found = candidates.first { FileManager.default.fileExists(atPath: $0.0) }
-    return found.map { "; \($0.1), \($0.0) is there" } ?? ""
+    return found.map { "; \($0.1), \($0.0) is there" } ?? spelledOtherwise("\(folder)/\(name)")
+  }
+
+  /// Endings that pictures are renamed to and from.
+  private static let endings = ["jpg", "jpeg", "JPG", "JPEG", "png", "PNG", "webp", "bmp"]
+
+  /// The file that differs in its ending, or in capitals only.
+  private func spelledOtherwise(_ path: String) -> String {
+    let url = URL(filePath: path)
+    let stem = url.deletingPathExtension()
+    let others = Self.endings.flatMap { ending in
+      [stem, url].map { $0.appendingPathExtension(ending).path }
+    }
+    if let other = others.first(where: { FileManager.default.fileExists(atPath: $0) }) {
+      return "; the name has another ending, \(other) is there"
+    }
+    let folder = url.deletingLastPathComponent()
+    let last = url.lastPathComponent
+    let small = [
+      last.lowercased(), last.uppercased(), stem.lastPathComponent.lowercased() + ".jpg",
+    ]
+    .map { folder.appending(component: $0).path }
+    return small.first { FileManager.default.fileExists(atPath: $0) }
+      .map { "; capitals differ, \($0) is there" } ?? ""
   }
 }
 

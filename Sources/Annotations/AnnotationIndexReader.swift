@@ -76,16 +76,23 @@ extension AnnotationIndexBuilder.AnnotationEntry {
 
   /// Reads the record that stands next.
   fileprivate init(reading scanner: inout JSONScanner, _ cursor: inout RecordCursor) throws {
-    try cursor.object(&scanner, required: Self.required) { key, scanner, cursor in
+    var isCaption = false
+    try cursor.object(
+      &scanner, required: Self.required,
+      hint: { isCaption ? "; this is a file of captions, not of boxes" : "" }
+    ) { key, scanner, cursor in
       switch key {
       case "id": id = try cursor.id(&scanner)
       case "image_id": image = try cursor.wholeNumber(&scanner)
       case "category_id": category = try cursor.wholeNumber(&scanner)
       case "bbox": box = try cursor.box(&scanner, field: key)
-      case "area": area = try scanner.number()
+      case "area": area = try cursor.number(&scanner)
       case "iscrowd": if try cursor.flag(&scanner) { flags.insert(.crowd) }
       case "ignore": if try cursor.flag(&scanner) { flags.insert(.ignored) }
       case "segmentation": segmentation = try cursor.segmentation(&scanner)
+      case "caption":
+        isCaption = true
+        return false
       default: return false
       }
       return true

@@ -51,7 +51,9 @@ package struct OpenVocabularySplit: Sendable, Equatable {
     func names(_ field: String) throws -> [String] {
       guard let list = root[field]?.array else {
         throw DatasetError.record(
-          file: path, place: "", field: field, reason: "is missing or not a list of class names")
+          file: path, place: "", field: field,
+          reason: "is missing or not a list of class names; a split is {\"base\": [names], "
+            + "\"novel\": [names]}, with [] where there are none")
       }
       return try list.enumerated().map { index, element in
         guard let name = element.string ?? element["name"]?.string else {

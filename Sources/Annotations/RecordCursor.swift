@@ -3,13 +3,13 @@ import Geometry
 
 /// Remembers where in a file of records the reader stands, so that an error can say it.
 ///
-/// It also keeps the rules that hold for every record: null means absent, and whole numbers may stand
-/// in quotes.
+/// It also keeps the rules that hold for every record: null means absent, and numbers may stand in
+/// quotes.
 package struct RecordCursor {
   package let file: String
   /// The lists that were read.
   private(set) var lists: Set<String> = []
-  /// Whole numbers that stand in quotes.
+  /// Numbers that stand in quotes.
   package private(set) var quotedNumbers = RecordTally()
   private var list = ""
   private var index = 0
@@ -42,14 +42,15 @@ package struct RecordCursor {
     }
   }
 
-  /// Reads the records of a file that is one list; errors call it `name`.
+  /// Reads the records of a file that is one list; errors call it `name`, and `remedy` ends the line
+  /// about a file that is something else.
   package static func readList(
-    _ name: String, of file: MappedFile,
+    _ name: String, of file: MappedFile, remedy: String = "",
     _ body: (inout JSONScanner, inout RecordCursor) throws -> Void
   ) throws -> RecordCursor {
     try read(file) { scanner, cursor in
       guard try scanner.peek() == .array else {
-        throw scanner.error("expected an array, found \(try scanner.peek())")
+        throw scanner.error("expected an array, found \(try scanner.peek())\(remedy)")
       }
       cursor.enter(list: name)
       try cursor.elements(&scanner, body)
@@ -76,6 +77,10 @@ package struct RecordCursor {
       try scanner.end()
       return cursor
     } catch let error as FormatError {
+      // What begins as no JSON does is often a file of another kind.
+      if cursor.place.isEmpty, let kind = FileKind(file.bytes) {
+        throw cursor.error(kind.explanation)
+      }
       throw cursor.error(error)
     }
   }
@@ -104,9 +109,10 @@ package struct RecordCursor {
 
   /// Reads one record and passes over nulls.
   ///
-  /// `body` answers false for a key that it does not read.
+  /// `body` answers false for a key that it does not read; `hint` ends the line about a required key
+  /// that is missing.
   package mutating func object(
-    _ scanner: inout JSONScanner, required: [String],
+    _ scanner: inout JSONScanner, required: [String], hint: () -> String = { "" },
     _ body: (String, inout JSONScanner, inout RecordCursor) throws -> Bool
   ) throws {
     /// One bit for each required key that was read.
@@ -125,7 +131,7 @@ package struct RecordCursor {
     }
     guard found != (1 << UInt64(required.count)) - 1 else { return }
     for (position, key) in required.enumerated() where found & 1 << UInt64(position) == 0 {
-      throw error("is missing", field: key)
+      throw error("is missing\(hint())", field: key)
     }
   }
 
@@ -140,6 +146,19 @@ package struct RecordCursor {
           + (isNumber
             ? "too large; the largest is \(Int.max)"
             : "no whole number; number the records from 1 and write numbers without quotes"))
+    }
+    let place = place
+    quotedNumbers.count(place)
+    return value
+  }
+
+  /// Reads a number, in quotes or not.
+  package mutating func number(_ scanner: inout JSONScanner) throws -> Double {
+    guard try scanner.peek() == .string else { return try scanner.number() }
+    let text = try scanner.string()
+    guard let value = Double(text), value.isFinite else {
+      throw scanner.error(
+        "\"\(text.prefix(40))\" is no number; write numbers without quotes, with a point")
     }
     let place = place
     quotedNumbers.count(place)
@@ -170,12 +189,12 @@ package struct RecordCursor {
   }
 
   /// Reads [x, y, width, height]; the scanner only gives finite numbers.
-  package func box(_ scanner: inout JSONScanner, field: String) throws -> FileBox {
+  package mutating func box(_ scanner: inout JSONScanner, field: String) throws -> FileBox {
     var count = 0
     var numbers = (0.0, 0.0, 0.0, 0.0)
     try scanner.beginArray()
     while try scanner.nextElement() {
-      let value = try scanner.number()
+      let value = try number(&scanner)
       switch count {
       case 0: numbers.0 = value
       case 1: numbers.1 = value

@@ -35,6 +35,19 @@ package enum CheckpointError: Error, CustomStringConvertible, Equatable {
     }
   }
 
+  /// The same error with words about who named the file.
+  ///
+  /// - Parameter words: What to add behind the reason.
+  package func adding(_ words: String) -> CheckpointError {
+    switch self {
+    case .file(let path, let reason): .file(path: path, reason: "\(reason) \(words)")
+    case .header(let path, let reason): .header(path: path, reason: "\(reason) \(words)")
+    case .configuration(let path, let field, let reason):
+      .configuration(path: path, field: field, reason: "\(reason) \(words)")
+    case .tensor, .missingTensor, .refusedCall, .legacyFormat: self
+    }
+  }
+
   /// Runs a function and turns errors of `Formats` into errors about a weight file.
   static func wrapping<Result>(_ body: () throws -> Result) throws -> Result {
     do {

@@ -62,12 +62,12 @@ package func openWeights(path: String) throws -> any WeightSource {
   if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
     return try openWeights(path: try HuggingFaceCLIP(folder: path).weightsPath())
   }
-  let (head, isRow, isTar, isBundle) = try CheckpointError.wrapping {
+  let (head, isRow, isTar, isBundle, kind) = try CheckpointError.wrapping {
     try MappedFile.read(path) { bytes in
       (
         Array(bytes.prefix(9)), TorchStorages.isRow(bytes),
         bytes.count >= 512 && bytes[257..<262].elementsEqual("ustar".utf8),
-        BundleFile.isBundle(bytes)
+        BundleFile.isBundle(bytes), FileKind(bytes)
       )
     }
   }
@@ -86,6 +86,7 @@ package func openWeights(path: String) throws -> any WeightSource {
         "is a plain Python pickle, which is not read because it may run code; load it in Python "
         + "and write a dictionary of tensors with torch.save or as safetensors")
   }
+  if let kind { throw CheckpointError.file(path: path, reason: kind.explanation) }
   throw CheckpointError.file(
     path: path,
     reason: head.isEmpty

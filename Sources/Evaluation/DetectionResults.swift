@@ -65,7 +65,10 @@ package struct DetectionResults: Sendable {
     var places: [Int] = []
     var firstWithoutBox: Int?
     let file = try RecordCursor.open(path)
-    let cursor = try RecordCursor.readList("results", of: file) { scanner, cursor in
+    let remedy =
+      "; results are a list of detections, as 'baron detect' writes it to detections.json and a run "
+      + "to its folder detections"
+    let cursor = try RecordCursor.readList("results", of: file, remedy: remedy) { scanner, cursor in
       let record = try Record(reading: &scanner, &cursor)
       if record.box == nil { firstWithoutBox = firstWithoutBox ?? boxes.count }
       places.append(record.mask)
@@ -99,7 +102,7 @@ package struct DetectionResults: Sendable {
         case "image_id": image = try cursor.wholeNumber(&scanner)
         case "category_id": category = try cursor.wholeNumber(&scanner)
         case "bbox": box = try cursor.box(&scanner, field: key)
-        case "score": score = try scanner.number()
+        case "score": score = try cursor.number(&scanner)
         case "segmentation": mask = try cursor.segmentation(&scanner)
         default: return false
         }

@@ -108,7 +108,10 @@ struct EvaluationRun {
   }
 
   private var cocoName: (String, String) {
-    (groups == nil ? "COCO" : "OV-COCO", "pycocotools 2.0")
+    guard let groups else { return ("COCO", "pycocotools 2.0") }
+    // The rules are the same, but scores of other classes are none of the benchmark's.
+    let isBenchmark = groups.areOfBenchmark(in: truth)
+    return (isBenchmark ? "OV-COCO" : "COCO, base and novel", "pycocotools 2.0")
   }
 
   /// What to score: what the settings ask for, else what both files hold.

@@ -44,6 +44,15 @@ struct OpenVocabularyGroups: Equatable {
   let base: [Int]
   let novel: [Int]
 
+  /// Whether all its classes are those of the OV-COCO benchmark, each in its group.
+  func areOfBenchmark(in truth: GroundTruth) -> Bool {
+    let benchmark = OpenVocabularySplit.openVocabularyCOCO
+    func names(_ positions: [Int]) -> Set<String> {
+      Set(positions.map { truth.categories[$0].name })
+    }
+    return names(base).isSubset(of: benchmark.base) && names(novel).isSubset(of: benchmark.novel)
+  }
+
   init(names base: [String], novel: [String], in truth: GroundTruth) throws {
     let positions = Dictionary(
       truth.categories.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { $1 })

@@ -52,41 +52,66 @@ struct PictureGraph {
     return (rounded(wide), rounded(high))
   }
 
-  /// For each place of an axis its two neighbours in the source and the weight of the second.
-  private static func taps(
-    source: GraphValue, target: GraphValue
-  ) -> (first: GraphValue, second: GraphValue, weight: GraphValue) {
-    let position = (GraphValue.range(target) * 2 + 1) * source - target
-    let place = position.maximum(position.number(0))
-    let span = target * 2
-    let cell = place / span
-    let last = source - 1
-    let isInside = last.isGreater(than: cell)
-    let weight = ((place - cell * span) * Self.parts + target) / span
-    let first = cell.minimum(last)
-    return (
-      first, (first + 1).minimum(last),
-      isInside.chosen(weight, else: weight.number(0)).cast(to: .int32)
-    )
+  /// Where the pixels of an axis come from.
+  private struct Taps {
+    /// The two neighbours in the source, int64.
+    let first, second: GraphValue
+    /// Their weights, int32.
+    let firstWeight, secondWeight: GraphValue
   }
 
-  /// `[H, W, 3]` of grey levels; whole-number arithmetic, so that no order of sums matters.
+  /// The taps of an axis, as `BilinearTaps` has them.
+  ///
+  /// - Parameters:
+  ///   - source: Pixels of the original.
+  ///   - target: Pixels of the result.
+  ///   - isVertical: Whether these are rows, which have weights beyond the outermost centres too.
+  private static func taps(
+    source: GraphValue, target: GraphValue, isVertical: Bool
+  ) -> Taps {
+    // One more than the place in whole numbers, so that division cuts off downwards.
+    let span = target * 2
+    let place = (GraphValue.range(target) * 2 + 1) * source + target
+    let next = place / span
+    let position =
+      ((next - 1).cast(to: .double) + (place - next * span).cast(to: .double)
+      / span.cast(to: .double)).cast(to: .float)
+    let cell = position.mapped("Floor")
+    let first = cell.cast(to: .int64)
+    let last = source - 1
+    let isInside = last.isGreater(than: first).and(first.isAtLeast(first.number(0)))
+    let share = position - cell
+    let fraction = isVertical ? share : isInside.chosen(share, else: share.number(0))
+    func clamped(_ place: GraphValue) -> GraphValue {
+      place.maximum(place.number(0)).minimum(last)
+    }
+    func weight(_ share: GraphValue) -> GraphValue {
+      (share * parts).mapped("Round").cast(to: .int32)
+    }
+    return Taps(
+      first: clamped(first), second: clamped(first + 1), firstWeight: weight(1 - fraction),
+      secondWeight: weight(fraction))
+  }
+
+  /// `[H, W, 3]` of grey levels; whole numbers, cut off where the kernel cuts them off.
   private static func resized(
     _ picture: GraphValue, rows: (source: GraphValue, target: GraphValue),
     columns: (source: GraphValue, target: GraphValue)
   ) -> GraphValue {
-    func blend(
-      _ values: GraphValue, _ lengths: (source: GraphValue, target: GraphValue), axis: Int
-    ) -> GraphValue {
-      let taps = taps(source: lengths.source, target: lengths.target)
-      let weight = taps.weight.unsqueezed(axis == 0 ? [1, 2] : [0, 2])
-      func neighbour(_ indices: GraphValue) -> GraphValue {
-        values.gathered(indices, axis: axis).cast(to: .int32)
-      }
-      return neighbour(taps.first) * (parts - weight) + neighbour(taps.second) * weight
+    let across = taps(source: columns.source, target: columns.target, isVertical: false)
+    let down = taps(source: rows.source, target: rows.target, isVertical: true)
+    func column(_ indices: GraphValue, _ weight: GraphValue) -> GraphValue {
+      picture.gathered(indices, axis: 1).cast(to: .int32) * weight.unsqueezed([0, 2])
     }
-    let sum = blend(blend(picture, rows, axis: 0), columns, axis: 1)
-    return ((sum + Double(1 << 21)) / Double(1 << 22)).cast(to: .float)
+    let sums =
+      (column(across.first, across.firstWeight) + column(across.second, across.secondWeight))
+      / 16
+    func row(_ indices: GraphValue, _ weight: GraphValue) -> GraphValue {
+      sums.gathered(indices, axis: 0) * weight.unsqueezed([1, 2]) / 65536
+    }
+    let levels =
+      (row(down.first, down.firstWeight) + row(down.second, down.secondWeight) + 2) / 4
+    return levels.cast(to: .float)
   }
 
   private static func normalised(

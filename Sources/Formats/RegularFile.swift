@@ -17,7 +17,7 @@ package enum RegularFile {
     var status = stat()
     // A socket cannot be opened at all, so that the kind is asked first.
     guard stat(path, &status) == 0 else {
-      throw FormatError(path, errno == ENOENT ? "no such file" : String(cString: strerror(errno)))
+      throw FormatError(path, errno == ENOENT ? missing(path) : String(cString: strerror(errno)))
     }
     if let kind = kind(status) { throw FormatError(path, kind) }
     // Without waiting: the file may have been replaced by a pipe in between.
@@ -30,6 +30,12 @@ package enum RegularFile {
       throw FormatError(path, kind(status) ?? "cannot be read")
     }
     return (descriptor, status)
+  }
+
+  /// Why nothing is at a path.
+  private static func missing(_ path: String) -> String {
+    path.contains("://")
+      ? "no such file; addresses are not opened: download it and give the file" : "no such file"
   }
 
   /// Why a path is refused, or nil for a regular file.

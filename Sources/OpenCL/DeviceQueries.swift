@@ -16,13 +16,14 @@ extension Device {
     let extensions = try queries.text(CL_DEVICE_EXTENSIONS).split(separator: " ")
     kind = DeviceKind(bits: try queries.number(CL_DEVICE_TYPE, cl_ulong(0)))
     sharesHostMemory = try queries.number(CL_DEVICE_HOST_UNIFIED_MEMORY, cl_bool(0)) != 0
-    computeUnits = try queries.number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint(0))
+    // Work is divided among them.
+    computeUnits = max(1, try queries.number(CL_DEVICE_MAX_COMPUTE_UNITS, cl_uint(0)))
     clockInMegahertz = try queries.number(CL_DEVICE_MAX_CLOCK_FREQUENCY, cl_uint(0))
     memoryInBytes = try queries.number(CL_DEVICE_GLOBAL_MEM_SIZE, cl_ulong(0))
     largestBufferInBytes = try queries.number(CL_DEVICE_MAX_MEM_ALLOC_SIZE, cl_ulong(0))
     localMemoryInBytes = try queries.number(CL_DEVICE_LOCAL_MEM_SIZE, cl_ulong(0))
     bufferAlignment = try queries.number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, cl_uint(0)) / 8
-    largestWorkGroup = try queries.number(CL_DEVICE_MAX_WORK_GROUP_SIZE, 0)
+    largestWorkGroup = try queries.number(CL_DEVICE_MAX_WORK_GROUP_SIZE, UInt(0))
     supportsHalf = extensions.contains("cl_khr_fp16")
     family = DeviceFamily(isCPU: kind == .cpu, maker: vendor, platform: platformName)
     address = queries.address(extensions: extensions)

@@ -50,13 +50,41 @@ package enum DriverDiagnosis {
     return "\(platform) answers \(answer)" + (remedy.map { ": \($0)" } ?? "")
   }
 
-  /// PoCL finds no device where it cannot make its cache folder.
-  private static func poclRemedy() -> String? {
+  /// Why a driver's compiler failed where its log names no fault of the program.
+  ///
+  /// - Parameters:
+  ///   - platform: The driver's platform.
+  ///   - log: What the compiler said.
+  ///   - folder: Where PoCL keeps what it compiles.
+  /// - Returns: The cause with its remedy, or nil when none is known.
+  static func failedBuild(
+    platform: String, log: String, cache folder: String = poclCache
+  ) -> String? {
+    guard platform == "Portable Computing Language", !log.contains("error:") else { return nil }
+    let probe = "\(folder)/.baron-\(getpid())"
+    defer { unlink(probe) }
+    do {
+      // A program and what it is linked from.
+      try Data(count: 1 << 18).write(to: URL(filePath: probe))
+      return nil
+    } catch let error as CocoaError where error.code == .fileWriteOutOfSpace {
+      return
+        "its cache folder \(folder) is full; make room, or set POCL_CACHE_DIR to another folder"
+    } catch {
+      return "its cache folder \(folder) cannot be written to; set POCL_CACHE_DIR to another folder"
+    }
+  }
+
+  static var poclCache: String {
     let environment = ProcessInfo.processInfo.environment
-    let folder =
-      environment["POCL_CACHE_DIR"]
+    return environment["POCL_CACHE_DIR"]
       ?? environment["XDG_CACHE_HOME"].map { "\($0)/pocl" }
       ?? environment["HOME"].map { "\($0)/.cache/pocl" } ?? "/tmp/pocl"
+  }
+
+  /// PoCL finds no device where it cannot make its cache folder.
+  private static func poclRemedy() -> String? {
+    let folder = poclCache
     try? FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     guard access(folder, W_OK) != 0 else { return nil }
     return "it cannot make its cache folder \(folder); set POCL_CACHE_DIR to a folder that can be "

@@ -107,6 +107,11 @@ package final class Program {
     BuildLogs.keep(log, remarks: remarks, program: name, options: options)
     guard code == CL_SUCCESS else {
       clReleaseProgram(program)
+      if let cause = DriverDiagnosis.failedBuild(
+        platform: context.device.platformName, log: log)
+      {
+        throw OpenCLError.call("clBuildProgram", code: code, about: "\(name): \(cause)")
+      }
       let path = FileManager.default.temporaryDirectory.path + "/baron-\(name).cl"
       try? source.write(toFile: path, atomically: true, encoding: .utf8)
       throw OpenCLError.build(

@@ -82,15 +82,7 @@ package enum ImageDecoder {
       throw PictureError(path: name, reason: "is empty; restore the file")
     }
     if let format = PictureFormat(bytes) { return try format.decode(bytes, name: name) }
-    for (magic, format) in [("GIF8", "GIF"), ("II*", "TIFF"), ("MM\0*", "TIFF")]
-    where bytes.starts(with: magic.utf8) {
-      throw PictureError(
-        path: name, reason: "\(format) is not supported; convert it to JPEG or PNG")
-    }
-    let first = bytes.prefix(4).map { $0.digits(2, radix: 16) }
-    throw PictureError(
-      path: name,
-      reason: "is \(PictureFormat.listed) (it starts with \(first.joined(separator: " ")))")
+    throw PictureError(path: name, reason: PictureFormat.refusal(of: bytes))
   }
 
   /// What all threads together may take while they decode; larger pictures are decoded one by one.

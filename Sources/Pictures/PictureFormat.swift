@@ -1,3 +1,5 @@
+import Formats
+
 /// The formats that can be decoded, told by a file's first bytes.
 enum PictureFormat: CaseIterable {
   case jpeg
@@ -5,8 +7,18 @@ enum PictureFormat: CaseIterable {
   case webp
   case bmp
 
-  /// How errors list the formats.
-  static let listed = "neither JPEG nor PNG, WebP or BMP"
+  /// Why a file is none of these.
+  static func refusal(of bytes: UnsafeRawBufferPointer) -> String {
+    guard let kind = FileKind(bytes) else {
+      let first = bytes.prefix(4).map { $0.digits(2, radix: 16) }
+      return "is neither JPEG nor PNG, WebP or BMP (it starts with \(first.joined(separator: " ")))"
+    }
+    if kind.isVideo {
+      return "\(kind.explanation): let ffmpeg write its frames as pictures, or to 'baron detect -'"
+    }
+    return kind.isPicture
+      ? "\(kind.explanation), which is not supported; convert it to JPEG or PNG" : kind.explanation
+  }
 
   /// The format of a file, or nil when it is none of them.
   init?(_ bytes: UnsafeRawBufferPointer) {

@@ -30,7 +30,12 @@ package struct PictureHeader: Sendable, Equatable {
   ///   - path: What errors call it.
   /// - Throws: ``PictureError`` when it is of another format or broken.
   package init(_ bytes: UnsafeRawBufferPointer, path: String) throws {
-    guard let format = PictureFormat(bytes), let size = format.size(of: bytes) else {
+    guard let format = PictureFormat(bytes) else {
+      throw PictureError(
+        path: path,
+        reason: bytes.isEmpty ? "is empty; restore the file" : PictureFormat.refusal(of: bytes))
+    }
+    guard let size = format.size(of: bytes) else {
       throw PictureError(path: path, reason: "has no header of a JPEG, PNG, WebP or BMP file")
     }
     try ImageDecoder.check(width: size.width, height: size.height, bytes: bytes.count, name: path)

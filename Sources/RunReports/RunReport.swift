@@ -203,8 +203,10 @@ package struct RunReport {
     var lines = run.sessions.last?["command"]?.string.map { [$0] } ?? []
     lines.append("baron \(verb) \(run.path)/config.yaml --run runs/again")
     if run.detector != nil {
-      lines.append("baron evaluate --checkpoint \(run.path) --per-category")
-      lines.append("baron detect PICTURES --checkpoint \(run.path) --vocabulary \"NAME, NAME\"")
+      lines.append("baron evaluate --checkpoint \(ShellWord.quoted(run.path)) --per-category")
+      lines.append(
+        "baron detect PICTURES --checkpoint \(ShellWord.quoted(run.path)) --vocabulary "
+          + "\"NAME, NAME\"")
     }
     return lines.joined(separator: "\n")
   }

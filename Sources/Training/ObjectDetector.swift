@@ -76,8 +76,8 @@ package final class ObjectDetector {
       vocabulary.names.indices.filter { rivals.contains(vocabulary.names[$0]) })
     let weights = location.weights
     let model = try OpenVocabularyModel(
-      configuration: configuration, clip: try CLIPWeights(folder: configuration.clip.folder),
-      stream: stream
+      configuration: configuration,
+      clip: try Self.clip(configuration.clip.folder, isRunsOwn: clipFolder == nil), stream: stream
     ) { weights.name(of: $0) != nil }
     var report = try weights.load(into: model.store)
     if let missing = report.missing.first {
@@ -90,6 +90,16 @@ package final class ObjectDetector {
     try self.init(
       model: model, configuration: configuration, vocabulary: vocabulary,
       isBase: try location.leansOnMainHead(vocabulary.names), report: report.summary, warn: warn)
+  }
+
+  /// Reads the CLIP model; errors say who named its folder.
+  private static func clip(_ folder: String, isRunsOwn: Bool) throws -> CLIPWeights {
+    do {
+      return try CLIPWeights(folder: folder)
+    } catch let error as CheckpointError {
+      throw error.adding(
+        isRunsOwn ? "(clip.folder of the run; --clip FOLDER gives another)" : "(--clip)")
+    }
   }
 
   /// Position embeddings, and in the authors' files the CLIP model and the classes of training.

@@ -76,7 +76,7 @@ package final class RunFolder {
         let code = errno
         close(lock)
         if code == EEXIST || code == ENOTEMPTY || code == ENOTDIR {
-          throw RunFolderError.exists(path: path)
+          throw taken(path)
         }
         throw RunFolderError.system(
           path: path, reason: "cannot be made: \(String(cString: strerror(code)))")
@@ -88,13 +88,16 @@ package final class RunFolder {
     }
   }
 
+  /// Why a path that is there cannot become a new run.
+  private static func taken(_ path: String) -> RunFolderError {
+    WholeFolder.exists("\(path)/config.yaml") ? .exists(path: path) : .occupied(path: path)
+  }
+
   /// The folder of a run that has saved nothing yet, for a new start; nil when nothing is there.
   private static func takeOver(_ path: String, yaml: String) throws -> RunFolder? {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: path), !names.isEmpty
     else { return nil }
-    guard names.contains("lock"), names.contains("config.yaml") else {
-      throw RunFolderError.exists(path: path)
-    }
+    guard names.contains("lock"), names.contains("config.yaml") else { throw taken(path) }
     let run = RunFolder(path: path, lock: try takeLock(in: path), isNew: true)
     try run.checkpoints.recover { _ in }
     guard run.checkpoints.isEmpty else { throw RunFolderError.exists(path: path) }

@@ -2,6 +2,8 @@
 package enum RunFolderError: Error, CustomStringConvertible, Equatable {
   /// A new run would overwrite an old one.
   case exists(path: String)
+  /// What is there is no run.
+  case occupied(path: String)
   /// There is no run to go on with.
   case missing(path: String)
   /// Another process writes into the folder; `holder` says which, empty when unknown.
@@ -22,6 +24,8 @@ package enum RunFolderError: Error, CustomStringConvertible, Equatable {
     switch self {
     case .exists(let path):
       "\(path): this run exists already; go on with it by --resume or choose another name"
+    case .occupied(let path):
+      "\(path): is there already and is no run; choose another name"
     case .missing(let path):
       "\(path): there is no run here (no config.yaml); check the name, or start it with a "
         + "configuration"

@@ -37,7 +37,8 @@ package final class TrainingLoop<Job: TrainingJob> {
   ///   - run: The run's folder; nil on ranks other than 0.
   ///   - checkpoint: Where the run goes on; nil starts with the job as it is. What rank 0 gives counts.
   ///   - onEvent: Gets what happens.
-  /// - Throws: `CheckpointError` or `FormatError` when a file does not fit; `OpenCLError`.
+  /// - Throws: `CheckpointError` or `FormatError` when a file does not fit; ``TrainingError`` when the
+  ///   checkpoint is of a later iteration than the last; `OpenCLError`.
   package init(
     _ job: Job, in run: RunFolder?, from checkpoint: CheckpointFolders.Checkpoint?,
     onEvent: @escaping (TrainingEvent) -> Void
@@ -48,6 +49,10 @@ package final class TrainingLoop<Job: TrainingJob> {
     if try job.world.decided(checkpoint != nil, Exchange("whether the run goes on")) {
       let path = checkpoint?.path ?? ""
       let first = try Self.restore(job, path) { onEvent(.warning($0)) }
+      guard first <= job.plan.iterations else {
+        throw TrainingError.alreadyFurther(
+          done: first, asked: job.plan.iterations, run: run?.path ?? path)
+      }
       onEvent(.note("resuming at iteration \(first) from \(path)"))
       firstIteration = first
     } else {
@@ -70,7 +75,9 @@ package final class TrainingLoop<Job: TrainingJob> {
   }
 
   /// The command that goes on with the run.
-  private var continuation: String { "baron \(Job.command) --resume \(run?.path ?? "RUN")" }
+  private var continuation: String {
+    "baron \(Job.command) --resume \(run.map { ShellWord.quoted($0.path) } ?? "RUN")"
+  }
 
   /// Trains until the last iteration; evaluations that are missing are made up before.
   ///

@@ -60,6 +60,14 @@ import Testing
         "; the name starts in the folder above, \(folder.path)/other/d.png is there"))
     #expect(
       try message(record("b.png", 6, 4), in: images) == ("F/b.png: no such file", .missing))
+    for (name, hint) in [
+      ("a.jpg", "the name has another ending, F/a.png is there"),
+      ("a", "the name has another ending, F/a.png is there"),
+      ("A.PNG", "capitals differ, F/a.png is there"),
+    ] {
+      #expect(
+        try message(record(name, 6, 4), in: images).line == "F/\(name): no such file; \(hint)")
+    }
     #expect(
       try message(record("", 6, 4), in: images)
         == ("F: image 7 has no \"file_name\" and no \"coco_url\" to take it from", .nameless))

@@ -180,7 +180,13 @@ import Testing
     ("\"iscrowd\": 0", "\"iscrowd\": -1", "\"iscrowd\": is -1; it must be 0 or 1"),
     ("\"ignore\": 0", "\"ignore\": 2", "\"ignore\": is 2; it must be 0 or 1"),
     ("\"ignore\": 0", "\"ignore\": \"yes\"", "\"ignore\": \"yes\" is no whole number"),
-    ("\"area\": 300", "\"area\": \"300\"", "\"area\": expected a number, found string"),
+    ("\"area\": 300", "\"area\": \"3e2 cm\"", "\"area\": \"3e2 cm\" is no number; write"),
+    ("\"area\": 300", "\"area\": \"nan\"", "\"area\": \"nan\" is no number"),
+    ("\"area\": 300", "\"area\": []", "\"area\": expected a number"),
+    (
+      "\"category_id\": 2", "\"caption\": \"a cat\"",
+      "\"category_id\": is missing; this is a file of captions, not of boxes"
+    ),
     ("\"width\": 100", "\"width\": 0", "\"width\": is 0; an image has a positive number"),
     ("\"height\": 80", "\"height\": 3000000000", "\"height\": is 3000000000; an image"),
     (
@@ -199,6 +205,33 @@ import Testing
   func wrongValuesAreRefused(old: String, new: String, part: String) throws {
     let line = try message(changed(old, new))
     #expect(line.contains(part), "\(line)")
+  }
+
+  /// Numbers with a point in quotes, too.
+  @Test func sizesInQuotesAreRead() throws {
+    let text = changed("\"area\": 300", "\"area\": \"12.5\"")
+    let read = try index(text)
+    #expect(try COCOAnnotations(read).images[0].objects.map(\.area) == [12.5])
+    #expect(
+      read.warnings == [
+        "1 number stands in quotes: read as a number (first: annotations[0] (id 1))"
+      ] || read.warnings.first?.contains("in quotes") == true, "\(read.warnings)")
+  }
+
+  /// A file of another kind is told as such, with what to do.
+  @Test(
+    arguments: [
+      ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0, 1], "is packed with xz: unpack it with unxz"),
+      ([0x50, 0x4B, 3, 4, 20], "is a zip archive: unpack it"),
+      (Array("<!doctype html><title>404</title>".utf8), "is a web page, not the file itself"),
+      (Array("version https://git-lfs.github.com/spec/v1\n".utf8), "is a pointer of Git LFS"),
+    ] as [([UInt8], String)])
+  func otherFilesAreTold(bytes: [UInt8], part: String) throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/x.json"
+    try Data(bytes).write(to: URL(filePath: path))
+    let error = #expect(throws: DatasetError.self) { try AnnotationIndex(reading: path) }
+    #expect("\(try #require(error))".contains("x.json: \(part)"), "\(String(describing: error))")
   }
 
   @Test func crowdsAndIgnoredObjectsAreSetAside() throws {

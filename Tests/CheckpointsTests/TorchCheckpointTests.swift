@@ -323,7 +323,7 @@ struct TorchCheckpointTests {
     #expect(
       try message { try openWeights(path: old) }.contains("tar archive, before PyTorch 0.1.10"))
     let page = try scratch.write(Array("<!DOCTYPE html><html>".utf8))
-    #expect(try message { try openWeights(path: page) }.contains("neither a safetensors file"))
+    #expect(try message { try openWeights(path: page) }.contains("is a web page, not the file"))
     let empty = try scratch.write([])
     #expect(try message { try openWeights(path: empty) }.contains("is empty"))
     #expect(try message { try openWeights(path: empty + "x") }.contains("no such file"))

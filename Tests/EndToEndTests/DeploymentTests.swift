@@ -150,8 +150,8 @@ struct DeploymentTests {
       #expect(answer["seen"]?.bool == (index > 0) && answer["picture"]?["width"]?.integer == 810)
       let wanted = try run(
         [
-          "detect", Self.photo, "--checkpoint", "model.baron", "--json", "--no-pictures", "--output",
-          "\(folder)/j", "--overwrite",
+          "detect", Self.photo, "--checkpoint", "model.baron", "--json", "--no-pictures",
+          "--output", "\(folder)/j", "--overwrite",
         ] + options, in: folder
       ).finish()
       let line = try JSONValue(parsing: wanted.output, source: "detect --json")

@@ -97,7 +97,8 @@ struct ONNXExportTests {
     let lines = try self.run(
       ["detect"] + photographs + [
         "--checkpoint", run, "--vocabulary", Self.names, "--limit", "300", "--json",
-        "--score-threshold", "0", "--only", "--keep-overlapping", "--no-pictures", "--output", "\(scratch.folder)/found",
+        "--score-threshold", "0", "--only", "--keep-overlapping", "--no-pictures",
+        "--output", "\(scratch.folder)/found",
       ])
     let peer = try PeerPython.run(
       script: "onnx_detections.py", arguments: [model] + photographs)

@@ -187,6 +187,14 @@ struct OwnDataTests {
       (["detect", "photos", "--conf", "0.5"], 64, "--score-threshold"),
       (["train", "demo-bags", "--set", "iterations=5"], 1, "\"training.iterations\""),
       (["split", "coco", "train.json", "-o", "out"], 1, "--split takes a file"),
+      (
+        ["evaluate", "--annotations", "train.json", "--detections", "train.json"], 1,
+        "results are a list of detections"
+      ),
+      (
+        ["evaluate", "--annotations", "https://x.org/a.json", "--detections", "train.json"], 1,
+        "download it"
+      ),
       (["train", "coco-mini"], 1, "BARON_SHARED is not set"),
       (["train", "ov-coco-fpn-kd"], 1, "data.validation_images: "),
       (["detect", "photos", "--checkpoint", "none"], 1, "runs/none: there is no run here"),

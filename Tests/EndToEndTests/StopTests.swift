@@ -72,6 +72,19 @@ struct StopTests {
     #expect(seconds < 3, "\(seconds) s")
   }
 
+  /// Where a driver's compiler runs in the program, it has a handler of its own for this signal.
+  @Test("SIGQUIT ends the program at once")
+  func quit() throws {
+    let scratch = try Scratch()
+    let run = scratch.folder + "/run"
+    let process = try MainJobTests.train(into: run, "training.iterations=60")
+    process.wait { FileManager.default.fileExists(atPath: "\(run)/checkpoints/iteration-000002") }
+    process.signal(SIGQUIT)
+    let result = try process.finish()
+    #expect(result.status == SIGQUIT, "\(result.status) \(result.errors)")
+    #expect(result.lines("stopped after ").isEmpty && result.lines("error:").isEmpty)
+  }
+
   @Test("a run is prolonged by its command; what would break it is refused")
   func prolonged() throws {
     let scratch = try Scratch()
@@ -90,6 +103,9 @@ struct StopTests {
     expectError(
       try BaronProcess.run("train", "--resume", run, "--set", "training.iteration=9"),
       "did you mean \"iterations\"")
+    expectError(
+      try BaronProcess.run("train", "--resume", run, "--set", "training.iterations=3"),
+      "4 iterations are done already, more than the 3 of training.iterations")
     #expect(try String(contentsOfFile: run + "/config.yaml", encoding: .utf8) == config)
   }
 }

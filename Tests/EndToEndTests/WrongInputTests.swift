@@ -63,6 +63,22 @@ struct WrongInputTests {
         "detect", "/nowhere.jpg", "--checkpoint", run, "--vocabulary", "bus", "--output",
         scratch.folder + "/nothing"), "nowhere.jpg")
     #expect(!FileManager.default.fileExists(atPath: scratch.folder + "/nothing"))
+    let unwritable = try BaronProcess.run(
+      "detect", photo, "--checkpoint", run, "--vocabulary", "bus", "--output", "/dev/null/out")
+    expectError(unwritable, "/dev/null/out: the folder cannot be made")
+    #expect(!unwritable.errors.contains("1/1"))
+    let video = scratch.folder + "/v.mp4"
+    try Data([0, 0, 0, 0x18] + Array("ftypisom".utf8)).write(to: URL(filePath: video))
+    for (file, part) in [
+      (video, "let ffmpeg write its frames"), ("https://example.org/a.jpg", "download it"),
+    ] {
+      // Before anything is loaded: no progress, no folder.
+      let result = try BaronProcess.run(
+        "detect", file, "--checkpoint", run, "--vocabulary", "bus", "--output",
+        scratch.folder + "/nothing")
+      expectError(result, file, part)
+      #expect(!result.errors.contains("1/1"))
+    }
     let model = "\(run)/checkpoints/iteration-000002/model.safetensors"
     let bytes = try Data(contentsOf: URL(filePath: model))
     try bytes.prefix(bytes.count - 100).write(to: URL(filePath: model))

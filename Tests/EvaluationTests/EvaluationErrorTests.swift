@@ -31,7 +31,12 @@ import Testing
 
   @Test func resultsMessages() throws {
     let cases: [(String, String)] = [
-      ("{}", "results.json: line 1, column 1: expected an array, found object"),
+      (
+        "{}",
+        "results.json: line 1, column 1: expected an array, found object; results are a list of "
+          + "detections, as 'baron detect' writes it to detections.json and a run to its folder "
+          + "detections"
+      ),
       (
         "[{\"image_id\": 1, \"category_id\": 1, \(Self.box), \"score\": NaN}]",
         "results.json: results[0], line 1, column 67: \"score\": NaN and Infinity are not JSON numbers"

@@ -113,6 +113,24 @@ struct DeviceTests {
     }
   }
 
+  @Test("A build that fails because PoCL cannot keep its files says so, others do not")
+  func failedBuilds() throws {
+    let pocl = "Portable Computing Language"
+    let log = "Device pthread failed to build the program"
+    let line = DriverDiagnosis.failedBuild(platform: pocl, log: log, cache: "/proc/self/nothing")
+    #expect(
+      line
+        == "its cache folder /proc/self/nothing cannot be written to; set POCL_CACHE_DIR to another "
+        + "folder")
+    let folder = NSTemporaryDirectory()
+    #expect(DriverDiagnosis.failedBuild(platform: pocl, log: log, cache: folder) == nil)
+    for (platform, log) in [(pocl, "x.cl:3:1: error: unknown type"), ("Other", log)] {
+      #expect(
+        DriverDiagnosis.failedBuild(platform: platform, log: log, cache: "/proc/self/nothing")
+          == nil)
+    }
+  }
+
   @Test("A driver that does not load is named with its file and the linker's reason")
   func brokenDriver() async {
     await #expect(processExitsWith: .exitCode(17)) {

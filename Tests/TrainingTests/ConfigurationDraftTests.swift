@@ -58,7 +58,7 @@ import Testing
 
   /// The draft for given facts, loaded again.
   private func loaded(
-    device bytes: Int, context: Int = 77, validation: Bool = false
+    device bytes: Int, context: Int = 77, epochs: Double? = 10
   ) throws -> (RunConfiguration, String) {
     let scratch = try Scratch()
     var sizes = ContrastiveSizes()
@@ -72,7 +72,7 @@ import Testing
         validation: nil, statistics: try Self.statistics(640, 480, sides: [60, 200]),
         classes: split, splitFile: "x.classes.json", clipFolder: "CLIP \"1\"",
         clip: sizes.configuration(vocabulary: 100), start: nil, device: ("a device", bytes),
-        epochs: 10))
+        epochs: epochs))
     let path = try scratch.write(draft.yaml, "x.yaml")
     return (try RunConfiguration.load(path), draft.yaml)
   }
@@ -94,6 +94,19 @@ import Testing
     #expect(configuration.clip.folder.hasSuffix("/CLIP \"1\""))
     #expect(text.split(separator: "\n").count { $0.contains(" # ") } > 15)
     #expect(text.split(separator: "\n").allSatisfy { !$0.hasPrefix("#") || $0.count <= 101 })
+  }
+
+  /// What was asked for is what is written; a least number of steps is for those who did not ask.
+  @Test func epochsAreThoseThatWereAskedFor() throws {
+    let device = 16_000_000_000
+    func iterations(_ epochs: Double?) throws -> Int {
+      try loaded(device: device, epochs: epochs).0.training.iterations
+    }
+    // 100 pictures, 8 a step.
+    #expect(try iterations(2) == 25 && iterations(0.001) == 1 && iterations(64) == 800)
+    #expect(try iterations(nil) == 375)
+    #expect(
+      try loaded(device: device, epochs: 2).1.contains("seen 2.0 times, which teaches little"))
   }
 
   @Test func littleMemoryTakesASmallBatch() throws {

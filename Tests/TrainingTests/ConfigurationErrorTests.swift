@@ -121,7 +121,12 @@ struct ConfigurationErrorTests {
     ),
     (
       "model:\n\tneck: 3\n",
-      "x.yaml: line 2, column 1: this is not YAML: found character that cannot start any token"
+      "x.yaml: line 2, column 1: this is not YAML: found character that cannot start any token: a "
+        + "tab stands here; indent with blanks"
+    ),
+    (
+      "model:\n  @neck: 3\n",
+      "x.yaml: line 2, column 3: this is not YAML: found character that cannot start any token"
     ),
     (
       "model: [1\n",

@@ -30,7 +30,8 @@ struct RanksTests {
     _ world: TrainingWorld, _ run: String, as other: String, after iteration: Int
   ) throws {
     for file in Self.files {
-      let wanted = try #require(world.bytes(other, iteration, file), "\(other) \(file)")
+      let bytes = world.bytes(other, iteration, file)
+      let wanted = try #require(bytes, "\(other) \(file)")
       #expect(world.bytes(run, iteration, file) == wanted, "\(run) \(file)")
     }
   }
@@ -124,8 +125,8 @@ struct RanksTests {
       nonisolated(unsafe) let device = context.device
       found = try ThreadWorld.run(ranks) { others in
         let loop = try TrainingLoop(
-          configuration: shared.configuration, run: nil, context: try Context(device: device),
-          among: others
+          configuration: shared.configuration, run: nil,
+          context: try Context(device: device, isExact: true), among: others
         ) { _ in }
         let step = loop.job.step
         let own = Array(samples[others.rank * each..<(others.rank + 1) * each])
@@ -161,7 +162,8 @@ struct RanksTests {
     let halves = try step(world, ranks: 2, samples)
     for half in halves {
       #expect(distance(half.gradient, whole.gradient) < 1e-5)
-      #expect(distance(half.statistics, whole.statistics) < 1e-6)
+      // A block's squares, up to 2048 rows, are added up as float32, and halves have other blocks.
+      #expect(distance(half.statistics, whole.statistics) < 2e-6)
     }
     #expect(halves[0].gradient == halves[1].gradient)
     #expect(halves[0].statistics == halves[1].statistics)

@@ -66,6 +66,59 @@ struct RunCheckTests {
     }
   }
 
+  /// The causes are those that the training would give.
+  @Test(arguments: [
+    (#""bbox":\[[^\]]*\]"#, #""bbox":[0.1,0.1,0.4,0.5]"#, "are the boxes in pixels"),
+    (#""iscrowd":0"#, #""iscrowd":1"#, "set aside as crowds or to be ignored"),
+    (#""bbox":\[[^\]]*\]"#, #""bbox":[1,1,0,9]"#, "area not above 0"),
+  ])
+  func boxesThatAreAllLeftOutAreExplained(pattern: String, new: String, cause: String) throws {
+    let found = try findings { configuration, _ in
+      let path = configuration.data.trainAnnotations
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      let changed = text.replacing(try Regex(pattern), with: new)
+      try #require(changed != text)
+      try changed.write(toFile: path, atomically: true, encoding: .utf8)
+    }
+    #expect(
+      found.contains {
+        $0.key == "data.train_annotations" && $0.severity == .error && $0.text.contains(cause)
+          && $0.text.contains("no image has a box of a base class")
+      }, "\(found)")
+  }
+
+  @Test func masksThatAreMissingAreFound() throws {
+    let found = try findings { configuration, _ in
+      configuration.model.mask.enabled = true
+      let path = configuration.data.trainAnnotations
+      let text = try String(contentsOfFile: path, encoding: .utf8)
+      let masks = #/,"segmentation":\[\[[^\]]*\]\]/#
+      try text.replacing(masks, with: "").write(toFile: path, atomically: true, encoding: .utf8)
+    }
+    #expect(
+      found.contains {
+        $0.key == "data.train_annotations" && $0.severity == .error
+          && $0.text.contains("no object has a mask")
+      }, "\(found)")
+  }
+
+  /// Pictures that are there and cannot be used are no better than missing ones.
+  @Test func picturesOfWhichNoneCanBeUsedAreAnError() throws {
+    let found = try findings { _, world in
+      for number in 0..<8 {
+        try Image(width: 5, height: 5, filledWith: Color(0, 0, 0))
+          .writePNG(world.path("\(number).png"))
+      }
+    }
+    for key in ["data.train_images", "data.validation_images"] {
+      #expect(
+        found.contains {
+          $0.key == key && $0.severity == .error
+            && $0.text.contains("none of the 8 pictures") && $0.text.contains("is 5x5 pixels")
+        }, "\(found)")
+    }
+  }
+
   @Test func namesAreComparedWithBothFiles() throws {
     let found = try findings { configuration, world in
       configuration.data.classSplit = try world.scratch.write(

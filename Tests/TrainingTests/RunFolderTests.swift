@@ -292,6 +292,14 @@ struct RunFolderTests {
     #expect(throws: RunFolderError.exists(path: path)) {
       try RunFolder.create(at: path, yaml: RunConfiguration().yaml())
     }
+    let other = "\(scratch.folder)/other"
+    for place in ["\(other)/notes.txt", other] {
+      try FileManager.default.createDirectory(atPath: other, withIntermediateDirectories: true)
+      try Data("mine".utf8).write(to: URL(filePath: "\(other)/notes.txt"))
+      #expect(throws: RunFolderError.occupied(path: place)) {
+        try RunFolder.create(at: place, yaml: RunConfiguration().yaml())
+      }
+    }
     #expect(try text("\(path)/config.yaml") == "mine")
     #expect(try files("\(scratch.folder)/runs") == ["a"])
   }

@@ -195,7 +195,7 @@ struct TrainingWorld {
 
   /// The file of a checkpoint.
   func checkpoint(_ run: String, _ iteration: Int) -> String {
-    path(run) + "/checkpoints/iteration-" + String(repeating: "0", count: 5) + "\(iteration)"
+    path(run) + "/checkpoints/iteration-" + String("00000\(iteration)".suffix(6))
   }
 
   /// What a run's log holds apart from timings.

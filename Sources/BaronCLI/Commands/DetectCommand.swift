@@ -131,30 +131,43 @@ struct DetectCommand: ParsableCommand {
     let own = try wanted == nil ? Self.ownNames(of: location) : []
     let isStream = inputs == ["-"]
     let files = isStream ? [] : try ImageFiles.expand(inputs)
+    if !isStream { try ImageFiles.requireOne(of: files) }
     let trained = try location.trainedNames(
       isNeeded: wanted != nil && !only, remedy: "--set data.class_split=FILE, or --only")
     var query = ObjectQuery(
       wanted?.classes, own: own, trained: trained ?? [], onlyAsked: only,
       scores: location.shownScores(given: scoreThreshold))
     query.keepsOverlapping = keepOverlapping
-    let stream = try device.makeStream(for: location.configuration.training.precision)
-    func load() throws -> ObjectDetector {
-      try ObjectDetector(
-        location, clipFolder: model.reading.clip, vocabulary: query.vocabulary,
-        rivals: query.rivals, on: stream, warn: Console.warn)
-    }
-    let detector = try wanted?.explaining(load) ?? load()
-    if isStream {
+    // A place that cannot be written to is told before anything is loaded.
+    let folder =
+      isStream ? nil : try OutputFolder.make(output, inputs: files, overwrite: overwrite)
+    let detector = try load(query, location, explaining: wanted, into: folder)
+    guard let folder else {
       return try FrameSession(
         detector: detector, query: query, limit: limit, printsJSON: json || noPictures
       ).run()
     }
-    let folder = try OutputFolder.make(output, inputs: files, overwrite: overwrite)
     try DetectionSession(
       detector: detector, query: query, files: files, folder: folder, limit: limit,
       printsJSON: json, writesCrops: crop, writesPictures: !noPictures,
       formats: LabelFormat.allCases.filter(format.contains), batch: batch
     ).run()
+  }
+
+  /// Loads the detector; a folder for results that will never come is taken back.
+  private func load(
+    _ query: ObjectQuery, _ location: ModelLocation, explaining wanted: VocabularyNames?,
+    into folder: OutputFolder?
+  ) throws -> ObjectDetector {
+    func load() throws -> ObjectDetector {
+      try ObjectDetector(
+        location, clipFolder: model.reading.clip, vocabulary: query.vocabulary,
+        rivals: query.rivals,
+        on: try device.makeStream(for: location.configuration.training.precision),
+        warn: Console.warn)
+    }
+    func explained() throws -> ObjectDetector { try wanted?.explaining(load) ?? load() }
+    return try folder?.keeping(explained) ?? explained()
   }
 
   /// The names of a run's own classes.

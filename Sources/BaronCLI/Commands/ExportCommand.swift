@@ -97,6 +97,6 @@ struct ExportCommand: ParsableCommand {
     let bytes = bundle.parts.reduce(0) { $0 + $1.size }
     try Console.print(
       "\(output): \(bundle.parts.count) parts, \(bytes) bytes, \(bundle.classes.count) classes; "
-        + "try it: baron detect PICTURE --checkpoint \(output)")
+        + "try it: baron detect PICTURE --checkpoint \(ShellWord.quoted(output))")
   }
 }

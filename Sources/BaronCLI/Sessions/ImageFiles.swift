@@ -1,4 +1,5 @@
 import Foundation
+import Pictures
 
 /// The image files that a user means.
 enum ImageFiles {
@@ -30,6 +31,23 @@ enum ImageFiles {
       files += found.filter { seen.insert($0).inserted }
     }
     return files
+  }
+
+  /// Looks whether at least one file begins as a picture does, before a model is loaded for nothing.
+  ///
+  /// - Parameter files: Paths.
+  /// - Throws: `DetectError` with the first file's reason when none does.
+  static func requireOne(of files: [String]) throws {
+    var first: String?
+    for file in files {
+      do {
+        _ = try PictureHeader(path: file)
+        return
+      } catch let error as PictureError {
+        first = first ?? "\(error)"
+      }
+    }
+    throw DetectError.nothingReadable(count: files.count, first: first ?? "")
   }
 
   private static func isFolder(_ path: String) -> Bool {

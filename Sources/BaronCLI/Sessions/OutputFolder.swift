@@ -57,6 +57,16 @@ struct OutputFolder {
     rmdir(path)
   }
 
+  /// Does what comes before the first result; when it fails, an empty folder is taken back.
+  func keeping<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch {
+      rmdir(path)
+      throw error
+    }
+  }
+
   /// A name for the picture of an image, given to no other.
   ///
   /// - Parameter image: The image's path.

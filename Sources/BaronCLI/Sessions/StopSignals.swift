@@ -21,8 +21,11 @@ enum StopSignals {
   /// What asks: terminals send the first three, batch systems and MPI's launchers one of SIGUSR.
   ///
   /// They do so some time before the end, as the system does with SIGXCPU when a limit of processor
-  /// time comes near. SIGQUIT ends the program at once as everywhere.
+  /// time comes near.
   private static let asking = [SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGXCPU]
+  /// SIGQUIT ends the program at once as everywhere; it is taken here because a driver's compiler has a
+  /// handler for it that goes on.
+  private static let commanding = [SIGQUIT]
   private static let answer = Mutex(Answer.die)
   private static let asked = Atomic(false)
   private static let patience = 1.0
@@ -53,7 +56,7 @@ enum StopSignals {
   static func watch() {
     var signals = sigset_t()
     sigemptyset(&signals)
-    for number in asking {
+    for number in asking + commanding {
       var action = sigaction()
       // What was to be ignored, by nohup for example, stays so.
       guard sigaction(number, nil, &action) == 0, !isIgnored(action) else { continue }
@@ -72,6 +75,7 @@ enum StopSignals {
   private static func take(_ signals: sigset_t) {
     var signals = signals
     let first = next(&signals)
+    if commanding.contains(first) { die(by: first) }
     if case .die = answer.withLock({ $0 }) { die(by: first) }
     asked.store(true, ordering: .relaxed)
     let begin = MonotonicClock.seconds
@@ -90,16 +94,25 @@ enum StopSignals {
   }
 
   private static func next(_ signals: inout sigset_t) -> Int32 {
-    var number: Int32 = 0
-    while sigwait(&signals, &number) != 0 {}
-    return number
+    while true {
+      var about = siginfo_t()
+      let number = sigwaitinfo(&signals, &about)
+      if number > 0, !isOfThread(about) { return number }
+    }
   }
 
   private static func next(_ signals: inout sigset_t, within nanoseconds: Int) -> Int32? {
     var time = timespec(tv_sec: 0, tv_nsec: nanoseconds)
-    let number = sigtimedwait(&signals, nil, &time)
-    return number > 0 ? number : nil
+    var about = siginfo_t()
+    let number = sigtimedwait(&signals, &about, &time)
+    return number > 0 && !isOfThread(about) ? number : nil
   }
+
+  /// Whether a thread of this program sent it, as Swift's runtime does with SIGUSR1 to hold the others
+  /// while it tells of a crash: to obey would end the program without a word of it.
+  private static func isOfThread(_ about: siginfo_t) -> Bool { about.si_code == ofThread }
+  /// What the system calls SI_TKILL.
+  private static let ofThread: Int32 = -6
 
   private static func die(by number: Int32) -> Never {
     signal(number, SIG_DFL)

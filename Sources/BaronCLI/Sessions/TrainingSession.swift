@@ -137,7 +137,7 @@ extension TrainingSession where Job == DetectorTraining {
   ) {
     self.init(
       label: "train", context: context, run: run, progress: world.progress, processes: world.size,
-      continuation: continuation ?? "baron train --resume \(run.path)",
+      continuation: continuation ?? "baron train --resume \(ShellWord.quoted(run.path))",
       iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
       evaluateEvery: configuration.training.evaluateEvery,
       observer: RunObserver(
@@ -163,10 +163,11 @@ extension TrainingSession where Job == DetectorTraining {
           + "iterations, in \(run.scoresPath)/iteration-\(best.iteration).json")
       break
     }
+    let name = ShellWord.quoted(run.path)
     return lines + [
       "report: \(run.path)/report.html",
-      "next: baron evaluate --checkpoint \(run.path) --per-category",
-      "      baron detect PICTURES --checkpoint \(run.path) --vocabulary \"NAME, NAME\"",
+      "next: baron evaluate --checkpoint \(name) --per-category",
+      "      baron detect PICTURES --checkpoint \(name) --vocabulary \"NAME, NAME\"",
     ]
   }
 }
@@ -186,7 +187,7 @@ extension TrainingSession where Job == CLIPTraining {
   ) {
     self.init(
       label: "clip", context: context, run: run,
-      continuation: continuation ?? "baron clip-train --resume \(run.path)",
+      continuation: continuation ?? "baron clip-train --resume \(ShellWord.quoted(run.path))",
       iterations: configuration.training.iterations, logEvery: configuration.training.logEvery,
       evaluateEvery: 0,
       observer: RunObserver(
@@ -194,7 +195,8 @@ extension TrainingSession where Job == CLIPTraining {
         logEvery: configuration.training.logEvery,
         writesEvents: configuration.training.tensorboard),
       closing: {
-        ["next: baron train CONFIG --set clip.folder=\(CLIPTraining.modelFolder(of: $0.path))"]
+        let folder = ShellWord.quoted(CLIPTraining.modelFolder(of: $0.path))
+        return ["next: baron train CONFIG --set clip.folder=\(folder)"]
       }
     ) { try TrainingLoop(configuration: configuration, run: run, context: context, onEvent: $0) }
   }

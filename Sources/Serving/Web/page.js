@@ -220,8 +220,13 @@ async function detect() {
 // Words that training had boxes of have a least score of their own, as the scores of the two kinds do
 // not compare.
 function leastScores() {
-  const [trained, others] = ["threshold", "untrained"].map((id) => toScore(Number($(id).value)));
-  return { trained, others };
+  // Where a slider was not moved, the run's own score to the last digit.
+  const read = (id, own) => {
+    const place = Number($(id).value);
+    return own !== undefined && place === toPlace(own) ? own : toScore(place);
+  };
+  const own = state.model?.thresholds;
+  return { trained: read("threshold", own?.trained), others: read("untrained", own?.others) };
 }
 function objects() {
   if (!state.result) return [];

@@ -79,7 +79,9 @@ struct PictureCheck {
           + "their folder (\(reason))")
       return result
     }
-    let names = result.places.sorted().prefix(Self.mostNames).map { records[$0].fileName }
+    let names = result.places.sorted().prefix(Self.mostNames).map {
+      records[$0].fileName.isEmpty ? "image \(records[$0].id)" : records[$0].fileName
+    }
     result.warning = [
       Finding(
         .warning, key,
@@ -112,7 +114,18 @@ struct PictureCheck {
       count += part.count
     }
     guard !faults.isEmpty else { return ([], count) }
-    var findings = faults.prefix(Self.mostNames).map { Finding(.warning, key, $0) }
+    if faults.count == records.count - missing.count, count == present.count {
+      return (
+        [
+          Finding(
+            .error, key,
+            "\(folder): none of the \(count) pictures of \(source) can be used (\(faults[0]))")
+        ], count
+      )
+    }
+    var findings = faults.prefix(Self.mostNames).map {
+      Finding(.warning, key, "\($0); it is left out")
+    }
     if faults.count > Self.mostNames {
       findings.append(
         Finding(
@@ -136,7 +149,7 @@ struct PictureCheck {
       _ = try record.picture(in: folder)
       return nil
     } catch {
-      return "\(error); it is left out"
+      return "\(error)"
     }
   }
 

@@ -170,15 +170,17 @@ package struct RunCheck {
     for line in all.report.warnings { add(.note, key, "\(index.path): \(line)") }
     let counts = ClassCounts(all, split: split)
     classes = counts
-    if let split { look(atNames: split, in: index, counts) }
+    if let split, look(atNames: split, in: index, counts) {
+      look(atBoxes: split, in: index, counts)
+    }
     look(atPictures: all.images, "data.train_images", data.trainImages, of: index.path)
   }
 
+  /// Answers whether all base names are listed.
   private mutating func look(
     atNames split: OpenVocabularySplit, in index: AnnotationIndex, _ counts: ClassCounts
-  ) {
+  ) -> Bool {
     let key = "data.class_split"
-    let base = counts.rows.filter { $0.group == "base" }
     let listed = Set(index.categories.map(\.name))
     let unknown = split.base.filter { !listed.contains($0) }
     // One wrong name is worth a line; a split of another data set is worth one for all.
@@ -188,7 +190,7 @@ package struct RunCheck {
         "\(split.source): \(unknown.count) of its \(split.base.count) base classes are not in "
           + "\(index.path), \(Self.list(unknown)); give a file {\"base\": [names], \"novel\": "
           + "[names]} of the classes there, as 'baron init' writes it")
-      return
+      return false
     }
     for name in unknown {
       attempt(key) {
@@ -197,13 +199,10 @@ package struct RunCheck {
         }
       }
     }
-    let empty = base.filter { $0.boxes == 0 && listed.contains($0.name) }.map(\.name)
-    if !base.isEmpty, base.allSatisfy({ $0.boxes == 0 }) {
-      add(
-        .error, "data.train_annotations",
-        "\(index.path): no base class has a box that can be trained on; check the file and "
-          + "data.class_split")
-    } else if !empty.isEmpty {
+    let empty = counts.rows.filter {
+      $0.group == "base" && $0.boxes == 0 && listed.contains($0.name)
+    }.map(\.name)
+    if !empty.isEmpty {
       add(
         .warning, key,
         "\(index.path): no box of \(Self.list(empty)): a base class without boxes learns to be "
@@ -215,6 +214,25 @@ package struct RunCheck {
         .note, key,
         "\(split.source): \(Self.list(neither)) of \(index.path) is neither base nor novel: its "
           + "boxes are left out")
+    }
+    return unknown.isEmpty
+  }
+
+  /// What the training itself would refuse: no box of a base class, or none with a mask.
+  private mutating func look(
+    atBoxes split: OpenVocabularySplit, in index: AnnotationIndex, _ counts: ClassCounts
+  ) {
+    let usesMasks = configuration.model.mask.enabled
+    guard usesMasks || counts.rows.allSatisfy({ $0.group != "base" || $0.boxes == 0 }) else {
+      return
+    }
+    let warning = attempt("data.train_annotations") {
+      let base = try COCOAnnotations(index, keeping: split.base)
+      try base.requireBoxes(in: Array(base.images.indices))
+      return usesMasks ? try base.maskWarning(SegmentationReader(index)) : nil
+    }
+    if let line = warning ?? nil {
+      add(.warning, "data.train_annotations", "\(index.path): \(line)")
     }
   }
 

@@ -21,7 +21,7 @@ struct ConfigurationSource: Sendable {
     do {
       return try Yams.compose(yaml: text)
     } catch let error as YamlError {
-      throw syntaxError(error)
+      throw syntaxError(error, in: text)
     } catch {
       throw .syntax(place: ConfigurationPlace(name), reason: "\(error)")
     }
@@ -35,12 +35,21 @@ struct ConfigurationSource: Sendable {
     keys.reversed().reduce(value) { Node([(Node($1), $0)]) }
   }
 
-  private func syntaxError(_ error: YamlError) -> ConfigurationError {
+  /// Whether a tab stands where the parser stopped, which nobody sees.
+  private static func isTab(_ mark: Mark, in text: String) -> Bool {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    guard lines.indices.contains(mark.line - 1) else { return false }
+    return lines[mark.line - 1].dropFirst(mark.column - 1).first == "\t"
+  }
+
+  private func syntaxError(_ error: YamlError, in text: String) -> ConfigurationError {
     func at(_ mark: Mark) -> ConfigurationPlace {
       hasLines
         ? ConfigurationPlace(name, line: mark.line, column: mark.column) : ConfigurationPlace(name)
     }
     return switch error {
+    case .scanner(_, let problem, let mark, _) where Self.isTab(mark, in: text):
+      .syntax(place: at(mark), reason: "\(problem): a tab stands here; indent with blanks")
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):
       .syntax(place: at(mark), reason: problem)

@@ -28,13 +28,13 @@ package struct ConfigurationDraft {
     package var start: StartWeights?
     /// The device's name and the bytes of its memory.
     package var device: (name: String, bytes: Int)
-    /// How often each picture is to be seen.
-    package var epochs: Double
+    /// How often each picture is to be seen, where somebody said so.
+    package var epochs: Double?
 
     package init(
       training: DatasetInput, validation: DatasetInput?, statistics: DataStatistics,
       classes: ClassWishes, splitFile: String, clipFolder: String, clip: CLIPConfiguration,
-      start: StartWeights?, device: (name: String, bytes: Int), epochs: Double
+      start: StartWeights?, device: (name: String, bytes: Int), epochs: Double?
     ) {
       self.training = training
       self.validation = validation
@@ -63,9 +63,14 @@ package struct ConfigurationDraft {
     sizes = PictureSizes(facts.statistics)
     batch = Self.batch(facts, sizes)
     let images = Double(max(1, facts.statistics.images))
-    iterations = max(Self.fewestSteps, Int((facts.epochs * images / Double(batch)).rounded(.up)))
+    let steps = { [batch] (epochs: Double) in
+      max(1, Int((epochs * images / Double(batch)).rounded(.up)))
+    }
+    iterations = facts.epochs.map(steps) ?? max(Self.fewestSteps, steps(Self.usualEpochs))
   }
 
+  /// How often each picture is seen where nobody says otherwise.
+  private static let usualEpochs = 30.0
   /// Fewer steps teach a network nothing, however few pictures there are.
   private static let fewestSteps = 300
 
@@ -290,8 +295,10 @@ package struct ConfigurationDraft {
   private func training(_ text: inout DraftText) {
     text.section(0, "training")
     let epochs = Double(iterations) * Double(batch) / Double(max(1, facts.statistics.images))
+    let few = iterations < Self.fewestSteps ? ", which teaches little" : ""
     text.line(
-      1, "iterations", "\(iterations)", String(format: "each picture is seen %.1f times", epochs))
+      1, "iterations", "\(iterations)",
+      String(format: "each picture is seen %.1f times", epochs) + few)
     let bytes = Self.bytesPerImage(facts, sizes)
     text.line(
       1, "detection_batch", "\(batch)",

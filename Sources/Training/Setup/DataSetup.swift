@@ -21,9 +21,6 @@ package struct DataSetup {
   /// The file of the configuration, which others are named after.
   let output: String
 
-  /// Passes over the data where nothing else is asked for.
-  private static let usualEpochs = 30.0
-
   package init(
     annotations: String, images: String?, validation: String?, validationImages: String?,
     names: [String], clip: String, startWeights: String?, epochs: Double?, fraction: Double,
@@ -86,7 +83,7 @@ package struct DataSetup {
       .init(
         training: training, validation: held, statistics: DataStatistics(base), classes: wishes,
         splitFile: split, clipFolder: clip, clip: models.clip, start: models.start,
-        device: device, epochs: epochs ?? Self.usualEpochs))
+        device: device, epochs: epochs))
   }
 
   /// Looks at what does not depend on anything else, all of it before the first complaint.
