@@ -54,6 +54,12 @@ class Faults:
     def start(self, run, **named):
         return self.setting.start("log", self.ranks, self.command(run), **named)
 
+    def ranks_of(self, process):
+        """The ranks' processes; all of them are there."""
+        found = trial.ranks_of(process, self.setting.baron)
+        expect(process.poll() is not None or len(found) == self.ranks, f"ranks: {found}")
+        return found
+
     def text(self):
         return pathlib.Path("log").read_text(errors="replace")
 
@@ -94,7 +100,7 @@ def killed_ranks(faults):
                 trial.wait_for(lambda: trial.steps(run) >= line, process)
                 time.sleep(faults.random.uniform(0, 0.5))
                 rank = faults.random.randrange(faults.ranks)
-                pid = trial.ranks_of(process).get(rank)
+                pid = trial.ranks_of(process, faults.setting.baron).get(rank)
                 if pid and process.poll() is None:
                     os.kill(pid, signal.SIGKILL)
                     done += 1
@@ -114,7 +120,7 @@ def killed_launcher(faults):
     shutil.rmtree("launcher", ignore_errors=True)
     process = faults.start("launcher")
     faults.until_step(process, "launcher", 3)
-    pids = trial.ranks_of(process)
+    pids = faults.ranks_of(process)
     process.kill()
     process.wait()
     end = time.monotonic() + 30
@@ -133,7 +139,7 @@ def stopped_by_signals(faults):
         shutil.rmtree(run, ignore_errors=True)
         process = faults.start(run)
         faults.until_step(process, run, faults.random.randrange(1, ITERATIONS - 1))
-        pids = trial.ranks_of(process)
+        pids = faults.ranks_of(process)
         # The launcher, and a rank alone.
         target = process.pid if number == 0 else pids[(number - 1) % faults.ranks]
         os.kill(target, signal.SIGUSR2 if number != 2 else signal.SIGTERM)
@@ -154,7 +160,7 @@ def hanging_rank(faults):
     command = faults.command("hanging") + ["--hang-limit", "75"]
     process = faults.setting.start("log", faults.ranks, command)
     faults.until_step(process, "hanging", 3)
-    pid = trial.ranks_of(process)[1]
+    pid = faults.ranks_of(process)[1]
     os.kill(pid, signal.SIGSTOP)
     try:
         code = process.wait(300)

@@ -125,9 +125,9 @@ def steps(run):
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def ranks_of(process, name="baron"):
-    """The processes that a launcher has started, by rank."""
-    found = {}
+def ranks_of(process, baron):
+    """The processes of the program that a launcher has started, by rank."""
+    found, name = {}, pathlib.Path(baron).name[:15]
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue

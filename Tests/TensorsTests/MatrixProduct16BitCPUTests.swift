@@ -297,8 +297,9 @@ struct MatrixProduct16BitCPUTests {
     }
   }
 
-  @Test("every candidate of the tuner computes every layout as float64 does")
+  @Test("candidates of the tuner compute every layout as float64 does")
   func tuning() throws {
+    var tried = 0
     try withStreams { stream, products in
       let recorder = MatrixRecorder()
       stream.matrix.recorder = recorder
@@ -316,13 +317,15 @@ struct MatrixProduct16BitCPUTests {
           + (0..<MatrixChoices.stages).flatMap {
             trial.choices.candidates(stage: $0, best: shipped)
           }
-        // Most of the time goes into compiling.
-        for (index, choice) in all.enumerated() where (index + number) % 8 == 0 {
+        // Nearly all of the time goes into compiling.
+        for (index, choice) in all.enumerated() where (index + 5 * number) % 32 == 0 {
           let found = try trial.measure(choice, limit: 1e-9, isShipped: true)
           #expect(found.error <= 2 * Self.rounding, "\(products) \(use.shape.name) \(choice)")
+          tried += 1
         }
       }
     }
+    #expect(tried > 10, "\(tried) candidates")
   }
 
   @Test("the driver counts local memory as the plan does", arguments: RegisterTile.all)

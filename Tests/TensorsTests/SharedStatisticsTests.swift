@@ -44,7 +44,7 @@ struct SharedStatisticsTests {
     let variance = randomFloats(Self.channels, seed: 6, in: 0.5...2)
     var found: [Share] = []
     try TestDevice.withContext(family: family) { context in
-      nonisolated(unsafe) let device = context.device
+      let device = context.device
       found = try ThreadWorld.run(rows.count) { world in
         let stream = try ComputeStream(
           context: try Context(device: device, family: family, poisonsBuffers: true))
@@ -115,7 +115,7 @@ struct SharedStatisticsTests {
   @Test("ranks at different layers are told both names")
   func mixedLayers() throws {
     try TestDevice.withContext { context in
-      nonisolated(unsafe) let device = context.device
+      let device = context.device
       let outcomes = ThreadWorld.outcomes(2, patience: 20) { world in
         let stream = try ComputeStream(context: try Context(device: device))
         let ones = try Tensor(repeating: 1, shape: [4], on: stream)

@@ -162,7 +162,8 @@ struct RanksTests {
     let halves = try step(world, ranks: 2, samples)
     for half in halves {
       #expect(distance(half.gradient, whole.gradient) < 1e-5)
-      #expect(distance(half.statistics, whole.statistics) < 1e-6)
+      // A block's squares, up to 2048 rows, are added up as float32, and halves have other blocks.
+      #expect(distance(half.statistics, whole.statistics) < 2e-6)
     }
     #expect(halves[0].gradient == halves[1].gradient)
     #expect(halves[0].statistics == halves[1].statistics)
