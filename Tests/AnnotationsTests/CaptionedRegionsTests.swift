@@ -75,7 +75,7 @@ import Testing
     (text(region("[]")), "has 0 numbers"),
     (text(region("[1, 2, 3, NaN]")), "NaN"),
     (text(region("[1, 2, 3, 1e999]")), "overflows"),
-    (text(region(#"[1, 2, 3, "4"]"#)), #"(id 5), line 1, column"#),
+    (text(region(#"[1, 2, 3, "four"]"#)), #"(id 5), line 1, column"#),
     (
       text(region("[1, 2, 0, 4]")),
       #"annotations[0] (id 5): "bbox": nothing of it lies in the image of 100x50 pixels"#

@@ -119,7 +119,7 @@ struct MPIRun {
   let text: String
 
   /// How many ranks passed their test.
-  var passes: Int { text.ranges(of: "✔ Test run with 1 test").count }
+  var passes: Int { text.ranges(of: "Test run with 1 test in 1 suite passed").count }
 
   init(_ launcher: String, ranks: Int, filter: String) throws {
     let process = Process()

@@ -33,7 +33,7 @@ struct VariantTrialTests {
       matrix.activationCores = TensorCores(
         precision: .bf16, operands: .bfloat16, tiles: Array(WarpTile.all.suffix(2)),
         isEmulated: true)
-      matrix.variantTrial = { VariantTrial($0, with: $1).fault(on: stream) }
+      matrix.variantTrial = { [unowned stream] in VariantTrial($0, with: $1).fault(on: stream) }
       let x = try Tensor(repeating: 1, shape: [40, 24], on: stream).converted(to: .bfloat16)
       let product = try x.matrixProduct(x, transposeRight: true)
       #expect(try product.floats() == [Float](repeating: 24, count: 1600))
