@@ -110,7 +110,7 @@ let package = Package(
     .target(
       name: "Serving",
       dependencies: [
-        "Formats", "Geometry", "Masks", "Annotations", "Pictures", "Tensors", "CLIP", "Training",
+        "Formats", "Masks", "Annotations", "Pictures", "Tensors", "CLIP", "Training",
         .product(name: "FlyingSocks", package: "FlyingFox"),
       ],
       resources: [.embedInCode("Web")]),
