@@ -28,7 +28,7 @@ enum RankSession {
     do {
       try body(world)
     } catch {
-      try end(error, in: world)
+      return try end(error, in: world)
     }
     try world.close()
   }
@@ -45,10 +45,11 @@ enum RankSession {
       Console.fail("\(name(of: world)): \(error)")
       return world.abort(code: code(of: error))
     }
-    try world.close()
-    // What rank 0 has told already is not told again.
+    // What rank 0 has told already is not told again. It tells it before the others go: a launcher
+    // kills the rest when the first one ends with an error.
     let text = "\(error)"
     if world.rank == 0, !text.isEmpty { Console.fail(text) }
+    try world.close()
     throw ExitCode(code)
   }
 
