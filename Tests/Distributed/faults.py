@@ -274,11 +274,10 @@ def full_disk(faults):
     def fill_up(process):
         # All room goes while it trains: what comes next is a line of the log, or a checkpoint.
         faults.until_step(process, "small/run", 3)
-        with open("small/filler", "wb") as filler:
+        with open("small/filler", "wb", buffering=0) as filler:
             try:
                 while True:
                     filler.write(bytes(1 << 12))
-                    filler.flush()
             except OSError:
                 pass
 

@@ -76,7 +76,7 @@ def tasks_of_slurm(setting):
         script.write_text(
             "#!/bin/sh\n"
             f"export SLURM_STEP_NUM_TASKS=${size} SLURM_PROCID=${rank} SLURM_LOCALID=${local}\n"
-            "unset OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_LOCAL_RANK PMI_SIZE\n"
+            "unset OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_LOCAL_RANK\n"
             f'exec "{setting.baron}" "$@"\n')
         script.chmod(0o755)
         code, text = setting.run(
@@ -112,7 +112,7 @@ def other_libraries(setting):
                 options=options, variables=variables, limit=180)
             expect(code == 0 and "WRONG" not in text and text.count("right") > 5,
                    f"{path}: {code}: {text}")
-            version = re.search(r"(Open MPI v|MPICH Version:\s*)(\d+)", text)
+            version = re.search(r"(Open MPI v|MPICH Version:\s*)[\d.]+", text)
             tried.append(f"{path.name} of {version.group(0) if version else home}")
     return ", ".join(" ".join(x.split()) for x in tried)
 
