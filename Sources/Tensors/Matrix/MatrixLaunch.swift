@@ -128,7 +128,8 @@ struct MatrixLaunch {
     guard rows > 0, columns > 0, batch > 0 else { return }
     precondition(
       (bfloat16 != nil || stream.matrix.productType(of: operandType) == operandType)
-        && (targetType == .float32 || targetType == operandType && !adds),
+        && (targetType == .float32
+          || targetType == operandType && !(adds && stream.family == .cpu)),
       "product of \(operandType) into \(targetType)")
     precondition(
       rightType == nil || rightType == operandType
