@@ -37,7 +37,7 @@ package struct ClassEmbedder {
     guard tokenizer.vocabularySize <= encoder.configuration.vocabularySize else {
       throw CheckpointError.configuration(
         path: folder, field: "vocab_size",
-        reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, the weights only "
+        reason: "the tokenizer has \(tokenizer.vocabularySize, "token"), the weights only "
           + "\(encoder.configuration.vocabularySize); take both from one model")
     }
   }

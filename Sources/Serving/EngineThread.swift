@@ -92,7 +92,9 @@ final class EngineThread: Sendable {
         guard state.jobs.count < limits.queue else {
           let wait = Int((state.pace * Double(state.jobs.count)).rounded(.up))
           return HTTPFault(
-            .unavailable, "\(state.jobs.count) requests are waiting already; ask again later",
+            .unavailable,
+            "\(state.jobs.count, "request") \(state.jobs.count.verb("is", "are")) waiting "
+              + "already; ask again later",
             retryAfter: max(1, wait))
         }
         state.jobs.append(job)

@@ -1,3 +1,5 @@
+import Formats
+
 /// Bytes that arrive piece by piece.
 protocol ByteSource: Sendable {
   /// Waits for the next bytes.
@@ -43,7 +45,7 @@ struct HTTPReader<Source: ByteSource>: Sendable {
       }
       guard pending.count <= limits.headBytes else {
         throw HTTPFault(
-          .headTooLarge, "the request's head has more than \(limits.headBytes) bytes")
+          .headTooLarge, "the request's head has more than \(limits.headBytes, "byte")")
       }
       searched = max(0, pending.count - 3)
       let wasEmpty = pending.isEmpty
@@ -101,7 +103,8 @@ struct HTTPReader<Source: ByteSource>: Sendable {
   }
 
   private var tooLarge: HTTPFault {
-    HTTPFault(.tooLarge, "the body has more than \(limits.bodyBytes) bytes; send a smaller picture")
+    HTTPFault(
+      .tooLarge, "the body has more than \(limits.bodyBytes, "byte"); send a smaller picture")
   }
 
   /// Tells a client that asks before it sends that it may.
@@ -116,7 +119,7 @@ struct HTTPReader<Source: ByteSource>: Sendable {
     while body.count < count {
       guard let bytes = try await source.next() else {
         throw HTTPFault(
-          .badRequest, "the body ended after \(body.count) of \(count) bytes")
+          .badRequest, "the body ended after \(body.count) of \(count, "byte")")
       }
       body += bytes
     }

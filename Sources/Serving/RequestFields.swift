@@ -104,10 +104,10 @@ struct RequestFields {
         !word.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
       else {
         throw HTTPFault(
-          .unprocessable, "a word has more than \(limits.wordLength) characters or is no text")
+          .unprocessable, "a word has more than \(limits.wordLength, "character") or is no text")
       }
       guard words.count < limits.words else {
-        throw HTTPFault(.unprocessable, "there are more than \(limits.words) words")
+        throw HTTPFault(.unprocessable, "there are more than \(limits.words, "word")")
       }
       words.append(word)
     }
