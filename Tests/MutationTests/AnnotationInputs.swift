@@ -27,7 +27,7 @@ extension InputFormat {
       name: "results", file: "results.json", kind: .json,
       seeds: { scratch in
         _ = try scratch.write(text(coco), "truth.json")
-        return [text(results)]
+        return [text(results), text(masks)]
       },
       read: { path in
         let truth = try GroundTruth(
@@ -100,7 +100,7 @@ extension InputFormat {
 
   @Sendable private static func instances(_ path: String) throws {
     try look(at: try AnnotationIndex(reading: path))
-    #expect(try GroundTruth(contentsOf: path).annotations.count >= 0)
+    _ = try GroundTruth(contentsOf: path)
   }
 
   /// Everything that training and scoring take out of an index.
@@ -155,7 +155,7 @@ extension InputFormat {
       {"id": 2, "image_id": 2, "category_id": 7, "bbox": [0, 0, 40, 50], "area": 2000, "iscrowd": 1,
        "segmentation": {"size": [50, 40], "counts": [500, 1000, 500]}},
       {"id": 3, "image_id": 2, "category_id": 3, "bbox": [5, 5, 4, 5], "area": 20, "iscrowd": 0,
-       "segmentation": {"size": [50, 40], "counts": "j71k1"}}],
+       "segmentation": {"size": [50, 40], "counts": "d?Xo0d?"}}],
      "categories": [{"id": 3, "name": "cat", "supercategory": "animal"}, {"id": 7, "name": "dog"}]}
     """#
 
@@ -178,9 +178,15 @@ extension InputFormat {
 
   private static let results = #"""
     [{"image_id": 1, "category_id": 3, "bbox": [1, 2, 20, 10], "score": 0.9},
-     {"image_id": 2, "category_id": 3, "bbox": [5, 5, 4, 5.5], "score": 0.25,
-      "segmentation": {"size": [50, 40], "counts": "j71k1"}},
+     {"image_id": 2, "category_id": 3, "bbox": [5, 5, 4, 5.5], "score": 0.25},
      {"image_id": 2, "category_id": 7, "bbox": [0, 0, 40, 50], "score": 1}]
+    """#
+
+  private static let masks = #"""
+    [{"image_id": 1, "category_id": 3, "bbox": [1, 2, 20, 10], "score": 0.9,
+      "segmentation": {"size": [48, 64], "counts": [100, 50, 2922]}},
+     {"image_id": 2, "category_id": 3, "bbox": [5, 5, 4, 5.5], "score": 0.25,
+      "segmentation": {"size": [50, 40], "counts": "`n1"}}]
     """#
 
   private static let voc = """

@@ -91,7 +91,7 @@ struct Mutation {
     case 0: bytes[start] ^= 1 << UInt8(below(8))
     case 1: bytes[start] = UInt8(below(256))
     case 2: bytes.removeSubrange(below(bytes.count)...)
-    case 3: bytes = bytes.prefix(below(bytes.count)) + other.dropFirst(below(other.count))
+    case 3: bytes = Array(bytes.prefix(below(bytes.count)) + other.dropFirst(below(other.count)))
     case 4: bytes.insert(contentsOf: bytes[piece], at: below(bytes.count + 1))
     case 5: bytes.removeSubrange(piece)
     case 6: putNumber(at: start, of: &bytes)

@@ -1,3 +1,4 @@
+import Annotations
 import Evaluation
 import Formats
 import Foundation
