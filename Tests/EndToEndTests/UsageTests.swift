@@ -23,7 +23,7 @@ struct UsageTests {
         + "see 'baron world --help'"
     ),
     (["compare", "a"], "give two runs or more to compare; see 'baron compare --help'"),
-    (["evaluate", "--score-treshold", "1"], "Unknown option '--score-treshold'"),
+    (["train", "x", "--score-treshold", "1"], "Unknown option '--score-treshold'"),
     (
       ["trian"],
       "Unexpected argument 'trian'; there is no command \"trian\"; did you mean \"train\"?"

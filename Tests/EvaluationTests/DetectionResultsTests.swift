@@ -26,7 +26,7 @@ import Testing
     #expect(read.map(\.imageID) == boxes.map(\.imageID))
     for (read, box) in zip(read, boxes) {
       for (read, written) in zip(read.box.numbers, box.box.numbers) {
-        #expect(abs(read - written) <= written * 6e-8)
+        #expect(abs(read - written) <= written * 1.2e-7)
       }
     }
   }

@@ -84,7 +84,7 @@ import Testing
       ),
       (
         "[{\"image_id\": 1, \"category_id\": 4, \(Self.box), \"score\": 1}]",
-        "results.json: 1 of \"results\" have in \"category_id\" an id that truth.json "
+        "results.json: 1 of \"results\" has in \"category_id\" an id that truth.json "
           + "does not list, first 4 in results[0]; use the files of the same data set"
       ),
       (
