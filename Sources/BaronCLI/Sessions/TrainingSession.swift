@@ -100,7 +100,7 @@ struct TrainingSession<Job: TrainingJob> {
           shouldStop: { StopSignals.isAsked }, afterStep: { _ in StopSignals.answer(by: .wait) })
       } catch TrainingError.interrupted(let done, _) {
         display.finish()
-        Console.say(stopped(after: done))
+        StopSignals.tell(stopped(after: done))
         throw ExitCode(130)
       }
       observer.finish { display.show(.warning($0)) }
