@@ -77,6 +77,8 @@ extension BagSettings: SettingsSection {
 extension BagSettings: AlignmentSettings {
   package var isEnabled: Bool { kind != .none }
 
+  package var queueRows: Int { bagQueueLength.sum + regionQueueLength.sum }
+
   package var switchedOn: (by: String, orGive: String) {
     ("alignment.kind is \(kind.rawValue)", " or kind none")
   }

@@ -44,6 +44,8 @@ extension CaptionSettings: SettingsSection {
 extension CaptionSettings: AlignmentSettings {
   package var isEnabled: Bool { enabled }
 
+  package var queueRows: Int { sentenceQueueLength + captionQueueLength }
+
   package var switchedOn: (by: String, orGive: String) { ("captions.enabled is true", "") }
 
   /// Images that are aligned with their captions.

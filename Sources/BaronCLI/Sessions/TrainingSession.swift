@@ -131,9 +131,11 @@ extension TrainingSession where Job == DetectorTraining {
   ///   - continuation: The command that goes on with an interrupted run; nil for `train --resume`.
   ///   - changesReplicas: Whether the run may have had another number of replicas.
   ///   - world: The processes that train together; this one is rank 0.
+  ///   - talk: What carries the words of the others here.
   init(
     _ configuration: RunConfiguration, context: Context, run: RunFolder,
-    continuation: String? = nil, changesReplicas: Bool = false, among world: any World = Alone()
+    continuation: String? = nil, changesReplicas: Bool = false, among world: any World = Alone(),
+    talk: RankTalk? = nil
   ) {
     self.init(
       label: "train", context: context, run: run, progress: world.progress, processes: world.size,
@@ -148,7 +150,7 @@ extension TrainingSession where Job == DetectorTraining {
     ) {
       try TrainingLoop(
         configuration: configuration, run: run, context: context,
-        changesReplicas: changesReplicas, among: world, onEvent: $0)
+        changesReplicas: changesReplicas, among: world, talk: talk, onEvent: $0)
     }
   }
 

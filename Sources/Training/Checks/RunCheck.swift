@@ -24,6 +24,8 @@ package struct RunCheck {
   package private(set) var pictures = (opened: 0, total: 0)
   /// Bytes on disk that checkpoints will take, and free bytes, where known.
   package private(set) var disk: (needed: Int, free: Int)?
+  /// Bytes of the queues of all replicas once they are full, where known.
+  package private(set) var queueBytes = 0
   /// What was looked at.
   package let configuration: RunConfiguration
 
@@ -339,6 +341,7 @@ package struct RunCheck {
   }
 
   private mutating func lookAtDisk(_ clip: CLIPConfiguration) {
+    queueBytes = configuration.queueBytes(clip: clip)
     let need = DiskNeed(configuration, clip: clip)
     guard let free = DiskNeed.free(at: "runs") else { return }
     disk = (need.bytes, free)

@@ -1,4 +1,5 @@
 import Formats
+import Loading
 
 extension RunConfiguration {
   /// The configuration with its number of replicas written out.
@@ -11,6 +12,21 @@ extension RunConfiguration {
       of: training.replicas, processes: processes
     ).count
     return result
+  }
+
+  /// What a step has when so many processes train, one line.
+  ///
+  /// - Parameter processes: How many.
+  /// - Throws: ``ConfigurationError`` when processes would carry different numbers of replicas.
+  package func stepSummary(processes: Int) throws(ConfigurationError) -> String {
+    let replicas = try sharing(among: processes).training.replicas
+    let streams = ImageStream.allCases.filter { stream in
+      stream == .detection || methods.contains { $0.stream == stream }
+    }
+    let images = streams.map { "\(replicas * training.batch(of: $0)) \($0.rawValue)" }
+    return "\(replicas) replica\(replicas == 1 ? "" : "s") on \(processes) "
+      + "process\(processes == 1 ? "" : "es"); images of a step: "
+      + images.joined(separator: ", ")
   }
 
   /// Detection images of a step, over all replicas; of one where their number is not known yet.
