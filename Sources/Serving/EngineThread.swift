@@ -149,7 +149,7 @@ final class EngineThread: Sendable {
           if taken.isEmpty { taken.append(state.jobs.removeFirst()) }
           break
         }
-        pixels += task.image.map { $0.width * $0.height } ?? 0
+        pixels += task.picture.map { $0.image.width * $0.image.height } ?? 0
         guard taken.isEmpty || pixels <= Self.batchPixels else { break }
         taken.append(state.jobs.removeFirst())
       }

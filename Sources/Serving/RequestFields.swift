@@ -132,6 +132,22 @@ struct RequestFields {
     return value
   }
 
+  /// A whole number within bounds.
+  ///
+  /// - Parameters:
+  ///   - name: The field.
+  ///   - bounds: What it may be.
+  /// - Returns: The number; nil when it is not given.
+  /// - Throws: ``HTTPFault`` when it is no whole number or out of bounds.
+  func count(_ name: String, in bounds: ClosedRange<Int>) throws(HTTPFault) -> Int? {
+    let limits = Double(bounds.lowerBound)...Double(bounds.upperBound)
+    guard let value = try number(name, in: limits) else { return nil }
+    guard let count = Int(exactly: value) else {
+      throw HTTPFault(.unprocessable, "field \"\(name)\" is \(value); give a whole number")
+    }
+    return count
+  }
+
   /// A yes or no.
   ///
   /// - Parameter name: The field.

@@ -74,9 +74,9 @@ struct ClassEmbeddingSource {
     try file.flatMap { try rows(of: classes, in: $0) { _ in } }
   }
 
-  /// The rows that the text encoder gives.
+  /// The rows that the text encoder gives; whoever asks often keeps them.
   func encode(_ classes: [ClassName]) throws -> EmbeddingMatrix {
-    try embedder.embed(classes, feature)
+    try embedder.encode(classes, feature)
   }
 
   private func rows(of names: [String], in file: ClassEmbeddingsFile) throws -> EmbeddingMatrix {
