@@ -10,63 +10,119 @@
 //          running statistics: gx = weight * inverse * g; gresidual = g. gbias and gweight are added
 //          to totals as well, where these are not null.
 // Layout:  x, y, residual and their gradients [rows, count], rows = all positions of all images;
-//          mean, inverse, weight, bias, gbias, gweight [count]; partial [blocks, 2, count].
+//          mean, rest, inverse, weight, bias, gbias, gweight [count]; partial [blocks, 2, count],
+//          with SPLIT_MEAN [blocks, 3, count].
 // Launch:  a work-group owns the rows [g * block, (g + 1) * block), g = get_group_id(0); the folds
 //          have a group for every CHANNEL_WIDTH channels; inverse and join: ceil(count /
 //          CHANNEL_STEP) groups.
 // Parameters: STORAGE, how x, y, residual and their gradients lie in memory; the rest is float.
+//          SPLIT_MEAN: 1 where statistics are those of several devices: means are carried as a float
+//          and its remainder `rest`, and sums over rows with theirs; 0 elsewhere, `rest` is null.
 // Numbers: float32. Each block takes its mean, summed about its first row, and then the squares
 //          about it (GPUs: about the first row, in the same pass); blocks are joined about the mean
-//          of all, so a large mean costs no digits.
+//          of all, so a large mean costs no digits of the variance. A mean of a thousand deviations
+//          is off by up to 6e-5 of them as a float alone; with SPLIT_MEAN nothing of it is lost.
 //          Orders are fixed. Gradients are written. Running values move in place, the variance with
 //          divisor max(rows - 1, 1).
 // Source:  Ioffe and Szegedy 2015; behaviour of PyTorch's batch_norm.
 
 #include "Common/Channels.clh"
 
-// partial[g, 0, c] = mean over the block, partial[g, 1, c] = sum of squares about it
+#ifndef SPLIT_MEAN
+#define SPLIT_MEAN 0
+#endif
+// Rows of `partial` that a block has.
+#define BLOCK_SUMS (2 + SPLIT_MEAN)
+
+// Adds to a sum over rows or blocks; a macro, so that a product and the sum may become one instruction.
+#if SPLIT_MEAN
+#define ADD(value, sum, lost) add_with_rest(value, &sum, &lost)
+// What the sum's last digit cannot hold is kept in `lost` for the next time (Kahan 1965).
+static inline void add_with_rest(channels value, channels *sum, channels *lost) {
+  channels whole = value - *lost;
+  channels next = *sum + whole;
+  *lost = (next - *sum) - whole;
+  *sum = next;
+}
+#else
+#define ADD(value, sum, lost) sum += value
+#endif
+
+// What is missing from `sum`, the rounded sum of a and b (Knuth 1969).
+static inline channels rest_of_sum(channels a, channels b, channels sum) {
+  channels other = sum - a;
+  return (a - (sum - other)) + (b - other);
+}
+
+// The distance of a value from a mean with its remainder.
+static inline channels distance_from(channels value, channels mean, channels rest) {
+#if SPLIT_MEAN
+  return (value - mean) - rest;
+#else
+  return value - mean;
+#endif
+}
+
+static inline channels load_rest(__global const float *rest, int c, int left) {
+#if SPLIT_MEAN
+  return load_channels(rest + c, left, 0);
+#else
+  return (channels)0;
+#endif
+}
+
+// partial[g, 0, c] = mean over the block, partial[g, 1, c] = sum of squares about it, and
+// partial[g, 2, c] = what the mean's float leaves over
 ROW_KERNEL void batch_norm_statistics(__global const stored *restrict x,
                                       __global float *restrict partial, int rows, int count,
                                       int block) {
   SUM_SCRATCH
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
-  __global float *out = partial + (size_t)get_group_id(0) * 2 * count;
+  __global float *out = partial + (size_t)get_group_id(0) * BLOCK_SUMS * count;
   FOR_EACH_SHARED_COLUMN(c, count) {
     int left = count - c;
     channels origin = left > 0 ? load_stored(x + (size_t)first * count + c, left, 0) : (channels)0;
-    channels sum = 0;
-    channels squares = 0;
+    channels sum = 0, lost = 0;
+    channels squares = 0, lost_squares = 0;
 #if DEVICE_IS_CPU
     FOR_EACH_SHARED_ROW(r, first, end, left)
-      sum += load_stored(x + (size_t)r * count + c, left, 0) - origin;
-    channels mean = origin + add_over_rows(sum) / (float)(end - first);
+      ADD(load_stored(x + (size_t)r * count + c, left, 0) - origin, sum, lost);
+    channels shift = add_over_rows(sum) / (float)(end - first);
+    channels mean = origin + shift;
+    channels rest = rest_of_sum(origin, shift, mean);
     FOR_EACH_SHARED_ROW(r, first, end, left) {
-      channels distance = load_stored(x + (size_t)r * count + c, left, 0) - mean;
-      squares += distance * distance;
+      channels distance =
+          distance_from(load_stored(x + (size_t)r * count + c, left, 0), mean, rest);
+      ADD(distance * distance, squares, lost_squares);
     }
 #else
     // Reading twice would cost more than the digits that squares about the first row lose.
     FOR_EACH_SHARED_ROW(r, first, end, left) {
       channels distance = load_stored(x + (size_t)r * count + c, left, 0) - origin;
-      sum += distance;
-      squares += distance * distance;
+      ADD(distance, sum, lost);
+      ADD(distance * distance, squares, lost_squares);
     }
     sum = add_over_rows(sum);
     squares = add_over_rows(squares) - sum * sum / (float)(end - first);
     // Not fmax: NaN stays NaN.
     squares = squares < 0 ? (channels)0 : squares;
-    channels mean = origin + sum / (float)(end - first);
+    channels shift = sum / (float)(end - first);
+    channels mean = origin + shift;
+    channels rest = rest_of_sum(origin, shift, mean);
 #endif
     if (STORES_SUM(left)) {
       store_channels(mean, out + c, left);
       store_channels(squares, out + count + c, left);
+#if SPLIT_MEAN
+      store_channels(rest, out + 2 * count + c, left);
+#endif
     }
   }
 }
 
-// Joins the blocks; moves the running statistics in place. With `sums` it only writes them: the mean,
-// then the sum of squares about it, for statistics of several devices.
+// Joins the blocks; moves the running statistics in place. With SPLIT_MEAN it writes `sums` alone, for
+// statistics of several devices: the mean, the sum of squares about it, the mean's remainder.
 ROW_KERNEL void batch_norm_statistics_fold(__global const float *restrict partial,
                                            __global float *restrict mean,
                                            __global float *restrict inverse,
@@ -79,24 +135,34 @@ ROW_KERNEL void batch_norm_statistics_fold(__global const float *restrict partia
   int left = count - c;
   int blocks = (rows + block - 1) / block;
   channels origin = load_channels(partial + c, left, 0);
-  channels shift = 0;
+  channels shift = 0, lost = 0;
   for (int b = LANE; b < blocks; b += LANES) {
+    __global const float *values = partial + (size_t)b * BLOCK_SUMS * count + c;
     float size = (float)min(block, rows - b * block);
-    shift += size * (load_channels(partial + (size_t)b * 2 * count + c, left, 0) - origin);
+    channels rest = load_rest(values + 2 * count, 0, left);
+    ADD(size * distance_from(load_channels(values, left, 0), origin, -rest), shift, lost);
   }
-  channels centre = origin + add_over_lanes(shift) / (float)rows;
-  channels squares = 0;
+  shift = add_over_lanes(shift) / (float)rows;
+  channels centre = origin + shift;
+  channels rest_of_centre = rest_of_sum(origin, shift, centre);
+  channels squares = 0, lost_squares = 0;
   for (int b = LANE; b < blocks; b += LANES) {
-    __global const float *values = partial + (size_t)b * 2 * count + c;
+    __global const float *values = partial + (size_t)b * BLOCK_SUMS * count + c;
     float size = (float)min(block, rows - b * block);
-    channels distance = load_channels(values, left, 0) - centre;
-    squares += load_channels(values + count, left, 0) + size * distance * distance;
+    channels rest = rest_of_centre - load_rest(values + 2 * count, 0, left);
+    channels distance = distance_from(load_channels(values, left, 0), centre, rest);
+    ADD(load_channels(values + count, left, 0) + size * distance * distance, squares,
+        lost_squares);
   }
   squares = add_over_lanes(squares);
-  if (LANE == 0 && sums) {
+#if SPLIT_MEAN
+  if (LANE == 0) {
     store_channels(centre, sums + c, left);
     store_channels(squares, sums + count + c, left);
-  } else if (LANE == 0) {
+    store_channels(rest_of_centre, sums + 2 * count + c, left);
+  }
+#else
+  if (LANE == 0) {
     channels unbiased = squares / (float)max(rows - 1, 1);
     store_channels(centre, mean + c, left);
     store_channels(1.0f / sqrt(squares / (float)rows + epsilon), inverse + c, left);
@@ -105,6 +171,7 @@ ROW_KERNEL void batch_norm_statistics_fold(__global const float *restrict partia
     store_channels(old_mean + momentum * (centre - old_mean), running_mean + c, left);
     store_channels(old_variance + momentum * (unbiased - old_variance), running_variance + c, left);
   }
+#endif
 }
 
 // Takes over the statistics of several devices, joined[0] the mean and joined[1] the variance; moves
@@ -142,14 +209,15 @@ ROW_KERNEL void batch_norm_inverse(__global const float *restrict variance,
 
 // What belongs to a column.
 typedef struct {
-  channels mean, scale, bias;
+  channels mean, rest, scale, bias;
 } ColumnNorm;
 
-static inline ColumnNorm column_norm(__global const float *mean, __global const float *inverse,
-                                     __global const float *weight, __global const float *bias,
-                                     int c, int left) {
+static inline ColumnNorm column_norm(__global const float *mean, __global const float *rest,
+                                     __global const float *inverse, __global const float *weight,
+                                     __global const float *bias, int c, int left) {
   ColumnNorm norm = {
       load_channels(mean + c, left, 0),
+      load_rest(rest, c, left),
       load_channels(inverse + c, left, 0) * load_channels(weight + c, left, 0),
       load_channels(bias + c, left, 0),
   };
@@ -158,7 +226,8 @@ static inline ColumnNorm column_norm(__global const float *mean, __global const 
 
 static inline channels normalised(ColumnNorm norm, __global const stored *x,
                                   __global const stored *residual, size_t at, int left, int relu) {
-  channels value = (load_stored(x + at, left, 0) - norm.mean) * norm.scale + norm.bias;
+  channels distance = distance_from(load_stored(x + at, left, 0), norm.mean, norm.rest);
+  channels value = distance * norm.scale + norm.bias;
   if (residual)
     value += load_stored(residual + at, left, 0);
   // Not fmax: NaN stays NaN.
@@ -169,6 +238,7 @@ static inline channels normalised(ColumnNorm norm, __global const stored *x,
 
 ROW_KERNEL void batch_norm_forward(__global const stored *restrict x,
                                    __global const float *restrict mean,
+                                   __global const float *restrict rest,
                                    __global const float *restrict inverse,
                                    __global const float *restrict weight,
                                    __global const float *restrict bias,
@@ -182,14 +252,14 @@ ROW_KERNEL void batch_norm_forward(__global const stored *restrict x,
     FOR_EACH_CHANNEL_OF_ROW(c, count) {
       int left = count - c;
       size_t at = (size_t)r * count + c;
-      ColumnNorm norm = column_norm(mean, inverse, weight, bias, c, left);
+      ColumnNorm norm = column_norm(mean, rest, inverse, weight, bias, c, left);
       store_stored(normalised(norm, x, residual, at, left, relu), y + at, left);
     }
   }
 #else
   FOR_EACH_COLUMN(c, count) {
     int left = count - c;
-    const ColumnNorm norm = column_norm(mean, inverse, weight, bias, c, left);
+    const ColumnNorm norm = column_norm(mean, rest, inverse, weight, bias, c, left);
     FOR_EACH_ROW_OF_COLUMN(r, first, end) {
       size_t at = (size_t)r * count + c;
       store_stored(normalised(norm, x, residual, at, left, relu), y + at, left);
@@ -212,6 +282,7 @@ ROW_KERNEL void batch_norm_backward_weight(__global const stored *restrict x,
                                            __global const stored *restrict y,
                                            __global const stored *restrict gy,
                                            __global const float *restrict mean,
+                                           __global const float *restrict rest,
                                            __global const float *restrict inverse,
                                            __global float *restrict partial, int rows, int count,
                                            int block, int relu) {
@@ -222,13 +293,15 @@ ROW_KERNEL void batch_norm_backward_weight(__global const stored *restrict x,
   FOR_EACH_SHARED_COLUMN(c, count) {
     int left = count - c;
     channels centre = left > 0 ? load_channels(mean + c, left, 0) : (channels)0;
+    channels rest_of_centre = left > 0 ? load_rest(rest, c, left) : (channels)0;
     channels sum = 0;
     channels product = 0;
     FOR_EACH_SHARED_ROW(r, first, end, left) {
       size_t at = (size_t)r * count + c;
       channels gradient = unactivated(gy, y, at, left, relu);
       sum += gradient;
-      product += gradient * (load_stored(x + at, left, 0) - centre);
+      product +=
+          gradient * distance_from(load_stored(x + at, left, 0), centre, rest_of_centre);
     }
     sum = add_over_rows(sum);
     product = add_over_rows(product);
@@ -251,19 +324,21 @@ ROW_KERNEL void batch_norm_backward_weight_fold(__global const float *restrict p
 
 // What belongs to a column; without batch statistics offset and slope are not looked at.
 typedef struct {
-  channels mean, scale, weight, offset, slope;
+  channels mean, rest, scale, weight, offset, slope;
 } ColumnGradient;
 
 static inline ColumnGradient column_gradient(__global const float *mean,
+                                             __global const float *rest,
                                              __global const float *inverse,
                                              __global const float *weight,
                                              __global const float *gbias,
                                              __global const float *gweight, float share, int c,
                                              int left) {
-  ColumnGradient column = {0, load_channels(inverse + c, left, 0),
+  ColumnGradient column = {0, 0, load_channels(inverse + c, left, 0),
                            load_channels(weight + c, left, 0), 0, 0};
   if (gbias) {
     column.mean = load_channels(mean + c, left, 0);
+    column.rest = load_rest(rest, c, left);
     column.offset = load_channels(gbias + c, left, 0);
     column.slope = load_channels(gweight + c, left, 0) * share;
   }
@@ -281,7 +356,7 @@ static inline void store_gradients(ColumnGradient column, __global const stored 
     store_stored(gradient, gresidual + at, left);
   if (gx) {
     if (through_statistics) {
-      channels distance = load_stored(x + at, left, 0) - column.mean;
+      channels distance = distance_from(load_stored(x + at, left, 0), column.mean, column.rest);
       gradient -= column.offset * share + distance * column.scale * column.slope;
     }
     store_stored(gradient * column.scale * column.weight, gx + at, left);
@@ -292,10 +367,10 @@ static inline void store_gradients(ColumnGradient column, __global const stored 
 ROW_KERNEL void batch_norm_backward_input(
     __global const stored *restrict x, __global const stored *restrict y,
     __global const stored *restrict gy, __global const float *restrict mean,
-    __global const float *restrict inverse, __global const float *restrict weight,
-    __global const float *restrict gbias, __global const float *restrict gweight,
-    __global stored *restrict gx, __global stored *restrict gresidual, int rows, int count,
-    int block, int relu, float share) {
+    __global const float *restrict rest, __global const float *restrict inverse,
+    __global const float *restrict weight, __global const float *restrict gbias,
+    __global const float *restrict gweight, __global stored *restrict gx,
+    __global stored *restrict gresidual, int rows, int count, int block, int relu, float share) {
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
   const int through_statistics = gbias != 0;
@@ -304,7 +379,7 @@ ROW_KERNEL void batch_norm_backward_input(
     FOR_EACH_CHANNEL_OF_ROW(c, count) {
       int left = count - c;
       ColumnGradient column =
-          column_gradient(mean, inverse, weight, gbias, gweight, share, c, left);
+          column_gradient(mean, rest, inverse, weight, gbias, gweight, share, c, left);
       store_gradients(column, x, y, gy, gx, gresidual, through_statistics, share,
                       (size_t)r * count + c, left, relu);
     }
@@ -313,7 +388,7 @@ ROW_KERNEL void batch_norm_backward_input(
   FOR_EACH_COLUMN(c, count) {
     int left = count - c;
     const ColumnGradient column =
-        column_gradient(mean, inverse, weight, gbias, gweight, share, c, left);
+        column_gradient(mean, rest, inverse, weight, gbias, gweight, share, c, left);
     FOR_EACH_ROW_OF_COLUMN(r, first, end)
       store_gradients(column, x, y, gy, gx, gresidual, through_statistics, share,
                       (size_t)r * count + c, left, relu);

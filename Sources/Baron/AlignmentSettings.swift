@@ -33,6 +33,9 @@ package protocol AlignmentSettings: Sendable, Equatable {
   /// - Parameter parts: What methods are made of.
   /// - Throws: `CheckpointError` when the CLIP folder does not fit; `OpenCLError`.
   func method(_ parts: AlignmentParts) throws -> any AlignmentMethod
+
+  /// Rows of all queues of a replica once they are full.
+  var queueRows: Int { get }
 }
 
 /// What methods are made of; parts with weights are built when a method first asks for them.
@@ -91,6 +94,9 @@ package struct QueueLengths: Sendable, Equatable {
     self.student = student
     self.teacher = teacher
   }
+
+  /// Rows of both.
+  var sum: Int { student + teacher }
 }
 
 extension QueueLengths: ExpressibleByIntegerLiteral {

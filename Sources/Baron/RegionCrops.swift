@@ -53,6 +53,8 @@ extension RegionCropSettings: SettingsSection {
 extension RegionCropSettings: AlignmentSettings {
   package var isEnabled: Bool { enabled }
 
+  package var queueRows: Int { queueLength.sum + patchQueueLength.sum }
+
   package var switchedOn: (by: String, orGive: String) { ("region_crops.enabled is true", "") }
 
   package var stream: ImageStream { .alignment }

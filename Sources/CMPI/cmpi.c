@@ -2,6 +2,7 @@
 #include "cmpi.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,7 +55,7 @@ static struct {
   cmpi_handle world, return_codes, no_info, of_float, of_double, of_byte, of_int64, of_uint64, sum,
       highest, unite;
   void *in_place, *no_status;
-  int shared_memory;
+  int shared_memory, thread_multiple;
 } constants;
 
 static int family;
@@ -75,6 +76,26 @@ static void take_mpich(void) {
   constants.in_place = (void *)-1;
   constants.no_status = (void *)1;
   constants.shared_memory = 1;
+  constants.thread_multiple = 3;
+}
+
+// What MPI 5 gives all libraries: handles as wide as pointers, whose values are small numbers.
+static void take_standard(void) {
+  constants.world = 0x101;
+  constants.return_codes = 0x143;
+  constants.no_info = 0x130;
+  constants.of_byte = 0x247;
+  constants.of_float = 0x210;
+  constants.of_double = 0x214;
+  constants.of_int64 = 0x258;
+  constants.of_uint64 = 0x259;
+  constants.highest = 0x23;
+  constants.sum = 0x21;
+  constants.unite = 0x29;
+  constants.in_place = (void *)1;
+  constants.no_status = NULL;
+  constants.shared_memory = 221;
+  constants.thread_multiple = 4096;
 }
 
 // In Open MPI, 4 and 5 alike, a handle is the address of a variable.
@@ -102,7 +123,30 @@ static const char *take_open_mpi(void *library) {
   constants.in_place = (void *)1;
   constants.no_status = NULL;
   constants.shared_memory = 0;
+  constants.thread_multiple = 3;
   return NULL;
+}
+
+// Whether a library is one of the ABI of MPI 5, as the name says that programs link to.
+//
+// Its functions are those of the library's own ABI by name, so that nothing else tells them apart.
+static bool is_standard(void *library) {
+  struct link_map *map = NULL;
+  if (dlinfo(library, RTLD_DI_LINKMAP, &map) != 0 || map == NULL) return false;
+  const char *names = NULL;
+  ElfW(Xword) place = 0;
+  for (const ElfW(Dyn) *entry = map->l_ld; entry->d_tag != DT_NULL; ++entry) {
+    if (entry->d_tag == DT_STRTAB) names = (const char *)entry->d_un.d_ptr;
+    if (entry->d_tag == DT_SONAME) place = entry->d_un.d_val;
+  }
+  return names != NULL && place != 0 && strstr(names + place, "mpi_abi") != NULL;
+}
+
+// Whether the library's version of that ABI is the one whose numbers are known.
+static bool has_known_numbers(void *library) {
+  int (*version)(int *, int *) = (int (*)(int *, int *))dlsym(library, "MPI_Abi_get_version");
+  int major = 0, minor = 0;
+  return version != NULL && version(&major, &minor) == 0 && major == 1;
 }
 
 int cmpi_open(const char *path, char *message, size_t room) {
@@ -118,14 +162,16 @@ int cmpi_open(const char *path, char *message, size_t room) {
     if (functions.found[index] == NULL) missing = names[index];
   }
   int found = dlsym(library, "ompi_mpi_comm_world") != NULL ? cmpi_open_mpi : cmpi_mpich;
+  // Open MPI's library of that ABI may have the symbols of its own one too.
+  if (is_standard(library)) found = cmpi_standard;
   if (missing == NULL) {
-    // Handles of the ABI of MPI 5 are other numbers, which both families' own libraries do not have.
-    if (found == cmpi_mpich && strstr(path, "mpi_abi") != NULL) {
-      missing = "handles of MPICH (it has those of the MPI 5 ABI)";
-    } else if (found == cmpi_open_mpi) {
-      missing = take_open_mpi(library);
-    } else {
-      take_mpich();
+    switch (found) {
+    case cmpi_standard:
+      take_standard();
+      if (!has_known_numbers(library)) missing = "version 1 of the ABI of MPI 5";
+      break;
+    case cmpi_open_mpi: missing = take_open_mpi(library); break;
+    default: take_mpich();
     }
   }
   if (missing != NULL) {
@@ -136,7 +182,7 @@ int cmpi_open(const char *path, char *message, size_t room) {
   return family = found;
 }
 
-static bool has_pointers(void) { return family == cmpi_open_mpi; }
+static bool has_pointers(void) { return family != cmpi_mpich; }
 
 static void *pointer(cmpi_handle handle) { return (void *)handle; }
 static int number(cmpi_handle handle) { return (int)(uint32_t)handle; }
@@ -174,10 +220,12 @@ void cmpi_words(int code, char *text, size_t room) {
   }
 }
 
-int cmpi_start(int *provided) {
-  return has_pointers()
-             ? functions.pointer.Init_thread(NULL, NULL, cmpi_thread_multiple, provided)
-             : functions.number.Init_thread(NULL, NULL, cmpi_thread_multiple, provided);
+int cmpi_start(bool *has_threads) {
+  int wanted = constants.thread_multiple, provided = 0;
+  int code = has_pointers() ? functions.pointer.Init_thread(NULL, NULL, wanted, &provided)
+                            : functions.number.Init_thread(NULL, NULL, wanted, &provided);
+  *has_threads = provided >= wanted;
+  return code;
 }
 
 int cmpi_finish(void) {

@@ -24,10 +24,12 @@ package struct Launch: Equatable, Sendable {
     fileprivate func libraries(hasPMIx: Bool, hasPMI: Bool) -> [String] {
       let openMPI = ["libmpi.so.40"]
       let mpich = ["libmpi.so.12", "libmpich.so.12"]
+      // What all of MPI 5 have; a machine may have no other.
+      let standard = ["libmpi_abi.so.1"]
       return switch self {
-      case .openMPI: openMPI
-      case .mpich: mpich
-      case .slurm: hasPMI && !hasPMIx ? mpich + openMPI : openMPI + mpich
+      case .openMPI: openMPI + standard
+      case .mpich: mpich + standard
+      case .slurm: (hasPMI && !hasPMIx ? mpich + openMPI : openMPI + mpich) + standard
       }
     }
   }

@@ -16,7 +16,8 @@ package final class RankProgress: Sendable {
     package var exchanges: [Exchange?] = Lane.allCases.map { _ in nil }
     /// Seconds that a lane has spent in exchanges, by lane.
     package var waited = [Double](repeating: 0, count: Lane.allCases.count)
-    /// Seconds that the communication thread was busy, and that the training thread waited for it.
+    /// Seconds that the communication thread was busy, and that the device had nothing to compute before
+    /// it was done.
     package var exchanged = 0.0
     package var stalled = 0.0
 
@@ -50,7 +51,7 @@ package final class RankProgress: Sendable {
   ///
   /// - Parameters:
   ///   - exchanged: Seconds that the communication thread was busy.
-  ///   - stalled: Seconds that the training thread waited for it.
+  ///   - stalled: Seconds that the device had nothing to compute before it was done.
   package func count(exchanged: Double = 0, stalled: Double = 0) {
     moment.withLock { moment in
       moment.exchanged += exchanged

@@ -1,6 +1,4 @@
 import COpenCL
-import Formats
-import Synchronization
 
 /// A copy to the device under way, with the host memory that it reads.
 final class PendingWrite {
@@ -55,32 +53,13 @@ package final class PendingRead {
     memory = block.memory.baseAddress
   }
 
-  /// When something happened on the device; a thread of the driver writes it.
-  private final class Arrival: Sendable {
-    let time = Atomic<UInt64>(0)
-  }
-
-  private let done = Arrival()
+  private let done = EventArrival()
 
   /// When the copy was done, by ``Profiler/now()``; nil before, and without ``noteArrival()``.
-  package var arrival: UInt64? {
-    let time = done.time.load(ordering: .relaxed)
-    return time == 0 ? nil : time
-  }
+  package var arrival: UInt64? { done.nanoseconds }
 
   /// Lets the driver tell when the copy is done, for ``arrival``.
-  package func noteArrival() {
-    guard let event else { return }
-    let box = Unmanaged.passRetained(done)
-    let code = clSetEventCallback(
-      event, cl_int(CL_COMPLETE),
-      { _, _, box in
-        guard let box else { return }
-        let now = MonotonicClock.nanoseconds
-        Unmanaged<Arrival>.fromOpaque(box).takeRetainedValue().time.store(now, ordering: .relaxed)
-      }, box.toOpaque())
-    if code != CL_SUCCESS { box.release() }
-  }
+  package func noteArrival() { if let event { done.note(event) } }
 
   deinit {
     // The driver writes into `memory` until the event is done.

@@ -4,9 +4,16 @@ import COpenCL
 package final class QueueMark: @unchecked Sendable {
   // Sendable: the event is not changed after `init`, and drivers let all threads wait for events.
   let event: cl_event
+  private let done = EventArrival()
 
   /// Takes over an event.
   fileprivate init(_ event: cl_event) { self.event = event }
+
+  /// When it was reached, in seconds of `MonotonicClock`; nil before, and without ``noteArrival()``.
+  package var arrival: Double? { done.nanoseconds.map { Double($0) / 1e9 } }
+
+  /// Lets the driver tell when it is reached, for ``arrival``.
+  package func noteArrival() { done.note(event) }
 
   deinit { clReleaseEvent(event) }
 }

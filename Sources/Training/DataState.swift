@@ -9,6 +9,11 @@ struct DataState: Equatable {
   var files: [String: String] = [:]
   /// File names of the images that are left out, by stream.
   var leftOut: [String: [String]] = [:]
+  /// The same for each replica, where processes have not left out the same.
+  ///
+  /// A picture may be damaged on one machine alone, and a run that goes on must not leave it out on
+  /// the others too.
+  var leftOutByReplica: [[String: [String]]] = []
 
   private static let fileName = "data.json"
 
@@ -21,29 +26,51 @@ struct DataState: Equatable {
     for (key, path) in paths {
       guard !path.isEmpty, let file = try? MappedFile(path: path) else { continue }
       digests[key] = withExtendedLifetime(file) {
-        "\(file.bytes.count) bytes, CRC-32 \(String(Checksum.crc32(file.bytes), radix: 16))"
+        "\(file.bytes.count, "byte"), CRC-32 \(String(Checksum.crc32(file.bytes), radix: 16))"
       }
     }
     return digests
   }
 
-  /// Adds, on rank 0, the images that other ranks leave out.
+  /// Takes, on rank 0, what each rank leaves out.
   ///
   /// - Parameters:
   ///   - world: The processes.
+  ///   - share: The replicas of this one; each has as many.
   ///   - iteration: The next step.
   /// - Throws: `FormatError` or `WorldError`.
-  mutating func unite(among world: any World, iteration: Int) throws {
+  mutating func unite(among world: any World, share: ReplicaShare, iteration: Int) throws {
     guard world.size > 1 else { return }
-    let own = JSONValue.object(leftOut.mapValues { .array($0.map { .string($0) }) })
-    for bytes in try world.gathered(Array(own.text().utf8), Exchange("left out", iteration)) {
-      let text = String(decoding: bytes, as: UTF8.self)
-      for (stream, files) in try JSONValue(parsing: text, source: "left out").object ?? [:] {
-        let known = Set(leftOut[stream] ?? [])
-        leftOut[stream, default: []] += (files.array?.compactMap(\.string) ?? [])
-          .filter { !known.contains($0) }
-      }
+    let own = Array(Self.json(leftOut).text().utf8)
+    let all = try world.gathered(own, Exchange("left out", iteration)).map { bytes in
+      Self.files(
+        of: try JSONValue(parsing: String(decoding: bytes, as: UTF8.self), source: "left out"))
     }
+    guard let first = all.first, all.contains(where: { $0 != first }) else { return }
+    leftOutByReplica = all.flatMap { Array(repeating: $0, count: share.own.count) }
+    leftOut = Self.union(all)
+  }
+
+  /// What is left out for some replicas of a run.
+  ///
+  /// - Parameter replicas: Their numbers; with more replicas than before these take turns.
+  func leftOut(of replicas: Range<Int>) -> [String: [String]] {
+    guard !leftOutByReplica.isEmpty else { return leftOut }
+    return Self.union(replicas.map { leftOutByReplica[$0 % leftOutByReplica.count] })
+  }
+
+  private static func union(_ all: [[String: [String]]]) -> [String: [String]] {
+    all.reduce(into: [:]) { union, files in
+      union.merge(files) { Set($0).union($1).sorted() }
+    }
+  }
+
+  private static func json(_ files: [String: [String]]) -> JSONValue {
+    .object(files.mapValues { .array($0.sorted().map { .string($0) }) })
+  }
+
+  private static func files(of json: JSONValue) -> [String: [String]] {
+    (json.object ?? [:]).mapValues { $0.array?.compactMap(\.string) ?? [] }
   }
 
   /// Reads what ``write(to:)`` wrote.
@@ -55,12 +82,14 @@ struct DataState: Equatable {
     let path = "\(folder)/\(fileName)"
     guard FileManager.default.fileExists(atPath: path) else { return nil }
     let json = try JSONValue(contentsOf: path)
-    guard let files = json["files"]?.object, let leftOut = json["left_out"]?.object else {
+    guard let files = json["files"]?.object, let leftOut = json["left_out"],
+      leftOut.object != nil
+    else {
       throw FormatError(path, "\"files\" or \"left_out\" is missing; take another checkpoint")
     }
     return DataState(
-      files: files.compactMapValues(\.string),
-      leftOut: leftOut.mapValues { $0.array?.compactMap(\.string) ?? [] })
+      files: files.compactMapValues(\.string), leftOut: Self.files(of: leftOut),
+      leftOutByReplica: (json["left_out_by_replica"]?.array ?? []).map(Self.files))
   }
 
   /// Writes a file of a checkpoint.
@@ -68,12 +97,14 @@ struct DataState: Equatable {
   /// - Parameter folder: The checkpoint's folder.
   /// - Throws: `FormatError` when the disk is full.
   func write(to folder: String) throws {
-    let json: JSONValue = [
-      "files": .object(files.mapValues { .string($0) }),
-      "left_out": .object(leftOut.mapValues { .array($0.sorted().map { .string($0) }) }),
+    var fields: [String: JSONValue] = [
+      "files": .object(files.mapValues { .string($0) }), "left_out": Self.json(leftOut),
     ]
-    try AtomicFile.write(
-      Data((json.text(pretty: true) + "\n").utf8), to: "\(folder)/\(Self.fileName)")
+    if !leftOutByReplica.isEmpty {
+      fields["left_out_by_replica"] = .array(leftOutByReplica.map(Self.json))
+    }
+    let text = JSONValue.object(fields).text(pretty: true) + "\n"
+    try AtomicFile.write(Data(text.utf8), to: "\(folder)/\(Self.fileName)")
   }
 
   /// One line for each file that is another one than that of a run's first part.

@@ -133,11 +133,13 @@ package final class DetectorTraining: TrainingJob {
   package var world: any World { step.world }
 
   package func start(at iteration: Int) throws {
+    // Of another version, or after a fault, ranks may have loaded other values.
+    try requireLikeParameters(iteration)
     loader = try Loader(
       streams: data.streams, seed: UInt64(configuration.training.seed), startingAt: iteration,
       replicas: step.share.own, of: step.share.count, threads: configuration.data.threads,
-      prefetch: configuration.data.prefetch,
-      leavingOut: leftOut, warn: { [warnings] in warnings.add($0) })
+      prefetch: configuration.data.prefetch, leavingOut: leftOut,
+      warn: { [warnings] in warnings.add($0) })
   }
 
   package func stop() { loader = nil }
@@ -164,7 +166,7 @@ package final class DetectorTraining: TrainingJob {
     try requireLikeParameters(iteration)
     try TrainingState.save(to: folder, step: step, iteration: iteration)
     var state = DataState(files: files, leftOut: loader?.leftOut(before: iteration) ?? leftOut)
-    try state.unite(among: step.world, iteration: iteration)
+    try state.unite(among: step.world, share: step.share, iteration: iteration)
     if let folder { try state.write(to: folder) }
   }
 
@@ -178,16 +180,16 @@ package final class DetectorTraining: TrainingJob {
 
   package func restore(_ folder: String, warn: (String) -> Void) throws -> Int {
     if let old = try DataState.read(from: folder) {
-      leftOut = old.leftOut
+      leftOut = old.leftOut(of: step.share.own)
       for line in DataState(files: files).changes(since: old) { warn(line) }
     }
     let state = try TrainingState(
       restoring: folder, into: step, otherReplicas: changesReplicas)
     if state.replicas != step.share.count {
       warn(
-        "the run goes on with \(step.share.count) replicas instead of \(state.replicas): a replica "
-          + "takes over the queues of an old one, in turn, and the steps are no longer those of one "
-          + "uninterrupted run")
+        "the run goes on with \(step.share.count, "replica") instead of \(state.replicas): a "
+          + "replica takes over the queues of an old one, in turn, and the steps are no longer "
+          + "those of one uninterrupted run")
     }
     return state.iteration
   }
@@ -195,10 +197,15 @@ package final class DetectorTraining: TrainingJob {
   package func evaluate(
     _ done: Int, in run: RunFolder?, progress: (Int, Int) throws -> Void, warn: (String) -> Void
   ) throws -> TrainingScore? {
-    let validation = try validation ?? ValidationRun(configuration)
-    let detector = try ObjectDetector(
-      model: step.model, configuration: configuration,
-      vocabulary: .dataSet(validation.vocabulary))
+    let (validation, detector) = try Agreement.together("evaluation", in: step.world) {
+      let validation = try self.validation ?? ValidationRun(configuration)
+      return (
+        validation,
+        try ObjectDetector(
+          model: step.model, configuration: configuration,
+          vocabulary: .dataSet(validation.vocabulary))
+      )
+    }
     guard let run else {
       try validation.assist(
         detector, among: step.world, progress: { try progress($0, validation.imageCount) },
@@ -222,22 +229,28 @@ extension TrainingLoop where Job == DetectorTraining {
   ///   - profiler: Records kernel times, or nil.
   ///   - changesReplicas: Whether the run may have had another number of replicas.
   ///   - world: The processes that train together.
+  ///   - talk: What carries warnings to rank 0; made where there are several and none is given.
   ///   - onEvent: Gets what happens.
   /// - Throws: `ConfigurationError`, `DatasetError`, `CheckpointError`, ``RunFolderError``,
   ///   `FormatError`, `OpenCLError` or `WorldError`, each one line about what is wrong.
   package convenience init(
     configuration: RunConfiguration, run: RunFolder?, context: Context, profiler: Profiler? = nil,
-    changesReplicas: Bool = false, among world: any World = Alone(),
+    changesReplicas: Bool = false, among world: any World = Alone(), talk: RankTalk? = nil,
     onEvent: @escaping (TrainingEvent) -> Void
   ) throws {
-    let checkpoint = try run?.newestCheckpoint { onEvent(.warning($0)) }
+    let talk = world.size > 1 ? talk ?? RankTalk(world) : nil
+    func see(_ event: TrainingEvent) {
+      talk?.see(event)
+      onEvent(event)
+    }
+    let checkpoint = try run?.newestCheckpoint { see(.warning($0)) }
     let isRestored = try world.decided(checkpoint != nil, Exchange("whether a checkpoint is there"))
     // What is wrong on any rank ends all, with one line.
     let job = try Agreement.together("preparation", in: world) {
       try DetectorTraining(
         configuration: configuration, context: context, profiler: profiler,
-        isRestored: isRestored, changesReplicas: changesReplicas, among: world, onEvent: onEvent)
+        isRestored: isRestored, changesReplicas: changesReplicas, among: world, onEvent: see)
     }
-    try self.init(job, in: run, from: checkpoint, onEvent: onEvent)
+    try self.init(job, in: run, from: checkpoint, talk: talk, onEvent: see)
   }
 }

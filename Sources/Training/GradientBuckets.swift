@@ -9,12 +9,10 @@ import Tensors
 /// The arena is cut into buckets from its end, as gradients complete from the last layers to the first.
 /// Buckets are handed over in that order on every rank, one that completes early after those before it.
 final class GradientBuckets: GradientObserver {
-  /// Bytes of a bucket, unless a parameter alone has more.
-  private static let bytes = 25 << 20
-
   private let arena: ParameterArena
   private let exchange: GradientExchange
-  private let buckets: [Range<Int>]
+  /// The elements of each bucket, in the order in which they are exchanged.
+  let buckets: [Range<Int>]
   private let parameters: [ObjectIdentifier: (index: Int, bucket: Int)]
   /// Adds what earlier replicas of the process have brought to a part; gives the sum's arena.
   private var sum: Tensor?
@@ -27,14 +25,15 @@ final class GradientBuckets: GradientObserver {
   /// - Parameters:
   ///   - arena: The parameters.
   ///   - exchange: What adds up gradients.
-  init(_ arena: ParameterArena, _ exchange: GradientExchange) {
+  ///   - bytes: Bytes of a bucket, unless a parameter alone has more.
+  init(_ arena: ParameterArena, _ exchange: GradientExchange, bytes: Int) {
     self.arena = arena
     self.exchange = exchange
     var buckets: [Range<Int>] = []
     var parameters: [ObjectIdentifier: (index: Int, bucket: Int)] = [:]
     var end = arena.gradients.count
     for (index, range) in arena.ranges.enumerated().reversed() {
-      let isFull = buckets.last.map { 4 * ($0.upperBound - range.lowerBound) > Self.bytes }
+      let isFull = buckets.last.map { 4 * ($0.upperBound - range.lowerBound) > bytes }
       if isFull ?? true {
         buckets.append(range.lowerBound..<end)
       } else if let last = buckets.popLast() {

@@ -61,6 +61,7 @@ final class GradientExchange {
   func add(_ range: Range<Int>, number: Int) throws {
     guard let gradients, let transfer, !range.isEmpty else { return }
     let mark = try gradients.stream.queue.mark()
+    mark.noteArrival()
     thread.add(
       .init(
         bytes: 4 * range.lowerBound..<4 * range.upperBound, number: number, mark: mark,
@@ -71,10 +72,10 @@ final class GradientExchange {
   ///
   /// - Throws: `WorldError` or `OpenCLError`.
   func finish() throws {
-    let began = MonotonicClock.seconds
-    let mark = try thread.finish()
-    world.progress.count(stalled: MonotonicClock.seconds - began)
-    if let mark { try gradients?.stream.queue.wait(for: mark) }
+    guard let sums = try thread.finish() else { return }
+    // While the device still computes nothing waits for sums.
+    world.progress.count(stalled: max(0, MonotonicClock.seconds - sums.computed))
+    if let mark = sums.mark { try gradients?.stream.queue.wait(for: mark) }
   }
 }
 
@@ -97,7 +98,15 @@ final class ExchangeThread: @unchecked Sendable {
   private var isBusy = false
   private var hasStopped = false
   private var error: (any Error)?
-  private var mark: QueueMark?
+  private var last: Sums?
+
+  /// Where the exchange of a part has come to.
+  struct Sums: Sendable {
+    /// When the device had computed the part, in seconds.
+    let computed: Double
+    /// After which it has the sums; nil of an empty part.
+    let mark: QueueMark?
+  }
 
   init(_ world: any World) {
     self.world = world
@@ -116,14 +125,14 @@ final class ExchangeThread: @unchecked Sendable {
 
   /// Waits until all parts are exchanged.
   ///
-  /// - Returns: The mark after which the device has all sums.
+  /// - Returns: The last part, after whose mark the device has all sums; nil without any.
   /// - Throws: What an exchange threw.
-  func finish() throws -> QueueMark? {
+  func finish() throws -> Sums? {
     try condition.withLock {
       while error == nil, isBusy || !parts.isEmpty { condition.wait() }
       if let error { throw error }
-      defer { mark = nil }
-      return mark
+      defer { last = nil }
+      return last
     }
   }
 
@@ -144,7 +153,7 @@ final class ExchangeThread: @unchecked Sendable {
     }
   }
 
-  private func exchange(_ part: Part) throws -> QueueMark? {
+  private func exchange(_ part: Part) throws -> Sums {
     try part.transfer.wait(for: part.mark)
     let began = MonotonicClock.seconds
     defer { world.progress.count(exchanged: MonotonicClock.seconds - began) }
@@ -153,14 +162,15 @@ final class ExchangeThread: @unchecked Sendable {
     try world.sum(
       memory.bindMemory(to: Float.self), Exchange("gradients of bucket", part.number),
       on: .gradients)
-    return try part.transfer.write(part.bytes)
+    let mark = try part.transfer.write(part.bytes)
+    return Sums(computed: part.mark.arrival ?? began, mark: mark)
   }
 
-  private func end(_ result: Result<QueueMark?, any Error>) {
+  private func end(_ result: Result<Sums, any Error>) {
     condition.withLock {
       isBusy = false
       switch result {
-      case .success(let new): mark = new ?? mark
+      case .success(let new): last = new
       // The others wait in vain for what comes after it, until this process ends.
       case .failure(let new):
         error = error ?? new

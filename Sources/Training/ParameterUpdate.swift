@@ -23,6 +23,9 @@ package struct ParameterUpdate {
     case adamW(Float, Float)
   }
 
+  /// Bytes of gradients that several processes exchange together (spec distributed 2).
+  package static let bucketBytes = 25 << 20
+
   /// Momentum (AdamW: first moment) by parameter name; part of a checkpoint.
   package let momentum: [String: Tensor]
   /// AdamW's second moment by parameter name; part of a checkpoint.
@@ -39,7 +42,7 @@ package struct ParameterUpdate {
   private let share: ReplicaShare
   /// Adds up the gradients of several processes; nil where there is one.
   private let exchange: GradientExchange?
-  private let buckets: GradientBuckets?
+  let buckets: GradientBuckets?
   private let step = StepGradients()
   private let blocks = BlockCache()
 
@@ -67,15 +70,17 @@ package struct ParameterUpdate {
   ///   - weightDecay: Pull towards 0.
   ///   - share: The replicas whose mean gradient counts, and those of this process.
   ///   - world: The processes that carry the others.
+  ///   - bucketBytes: Bytes of gradients that are exchanged together.
   package init(
     _ store: ParameterStore, rule: Rule, clipping: Clipping, weightDecay: Float,
-    share: ReplicaShare = .single, among world: any World = Alone()
+    share: ReplicaShare = .single, among world: any World = Alone(),
+    bucketBytes: Int = Self.bucketBytes
   ) throws {
     self.share = share
     let arena = try ParameterArena(store.trained, on: store.stream)
     self.arena = arena
     exchange = world.size > 1 ? GradientExchange(world) : nil
-    buckets = exchange.map { GradientBuckets(arena, $0) }
+    buckets = exchange.map { GradientBuckets(arena, $0, bytes: bucketBytes) }
     self.rule = rule
     self.clipping = clipping
     self.weightDecay = weightDecay

@@ -4,13 +4,22 @@ package enum ResumeOverrides {
   private static let free: Set = [
     "training.iterations", "training.checkpoint_every", "training.keep_checkpoints",
     "training.keep_best", "training.evaluate_every", "training.log_every", "training.tensorboard",
-    "data.threads",
+    replicas, "data.threads",
     "data.prefetch", "data.train_annotations", "data.train_images", "data.train_captions",
     "data.alignment_annotations", "data.alignment_images", "data.caption_annotations",
     "data.caption_images", "data.validation_annotations", "data.validation_images", "clip.folder",
     "optimizer.rate", "optimizer.milestones", "optimizer.factor", "optimizer.gradient_limit.kind",
     "optimizer.gradient_limit.limit",
   ]
+
+  private static let replicas = "training.replicas"
+
+  /// Whether the run is to go on with another number of replicas, as `--replicas` asks for too.
+  ///
+  /// - Parameter overrides: Texts `section.key=value`.
+  package static func changeReplicas(_ overrides: [String]) -> Bool {
+    overrides.contains { $0.prefix { $0 != "=" } == replicas }
+  }
 
   /// Why other keys may not, by what they begin with.
   private static let reasons = [

@@ -27,7 +27,7 @@ extension World {
 
 /// What ranks tell each other of a step, in one small sum whose result is the same everywhere.
 ///
-/// These are sums of losses and counts, times, and whether one is asked to stop.
+/// These are sums of losses and counts, times, and whether one is asked to stop or has something to say.
 struct StepAgreement {
   /// Seconds of the step on the fastest and on the slowest rank.
   private(set) var seconds: ClosedRange<Double>
@@ -35,6 +35,8 @@ struct StepAgreement {
   private(set) var waitShare: Double
   /// Whether any rank was asked to stop.
   private(set) var stops: Bool
+  /// Whether any rank has something to say.
+  private(set) var hasMessages: Bool
 
   /// For the log.
   var measures: [String: Double] {
@@ -48,22 +50,25 @@ struct StepAgreement {
   ///   - counts: Likewise.
   ///   - time: What the step took here.
   ///   - stops: Whether this rank is asked to stop.
+  ///   - hasMessages: Whether it has something to say.
   ///   - world: The processes.
   ///   - iteration: The step.
   /// - Throws: `WorldError`.
   init(
     _ scalars: inout StepScalars, counts: inout [String: Int],
-    time: (seconds: Double, waitShare: Double), stops: Bool, among world: any World, iteration: Int
+    time: (seconds: Double, waitShare: Double), stops: Bool, hasMessages: Bool,
+    among world: any World, iteration: Int
   ) throws {
     self.seconds = time.seconds...time.seconds
     waitShare = time.waitShare
     self.stops = stops
+    self.hasMessages = hasMessages
     guard world.size > 1 else { return }
     let names = (
       losses: scalars.losses.keys.sorted(), measures: scalars.measures.keys.sorted(),
       counts: counts.keys.sorted()
     )
-    var sums: [Double] = [stops ? 1 : 0, scalars.total]
+    var sums: [Double] = [stops ? 1 : 0, hasMessages ? 1 : 0, scalars.total]
     sums += names.losses.map { scalars.losses[$0] ?? 0 }
     sums += names.measures.map { scalars.measures[$0] ?? 0 }
     sums += names.counts.map { Double(counts[$0] ?? 0) }
@@ -76,6 +81,7 @@ struct StepAgreement {
     var rest = sums[...]
     func next() -> Double { rest.popFirst() ?? .nan }
     self.stops = next() > 0
+    self.hasMessages = next() > 0
     scalars.total = next()
     for name in names.losses { scalars.losses[name] = next() }
     for name in names.measures { scalars.measures[name] = next() }

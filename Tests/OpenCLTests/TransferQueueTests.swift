@@ -1,3 +1,5 @@
+import Formats
+import Foundation
 import OpenCL
 import TestSupport
 import Testing
@@ -42,6 +44,32 @@ struct TransferQueueTests {
         expected = (expected + Float(100 * parts)) * 2
         #expect(try queue.floats(buffer, count: count).allSatisfy { $0 == expected })
       }
+    }
+  }
+
+  @Test("A mark knows when it was reached, whenever it is asked")
+  func arrivals() throws {
+    try exclusively { device in
+      let context = try Context(device: device)
+      let queue = try CommandQueue(context: context, name: "student")
+      let kernel = try CommandQueueTests.kernel(context)
+      let buffer = try queue.buffer([Float](repeating: 1, count: 1 << 14))
+      let transfer = try TransferQueue(for: buffer, on: context)
+      let began = MonotonicClock.seconds
+      try queue.launch(kernel, global: [1 << 14], local: [64], [.buffer(buffer), .int(1000)])
+      let first = try queue.mark()
+      first.noteArrival()
+      let second = try queue.mark()
+      try transfer.wait(for: first)
+      try queue.finish()
+      let end = MonotonicClock.seconds
+      // The driver tells it from a thread of its own.
+      while first.arrival == nil, MonotonicClock.seconds < end + 10 {
+        Thread.sleep(forTimeInterval: 0.01)
+      }
+      let arrival = try #require(first.arrival)
+      #expect(arrival > began && arrival < end + 1)
+      #expect(second.arrival == nil)
     }
   }
 

@@ -87,8 +87,7 @@ struct SharedStatisticsTests {
   func asOneTensor(family: DeviceFamily, rows: [Int]) throws {
     for offset in [0, 1000] as [Float] {
       let (found, wanted) = try shares(rows, offset: offset, family: family)
-      // A float32 mean of a thousand deviations is off by up to 6e-5 of them.
-      let absolute = offset == 0 ? 1e-6 : 1e-4
+      let absolute = 1e-6
       let label = "\(rows), offset \(offset)"
       expectClose(
         found.flatMap(\.output), wanted.output, relative: 1e-6, absolute: absolute, "y, \(label)")
@@ -103,10 +102,8 @@ struct SharedStatisticsTests {
       }
       for share in found {
         expectClose(share.mean, wanted.mean, relative: 1e-6, absolute: 0, "mean, \(label)")
-        // Means of few rows differ by a tenth of a deviation, of which 6e-5 is no longer nothing.
         expectClose(
-          share.variance, wanted.variance, relative: offset == 0 ? 1e-6 : 4e-6, absolute: 0,
-          "variance, \(label)")
+          share.variance, wanted.variance, relative: 1e-6, absolute: 0, "variance, \(label)")
         #expect(share.mean == found[0].mean && share.variance == found[0].variance)
       }
     }

@@ -1,4 +1,5 @@
 import Baron
+import CLIP
 import Checkpoints
 import Formats
 import Foundation
@@ -106,6 +107,46 @@ struct ReplicasTests {
     #expect(index["replicas"] == nil && index["queue_rows"]?["teacher_bags"]?.integer != nil)
     let state = try SafeTensorsFile(path: "\(world.checkpoint("run", 2))/state.safetensors")
     #expect(state.names.contains("queue.teacher_bags.rows"))
+  }
+
+  @Test func aStepIsDescribed() throws {
+    var run = RunConfiguration()
+    run.training.replicas = 16
+    #expect(
+      try run.stepSummary(processes: 1)
+        == "16 replicas on 1 process; images of a step: 32 detection, 32 alignment")
+    run.training.replicas = 0
+    run.alignment.kind = .none
+    #expect(
+      try run.stepSummary(processes: 3)
+        == "3 replicas on 3 processes; images of a step: 6 detection")
+    run.training.replicas = 1
+    #expect(try run.stepSummary(processes: 1).hasPrefix("1 replica on 1 process;"))
+    #expect(throws: ConfigurationError.self) { try run.stepSummary(processes: 2) }
+  }
+
+  @Test func aRunMayGoOnWithOtherReplicasByEitherOption() throws {
+    try ResumeOverrides.check(["training.replicas=4"])
+    #expect(ResumeOverrides.changeReplicas(["training.iterations=3", "training.replicas=4"]))
+    #expect(!ResumeOverrides.changeReplicas(["training.iterations=3"]))
+    let error = #expect(throws: ConfigurationError.self) {
+      try ResumeOverrides.check(["training.seed=4"])
+    }
+    #expect(line(of: try #require(error)).contains("all its random choices follow from it"))
+  }
+
+  @Test func queuesOfAllReplicasTakeRoom() throws {
+    var run = RunConfiguration()
+    let clip = try CLIPWeights(folder: TrainingWorld.clipFolder).configuration
+    let one = run.queueBytes(clip: clip)
+    #expect(one == 4 * 1024 * (4 * clip.embeddingWidth + 4))
+    let disk = DiskNeed(run, clip: clip).bytes
+    run.training.replicas = 16
+    #expect(run.queueBytes(clip: clip) == 16 * one)
+    let copies = run.training.keepCheckpoints + 1 + (run.training.keepBest.isEmpty ? 0 : 1)
+    #expect(DiskNeed(run, clip: clip).bytes == disk + 15 * one * copies)
+    run.alignment.kind = .none
+    #expect(run.queueBytes(clip: clip) == 0)
   }
 
   @Test func processesShareReplicasAlike() throws {

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Distribution
 import Formats
+import Foundation
 import Training
 
 /// `baron config`: what presets there are and what a configuration amounts to.
@@ -68,11 +70,21 @@ struct ConfigCommand: ParsableCommand {
       let preset = Preset.all.first { $0.name == config }
       let text =
         switch preset?.kind ?? kind.flatMap(Preset.Kind.init(rawValue:)) ?? .train {
-        case .train: try RunConfiguration.load(config, overrides: overrides).yaml()
+        case .train:
+          try Self.text(of: RunConfiguration.load(config, overrides: overrides))
         case .clip: try CLIPTrainingConfiguration.load(config, overrides: overrides).yaml()
         case .demo: try DemoConfiguration.load(config, overrides: overrides).yaml()
         }
+      // Of the processes that a launcher has started one speaks.
+      guard Launch(environment: ProcessInfo.processInfo.environment)?.rank ?? 0 == 0 else { return }
       try Console.print(text, terminator: "")
+    }
+
+    /// The values, below what a step has of them; a comment, so that the text stays a configuration.
+    private static func text(of configuration: RunConfiguration) throws -> String {
+      let launch = Launch(environment: ProcessInfo.processInfo.environment)
+      let step = try configuration.stepSummary(processes: launch?.size ?? 1)
+      return "# \(step)\n" + configuration.yaml()
     }
   }
 

@@ -40,6 +40,12 @@ struct TrainCommand: ParsableCommand {
   @Flag(help: "Print the resolved configuration and stop.")
   var printConfig = false
 
+  @Flag(
+    help: ArgumentHelp(
+      "Write ranks/rank-N.log in the run's folder for each of several processes: what it said, and the "
+        + "time of each step."))
+  var rankLogs = false
+
   @Option(
     help: ArgumentHelp(
       "Seconds without progress after which several processes end with 75; 0 for never.",
@@ -90,16 +96,20 @@ struct TrainCommand: ParsableCommand {
     if world.node.rank == 0 { context.compileInParallel() }
     try configuration.compareFiles(in: world)
     let run = try Agreement.onRank0("folder", in: world) { try open(configuration) }
-    let changesReplicas = training.resume != nil && replicas != nil
+    let changesReplicas =
+      training.resume != nil
+      && (replicas != nil || ResumeOverrides.changeReplicas(training.overrides))
+    let talk = RankTalk(world, keepsLogs: rankLogs)
     try RankSession.watching(world, limit: hangLimit) {
       guard let run else {
         return try FollowingSession(
-          configuration: configuration, context: context, world: world,
+          configuration: configuration, context: context, world: world, talk: talk,
           changesReplicas: changesReplicas
         ).train()
       }
       try TrainingSession(
-        configuration, context: context, run: run, changesReplicas: changesReplicas, among: world
+        configuration, context: context, run: run, changesReplicas: changesReplicas, among: world,
+        talk: talk
       ).train(
         rewriting: training.changesRun || changesReplicas ? configuration.yaml() : nil,
         findings: read?.findings ?? [])

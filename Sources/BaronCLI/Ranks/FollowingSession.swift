@@ -4,30 +4,25 @@ import Formats
 import OpenCL
 import Training
 
-/// Trains on a rank other than 0, which writes nothing and speaks of itself alone.
+/// Trains on a rank other than 0, which writes nothing and tells rank 0 what it has to say.
 struct FollowingSession {
   let configuration: RunConfiguration
   let context: Context
   let world: any World
+  let talk: RankTalk
   let changesReplicas: Bool
 
   /// Trains; ends with 130 when the ranks were asked to stop.
   func train() throws {
-    // Before the first step this rank finds what rank 0 finds and tells.
-    var hasBegun = false
+    // What rank 0 will not get is told here.
+    defer {
+      for text in talk.takeWarnings() { Console.warn("\(RankSession.name(of: world)): \(text)") }
+    }
     try StopSignals.answering(by: .exit(nil)) {
       let loop = try TrainingLoop(
         configuration: configuration, run: nil, context: context,
-        changesReplicas: changesReplicas, among: world
-      ) { event in
-        world.progress.follow(event)
-        switch event {
-        case .starting: hasBegun = true
-        case .warning(let text) where hasBegun:
-          Console.warn("\(RankSession.name(of: world)): \(text)")
-        default: break
-        }
-      }
+        changesReplicas: changesReplicas, among: world, talk: talk
+      ) { world.progress.follow($0) }
       do {
         try loop.train(
           shouldStop: { StopSignals.isAsked }, afterStep: { _ in StopSignals.answer(by: .wait) })

@@ -55,7 +55,7 @@ struct CheckReport {
 
   private func table(_ classes: ClassCounts, _ style: TerminalStyle) -> String {
     var table = TerminalTable([
-      .text("class"), .text("group"), .number("boxes"), .number("small"), .number("medium"),
+      .name("class"), .text("group"), .number("boxes"), .number("small"), .number("medium"),
       .number("large"),
     ])
     for row in classes.rows {
@@ -79,16 +79,20 @@ struct CheckReport {
     }
     guard let trial, case .success(let device) = device else { return lines }
     let training = check.configuration.training
+    let replicas = training.replicas > 1 ? " with \(training.replicas) replicas on one process" : ""
     lines.append(
-      "memory     \(Self.size(trial.memoryInBytes)) of \(Self.size(device.memoryInBytes)) of "
+      "memory     \(Self.size(memory(of: trial))) of \(Self.size(device.memoryInBytes)) of "
         + device.name)
     lines.append(
-      "time       \(Self.seconds(trial.seconds)) a step, \(Self.duration(hours * 3600)) for "
-        + "\(training.iterations) steps"
+      "time       \(Self.seconds(trial.seconds)) a step\(replicas), \(Self.duration(hours * 3600)) for "
+        + "\(training.iterations, "step")"
         + (evaluations > 0
-          ? " and \(evaluations) evaluations of \(check.validationImages) pictures" : ""))
+          ? " and \(evaluations, "evaluation") of \(check.validationImages, "picture")" : ""))
     return lines
   }
+
+  /// The steps have filled no queue.
+  private func memory(of trial: StepTrial) -> Int { trial.memoryInBytes + check.queueBytes }
 
   private var evaluations: Int {
     let training = check.configuration.training
@@ -100,8 +104,9 @@ struct CheckReport {
   private var hours: Double {
     guard let trial else { return 0 }
     let training = check.configuration.training
-    let perPicture =
-      trial.seconds / Double(max(1, training.detectionBatch + training.alignmentBatch))
+    let pictures =
+      max(1, training.replicas) * (training.detectionBatch + training.alignmentBatch)
+    let perPicture = trial.seconds / Double(max(1, pictures))
     return
       (trial.seconds * Double(training.iterations)
       + Double(evaluations * check.validationImages) * perPicture / 2) / 3600
@@ -131,7 +136,7 @@ struct CheckReport {
       "pictures_opened": .number(Double(check.pictures.opened)),
       "disk_needed_bytes": bytes(check.disk?.needed), "disk_free_bytes": bytes(check.disk?.free),
       "device": (try? device.get()).map { .string($0.name) } ?? .null,
-      "memory_bytes": bytes(trial?.memoryInBytes),
+      "memory_bytes": bytes(trial.map(memory)),
       "seconds_per_step": trial.map { .number($0.seconds) } ?? .null,
       "hours": trial == nil ? .null : .number(hours),
     ])

@@ -2,8 +2,8 @@
 ///
 /// The library is opened at run time, so that one program works with Open MPI and with MPICH and its
 /// kin and needs none of them where one process trains alone. The declarations are our own: handles
-/// are pointers to the library's symbols in Open MPI and 32-bit numbers in the others, here both are
-/// `cmpi_handle`. Apart from `cmpi_open` every function returns MPI's code, 0 when all is well.
+/// are pointers to the library's symbols in Open MPI, 32-bit numbers in MPICH and its kin, and small
+/// numbers as wide as pointers in the ABI of MPI 5; here all are `cmpi_handle`. Apart from `cmpi_open` every function returns MPI's code, 0 when all is well.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,12 +12,11 @@
 typedef uintptr_t cmpi_handle;
 
 enum {
-  /// What `cmpi_open` gives: nothing, Open MPI, or MPICH and its kin.
+  /// What `cmpi_open` gives: nothing, Open MPI, MPICH and its kin, or the ABI of MPI 5.
   cmpi_none = 0,
   cmpi_open_mpi = 1,
   cmpi_mpich = 2,
-  /// What `cmpi_start` has to give for exchanges on several threads at once.
-  cmpi_thread_multiple = 3,
+  cmpi_standard = 3,
 };
 
 /// Opens a library by its name or path, once in a process.
@@ -30,8 +29,8 @@ int cmpi_version(char *text, size_t room);
 /// The words of a code.
 void cmpi_words(int code, char *text, size_t room);
 
-/// Starts MPI for threads that exchange at once; `provided` gets what the library allows.
-int cmpi_start(int *provided);
+/// Starts MPI; `has_threads` gets whether the library lets several threads exchange at once.
+int cmpi_start(bool *has_threads);
 int cmpi_finish(void);
 /// Ends all processes.
 int cmpi_abort(int code);

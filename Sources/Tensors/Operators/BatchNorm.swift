@@ -27,16 +27,18 @@ extension Tensor {
     let inverse = try Tensor(uninitialized: [channels], on: stream, label: "inverse deviation")
     let own =
       shared == nil
-      ? nil : try Tensor(repeating: 0, shape: [2, channels], on: stream, label: "batch sums")
+      ? nil : try Tensor(repeating: 0, shape: [3, channels], on: stream, label: "batch sums")
+    let parameters = BatchNormStatistics.parameters(isShared: shared != nil)
     if rows > 0 {
       let blocks = RowBlocks(
         rows: rows, channels: channels, isSummed: true, on: stream)
       let partial = try Tensor(
-        uninitialized: [blocks.count, 2, channels], on: stream, label: "batch norm partial sums")
+        uninitialized: [blocks.count, shared == nil ? 2 : 3, channels], on: stream,
+        label: "batch norm partial sums")
       try stream.launchRows(
         try stream.kernel(
           "batch_norm_statistics", in: "BatchNorm", storing: elementType,
-          channels: channels),
+          channels: channels, parameters: parameters),
         rows: blocks.count,
         [
           .buffer(buffer), .buffer(partial.buffer), .int(rows), .int(channels),
@@ -44,7 +46,8 @@ extension Tensor {
         ], work: Work(operations: 4 * Double(count), bytes: Double(byteCount)))
       try stream.launchRows(
         try stream.kernel(
-          "batch_norm_statistics_fold", in: "BatchNorm", storing: .float32, channels: channels),
+          "batch_norm_statistics_fold", in: "BatchNorm", storing: .float32, channels: channels,
+          parameters: parameters),
         rows: stream.foldGroups(channels),
         [
           .buffer(partial.buffer), .buffer(mean.buffer), .buffer(inverse.buffer),
@@ -57,6 +60,7 @@ extension Tensor {
     if let shared, let own {
       statistics.shared = shared
       let total = try shared.joined(own, rows: rows)
+      statistics.rest = total.rest
       if total.rows > 0 {
         try stream.launchRows(
           try stream.kernel(
@@ -119,10 +123,12 @@ extension Tensor {
     let blocks = RowBlocks(rows: rows, channels: channels, on: stream)
     try stream.launchRows(
       try stream.kernel(
-        "batch_norm_forward", in: "BatchNorm", storing: elementType, channels: channels),
+        "batch_norm_forward", in: "BatchNorm", storing: elementType, channels: channels,
+        parameters: statistics.parameters),
       rows: blocks.count,
       [
-        .buffer(buffer), .buffer(statistics.mean.buffer), .buffer(statistics.inverse.buffer),
+        .buffer(buffer), .buffer(statistics.mean.buffer),
+        statistics.rest.map { .buffer($0.buffer) } ?? .null, .buffer(statistics.inverse.buffer),
         .buffer(weight.buffer), .buffer(bias.buffer),
         residual.map { .buffer($0.buffer) } ?? .null, .buffer(result.buffer), .int(rows),
         .int(channels), .int(blocks.size), .int(relu ? 1 : 0),
@@ -153,28 +159,42 @@ private struct BatchNormStatistics {
   let ofBatch: Bool
   /// Who else's input they were computed from; nil where they are of this device alone.
   var shared: SharedStatistics?
+  /// What the float of the mean leaves over, `[C]`; nil where it is not carried.
+  var rest: Tensor?
+
+  /// What kernels are compiled with that take these statistics.
+  var parameters: [String: Int] { Self.parameters(isShared: rest != nil) }
+
+  /// What kernels are compiled with that take statistics or make them.
+  ///
+  /// - Parameter isShared: Whether they are those of several devices.
+  static func parameters(isShared: Bool) -> [String: Int] { isShared ? ["SPLIT_MEAN": 1] : [:] }
 }
 
 extension SharedStatistics {
   /// The statistics of all devices.
   ///
   /// - Parameters:
-  ///   - own: `[2, C]`: the mean over the rows of this device and the sum of squares about it.
+  ///   - own: `[3, C]`: the mean over the rows of this device, the sum of squares about it, and what the
+  ///     mean's float leaves over.
   ///   - rows: How many rows these are.
-  /// - Returns: The rows of all devices, and `[2, C]`: their mean and variance.
+  /// - Returns: The rows of all devices; `[2, C]`: their mean and variance; `[C]`: what the mean's float
+  ///   leaves over.
   fileprivate func joined(
     _ own: Tensor, rows: Int
-  ) throws -> (rows: Double, statistics: Tensor) {
+  ) throws -> (rows: Double, statistics: Tensor, rest: Tensor) {
     let channels = own.shape[1]
     let values = try own.floats().map(Double.init)
     let all = try sum(
       rows: rows,
       (0..<channels).map { channel in
-        let (mean, squares) = (values[channel], values[channels + channel])
+        let mean = values[channel] + values[2 * channels + channel]
+        let squares = values[channels + channel]
         // Of float64 even a mean of a thousand deviations costs no digit that float32 has.
         return (Double(rows) * mean, squares + Double(rows) * mean * mean)
       }, "statistics")
-    let means = all.pairs.map { $0.0 / all.rows }
+    // Of no rows at all nothing is normalised.
+    let means = all.pairs.map { all.rows > 0 ? $0.0 / all.rows : 0 }
     let variances = zip(all.pairs, means).map { pair, mean in
       // A difference of sums may fall below 0 by rounding; NaN stays NaN.
       let variance = pair.1 / all.rows - mean * mean
@@ -184,7 +204,10 @@ extension SharedStatistics {
       all.rows,
       try Tensor(
         (means + variances).map { Float($0) }, shape: [2, channels], on: own.stream,
-        label: "batch statistics")
+        label: "batch statistics"),
+      try Tensor(
+        means.map { Float($0 - Double(Float($0))) }, shape: [channels], on: own.stream,
+        label: "rest of batch mean")
     )
   }
 
@@ -250,11 +273,12 @@ private struct BatchNormGradient {
     try stream.launchRows(
       try stream.kernel(
         "batch_norm_backward_weight", in: "BatchNorm", storing: input.elementType,
-        channels: channels),
+        channels: channels, parameters: statistics.parameters),
       rows: blocks.count,
       [
         .buffer(input.buffer), output.map { .buffer($0.buffer) } ?? .null,
         .buffer(gradient.buffer), .buffer(statistics.mean.buffer),
+        statistics.rest.map { .buffer($0.buffer) } ?? .null,
         .buffer(statistics.inverse.buffer), .buffer(partial.buffer), .int(rows), .int(channels),
         .int(blocks.size), .int(output == nil ? 0 : 1),
       ],
@@ -286,7 +310,7 @@ private struct BatchNormGradient {
     let blocks = RowBlocks(rows: rows, channels: channels, on: stream)
     let sums = try statistics.ofBatch ? parameters.map { try sumsOfAll($0, rows: rows) } : nil
     let operands = [
-      sums == nil ? nil : input, output, gradient, statistics.mean,
+      sums == nil ? nil : input, output, gradient, statistics.mean, statistics.rest,
       statistics.inverse, weight, sums?.bias, sums?.weight, result,
       residual,
     ]
@@ -296,7 +320,7 @@ private struct BatchNormGradient {
     try stream.launchRows(
       try stream.kernel(
         "batch_norm_backward_input", in: "BatchNorm", storing: gradient.elementType,
-        channels: channels),
+        channels: channels, parameters: statistics.parameters),
       rows: blocks.count,
       operands.map { tensor in tensor.map { .buffer($0.buffer) } ?? .null }
         + [

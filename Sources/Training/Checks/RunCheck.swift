@@ -24,6 +24,8 @@ package struct RunCheck {
   package private(set) var pictures = (opened: 0, total: 0)
   /// Bytes on disk that checkpoints will take, and free bytes, where known.
   package private(set) var disk: (needed: Int, free: Int)?
+  /// Bytes of the queues of all replicas once they are full, where known.
+  package private(set) var queueBytes = 0
   /// What was looked at.
   package let configuration: RunConfiguration
 
@@ -76,7 +78,7 @@ package struct RunCheck {
     for fault in faults {
       if case .unsetVariable(_, let key, let variable) = fault {
         guard let all = keys[variable], all.first == key else { continue }
-        let others = all.count > 1 ? " (as do \(all.count - 1) other keys)" : ""
+        let others = all.count > 1 ? " (as do \(all.count - 1, "other key"))" : ""
         findings.append(Finding(fault, adding: others))
       } else {
         findings.append(Finding(fault))
@@ -187,7 +189,8 @@ package struct RunCheck {
     if unknown.count > Self.mostNames {
       add(
         .error, key,
-        "\(split.source): \(unknown.count) of its \(split.base.count) base classes are not in "
+        "\(split.source): \(unknown.count) of its \(split.base.count, "base class") "
+          + "\(unknown.count.verb("is", "are")) not in "
           + "\(index.path), \(Self.list(unknown)); give a file {\"base\": [names], \"novel\": "
           + "[names]} of the classes there, as 'baron init' writes it")
       return false
@@ -338,6 +341,7 @@ package struct RunCheck {
   }
 
   private mutating func lookAtDisk(_ clip: CLIPConfiguration) {
+    queueBytes = configuration.queueBytes(clip: clip)
     let need = DiskNeed(configuration, clip: clip)
     guard let free = DiskNeed.free(at: "runs") else { return }
     disk = (need.bytes, free)
