@@ -220,6 +220,13 @@ let package = Package(
         "RunReports", "Training", "Evaluation", "Pictures", "Geometry", "Formats", "TestSupport",
       ]),
     .testTarget(
+      name: "MutationTests",
+      dependencies: [
+        "Formats", "Masks", "OpenCL", "Checkpoints", "Pictures", "Annotations", "Evaluation",
+        "CLIP",
+        "Training", "Reporting", "Serving", "TestSupport",
+      ]),
+    .testTarget(
       name: "EndToEndTests",
       dependencies: [
         "BaronCLI", "Checkpoints", "Formats", "Masks", "Annotations", "Pictures", "Geometry",

@@ -7,7 +7,8 @@
 //          gbias[c] = sum_r g, gweight[c] = sum_r g * n with n = (x - mean) * inverse;
 //          batch statistics: gx = weight * inverse * (g - share * (gbias + n * gweight)), with share
 //          1 / rows; of several devices sums and share are those of all of them;
-//          running statistics: gx = weight * inverse * g; gresidual = g.
+//          running statistics: gx = weight * inverse * g; gresidual = g. gbias and gweight are added
+//          to totals as well, where these are not null.
 // Layout:  x, y, residual and their gradients [rows, count], rows = all positions of all images;
 //          mean, rest, inverse, weight, bias, gbias, gweight [count]; partial [blocks, 2, count],
 //          with SPLIT_MEAN [blocks, 3, count].
@@ -313,10 +314,12 @@ ROW_KERNEL void batch_norm_backward_weight(__global const stored *restrict x,
 
 ROW_KERNEL void batch_norm_backward_weight_fold(__global const float *restrict partial,
                                                 __global float *restrict gbias,
-                                                __global float *restrict gweight, int blocks,
+                                                __global float *restrict gweight,
+                                                __global float *restrict bias_total,
+                                                __global float *restrict weight_total, int blocks,
                                                 int count) {
   SUM_SCRATCH
-  fold_block_pairs(partial, gbias, gweight, blocks, count);
+  fold_block_pairs(partial, gbias, gweight, bias_total, weight_total, blocks, count);
 }
 
 // What belongs to a column; without batch statistics offset and slope are not looked at.

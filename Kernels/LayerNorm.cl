@@ -3,7 +3,8 @@
 // What:    y[r, c] = n[r, c] * weight[c] + bias[c], n = (x[r, c] - mean[r]) * inverse[r],
 //          inverse = 1 / sqrt(variance + epsilon), variance with divisor count.
 //          Backward, h = gy * weight: gx = inverse * (h - mean_c(h) - n * mean_c(h * n));
-//          gbias[c] = sum_r gy, gweight[c] = sum_r gy * n.
+//          gbias[c] = sum_r gy, gweight[c] = sum_r gy * n, both added to totals as well where these
+//          are not null. With `adds` gx is added to what it holds.
 // Layout:  x, y, gradients [rows, count]; statistics [rows, 2] (mean, inverse); weight, bias
 //          and their gradients [count]; partial [blocks, 2, count].
 // Launch:  ComputeStream.launchRows, a work-group owns a row; backward_weight: a work-group owns
@@ -51,7 +52,7 @@ ROW_KERNEL void layer_norm_backward_input(__global const stored *restrict x,
                                           __global const float *restrict weight,
                                           __global const float *restrict statistics,
                                           __global const stored *restrict gy,
-                                          __global stored *restrict gx, int count) {
+                                          __global stored *restrict gx, int count, int adds) {
   ROW_SCRATCH
   size_t base = (size_t)get_group_id(0) * count;
   x += base;
@@ -71,7 +72,10 @@ ROW_KERNEL void layer_norm_backward_input(__global const stored *restrict x,
   FOR_EACH_CHANNEL(c, count) {
     channels inner = load_stored(gy + c, count - c, 0) * load_channels(weight + c, count - c, 0);
     channels normal = (load_stored(x + c, count - c, mean) - mean) * inverse;
-    store_stored(inverse * (inner - offset - normal * slope), gx + c, count - c);
+    channels gradient = inverse * (inner - offset - normal * slope);
+    if (adds)
+      gradient += load_stored(gx + c, count - c, 0);
+    store_stored(gradient, gx + c, count - c);
   }
 }
 
@@ -108,8 +112,10 @@ ROW_KERNEL void layer_norm_backward_weight(__global const stored *restrict x,
 
 ROW_KERNEL void layer_norm_backward_weight_fold(__global const float *restrict partial,
                                                 __global float *restrict gbias,
-                                                __global float *restrict gweight, int blocks,
+                                                __global float *restrict gweight,
+                                                __global float *restrict bias_total,
+                                                __global float *restrict weight_total, int blocks,
                                                 int count) {
   SUM_SCRATCH
-  fold_block_pairs(partial, gbias, gweight, blocks, count);
+  fold_block_pairs(partial, gbias, gweight, bias_total, weight_total, blocks, count);
 }

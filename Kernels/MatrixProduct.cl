@@ -1,7 +1,7 @@
 // Matrix products for devices with work-groups and local memory, and the sum of partial products.
 //
 // What:    target[m, n] = bias[n] + sum over k of left[m, k] * right[k, n], for every batch entry;
-//          with `adds` the sum is added to what target holds, without a bias; target is float then.
+//          with `adds` the sum is added to what target holds, without a bias.
 // Layout:  left, right: see MatrixLoaders.clh; batch entry b of an operand starts b * stride
 //          elements in. target row-major, or scattered over images (SCATTERS); its matrices are
 //          target_pitch elements apart. With splits > 1 the depth is cut into pieces of
@@ -83,7 +83,7 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
       int n = n0 + x + j * SIDE;
       if (m < rows && n < columns) {
         __global target_element *to = target + target_row(g, m, columns) + n;
-        float before = adds ? (float)*to : bias && split == 0 ? bias[n] : 0.0f;
+        float before = adds ? LOAD_TARGET(to) : bias && split == 0 ? bias[n] : 0.0f;
         STORE_TARGET(sum[i][j] + before, to);
       }
     }
@@ -100,6 +100,6 @@ __kernel void matrix_product_splits(__global const float *restrict partial,
     float sum = 0.0f;
     // Pieces are asked for together where there are several.
     _Pragma("unroll 4") for (int s = 0; s < splits; s++) sum += partial[first + (size_t)s * size];
-    STORE_TARGET(adds ? (float)target[i] + sum : sum, target + i);
+    STORE_TARGET(adds ? LOAD_TARGET(target + i) + sum : sum, target + i);
   }
 }

@@ -1,7 +1,8 @@
 // Sums over a whole tensor and over its rows, and their gradients.
 //
 // What:    reduction_sum:      y[g] = scale * sum of x[g * block ..< (g + 1) * block]
-//          reduction_columns:  y[g, c] = sum over r of x[g * rows_per_group + r, c]
+//          reduction_columns:  y[g, c] = sum over r of x[g * rows_per_group + r, c]; with `adds`, on
+//          devices other than CPUs, it is added to what y holds
 // Layout:  dense; x of reduction_columns is [rows, columns], row-major.
 // Launch:  reduction_sum_forward: a row kernel of Common/Launch.clh, one work-group for each y.
 //          reduction_columns_forward: groups (row groups, ceil(columns / COLUMN_BLOCK)) of LANES
@@ -52,7 +53,7 @@ __kernel void reduction_sum_backward(__global const float *restrict gradient,
 
 ROW_KERNEL void reduction_columns_forward(__global const stored *restrict x,
                                           __global float *restrict y, int rows, int columns,
-                                          int rows_per_group) {
+                                          int rows_per_group, int adds) {
   const int column = (int)get_group_id(1) * COLUMN_BLOCK;
   const int first = (int)get_group_id(0) * rows_per_group;
   const int end = min(rows, first + rows_per_group);
@@ -98,7 +99,7 @@ ROW_KERNEL void reduction_columns_forward(__global const stored *restrict x,
       sums[LANE] += sums[LANE + step];
   }
   if (LANE < count)
-    y[LANE] = sums[LANE];
+    y[LANE] = sums[LANE] + (adds ? y[LANE] : 0.0f);
 #endif
 }
 

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 import Pictures
 
@@ -133,9 +134,26 @@ extension AnnotationIndex {
       }
     }
     var lines: [String] = []
-    let what = "images without \"width\" and \"height\""
-    if read > 0 { lines.append("\(read) \(what): read from the pictures") }
-    if let first { lines.append("\(failed) \(what) are left out (first: \(first))") }
+    let what = "without \"width\" and \"height\""
+    if read > 0 { lines.append("\(read, "image") \(what): read from the pictures") }
+    if let first {
+      lines.append(
+        "\(failed, "image") \(what) \(failed.verb("is", "are")) left out (first: \(first))")
+    }
     return lines
+  }
+
+  /// The folder that names are relative to, where somebody named the folder that they begin with.
+  ///
+  /// - Parameter folder: The folder that was named.
+  /// - Returns: The folder above it when the first picture is there and not in the given one, else that.
+  package func pictureFolder(given folder: String) -> String {
+    func isThere(_ folder: String) -> Bool {
+      (try? image(at: 0).path(in: folder)).map(FileManager.default.fileExists) ?? false
+    }
+    guard imageCount > 0, !isThere(folder), !folder.hasSuffix(".") else { return folder }
+    let above = (folder as NSString).deletingLastPathComponent
+    let parent = above.isEmpty ? "." : above
+    return isThere(parent) ? parent : folder
   }
 }

@@ -1,3 +1,4 @@
+import Formats
 import Geometry
 
 /// Puts records into columns and, when all are there, replaces the ids that they name by positions.
@@ -100,7 +101,8 @@ package struct AnnotationIndexBuilder {
     ].compactMap { $0 }
     if lost > 0 {
       index.warnings.append(
-        "\(lost) ids in \"neg_category_ids\" and \"not_exhaustive_category_ids\" are not in "
+        "\(lost, "id") in \"neg_category_ids\" and \"not_exhaustive_category_ids\" "
+          + "\(lost.verb("is", "are")) not in "
           + "\"categories\": left out; check that both are of the same version of the data set")
     }
     return index
@@ -136,8 +138,8 @@ package struct AnnotationIndexBuilder {
       }
       guard let first = known.updateValue(label, forKey: name) else { continue }
       let counts = [first, label].map { number in
-        "\(index.categories[number].id) ("
-          + "\(index.annotations.labels.count { $0 == Int32(number) }) annotations)"
+        let uses = index.annotations.labels.count { $0 == Int32(number) }
+        return "\(index.categories[number].id) (\(uses, "annotation"))"
       }
       throw fault(
         "", "categories",

@@ -1,3 +1,5 @@
+import Formats
+
 /// What was kept and what was dropped while an annotation file was loaded.
 package struct LoadReport: Sendable, Equatable {
   /// Why a box was dropped (spec training 4.5, annotation filter).
@@ -32,7 +34,7 @@ package struct LoadReport: Sendable, Equatable {
   package var warnings: [String] {
     let dropped = Drop.allCases.compactMap { reason in
       drops[reason].map {
-        "\(Self.boxes($0.count)) dropped: \(reason.rawValue) (first: \($0.first))"
+        "\($0.count, "box") dropped: \(reason.rawValue) (first: \($0.first))"
       }
     }
     let reaching = beyond.line(
@@ -43,9 +45,7 @@ package struct LoadReport: Sendable, Equatable {
 
   /// One line of counts, to be read before the first step.
   package var summary: String {
-    "\(images) images (\(imagesWithoutBoxes) without boxes), \(Self.boxes(boxes)), "
-      + "\(crowdBoxes) crowd regions set aside"
+    "\(images, "image") (\(imagesWithoutBoxes) without boxes), \(boxes, "box"), "
+      + "\(crowdBoxes, "crowd region") set aside"
   }
-
-  private static func boxes(_ count: Int) -> String { count == 1 ? "1 box" : "\(count) boxes" }
 }

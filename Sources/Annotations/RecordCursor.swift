@@ -205,7 +205,7 @@ package struct RecordCursor {
       count += 1
     }
     guard count == 4 else {
-      throw error("has \(count) numbers; it must be [x, y, width, height]", field: field)
+      throw error("has \(count, "number"); it must be [x, y, width, height]", field: field)
     }
     let box = FileBox(x: numbers.0, y: numbers.1, width: numbers.2, height: numbers.3)
     guard box.width >= 0, box.height >= 0 else {

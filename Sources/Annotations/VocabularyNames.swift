@@ -48,6 +48,19 @@ package struct VocabularyNames: Sendable {
     self.describe = describe
   }
 
+  /// What CLIP will make of names that English captions do not have.
+  ///
+  /// - Parameter names: The names.
+  /// - Returns: A warning of one line, or nil.
+  package static func warning(of names: [String]) -> String? {
+    let other = names.filter { name in
+      name.unicodeScalars.contains { !$0.isASCII && $0.properties.isAlphabetic }
+    }
+    guard let first = other.first else { return nil }
+    return "\"\(first)\"\(other.count > 1 ? " and \(other.count - 1) more" : ""): a CLIP that "
+      + "learned from English captions hardly knows such words; give English names"
+  }
+
   /// Takes what an option holds: a file when there is one of that name, else names with commas between.
   ///
   /// - Parameters:

@@ -74,7 +74,8 @@ package struct YOLOConverter {
       warnings: [
         unreadable.line("picture", "pictures", "cannot be read: left out"),
         unlabelled > 0
-          ? "\(unlabelled) pictures have no label file: taken as without objects" : nil,
+          ? "\(unlabelled, "picture") \(unlabelled.verb("has", "have")) no label file: taken as "
+            + "without objects" : nil,
       ].compactMap { $0 })
   }
 
@@ -106,7 +107,7 @@ package struct YOLOConverter {
     guard dataset.names.isEmpty else { return dataset.names }
     throw YOLODataset.fault(
       dataset.path,
-      "nothing names its \(largest + 1) classes; write them one a line into classes.txt there")
+      "nothing names its \(largest + 1, "class"); write them one a line into classes.txt there")
   }
 
   private func document(_ entries: [Entry], classes: [String], folder: String) -> JSONValue {
@@ -190,7 +191,7 @@ enum YOLOLabels {
       // A sixth number behind a box is a score.
       guard shares.count == 4 || shares.count == 5 || (shares.count >= 6 && shares.count % 2 == 0)
       else {
-        throw fault("has \(shares.count) numbers; a box has 4, a polygon 6 or more in pairs")
+        throw fault("has \(shares.count, "number"); a box has 4, a polygon 6 or more in pairs")
       }
       if let object = object(label, shares, Double(width), Double(height)) {
         objects.append(object)

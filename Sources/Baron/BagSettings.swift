@@ -1,4 +1,5 @@
 import CLIP
+import Formats
 import Loading
 import Settings
 
@@ -95,9 +96,9 @@ extension BagSettings: AlignmentSettings {
     return [
       (
         "model.head.words",
-        "is \(words), so a bag of \(Self.largestBag) regions needs \(length) tokens, but "
+        "is \(words), so a bag of \(Self.largestBag, "region") needs \(length, "token"), but "
           + "the text encoder takes \(contextLength); give at most "
-          + "\((contextLength - 2) / Self.largestBag) words or alignment.kind regions"
+          + "\((contextLength - 2) / Self.largestBag, "word") or alignment.kind regions"
       )
     ]
   }

@@ -1,4 +1,5 @@
 import CLIP
+import Formats
 import Loading
 import Settings
 
@@ -60,8 +61,8 @@ extension CaptionSettings: AlignmentSettings {
     return [
       (
         "captions.region_limit",
-        "is \(regionLimit), so an image of \(regionLimit + 1) regions with \(words) words each "
-          + "needs \(length) tokens, but the text encoder takes \(contextLength); give at most "
+        "is \(regionLimit), so an image of \(regionLimit + 1, "region") with \(words, "word") each "
+          + "needs \(length, "token"), but the text encoder takes \(contextLength); give at most "
           + "\(max(0, (contextLength - 2) / words - 1))"
       )
     ]

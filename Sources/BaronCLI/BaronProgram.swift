@@ -43,16 +43,9 @@ struct BaronProgram: ParsableCommand {
   /// What the parser said, with what may have been meant.
   private static func explained(_ text: String) -> String {
     let known = configuration.subcommands.compactMap { $0.configuration.commandName }
-    guard
-      let hint = UsageHint.line(
-        Array(CommandLine.arguments.dropFirst()), known: known + ["help"], message: text)
-    else { return text }
-    // The nearest option by letters is another than the one of that meaning.
-    let lines = text.replacing(/\ Did you mean '[^']*'\?/, with: "").split(separator: "\n")
-    let first = String(lines.first ?? "")
-    let said = first.hasSuffix(".") ? String(first.dropLast()) : first
-    return ([said + "; " + hint] + lines.dropFirst().map(String.init))
-      .joined(separator: "\n")
+    let hint = UsageHint.line(
+      Array(CommandLine.arguments.dropFirst()), known: known + ["help"], message: text)
+    return UsageLine.of(text, hint: hint)
   }
 
   private static func end(_ error: any Error) -> Never {
@@ -61,11 +54,11 @@ struct BaronProgram: ParsableCommand {
       Foundation.exit(128 + SIGPIPE)
     }
     let code = exitCode(for: error)
-    // Help and wrong usage are the parser's business; a failed run gets no usage text.
+    // Help and wrong usage are the parser's business.
     if error is ExitCode || code != .failure {
       let text = fullMessage(for: error)
       if !code.isSuccess {
-        if !text.isEmpty { Console.say(explained(text)) }
+        if !text.isEmpty { Console.fail(explained(text)) }
       } else {
         do { try Console.print(text) } catch { end(error) }
       }

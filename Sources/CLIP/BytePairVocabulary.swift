@@ -94,7 +94,7 @@ struct BytePairVocabulary: Sendable {
     guard lines.count > Self.mergeCount else {
       throw TokenizerError.vocabulary(
         path: path,
-        reason: "has \(lines.count) lines, CLIP's table at least \(Self.mergeCount + 1)")
+        reason: "has \(lines.count, "line"), CLIP's table at least \(Self.mergeCount + 1)")
     }
     // The first line is a title.
     let merges = Array(lines[1...Self.mergeCount])

@@ -37,7 +37,7 @@ package struct ClassEmbedder {
     guard tokenizer.vocabularySize <= encoder.configuration.vocabularySize else {
       throw CheckpointError.configuration(
         path: folder, field: "vocab_size",
-        reason: "the tokenizer has \(tokenizer.vocabularySize) tokens, the weights only "
+        reason: "the tokenizer has \(tokenizer.vocabularySize, "token"), the weights only "
           + "\(encoder.configuration.vocabularySize); take both from one model")
     }
   }
@@ -67,10 +67,7 @@ package struct ClassEmbedder {
     }
     let missing = features.filter { found[$0] == nil }
     guard !missing.isEmpty else { return found }
-    let matrices = try ClassEmbeddings.encode(
-      classes, tokenizer: tokenizer, encoder: encoder,
-      outputs: missing.map { $0.output(of: encoder.configuration) },
-      templates: { PromptTemplates.texts(for: $0, templates: templates) }, progress: progress)
+    let matrices = try encode(classes, missing, progress: progress)
     for (feature, matrix) in zip(missing, matrices) {
       found[feature] = matrix
       if let kept, let identity {
@@ -78,6 +75,27 @@ package struct ClassEmbedder {
       }
     }
     return found
+  }
+
+  /// The embeddings of one kind, of which nothing is looked up or kept on disk.
+  ///
+  /// - Parameters:
+  ///   - classes: The classes, at least one.
+  ///   - feature: The kind.
+  /// - Returns: One unit row a class.
+  /// - Throws: As ``embed(_:features:progress:)``.
+  package func encode(
+    _ classes: [ClassName], _ feature: EmbeddingFeature
+  ) throws -> EmbeddingMatrix { try encode(classes, [feature])[0] }
+
+  private func encode(
+    _ classes: [ClassName], _ features: [EmbeddingFeature],
+    progress: (Int, Int) -> Void = { _, _ in }
+  ) throws -> [EmbeddingMatrix] {
+    try ClassEmbeddings.encode(
+      classes, tokenizer: tokenizer, encoder: encoder,
+      outputs: features.map { $0.output(of: encoder.configuration) },
+      templates: { PromptTemplates.texts(for: $0, templates: templates) }, progress: progress)
   }
 
   /// The embeddings of one kind.
@@ -120,7 +138,7 @@ package struct ClassEmbedder {
     let arithmetic = [
       device.platformName, device.name, device.version, device.driver, stream.family.rawValue,
       stream.matrix.kernelName, stream.activationType.rawValue, "\(stream.isExact)",
-      stream.queue.context.tuning?.digest ?? "", Self.kernels,
+      stream.queue.context.tuning?.digest ?? "", Self.kernels, "a row alike in every company",
     ]
     let parts: JSONValue = [
       "weights": list(

@@ -27,7 +27,7 @@ package enum EmbeddingFeature: String, Sendable, CaseIterable {
 /// Embeddings of class names by prompt ensembling (spec clip 3.9).
 package enum ClassEmbeddings {
   /// Sentences that are encoded at a time, which bounds the memory.
-  static let chunk = 256
+  static let chunk = 512
 
   /// Encodes class names: the unit mean of the unit features of all sentences of a class.
   ///

@@ -47,12 +47,12 @@ package struct ClassEmbeddingsFile: Sendable {
     }
     guard shape[1] == width else {
       throw refuse(
-        "has rows of \(shape[1]) numbers, the text encoder's \(feature.rawValue) feature has "
+        "has rows of \(shape[1], "number"), the text encoder's \(feature.rawValue) feature has "
           + "\(width); take embeddings of the same CLIP model, 'baron embed' makes them")
     }
     if let classes, classes.count != shape[0] {
       throw refuse(
-        "has \(shape[0]) rows but the metadata \(classes.count) names; write the file again")
+        "has \(shape[0], "row") but the metadata \(classes.count, "name"); write the file again")
     }
     let values = try StoredFloats.read(name, of: source) { floats in
       (0..<floats.count / 4).map {
@@ -83,7 +83,8 @@ package struct ClassEmbeddingsFile: Sendable {
     guard names.count == 1 else {
       throw CheckpointError.missingTensor(
         path: path, name: feature.rawValue,
-        remedy: "it holds \(names.count) tensors; give a file with one matrix of class embeddings")
+        remedy: "it holds \(names.count, "tensor"); give a file with one matrix of class embeddings"
+      )
     }
     return names[0]
   }

@@ -116,19 +116,24 @@ package struct TextEncoder {
 
   /// Encodes token ids in one pass for several outputs.
   ///
+  /// What sentences have in common at their beginnings is computed once, and of the last block the
+  /// ends alone. The features of a sentence do not depend on the others; gradients do not flow.
+  ///
   /// - Parameters:
-  ///   - ids: One row per sentence, all of one length that is at most the context length.
+  ///   - ids: One row per sentence, at most the context length each.
   ///   - outputs: Which states become the sentence's features, at least one.
-  /// - Returns: For each output one unit row per sentence.
+  /// - Returns: For each output one unit row per sentence; the end is the first position of the
+  ///   largest id.
   package func encode(ids: [[Int32]], outputs: [Output]) throws -> [Tensor] {
-    let (embeddings, ends) = try embedded(ids)
-    let depths = outputs.map(depth)
-    let deepest = depths.max() ?? 0
-    let keepsAll = depths.contains { $0 != deepest }
-    let states = try transformer.states(
-      try withPositions(embeddings), through: deepest, causal: true, keepsAll: keepsAll)
-    return try zip(outputs, depths).map { output, depth in
-      try sentences(states[keepsAll ? depth : states.count - 1], ends: ends, output: output)
+    let tree = SentenceTree(ids)
+    return try stream.withoutGradients {
+      try stream.withRowsAlike {
+        let embeddings = try tokenEmbedding.value.gatheredRows(tree.tokens)
+          .adding(try positionalEmbedding.value.gatheredRows(tree.positions)).asActivation()
+        let ends = try transformer.ends(
+          embeddings, of: try tree.lists(on: stream), at: outputs.map(depth))
+        return try zip(ends, outputs).map(unit)
+      }
     }
   }
 
@@ -157,7 +162,12 @@ package struct TextEncoder {
     let rows = ends.enumerated().map { Int32($0.offset * length + $0.element) }
     let atEnd = try state.reshaped([ends.count * length, configuration.text.width])
       .gatheredRows(rows)
-    return try (output == .final ? projected(atEnd) : atEnd.converted(to: .float32)).l2Normalized()
+    return try unit(atEnd, output)
+  }
+
+  /// The unit features of states at the ends.
+  private func unit(_ ends: Tensor, _ output: Output) throws -> Tensor {
+    try (output == .final ? projected(ends) : ends.converted(to: .float32)).l2Normalized()
   }
 
   private func encode(

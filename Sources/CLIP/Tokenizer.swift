@@ -127,7 +127,8 @@ package enum TokenizerError: Error, CustomStringConvertible, Equatable {
   package var description: String {
     switch self {
     case .tooLong(let text, let count, let limit):
-      "the text \"\(text.prefix(40))…\" has \(count) tokens, the context \(limit); shorten the name"
+      "the text \"\(text.prefix(40))…\" has \(count, "token"), the context \(limit); shorten the "
+        + "name"
     case .nameTooLong(let name, let count, let limit):
       "the name \"\(name.count > 40 ? "\(name.prefix(40))…" : name)\" makes a sentence of \(count) "
         + "tokens, the context has \(limit); shorten it"

@@ -47,6 +47,17 @@ struct TransformerBlock {
     return try withMLP(try x.adding(try output(mixed)))
   }
 
+  /// `[R, W]` of a tree's rows to the same shape, or to `[S, W]` of the sentences' ends alone.
+  func callAsFunction(_ x: Tensor, _ tree: SentenceTree.Lists, endsAlone: Bool) throws -> Tensor {
+    let fused = try firstNorm(x).linear(
+      weight: inputWeight.value(as: x.elementType), bias: inputBias.value)
+    let mixed = try fused.gatheredRows(tree.rows).reshaped([tree.count, tree.length, 3 * width])
+      .attention(heads: heads, causal: true).reshaped([tree.count * tree.length, width])
+      .gatheredRows(endsAlone ? tree.endPlaces : tree.places)
+    let carried = endsAlone ? try x.gatheredRows(tree.ends) : x
+    return try withMLP(try carried.adding(try output(mixed)))
+  }
+
   private func withMLP(_ x: Tensor) throws -> Tensor {
     let widened = try widening(try secondNorm(x))
     let active = try activation == .gelu ? widened.gelu() : widened.quickGELU()
@@ -77,16 +88,36 @@ struct Transformer {
     }
   }
 
-  /// The input of each block up to `count`, and last the output of block `count`: only the last two
-  /// are kept unless `keepsAll`.
+  /// The input of block `count`, and last its output; of no block the input alone.
   func states(
-    _ x: Tensor, through count: Int, causal: Bool, mask: Tensor? = nil, keepsAll: Bool = false
+    _ x: Tensor, through count: Int, causal: Bool, mask: Tensor? = nil
   ) throws -> [Tensor] {
     var states = [x]
     for block in blocks.prefix(count) {
       states.append(try block(states[states.count - 1], causal: causal, mask: mask))
-      if !keepsAll, states.count > 2 { states.removeFirst() }
+      if states.count > 2 { states.removeFirst() }
     }
     return states
+  }
+
+  /// The states of the sentences' ends after some of the blocks, 0 for the input.
+  ///
+  /// - Parameters:
+  ///   - x: `[R, W]`, the input of a tree's rows.
+  ///   - tree: The tree.
+  ///   - depths: After how many blocks, at least one number.
+  /// - Returns: `[S, W]` for each of `depths`.
+  func ends(
+    _ x: Tensor, of tree: SentenceTree.Lists, at depths: [Int]
+  ) throws -> [Tensor] {
+    let deepest = depths.max() ?? 0
+    var x = x
+    var ends: [Int: Tensor] = [:]
+    for (depth, block) in blocks.prefix(deepest).enumerated() {
+      if depths.contains(depth) { ends[depth] = try x.gatheredRows(tree.ends) }
+      x = try block(x, tree, endsAlone: depth + 1 == deepest)
+    }
+    ends[deepest] = deepest == 0 ? try x.gatheredRows(tree.ends) : x
+    return depths.compactMap { ends[$0] }
   }
 }

@@ -36,6 +36,13 @@ enum CLIPNameMap: Equatable {
     }
   }
 
+  /// What training programs put before the names; empty, or with its dot at the end.
+  var prefix: String {
+    switch self {
+    case .openAI(let prefix), .huggingFace(let prefix), .detector(let prefix): prefix
+    }
+  }
+
   /// How to make the weight with an OpenAI name.
   func recipe(for name: String) -> Recipe {
     switch self {

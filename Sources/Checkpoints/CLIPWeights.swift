@@ -1,3 +1,5 @@
+import Formats
+
 /// The weights of a CLIP model under their OpenAI names, whatever file they come from.
 ///
 /// Every tensor is converted to 32-bit floating point, checked against the configuration's shapes
@@ -194,7 +196,7 @@ extension CLIPConfiguration {
       .tensor(path: reader.source.path, name: name, reason: reason)
     }
     guard cells > 0, grid * grid == cells else {
-      throw refuse("visual.positional_embedding", "has \(cells) patches, which is no square")
+      throw refuse("visual.positional_embedding", "has \(cells, "patch"), which is no square")
     }
     func tower(_ prefix: String, width: Int) throws -> Tower {
       guard !needsHeads || width.isMultiple(of: 64) else {

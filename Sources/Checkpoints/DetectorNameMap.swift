@@ -17,7 +17,8 @@ package struct DetectorNameMap: Sendable {
   /// Whether the file holds a ResNet alone.
   package let isBackboneOnly: Bool
   private let rows: [DetectorNameTable.Row]
-  private let prefix: String
+  /// What training programs put before the names; empty, or with its dot at the end.
+  package let prefix: String
   /// Beginnings of names whose tensors mean something else than ours of that name.
   private let excluded: [String]
 

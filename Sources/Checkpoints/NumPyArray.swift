@@ -35,7 +35,7 @@ package enum NumPyArray {
       : Int(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt32.self)))
     let dataStart = headerStart + length
     guard dataStart <= bytes.count else {
-      throw refuse("is \(length) bytes long, the file only \(bytes.count); it was cut short")
+      throw refuse("is \(length, "byte") long, the file only \(bytes.count); it was cut short")
     }
     let text = String(
       decoding: UnsafeRawBufferPointer(rebasing: bytes[headerStart..<dataStart]), as: UTF8.self)
@@ -53,7 +53,7 @@ package enum NumPyArray {
     }
     guard byteCount == bytes.count - dataStart else {
       throw refuse(
-        "shape \(header.shape) of \(header.descriptor) takes \(byteCount) bytes, "
+        "shape \(header.shape) of \(header.descriptor) takes \(byteCount, "byte"), "
           + "\(bytes.count - dataStart) follow")
     }
     return HostTensor(

@@ -50,15 +50,15 @@ package final class SafeTensorsFile: WeightSource {
   ) throws -> (SafeTensorsHeader, dataStart: Int) {
     func refuse(_ reason: String) -> CheckpointError { .header(path: path, reason: reason) }
     guard bytes.count >= 8 else {
-      throw refuse("the file has \(bytes.count) bytes, too few for a safetensors file")
+      throw refuse("the file has \(bytes.count, "byte"), too few for a safetensors file")
     }
     let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
     guard length <= UInt64(largestHeader) else {
-      throw refuse("says that it is \(length) bytes long; the format allows 100000000")
+      throw refuse("says that it is \(length, "byte") long; the format allows 100000000")
     }
     let dataStart = 8 + Int(length)
     guard dataStart <= bytes.count else {
-      throw refuse("is \(length) bytes long but the file has \(bytes.count); it was cut short")
+      throw refuse("is \(length, "byte") long but the file has \(bytes.count); it was cut short")
     }
     let slice = UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])
     guard let text = String(validating: slice, as: UTF8.self), text.utf8.first == 0x7B else {
@@ -85,7 +85,9 @@ package final class SafeTensorsFile: WeightSource {
     }
     guard covered == bytes.count - dataStart else {
       throw refuse(
-        "describes \(covered) bytes of tensors but \(bytes.count - dataStart) bytes follow")
+        "describes \(covered, "byte") of tensors but \(bytes.count - dataStart, "byte") "
+          + "\((bytes.count - dataStart).verb("follows", "follow"))"
+      )
     }
     return (header, dataStart)
   }

@@ -73,7 +73,8 @@ struct SafeTensorsHeader {
     }
     guard byteCount == offsets[1] - offsets[0] else {
       throw refuse(
-        "has \(offsets[1] - offsets[0]) bytes where shape \(shape) of \(typeName) takes \(byteCount)"
+        "has \(offsets[1] - offsets[0], "byte") where shape \(shape) of \(typeName) takes "
+          + "\(byteCount)"
       )
     }
     return Entry(name: name, type: type, shape: shape, begin: offsets[0], end: offsets[1])

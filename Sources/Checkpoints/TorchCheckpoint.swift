@@ -10,6 +10,8 @@ package final class TorchCheckpoint: WeightSource {
   package let path: String
   /// The names of all tensors, sorted.
   package let names: [String]
+  /// The keys below which the tensors stand, outermost first; none for a plain state dict.
+  package let keys: [String]
   private let storages: TorchStorages
   private let views: [String: View]
 
@@ -42,7 +44,7 @@ package final class TorchCheckpoint: WeightSource {
   ///   or holds anything but plain values and tensors.
   package init(path: String) throws {
     let storages = try CheckpointError.wrapping { try TorchStorages(path: path) }
-    let tensors = try Self.stateDict(storages.unpacked, path: path)
+    let (keys, tensors) = try Self.stateDict(storages.unpacked, path: path)
     var views: [String: View] = [:]
     // Views may show one storage many times; what they come to together is bound by the file.
     var left = storages.byteCount.multipliedReportingOverflow(by: 64).partialValue + (1 << 28)
@@ -53,12 +55,13 @@ package final class TorchCheckpoint: WeightSource {
         throw CheckpointError.header(
           path: path,
           reason:
-            "the tensors show the file's \(storages.byteCount) bytes more than 64 times over; "
+            "the tensors show the file's \(storages.byteCount, "byte") more than 64 times over; "
             + "save it after contiguous()")
       }
       views[name] = view
     }
     self.path = path
+    self.keys = keys
     self.storages = storages
     self.views = views
     names = views.keys.sorted()
@@ -66,7 +69,7 @@ package final class TorchCheckpoint: WeightSource {
 
   private static func stateDict(
     _ unpacked: PickleResult, path: String
-  ) throws -> [String: PickleResult.Tensor] {
+  ) throws -> (keys: [String], tensors: [String: PickleResult.Tensor]) {
     guard var members = unpacked.members(unpacked.root) else {
       throw CheckpointError.header(
         path: path, reason: "the file holds no dictionary; save model.state_dict()")
@@ -78,27 +81,32 @@ package final class TorchCheckpoint: WeightSource {
     }
     var seen: Set<Int> = []
     /// The dictionary under the likeliest key that holds tensors, at once or further below.
-    func inner(_ members: [String: PickleValue], depth: Int) -> [String: PickleValue]? {
+    func inner(
+      _ members: [String: PickleValue], below keys: [String]
+    ) -> (keys: [String], members: [String: PickleValue])? {
       for key in WeightWrappers.keys {
         // A dictionary may hold itself.
         guard case .dictionary(let index)? = members[key], seen.insert(index).inserted,
           let found = unpacked.members(.dictionary(index))
         else { continue }
-        if depth > 0, let deeper = inner(found, depth: depth - 1) { return deeper }
-        if !tensors(found).isEmpty { return found }
+        let below = keys + [key]
+        if below.count <= deepestWrapper, let deeper = inner(found, below: below) { return deeper }
+        if !tensors(found).isEmpty { return (below, found) }
       }
       return nil
     }
-    if let nested = inner(members, depth: deepestWrapper) { members = nested }
+    var keys: [String] = []
+    if let nested = inner(members, below: []) { (keys, members) = nested }
     let found = tensors(members)
     guard !found.isEmpty else {
-      let keys = members.keys.sorted().prefix(8).map { "\"\($0)\"" }.joined(separator: ", ")
+      let others = members.keys.sorted().prefix(8).map { "\"\($0)\"" }.joined(separator: ", ")
       throw CheckpointError.header(
         path: path,
-        reason: "the dictionary holds no tensors, its keys are \(keys.isEmpty ? "none" : keys); "
+        reason:
+          "the dictionary holds no tensors, its keys are \(others.isEmpty ? "none" : others); "
           + "save model.state_dict(), or put it under state_dict")
     }
-    return found
+    return (keys, found)
   }
 
   /// Wrappers within wrappers; more are none that a program writes.
@@ -117,8 +125,8 @@ package final class TorchCheckpoint: WeightSource {
     }
     guard CheckedShape.byteCount(of: [storage.count], type: storage.type) == size else {
       throw refuse(
-        "its storage \"\(storage.key)\" has \(size) bytes, which is not "
-          + "\(storage.count) numbers of \(storage.type.rawValue)")
+        "its storage \"\(storage.key)\" has \(size, "byte"), which is not "
+          + "\(storage.count, "number") of \(storage.type.rawValue)")
     }
     guard let byteCount = CheckedShape.byteCount(of: tensor.shape, type: storage.type) else {
       throw refuse("has the shape \(tensor.shape), whose product overflows")
@@ -139,7 +147,7 @@ package final class TorchCheckpoint: WeightSource {
       }
       guard byteCount / storage.type.byteCount <= max(storage.count, largestExpansion) else {
         throw refuse(
-          "expands \(storage.count) stored numbers to the shape \(tensor.shape); "
+          "expands \(storage.count, "stored number") to the shape \(tensor.shape); "
             + "save it after contiguous()")
       }
     }

@@ -150,7 +150,7 @@ struct TorchStorages {
       guard let length = CheckedShape.byteCount(of: [Int(count)], type: type),
         length <= bytes.count - place
       else {
-        throw refuse("storage \"\(key)\" of \(count) numbers reaches past the end of the file")
+        throw refuse("storage \"\(key)\" of \(count, "number") reaches past the end of the file")
       }
       ranges[key] = place..<place + length
       place += length

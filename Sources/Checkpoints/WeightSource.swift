@@ -47,7 +47,9 @@ extension WeightSource {
   func missing(_ name: String) -> CheckpointError {
     let suffix = name.split(separator: ".").suffix(2).joined(separator: ".")
     let similar = names.first { $0.hasSuffix(suffix) } ?? names.first
-    let remedy = similar.map { "its \(names.count) tensors have names like \"\($0)\"" }
+    let remedy = similar.map {
+      "its \(names.count, "tensor") \(names.count.verb("has a name", "have names")) like \"\($0)\""
+    }
     return .missingTensor(path: path, name: name, remedy: remedy ?? "the file holds no tensor")
   }
 }

@@ -29,4 +29,12 @@ package enum WeightZoo: String, Sendable, CaseIterable {
     case nil: return nil
     }
   }
+
+  /// What training programs have put before the names that the zoo gives.
+  ///
+  /// - Parameter source: The file.
+  /// - Returns: The beginning that readers take off, with its dot at the end; empty when there is none.
+  package static func wrapper(of source: any WeightSource) -> String {
+    DetectorNameMap(source)?.prefix ?? CLIPNameMap(source)?.prefix ?? ""
+  }
 }

@@ -32,6 +32,7 @@ package enum DemoWorld {
   ///   - images: The number of scenes.
   ///   - seed: The seed of the world; other scenes need another seed.
   ///   - pixels: The width and height of each picture.
+  ///   - width: Its width where that is larger: the scene is repeated to the right, without boxes.
   ///   - regionsPerImage: The number of captioned parts of each picture.
   ///   - progress: Gets the number of pictures that are painted.
   /// - Returns: What was written.
@@ -39,8 +40,9 @@ package enum DemoWorld {
   @discardableResult
   package static func write(
     _ kind: WorldKind = .shapes, to folder: String, images: Int, seed: UInt64, pixels: Int = 96,
-    regionsPerImage: Int = 16, progress: (Int) -> Void = { _ in }
+    width: Int? = nil, regionsPerImage: Int = 16, progress: (Int) -> Void = { _ in }
   ) throws -> Summary {
+    let size = Size(height: pixels, width: max(pixels, width ?? pixels))
     for part in ["images", "annotations"] {
       do {
         try FileManager.default.createDirectory(
@@ -52,18 +54,18 @@ package enum DemoWorld {
     let scenes = (0..<images).map { Scene(kind: kind, seed: seed, index: $0) }
     for start in stride(from: 0, to: images, by: paintedAtATime) {
       let end = min(start + paintedAtATime, images)
-      try paint(scenes[start..<end], pixels: pixels, into: "\(folder)/images")
+      try paint(scenes[start..<end], size, into: "\(folder)/images")
       progress(end)
     }
     let tables: [(String, [WorldClass])] = [
       ("instances", kind.classes), ("instances_base", kind.base), ("instances_novel", kind.novel),
     ]
     for (name, kept) in tables {
-      try write(try instances(of: scenes, kind, keeping: kept, pixels: pixels), name, folder)
+      try write(try instances(of: scenes, kind, keeping: kept, size), name, folder)
     }
-    try write(captions(of: scenes, pixels: pixels), "captions", folder)
+    try write(captions(of: scenes, size), "captions", folder)
     if regionsPerImage > 0 {
-      let captions = regionCaptions(of: scenes, perImage: regionsPerImage, pixels: pixels)
+      let captions = regionCaptions(of: scenes, perImage: regionsPerImage, size)
       try write(captions, "region_captions", folder)
     }
     try write(classes(of: kind), "classes", folder)
@@ -74,14 +76,20 @@ package enum DemoWorld {
       regionCaptions: images * regionsPerImage)
   }
 
+  /// A picture's size in pixels; scenes are as wide as high.
+  private struct Size {
+    let height, width: Int
+  }
+
   /// Enough to keep all cores busy, few enough to show progress.
   private static let paintedAtATime = 200
 
   /// Writes the pictures on all cores; after an error the rest is left out.
-  private static func paint(_ scenes: ArraySlice<Scene>, pixels: Int, into folder: String) throws {
+  private static func paint(_ scenes: ArraySlice<Scene>, _ size: Size, into folder: String) throws {
     _ = try Parallel.map(count: scenes.count) { position in
       let scene = scenes[scenes.startIndex + position]
-      try scene.render(pixels: pixels).writePNG("\(folder)/\(fileName(of: scene.index))")
+      try scene.render(pixels: size.height).repeated(toWidth: size.width)
+        .writePNG("\(folder)/\(fileName(of: scene.index))")
     }
   }
 
@@ -101,18 +109,18 @@ package enum DemoWorld {
       })
   }
 
-  private static func records(of scenes: [Scene], pixels: Int) -> JSONValue {
+  private static func records(of scenes: [Scene], _ size: Size) -> JSONValue {
     .array(
       scenes.map { scene in
         [
           "id": .number(Double(scene.index + 1)), "file_name": .string(fileName(of: scene.index)),
-          "width": .number(Double(pixels)), "height": .number(Double(pixels)),
+          "width": .number(Double(size.width)), "height": .number(Double(size.height)),
         ]
       })
   }
 
   private static func instances(
-    of scenes: [Scene], _ kind: WorldKind, keeping kept: [WorldClass], pixels: Int
+    of scenes: [Scene], _ kind: WorldKind, keeping kept: [WorldClass], _ size: Size
   ) throws -> JSONValue {
     let classes = kind.classes
     var annotations: [JSONValue] = []
@@ -124,28 +132,28 @@ package enum DemoWorld {
         guard kept.contains(object.thing), let place = classes.firstIndex(of: object.thing) else {
           continue
         }
-        let box = object.bounds(pixels: pixels)
+        let box = object.bounds(pixels: size.height)
         annotations.append([
           "id": .number(number), "image_id": .number(Double(scene.index + 1)),
           "category_id": .number(Double(place + 1)),
           "bbox": .array(box.numbers.map { .number($0) }), "area": .number(box.width * box.height),
           "iscrowd": 0,
           "segmentation": [
-            "size": .array([.number(Double(pixels)), .number(Double(pixels))]),
-            "counts": .string(try object.mask(pixels: pixels).text),
+            "size": .array([.number(Double(size.height)), .number(Double(size.width))]),
+            "counts": .string(try object.mask(pixels: size.height, width: size.width).text),
           ],
         ])
       }
     }
     return [
-      "images": records(of: scenes, pixels: pixels), "annotations": .array(annotations),
+      "images": records(of: scenes, size), "annotations": .array(annotations),
       "categories": categories(kind, keeping: classes),
     ]
   }
 
-  private static func captions(of scenes: [Scene], pixels: Int) -> JSONValue {
+  private static func captions(of scenes: [Scene], _ size: Size) -> JSONValue {
     [
-      "images": records(of: scenes, pixels: pixels),
+      "images": records(of: scenes, size),
       "annotations": .array(
         scenes.map { scene in
           let id = JSONValue.number(Double(scene.index + 1))
@@ -157,11 +165,11 @@ package enum DemoWorld {
 
   /// The captions of parts of the pictures, each with the part as its `bbox`.
   private static func regionCaptions(
-    of scenes: [Scene], perImage count: Int, pixels: Int
+    of scenes: [Scene], perImage count: Int, _ size: Size
   ) -> JSONValue {
     var annotations: [JSONValue] = []
     for scene in scenes {
-      for region in scene.regions(count, pixels: pixels) {
+      for region in scene.regions(count, pixels: size.height) {
         annotations.append([
           "id": .number(Double(annotations.count + 1)),
           "image_id": .number(Double(scene.index + 1)), "caption": .string(region.caption),
@@ -169,7 +177,7 @@ package enum DemoWorld {
         ])
       }
     }
-    return ["images": records(of: scenes, pixels: pixels), "annotations": .array(annotations)]
+    return ["images": records(of: scenes, size), "annotations": .array(annotations)]
   }
 
   private static func classes(of kind: WorldKind) -> JSONValue {

@@ -116,17 +116,36 @@ private struct Placement {
 extension Scene.Object {
   /// The pixels whose centres are in the shape, whatever stands in front of it.
   ///
-  /// - Parameter pixels: The width and height of the picture.
+  /// - Parameters:
+  ///   - pixels: The width and height of the scene.
+  ///   - width: The width of the picture, whose left part the scene is; nil for the scene's.
   /// - Throws: `MaskError` for a picture too large for a mask.
-  package func mask(pixels: Int) throws -> RunLengthMask {
+  package func mask(pixels: Int, width: Int? = nil) throws -> RunLengthMask {
+    let width = width ?? pixels
     let place = Placement(self, scale: Double(pixels) / Scene.side)
     let columns = Scene.span(place.centerX, place.halfWidth * place.reach, pixels)
-    var bitmap = [UInt8](repeating: 0, count: pixels * pixels)
+    var bitmap = [UInt8](repeating: 0, count: pixels * width)
     for y in Scene.span(place.centerY, place.halfHeight * place.reach, pixels) {
       for x in columns where place.contains(x: Double(x) + 0.5, y: Double(y) + 0.5) {
-        bitmap[y * pixels + x] = 1
+        bitmap[y * width + x] = 1
       }
     }
-    return try RunLengthMask(width: pixels, height: pixels, bitmap: bitmap)
+    return try RunLengthMask(width: width, height: pixels, bitmap: bitmap)
+  }
+}
+
+extension Image {
+  /// A wider picture: the same columns again and again.
+  func repeated(toWidth wide: Int) -> Image {
+    guard wide > width else { return self }
+    var wider: [UInt8] = []
+    wider.reserveCapacity(wide * height * 3)
+    for row in 0..<height {
+      for x in 0..<wide {
+        let at = (row * width + x % width) * 3
+        wider.append(contentsOf: bytes[at..<at + 3])
+      }
+    }
+    return Image(width: wide, height: height, bytes: wider)
   }
 }

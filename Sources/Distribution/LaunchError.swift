@@ -1,3 +1,5 @@
+import Formats
+
 /// What keeps a process from joining those that were started with it.
 package enum LaunchError: Error, Equatable, CustomStringConvertible {
   /// No library could be opened; a reason for each one that was tried.
@@ -17,14 +19,14 @@ package enum LaunchError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .noLibrary(let launcher, let size, let reasons):
-      "\(launcher) started \(size) processes, but no MPI library of it can be opened "
+      "\(launcher) started \(size, "process"), but no MPI library of it can be opened "
         + "(\(reasons.joined(separator: "; "))): set BARON_MPI to the library's path"
     case .wrongPairing(let launcher, let size, let path, let library, let seen):
-      "\(launcher) started \(size) processes, but \(path) is \(library) and sees \(seen): set "
+      "\(launcher) started \(size, "process"), but \(path) is \(library) and sees \(seen): set "
         + "BARON_MPI to the library that belongs to this launcher, or start with that of the library"
     case .noInterface(let size):
-      "srun started \(size) tasks that cannot find each other: start with srun --mpi=pmix (Open MPI) "
-        + "or --mpi=pmi2 (MPICH); srun --mpi=list shows what there is"
+      "srun started \(size, "task") that cannot find each other: start with srun --mpi=pmix (Open "
+        + "MPI) or --mpi=pmi2 (MPICH); srun --mpi=list shows what there is"
     case .threads(let library):
       "\(library) does not give MPI_THREAD_MULTIPLE, without which gradients cannot be summed beside "
         + "the computation: set BARON_MPI to a library that does"

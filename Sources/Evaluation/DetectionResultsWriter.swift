@@ -108,13 +108,25 @@ package struct DetectionResultsWriter {
   private static func write(
     _ box: DetectionResult, _ mask: RunLengthMask?, to buffer: inout [UInt8]
   ) {
-    let place = box.box.numbers
+    let place = box.box.numbers.map(digits).joined(separator: ",")
     let text =
       "{\"image_id\":\(box.imageID),\"category_id\":\(box.categoryID),"
-      + "\"bbox\":[\(place[0]),\(place[1]),\(place[2]),\(place[3])],\"score\":\(box.score)"
+      + "\"bbox\":[\(place)],\"score\":\(score(box.score))"
     buffer.append(contentsOf: text.utf8)
     if let mask { write(mask, to: &buffer) }
     buffer.append(UInt8(ascii: "}"))
+  }
+
+  /// The digits of a number in pixels that single precision has, in which devices compute.
+  private static func digits(_ value: Double) -> String {
+    let single = Float(value)
+    return single.isNormal || value == 0 ? "\(single)" : "\(value)"
+  }
+
+  /// The digits of a score that tell it from every other score.
+  private static func score(_ value: Double) -> String {
+    let single = Float(value)
+    return Double(single) == value ? "\(single)" : "\(value)"
   }
 
   private static func write(_ mask: RunLengthMask, to buffer: inout [UInt8]) {

@@ -38,14 +38,15 @@ package enum EvaluationError: Error, Equatable, CustomStringConvertible {
       "\(file): \(value) stands twice in \"\(list)\"; make it unique"
     case .unknownReference(
       let file, let list, let field, let count, let first, let record, let groundTruth):
-      "\(file): \(count) of \"\(list)\" have in \"\(field)\" an id that \(groundTruth) "
-        + "does not list, first \(first) in \(record); use the files of the same data set"
+      "\(file): \(count) of \"\(list)\" \(count.verb("has", "have")) in \"\(field)\" an id that "
+        + "\(groundTruth) does not list, first "
+        + "\(first) in \(record); use the files of the same data set"
     case .notFinite(let file, let record, let field, let value):
       "\(file): \(record).\(field) is \(value); only finite numbers can be scored, "
         + "check the model's weights"
     case .unknownClasses(let group, let count, let first, let groundTruth):
-      "\(groundTruth): \(count) of the \(group) classes are not among its categories, "
-        + "first \(first); check the spelling, or score with another split or none"
+      "\(groundTruth): \(count) of the \(group) classes \(count.verb("is", "are")) not among its "
+        + "categories, first \(first); check the spelling, or score with another split or none"
     case .classInBothGroups(let name):
       "the class \(name) is both base and novel; remove it from one of the two"
     case .noMaskProtocol:

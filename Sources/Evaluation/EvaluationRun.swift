@@ -280,8 +280,8 @@ extension AveragePrecisionOptions: CustomStringConvertible {
   /// The metric in words.
   package var description: String {
     let ends = (thresholds.first ?? 0, thresholds.last ?? 0)
-    return "IoU \(ends.0) to \(ends.1) in \(thresholds.count) steps, "
-      + "\(recallPoints.count) recall points, at most "
+    return "IoU \(ends.0) to \(ends.1) in \(thresholds.count, "step"), "
+      + "\(recallPoints.count, "recall point"), at most "
       + cuts.map(String.init).joined(separator: "/") + " detections"
   }
 }

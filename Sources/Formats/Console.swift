@@ -74,8 +74,8 @@ package enum Console {
   /// Writes a text that may be less than a line to standard error.
   package static func tell(_ text: String) {
     state.withLock { state in
-      let clearing = state.isPassing ? "\r\u{1B}[K" : ""
-      state.isPassing = false
+      let clearing = state.clearing
+      state.passing = nil
       state.lastTime = MonotonicClock.seconds
       try? write(clearing + text, to: state.descriptor)
     }
@@ -89,9 +89,11 @@ package enum Console {
   package static func tellInPassing(_ line: String, isTerminal: Bool) {
     let line = PrintedText.escaped(line)
     state.withLock { state in
-      state.isPassing = isTerminal
+      let clearing = state.clearing
+      state.passing = isTerminal ? line.columns : nil
       state.lastTime = MonotonicClock.seconds
-      try? write(isTerminal ? "\r\(line)\u{1B}[K" : "\(line)\n", to: state.descriptor)
+      try? write(
+        isTerminal ? "\(clearing)\r\(line)\u{1B}[K" : "\(line)\n", to: state.descriptor)
     }
   }
 
@@ -101,13 +103,18 @@ package enum Console {
   }
 
   private struct State {
-    /// Whether the last line is to be replaced by what is said next.
-    var isPassing = false
+    /// The columns of the last line where it is to be replaced by what is said next.
+    var passing: Int?
     /// When something was last said, in seconds of ``MonotonicClock``.
     var lastTime = 0.0
     /// Where it goes: standard error, or another name of it once that was lent.
     var descriptor: Int32 = 2
     var isPrepared = false
+
+    /// What takes off the line that stands in passing.
+    var clearing: String {
+      passing.map { LiveLine.clearing(columns: $0, width: LiveLine.width(of: descriptor)) } ?? ""
+    }
   }
 
   private static let state = Mutex(State())

@@ -105,8 +105,8 @@ final class Inflater {
   static func tooLarge(_ source: String, limit: Int) -> FormatError {
     FormatError(
       source,
-      "unpacks to more than \(limit) bytes, over \(largestRatio) times its size or what such a file "
-        + "may have; unpack it with another program and give the result")
+      "unpacks to more than \(limit, "byte"), over \(largestRatio) times its size or what such a "
+        + "file may have; unpack it with another program and give the result")
   }
 
   /// Gets ready for another gzip member, if there is one.

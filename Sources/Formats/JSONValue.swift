@@ -30,8 +30,8 @@ package enum JSONValue: Sendable, Equatable {
     guard file.bytes.count <= Self.largestTree else {
       throw FormatError(
         path,
-        "has \(file.bytes.count) bytes, more than the \(Self.largestTree) that a file of this kind may "
-          + "have; is it the right one?")
+        "has \(file.bytes.count, "byte"), more than the \(Self.largestTree) that a file of this "
+          + "kind may have; is it the right one?")
     }
     var scanner = JSONScanner(file)
     self = try scanner.value()

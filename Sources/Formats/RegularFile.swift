@@ -70,7 +70,7 @@ package enum RegularFile {
     func check(_ size: Int) throws {
       guard size <= limit else {
         throw FormatError(
-          path, "has \(size) bytes, more than the \(limit) that such a file may have")
+          path, "has \(size, "byte"), more than the \(limit) that such a file may have")
       }
     }
     if PackedPath(path) != nil {

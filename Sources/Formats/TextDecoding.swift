@@ -48,8 +48,8 @@ package enum TextDecoding {
     guard handle != iconv_t(bitPattern: -1) else {
       throw FormatError(
         source,
-        "its text is said to be \(encoding.prefix(40)), which this system cannot read; convert it to "
-          + "UTF-8")
+        "its text is said to be \"\(PrintedText.escaped(String(encoding.prefix(40))))\", which this "
+          + "system cannot read; convert it to UTF-8")
     }
     defer { iconv_close(handle) }
     var input = UnsafeMutablePointer(

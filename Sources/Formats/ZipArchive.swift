@@ -105,7 +105,8 @@ package final class ZipArchive: Sendable {
       guard entry.size <= Inflater.limit(packed: entry.storedSize) else {
         throw FormatError(
           path, place: place,
-          "says that \(entry.storedSize) bytes unpack to \(entry.size), more than "
+          "says that \(entry.storedSize, "byte") \(entry.storedSize.verb("unpacks", "unpack")) to "
+            + "\(entry.size), more than "
             + "\(Inflater.largestRatio) times as many; write the file again without compression")
       }
       var content: [UInt8] = []
@@ -113,7 +114,7 @@ package final class ZipArchive: Sendable {
       try inflater.appendStream(to: &content, limit: entry.size)
       guard content.count == entry.size else {
         throw FormatError(
-          path, place: place, "unpacks to \(content.count) bytes instead of \(entry.size)")
+          path, place: place, "unpacks to \(content.count, "byte") instead of \(entry.size)")
       }
       return try content.withUnsafeBytes {
         try check($0, entry, place)

@@ -19,7 +19,7 @@ struct ZipDirectory {
     // An entry takes at least 46 bytes, so a false count cannot make us reserve much.
     guard extent.count <= extent.size / 46 else {
       throw FormatError(
-        path, "the zip directory of \(extent.size) bytes cannot hold \(extent.count) entries")
+        path, "the zip directory of \(extent.size, "byte") cannot hold \(extent.count, "entry")")
     }
     var entries: [ZipArchive.Entry] = []
     entries.reserveCapacity(extent.count)

@@ -1,4 +1,5 @@
 import Checkpoints
+import Formats
 
 /// A file that a detector starts from, whatever program's names it has.
 package struct StartWeights: Sendable {
@@ -20,7 +21,9 @@ package struct StartWeights: Sendable {
         WeightZoo.of(source)?.isCLIP == true
         ? "is a CLIP model and no detector: clip.folder takes it"
         : "holds no ResNet by our names, MMDetection's, torchvision's or detectron2's; its "
-          + "\(source.names.count) tensors have names like \"\(source.names.first ?? "")\""
+          + "\(source.names.count, "tensor") "
+          + "\(source.names.count.verb("has a name", "have names")) like "
+          + "\"\(source.names.first ?? "")\""
       throw CheckpointError.file(path: path, reason: kind)
     }
     self.map = map

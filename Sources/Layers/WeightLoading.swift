@@ -1,4 +1,5 @@
 import Checkpoints
+import Formats
 
 extension ParameterStore {
   /// Where the values of a parameter stand.
@@ -89,7 +90,7 @@ package struct WeightReport: Sendable {
     }
     let origin = names.isEmpty ? "" : "\(names): "
     let turned = reshaped.isEmpty ? "" : ", \(reshaped.count) reshaped\(list(reshaped))"
-    return "\(path): \(origin)\(matched.count) tensors loaded, \(missing.count) missing"
+    return "\(path): \(origin)\(matched.count, "tensor") loaded, \(missing.count) missing"
       + "\(list(missing)), \(unused.count) unused\(list(unused))\(turned)"
   }
 }

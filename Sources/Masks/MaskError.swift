@@ -1,3 +1,5 @@
+import Formats
+
 /// Why run lengths or a polygon are no mask; the description says what is wrong and what to do.
 package enum MaskError: Error, Equatable, CustomStringConvertible {
   /// A width or height that is not positive or too large.
@@ -23,10 +25,10 @@ package enum MaskError: Error, Equatable, CustomStringConvertible {
   package var description: String {
     switch self {
     case .size(let width, let height):
-      "the mask size \(width)x\(height) is not between 1 and \(RunLengthMask.longestSide) pixels a "
-        + "side; \"size\" is [height, width]"
+      "the mask size \(width)x\(height) is not between 1 and "
+        + "\(RunLengthMask.longestSide, "pixel") a side; \"size\" is [height, width]"
     case .runTotal(let found, let width, let height):
-      "the run lengths add up to \(found) pixels, but a mask of \(width)x\(height) has "
+      "the run lengths add up to \(found, "pixel"), but a mask of \(width)x\(height) has "
         + "\(width * height); \"size\" is [height, width], check that it belongs to these counts"
     case .run(let index, let value):
       "run length \(index) is \(value); run lengths are whole numbers from 0 to the number of pixels"
@@ -36,8 +38,8 @@ package enum MaskError: Error, Equatable, CustomStringConvertible {
       "coordinate \(index) of a polygon is \(value), far outside of any picture; a polygon is "
         + "[x1, y1, x2, y2, ...] in pixels"
     case .polygon(let index, let count):
-      "polygon \(index) has \(count) numbers; a polygon is [x1, y1, x2, y2, ...] in pixels with at "
-        + "least three corners"
+      "polygon \(index) has \(count, "number"); a polygon is [x1, y1, x2, y2, ...] in pixels with "
+        + "at least three corners"
     case .outline(let length):
       "the outline of a polygon is \(length) pixels long, longer than any object's; a polygon is "
         + "[x1, y1, x2, y2, ...] in pixels"

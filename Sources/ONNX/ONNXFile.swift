@@ -14,7 +14,7 @@ package enum ONNXFile {
   package static func write(_ model: WireMessage, to path: String) throws {
     guard model.count <= mostBytes else {
       throw FormatError(
-        path, "would have \(model.count) bytes, and an ONNX file holds at most \(mostBytes)")
+        path, "would have \(model.count, "byte"), and an ONNX file holds at most \(mostBytes)")
     }
     try AtomicFile.write(to: path) { descriptor in
       for piece in model.pieces {

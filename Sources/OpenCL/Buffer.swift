@@ -19,6 +19,8 @@ package final class Buffer {
   }
 
   var handle: cl_mem { memory.handle }
+  /// Whether it is a part of another buffer.
+  package var isPart: Bool { if case .whole = owner { true } else { false } }
 
   init(_ memory: Memory, bytes: Int, sizeClass: Int, label: String, pool: BufferPool) {
     self.memory = memory

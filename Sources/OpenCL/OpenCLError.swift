@@ -1,4 +1,5 @@
 import COpenCL
+import Formats
 
 /// What went wrong between the program and an OpenCL driver, in one line that says what to do.
 package enum OpenCLError: Error, CustomStringConvertible {
@@ -50,14 +51,14 @@ package enum OpenCLError: Error, CustomStringConvertible {
       "BARON_KERNEL_FAMILY is '\(wanted)' and must be one of "
         + DeviceFamily.allCases.map(\.rawValue).joined(separator: ", ")
     case .localMemory(let kernel, let bytes, let limit):
-      "\(kernel) needs \(bytes) bytes of local memory and a work-group of the device has \(limit): "
-        + "use shorter sequences or smaller images, or another device"
+      "\(kernel) needs \(bytes, "byte") of local memory and a work-group of the device has "
+        + "\(limit): use shorter sequences or smaller images, or another device"
     case .argument(let kernel, let index, let value):
       "argument \(index) of \(kernel) is \(value) and kernels count to \(Int32.max): lower the image "
         + "size or the batch size"
     case .elements(let kernel, let count, let limit):
-      "\(kernel) cannot visit \(count) elements, \(limit) at most: lower the image size or the batch "
-        + "size"
+      "\(kernel) cannot visit \(count, "element"), \(limit) at most: lower the image size or the "
+        + "batch size"
     case .workGroup(let kernel, let items, let limit):
       "\(kernel) needs work-groups of \(items) work-items and the driver runs it with \(limit) at "
         + "most: update the driver or use another device"

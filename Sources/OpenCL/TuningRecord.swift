@@ -155,5 +155,5 @@ package struct TuningTable: Sendable, Equatable {
   }
 
   /// The digest and the size in words.
-  package var summary: String { "table \(digest), \(parameters.count) classes of products" }
+  package var summary: String { "table \(digest), \(parameters.count, "class") of products" }
 }

@@ -1,3 +1,5 @@
+import Formats
+
 /// Windows bitmaps: 1, 4, 8, 16, 24 and 32 bits a pixel, run lengths of 4 and 8, any masks.
 ///
 /// No library of the distribution does this alone, and what there is to do is small. No byte is
@@ -65,7 +67,7 @@ enum BMP {
     // The first version counts in 16 bits and has colours of three bytes.
     let isFirst = length == 12
     guard isFirst || length >= 40 else {
-      throw PictureError(path: name, reason: "has a BMP header of \(length) bytes, of no version")
+      throw PictureError(path: name, reason: "has a BMP header of \(length, "byte"), of no version")
     }
     header.width = isFirst ? try number(18, 2) : try signed(18)
     let height = isFirst ? try number(20, 2) : try signed(22)
@@ -122,7 +124,7 @@ enum BMP {
       throw PictureError(
         path: name,
         reason:
-          "is cut off: it has \(bytes.count) bytes and needs \(header.start + stride * height)")
+          "is cut off: it has \(bytes.count, "byte") and needs \(header.start + stride * height)")
     }
     return [UInt8](unsafeUninitializedCapacity: width * height * 3) { target, count in
       for y in 0..<height {

@@ -108,7 +108,7 @@ package enum ImageDecoder {
       throw PictureError(
         path: name,
         reason:
-          "declares \(width)x\(height) pixels in \(bytes) bytes, more than \(pixelsPerByte) a "
+          "declares \(width)x\(height) pixels in \(bytes, "byte"), more than \(pixelsPerByte) a "
           + "byte, as no photograph or drawing does; save it smaller if it is one")
     }
   }

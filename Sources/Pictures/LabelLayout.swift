@@ -55,7 +55,8 @@ struct LabelLayout {
 
   /// The longest form of a caption whose tag fits the picture's width.
   func shortened(_ caption: String) -> String {
-    var text = caption
+    // No letter is narrower than a pixel.
+    var text = String(caption.prefix(max(1, Int(width))))
     while text.count > 1, tagSize(of: text).width > width { text = String(text.dropLast()) }
     return text
   }

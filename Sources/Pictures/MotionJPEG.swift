@@ -34,7 +34,9 @@ struct MotionJPEG: FrameContainer {
       last = byte
       skipped += 1
       guard skipped <= Self.mostBetween else {
-        throw PictureError(path: name, reason: "has \(skipped) bytes that begin no JPEG frame")
+        throw PictureError(
+          path: name,
+          reason: "has \(skipped, "byte") that \(skipped.verb("begins", "begin")) no JPEG frame")
       }
     }
     return false
@@ -62,7 +64,7 @@ struct MotionJPEG: FrameContainer {
         throw PictureError(path: name, reason: "ends inside a JPEG frame")
       }
       guard bytes.count < most else {
-        throw PictureError(path: name, reason: "has a JPEG frame of more than \(most) bytes")
+        throw PictureError(path: name, reason: "has a JPEG frame of more than \(most, "byte")")
       }
       bytes.append(byte)
       return byte

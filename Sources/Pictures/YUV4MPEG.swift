@@ -66,7 +66,7 @@ struct YUV4MPEG: FrameContainer {
     let bytes = try stream.take(byteCount)
     guard bytes.count == byteCount else {
       throw PictureError(
-        path: name, reason: "ends inside a frame, after \(bytes.count) of \(byteCount) bytes")
+        path: name, reason: "ends inside a frame, after \(bytes.count) of \(byteCount, "byte")")
     }
     return bytes
   }

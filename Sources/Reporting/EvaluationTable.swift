@@ -45,10 +45,11 @@ package enum EvaluationTable {
   private static func vocabulary(_ summary: EvaluationSummary) -> String {
     let counts = "\(summary.classesWithObjects) with objects"
     guard summary.vocabulary < summary.categoriesInFile else {
-      return "\(summary.vocabulary) classes, \(counts)"
+      return "\(summary.vocabulary, "class"), \(counts)"
     }
     return
-      "\(summary.vocabulary) of \(summary.categoriesInFile) classes: base and novel ones, \(counts)"
+      "\(summary.vocabulary) of \(summary.categoriesInFile, "class"): base and novel ones, "
+      + "\(counts)"
   }
 
   private static func detections(_ summary: EvaluationSummary) -> String {
@@ -92,7 +93,7 @@ package enum EvaluationTable {
       .compactMap { prefix, scores in scores.map { (prefix, $0) } }
     let names = ["AP", "AP50", "AP75"]
     var table = TerminalTable(
-      [.number("id"), .text("class"), .text("group"), .number("objects")]
+      [.number("id"), .name("class"), .text("group"), .number("objects")]
         + kinds.flatMap { prefix, _ in names.map { .number(prefix + $0) } })
     for (row, result) in summary.classes.enumerated() {
       let numbers = kinds.flatMap { _, scores in

@@ -39,6 +39,7 @@ enum HTMLStyle {
       padding: 0.35rem 0.8rem; text-align: left; vertical-align: top;
       border-bottom: 1px solid var(--rule); overflow-wrap: normal;
     }
+    td { max-width: 30rem; overflow-wrap: break-word; }
     thead th { border-bottom: 2px solid var(--rule); vertical-align: bottom; }
     .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
     pre {

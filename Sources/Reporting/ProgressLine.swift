@@ -3,7 +3,7 @@ import Foundation
 
 /// One line that shows how far a long task is.
 ///
-/// On a terminal the line is rewritten in place and fits the window; elsewhere a plain line is
+/// On a terminal the line is rewritten in place and fits the window, whose width may change; elsewhere a plain line is
 /// printed now and then, so that a log stays short. Used from one thread.
 package final class ProgressLine {
   /// What a step tells besides its number.
@@ -47,7 +47,8 @@ package final class ProgressLine {
   private var pace: Pace
   private var shownStep: Int?
   private var shownTime = 0.0
-  private var isLive = false
+  /// The columns of the line that stands, where it is rewritten.
+  private var live: Int?
   private static let secondsBetweenRewrites = 0.1
   private static let narrowestBar = 8
   private static let widestBar = 30
@@ -95,8 +96,10 @@ package final class ProgressLine {
     shownTime = now
     let texts = texts(step: step, now: now, details)
     if style.isTerminal {
-      isLive = true
-      sink("\r" + live(step: step, texts, style) + "\u{1B}[K")
+      let (text, columns) = line(step: step, texts, style)
+      let broken = live.map { $0 > style.width ?? $0 } ?? false
+      sink((broken ? clearing(style) : "\r") + text + "\u{1B}[K")
+      live = columns
     } else {
       sink(([label] + texts).joined(separator: "  ") + "\n")
     }
@@ -111,9 +114,14 @@ package final class ProgressLine {
   ///
   /// - Parameter text: The line without its end.
   package func note(_ text: String) {
-    sink((isLive ? "\r\u{1B}[K" : "") + PrintedText.escapedLines(text) + "\n")
+    sink(clearing(style()) + PrintedText.escapedLines(text) + "\n")
     // The next update draws the line again at once.
-    if isLive { shownStep = nil }
+    if live != nil { (shownStep, live) = (nil, 0) }
+  }
+
+  /// What takes off the line that stands.
+  private func clearing(_ style: TerminalStyle) -> String {
+    live.map { LiveLine.clearing(columns: $0, width: style.width) } ?? ""
   }
 
   /// Leaves the time since the last step out of what is told of the time that is left.
@@ -121,8 +129,8 @@ package final class ProgressLine {
 
   /// Leaves the last state standing and goes to a new line.
   package func finish() {
-    if isLive { sink("\n") }
-    isLive = false
+    if live != nil { sink("\n") }
+    live = nil
   }
 
   private func isDue(step: Int, now: Double, _ style: TerminalStyle) -> Bool {
@@ -158,7 +166,9 @@ package final class ProgressLine {
   }
 
   /// The line for a terminal: as wide a bar as there is room for, then as many texts as fit.
-  private func live(step: Int, _ texts: [String], _ style: TerminalStyle) -> String {
+  private func line(
+    step: Int, _ texts: [String], _ style: TerminalStyle
+  ) -> (text: String, columns: Int) {
     // The last column stays free: a full line makes some terminals wrap.
     let room = (style.width ?? 80) - 1
     let head = label + " "
@@ -167,13 +177,16 @@ package final class ProgressLine {
     func left() -> Int { room - head.columns - 3 - texts.joined(separator: "  ").columns }
     while texts.count > 1, left() < Self.narrowestBar { texts.removeLast() }
     let tail = texts.joined(separator: "  ")
-    guard left() >= Self.narrowestBar else { return (head + tail).shortened(to: room, mark: "") }
+    guard left() >= Self.narrowestBar else {
+      let text = (head + tail).shortened(to: room, mark: "")
+      return (text, text.columns)
+    }
     let width = min(Self.widestBar, left())
     let share = total > 0 ? min(1, max(0, Double(step) / Double(total))) : 1
     let filled = Int(share * Double(width))
     let bar = String(repeating: "=", count: filled) + String(repeating: " ", count: width - filled)
     let painted = style.usesColor ? "\u{1B}[36m\(bar)\u{1B}[0m" : bar
-    return "\(head)[\(painted)] \(tail)"
+    return ("\(head)[\(painted)] \(tail)", head.columns + width + 3 + tail.columns)
   }
 
   /// Seconds as minutes and seconds, with hours where needed.

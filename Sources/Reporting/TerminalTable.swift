@@ -2,8 +2,8 @@ import Formats
 
 /// A table of text with aligned columns.
 ///
-/// On a terminal, text columns are shortened until the table fits the window; elsewhere nothing
-/// is cut and only ASCII is drawn.
+/// On a terminal, text columns are shortened until the table fits the window; elsewhere only ASCII is
+/// drawn and only names are cut, those that are longer than any sensible one.
 package struct TerminalTable: Sendable {
   /// The side that a column's cells keep to.
   package enum Alignment: Sendable {
@@ -15,6 +15,8 @@ package struct TerminalTable: Sendable {
   package struct Column: Sendable {
     let title: String
     let alignment: Alignment
+    /// The columns that a cell may take wherever it is written.
+    var limit = Int.max
 
     /// A column of text, aligned left.
     ///
@@ -23,7 +25,16 @@ package struct TerminalTable: Sendable {
       Column(title: title, alignment: .left)
     }
 
-    /// A column of numbers, aligned right and never shortened.
+    /// A column of names out of files, aligned left.
+    ///
+    /// - Parameters:
+    ///   - title: The heading.
+    ///   - limit: The columns that a name may take; longer ones are cut everywhere.
+    package static func name(_ title: String, limit: Int = 40) -> Column {
+      Column(title: title, alignment: .left, limit: limit)
+    }
+
+    /// A column of numbers, aligned right and not shortened to fit a window.
     ///
     /// - Parameter title: The heading.
     package static func number(_ title: String) -> Column {
@@ -71,7 +82,9 @@ package struct TerminalTable: Sendable {
 
   private func widths(limit: Int?) -> [Int] {
     var widths = columns.indices.map { index in
-      rows.reduce(columns[index].title.columns) { max($0, $1?[index].columns ?? 0) }
+      min(
+        columns[index].limit,
+        rows.reduce(columns[index].title.columns) { max($0, $1?[index].columns ?? 0) })
     }
     guard let limit else { return widths }
     var excess = widths.reduce(0, +) + Self.gap.count * (widths.count - 1) - limit

@@ -63,7 +63,7 @@ package struct RunComparison {
     value.flatMap { $0.isFinite ? String(format: "%.4g", $0) : nil } ?? "-"
   }
 
-  private var columns: [TerminalTable.Column] { names.map { .number($0) } }
+  private var columns: [TerminalTable.Column] { names.map { .number(Self.cell($0, 40)) } }
 
   /// Both tables for a terminal.
   ///

@@ -127,7 +127,7 @@ struct RunFindings {
             + cost.costs.map { value in
               value.map { String(format: "%+.1f", 100 * $0) } ?? "-"
             }
-        }, caption: "After \(iteration) iterations, over all detections of the results file.")
+        }, caption: "After \(iteration, "iteration"), over all detections of the results file.")
     page.list(
       DetectionErrorKind.allCases.map { "\(Self.title(of: $0)): \(Self.meaning(of: $0))" })
   }
@@ -159,7 +159,7 @@ struct RunFindings {
     }
     let some =
       chosen.count < present
-      ? " Shown are the \(chosen.count) of \(present) classes that are confused most." : ""
+      ? " Shown are the \(chosen.count) of \(present, "class") that are confused most." : ""
     page.figure(
       svg: SVGMatrix(
         title: "Which class is taken for which",

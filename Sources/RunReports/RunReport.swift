@@ -38,7 +38,7 @@ package struct RunReport {
   func html() -> String {
     let kind = run.detector == nil ? "CLIP model" : "open-vocabulary detector"
     var page = HTMLReport(
-      title: run.name, subtitle: "\(kind), \(run.done) of \(run.iterations) iterations")
+      title: run.name, subtitle: "\(kind), \(run.done) of \(run.iterations, "iteration")")
     page.tiles(tiles)
     scores(&page)
     if let findings { findings.write(to: &page) }
@@ -70,7 +70,7 @@ package struct RunReport {
       return (
         Self.title(of: name), Self.percent(last.percent),
         isBest
-          ? "after \(last.iteration) iterations"
+          ? "after \(last.iteration, "iteration")"
           : "best \(Self.percent(best.percent)) after \(best.iteration)"
       )
     }
@@ -136,7 +136,7 @@ package struct RunReport {
               Self.percent(100 * $0)
             } ?? "-"
           }
-      }, caption: "After \(last.iteration) iterations, in percent; novel classes had no boxes.")
+      }, caption: "After \(last.iteration, "iteration"), in percent; novel classes had no boxes.")
   }
 
   private static func findings(of run: RunSource, warn: (String) -> Void) -> RunFindings? {
@@ -163,7 +163,7 @@ package struct RunReport {
       let (one, other) = (left["AP50"]?.number ?? -1, right["AP50"]?.number ?? -1)
       return one != other ? one > other : (left["id"]?.integer ?? 0) < (right["id"]?.integer ?? 0)
     }
-    page.details(summary: "\(list.count) classes by AP50", isOpen: list.count <= 24) { page in
+    page.details(summary: "\(list.count, "class") by AP50", isOpen: list.count <= 24) { page in
       page.table(
         columns: [
           .text("class"), .text("group"), .number("objects"), .number("AP"), .number("AP50"),

@@ -2,7 +2,6 @@ import Annotations
 import Formats
 import Foundation
 import Masks
-import Pictures
 import Training
 
 /// Answers requests about pictures and words; docs/serve.md describes them.
@@ -133,11 +132,11 @@ final class DetectionService: Sendable {
     let began = MonotonicClock.seconds
     let file = try fields.requiredPicture()
     let query = try query(fields)
-    let limit = try fields.number("limit", in: 1...Double(limits.objects)) ?? 100
-    let next = try fields.number("next", in: 0...50) ?? 0
+    let limit = try fields.count("limit", in: 1...limits.objects) ?? 100
+    let next = try fields.count("next", in: 0...50) ?? 0
     let digest = await pool.digest(of: file)
-    func task(_ image: Image?) -> Engine.Task {
-      Engine.Task(digest: digest, image: image, query: query, limit: Int(limit), next: Int(next))
+    func task(_ picture: DecodedPicture?) -> Engine.Task {
+      Engine.Task(digest: digest, picture: picture, query: query, limit: limit, next: next)
     }
     var found: Engine.Found
     do {

@@ -11,7 +11,7 @@ final class Engine {
     /// The SHA-256 of the picture's file.
     let digest: String
     /// The picture; nil when it was seen not long ago.
-    let image: Image?
+    let picture: DecodedPicture?
     /// What is looked for, and what of it is shown.
     let query: ObjectQuery
     /// Most objects, best first.
@@ -79,7 +79,7 @@ final class Engine {
     for task in tasks where batch[task.digest] == nil {
       if let picture = seen.value(task.digest) {
         batch[task.digest] = .success(picture)
-      } else if let image = task.image {
+      } else if let image = task.picture?.image {
         batch[task.digest] = .failure(.forgotten)
         new.append((task.digest, image))
       }
@@ -155,7 +155,8 @@ final class Engine {
     if let stored = try detector.storedEmbeddings(of: names) { return stored }
     var rows: [ClassName: [Float]] = [:]
     for name in names { rows[name] = words.value(name) }
-    let missing = names.filter { rows[$0] == nil }
+    var sought: Set<ClassName> = []
+    let missing = names.filter { rows[$0] == nil && sought.insert($0).inserted }
     if !missing.isEmpty {
       let encoded = try detector.encode(missing)
       metrics.add(Double(missing.count), to: .encodedWords)

@@ -92,7 +92,9 @@ final class EngineThread: Sendable {
         guard state.jobs.count < limits.queue else {
           let wait = Int((state.pace * Double(state.jobs.count)).rounded(.up))
           return HTTPFault(
-            .unavailable, "\(state.jobs.count) requests are waiting already; ask again later",
+            .unavailable,
+            "\(state.jobs.count, "request") \(state.jobs.count.verb("is", "are")) waiting "
+              + "already; ask again later",
             retryAfter: max(1, wait))
         }
         state.jobs.append(job)
@@ -147,7 +149,7 @@ final class EngineThread: Sendable {
           if taken.isEmpty { taken.append(state.jobs.removeFirst()) }
           break
         }
-        pixels += task.image.map { $0.width * $0.height } ?? 0
+        pixels += task.picture.map { $0.image.width * $0.image.height } ?? 0
         guard taken.isEmpty || pixels <= Self.batchPixels else { break }
         taken.append(state.jobs.removeFirst())
       }

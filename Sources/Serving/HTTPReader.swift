@@ -1,3 +1,5 @@
+import Formats
+
 /// Bytes that arrive piece by piece.
 protocol ByteSource: Sendable {
   /// Waits for the next bytes.
@@ -14,11 +16,28 @@ protocol ByteSource: Sendable {
 struct HTTPReader<Source: ByteSource>: Sendable {
   private let source: Source
   private let limits: ServerLimits
-  private var pending: [UInt8] = []
+  private let budget: MemoryBudget
+  /// What has come and belongs to no request yet; a slice, so that small chunks cost no copies.
+  private var pending: ArraySlice<UInt8> = []
+  /// Bytes that were taken from the budget.
+  private var held = 0
 
-  init(_ source: Source, limits: ServerLimits) {
+  /// Reads from a source.
+  ///
+  /// - Parameters:
+  ///   - source: The source.
+  ///   - limits: What is refused.
+  ///   - budget: Where the memory of bodies is taken from.
+  init(_ source: Source, limits: ServerLimits, budget: MemoryBudget) {
     self.source = source
     self.limits = limits
+    self.budget = budget
+  }
+
+  /// Gives back the memory of the bodies so far.
+  mutating func release() {
+    budget.giveBack(held)
+    held = 0
   }
 
   /// Whether bytes of a next request are here already.
@@ -30,22 +49,23 @@ struct HTTPReader<Source: ByteSource>: Sendable {
   /// - Returns: The request without its body, or nil when the other side has closed.
   /// - Throws: ``HTTPFault``; what the source throws.
   mutating func head(began: () -> Void = {}) async throws -> HTTPRequest? {
-    var searched = 0
     // Empty lines before a request are allowed (RFC 9112, section 2.2).
-    func skipEmptyLines() { pending = Array(pending.drop { $0 == 13 || $0 == 10 }) }
+    func skipEmptyLines() { pending = pending.drop { $0 == 13 || $0 == 10 } }
     skipEmptyLines()
+    var searched = pending.startIndex
     if hasPending { began() }
     while true {
-      if let end = Self.endOfHead(pending, from: searched) {
-        let head = Array(pending[..<end.lowerBound])
-        pending.removeSubrange(..<end.upperBound)
+      let end = Self.endOfHead(pending, from: searched)
+      guard (end?.lowerBound ?? pending.endIndex) - pending.startIndex <= limits.headBytes else {
+        throw HTTPFault(
+          .headTooLarge, "the request's head has more than \(limits.headBytes, "byte")")
+      }
+      if let end {
+        let head = pending[..<end.lowerBound]
+        pending = pending[end.upperBound...]
         return try HTTPRequest(head: head)
       }
-      guard pending.count <= limits.headBytes else {
-        throw HTTPFault(
-          .headTooLarge, "the request's head has more than \(limits.headBytes) bytes")
-      }
-      searched = max(0, pending.count - 3)
+      searched = max(pending.startIndex, pending.endIndex - 3)
       let wasEmpty = pending.isEmpty
       guard let bytes = try await source.next() else {
         guard wasEmpty else { throw HTTPFault(.badRequest, "the request ended within its head") }
@@ -54,18 +74,19 @@ struct HTTPReader<Source: ByteSource>: Sendable {
       pending += bytes
       if wasEmpty {
         skipEmptyLines()
+        searched = pending.startIndex
         if hasPending { began() }
       }
     }
   }
 
   /// The empty line after a head, whether lines end in CR LF or in LF alone.
-  private static func endOfHead(_ bytes: [UInt8], from start: Int) -> Range<Int>? {
+  private static func endOfHead(_ bytes: ArraySlice<UInt8>, from start: Int) -> Range<Int>? {
     var index = start
-    while index < bytes.count {
+    while index < bytes.endIndex {
       if bytes[index] == 10 {
-        if index + 1 < bytes.count, bytes[index + 1] == 10 { return index..<index + 2 }
-        if index + 2 < bytes.count, bytes[index + 1] == 13, bytes[index + 2] == 10 {
+        if index + 1 < bytes.endIndex, bytes[index + 1] == 10 { return index..<index + 2 }
+        if index + 2 < bytes.endIndex, bytes[index + 1] == 13, bytes[index + 2] == 10 {
           return index..<index + 3
         }
       }
@@ -96,12 +117,13 @@ struct HTTPReader<Source: ByteSource>: Sendable {
       }
       guard let count = Int(length), count <= limits.bodyBytes else { throw tooLarge }
       if count > pending.count { try await invite(request) }
-      request.body = try await exactly(count)
+      request.body = Array(try await exactly(count))
     }
   }
 
   private var tooLarge: HTTPFault {
-    HTTPFault(.tooLarge, "the body has more than \(limits.bodyBytes) bytes; send a smaller picture")
+    HTTPFault(
+      .tooLarge, "the body has more than \(limits.bodyBytes, "byte"); send a smaller picture")
   }
 
   /// Tells a client that asks before it sends that it may.
@@ -110,21 +132,24 @@ struct HTTPReader<Source: ByteSource>: Sendable {
     try await source.send(Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
   }
 
-  private mutating func exactly(_ count: Int) async throws -> [UInt8] {
-    var body = pending
-    pending = []
-    while body.count < count {
+  private mutating func exactly(_ count: Int) async throws -> ArraySlice<UInt8> {
+    try hold(min(count, pending.count))
+    while pending.count < count {
       guard let bytes = try await source.next() else {
         throw HTTPFault(
-          .badRequest, "the body ended after \(body.count) of \(count) bytes")
+          .badRequest, "the body ended after \(pending.count) of \(count, "byte")")
       }
-      body += bytes
+      try hold(min(bytes.count, count - pending.count))
+      pending += bytes
     }
-    if body.count > count {
-      pending = Array(body[count...])
-      body.removeSubrange(count...)
-    }
+    let body = pending.prefix(count)
+    pending = pending.dropFirst(count)
     return body
+  }
+
+  private mutating func hold(_ bytes: Int) throws(HTTPFault) {
+    try budget.take(bytes)
+    held += bytes
   }
 
   private mutating func chunkedBody() async throws -> [UInt8] {
@@ -156,13 +181,12 @@ struct HTTPReader<Source: ByteSource>: Sendable {
   }
 
   /// A line of a chunked body, without its end.
-  private mutating func nextLine() async throws -> [UInt8] {
+  private mutating func nextLine() async throws -> ArraySlice<UInt8> {
     while true {
       if let end = pending.firstIndex(of: 10) {
-        var line = Array(pending[..<end])
-        pending.removeSubrange(...end)
-        if line.last == 13 { line.removeLast() }
-        return line
+        let line = pending[..<end]
+        pending = pending[(end + 1)...]
+        return line.last == 13 ? line.dropLast() : line
       }
       guard pending.count <= limits.headBytes else {
         throw HTTPFault(.badRequest, "a line of a chunked body is too long")

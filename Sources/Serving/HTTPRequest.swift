@@ -6,7 +6,7 @@ struct HTTPRequest: Sendable, Equatable {
   var path: String
   /// The query's fields, decoded, in order.
   var query: [(name: String, value: String)]
-  /// The headers by their names in lower case; of several with one name the last.
+  /// The headers by their names in lower case; several of one name are joined by commas.
   var headers: [String: String]
   /// The body.
   var body: [UInt8] = []
@@ -44,14 +44,14 @@ extension HTTPRequest {
     }[...]
     let parts = lines.removeFirst().split(separator: " ", omittingEmptySubsequences: false)
     guard parts.count == 3, !parts[0].isEmpty, parts[0].utf8.allSatisfy(Self.isToken),
-      parts[1].first == "/" || parts[1] == "*"
+      let place = Self.place(parts[1])
     else { throw HTTPFault(.badRequest, "the request line is malformed") }
     guard ["HTTP/1.1", "HTTP/1.0"].contains(parts[2]) else {
       throw HTTPFault(.versionNotSupported, "only HTTP/1.0 and HTTP/1.1 are spoken here")
     }
     method = parts[0].uppercased()
     headers = try Self.headers(lines)
-    let target = parts[1].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    let target = place.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     guard let path = String(target[0]).removingPercentEncoding else {
       throw HTTPFault(.badRequest, "the path is malformed")
     }
@@ -62,13 +62,24 @@ extension HTTPRequest {
       parts[2] == "HTTP/1.1" ? !connection.contains("close") : connection.contains("keep-alive")
   }
 
+  /// Path and query of a request's target, which may also be a whole address (RFC 9112, section 3.2).
+  private static func place(_ target: Substring) -> Substring? {
+    if target.first == "/" || target == "*" { return target }
+    guard let scheme = ["http://", "https://"].first(where: target.lowercased().hasPrefix)
+    else { return nil }
+    let rest = target.dropFirst(scheme.count)
+    let path = rest.drop { $0 != "/" && $0 != "?" }
+    guard path.startIndex > rest.startIndex else { return nil }
+    return path.first == "/" ? path : "/" + path
+  }
+
   private static func headers(
     _ lines: ArraySlice<Substring>
   ) throws(HTTPFault) -> [String: String] {
     var headers: [String: String] = [:]
     for line in lines where !line.isEmpty {
       guard let colon = line.firstIndex(of: ":"), colon > line.startIndex,
-        line[..<colon].utf8.allSatisfy(isToken)
+        line[..<colon].utf8.allSatisfy(isToken), line.utf8.allSatisfy({ $0 >= 32 || $0 == 9 })
       else { throw HTTPFault(.badRequest, "a header is malformed") }
       let name = line[..<colon].lowercased()
       let value = String(line[line.index(after: colon)...]).trimmed
@@ -76,7 +87,8 @@ extension HTTPRequest {
       guard name != "content-length" || headers[name] == nil || headers[name] == value else {
         throw HTTPFault(.badRequest, "there are two lengths of the body")
       }
-      headers[name] = value
+      let isAgain = name != "content-length"
+      headers[name] = headers[name].map { isAgain ? "\($0), \(value)" : $0 } ?? value
     }
     return headers
   }

@@ -47,6 +47,7 @@ final class Listener: Sendable {
   private let pool: SocketPool<ePoll>
   private let executor = ServerExecutor()
   private let limits: ServerLimits
+  private let bodies: MemoryBudget
   private let state = Mutex(State())
 
   /// Takes an address; connections wait until ``run(_:)``.
@@ -60,6 +61,7 @@ final class Listener: Sendable {
     // A client that has gone is an error of a call, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
     self.limits = limits
+    bodies = MemoryBudget(limit: limits.allBodiesBytes)
     pool = .ePoll(maxEvents: 64)
     guard let number = UInt16(exactly: port) else { throw ServerError.address("\(host):\(port)") }
     let name = host == "localhost" ? "127.0.0.1" : host
@@ -239,7 +241,8 @@ final class Listener: Sendable {
 
   private func converse(_ socket: AsyncSocket, id: Int, _ handler: Handler) async {
     let source = SocketSource(socket: socket)
-    var reader = HTTPReader(source, limits: limits)
+    var reader = HTTPReader(source, limits: limits, budget: bodies)
+    defer { reader.release() }
     do {
       while true {
         set(.idle, of: id, seconds: limits.idleSeconds)
@@ -254,6 +257,7 @@ final class Listener: Sendable {
         set(.transferring, of: id, seconds: limits.seconds)
         try await source.send(
           answer.bytes(keepsAlive: keepsAlive, hasBody: request.method != "HEAD"))
+        reader.release()
         guard keepsAlive else { return await part(source, id: id) }
       }
     } catch let fault as HTTPFault {

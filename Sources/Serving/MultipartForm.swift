@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// A form with files, as browsers and `curl -F` send it (RFC 7578).
@@ -45,7 +46,7 @@ struct MultipartForm {
         throw refuse("is cut short")
       }
       guard fields.count < Self.mostFields else {
-        throw refuse("has more than \(Self.mostFields) fields")
+        throw refuse("has more than \(Self.mostFields, "field")")
       }
       // A part without headers and content shares its line end with the boundary.
       guard next >= start else { throw refuse("has a part without a name") }

@@ -104,10 +104,10 @@ struct RequestFields {
         !word.unicodeScalars.contains(where: { $0.properties.generalCategory == .control })
       else {
         throw HTTPFault(
-          .unprocessable, "a word has more than \(limits.wordLength) characters or is no text")
+          .unprocessable, "a word has more than \(limits.wordLength, "character") or is no text")
       }
       guard words.count < limits.words else {
-        throw HTTPFault(.unprocessable, "there are more than \(limits.words) words")
+        throw HTTPFault(.unprocessable, "there are more than \(limits.words, "word")")
       }
       words.append(word)
     }
@@ -130,6 +130,22 @@ struct RequestFields {
           + "to \(Self.text(bounds.upperBound))")
     }
     return value
+  }
+
+  /// A whole number within bounds.
+  ///
+  /// - Parameters:
+  ///   - name: The field.
+  ///   - bounds: What it may be.
+  /// - Returns: The number; nil when it is not given.
+  /// - Throws: ``HTTPFault`` when it is no whole number or out of bounds.
+  func count(_ name: String, in bounds: ClosedRange<Int>) throws(HTTPFault) -> Int? {
+    let limits = Double(bounds.lowerBound)...Double(bounds.upperBound)
+    guard let value = try number(name, in: limits) else { return nil }
+    guard let count = Int(exactly: value) else {
+      throw HTTPFault(.unprocessable, "field \"\(name)\" is \(value); give a whole number")
+    }
+    return count
   }
 
   /// A yes or no.

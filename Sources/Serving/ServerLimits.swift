@@ -2,8 +2,12 @@
 package struct ServerLimits: Sendable, Equatable {
   /// Most bytes of a request's body.
   package var bodyBytes = 32 << 20
+  /// Most bytes that the bodies of all requests take together.
+  var allBodiesBytes: Int { max(256 << 20, 8 * bodyBytes) }
   /// Most pixels of a picture.
   package var pixels = 50_000_000
+  /// Most bytes that decoded pictures take together until the device has had them.
+  var allPicturesBytes: Int { max(256 << 20, 12 * pixels) }
   /// Most words that a request looks for.
   package var words = 1300
   /// Most characters of a word.

@@ -1,3 +1,5 @@
+import Formats
+
 /// What a value must fulfil beyond its type, in words and as a test.
 package struct ValueRule<Value: SettingsValue> {
   /// For "must be …".
@@ -46,7 +48,7 @@ extension ValueRule {
   /// A list of so many values that each follow a rule.
   package static func list<Element>(of count: Int, _ rule: ValueRule<Element>) -> Self
   where Value == [Element] {
-    Self("a list of \(count) values, each \(rule.expected)") {
+    Self("a list of \(count, "value"), each \(rule.expected)") {
       $0.count == count && $0.allSatisfy(rule.accepts)
     }
   }

@@ -13,6 +13,8 @@ package final class ComputeStream {
   package let library: KernelLibrary
   /// Whether operators record how to differentiate; see ``withoutGradients(_:)``.
   package private(set) var recordsGradients = true
+  /// Whether a row of a product is the same whatever rows are beside it; see ``withRowsAlike(_:)``.
+  package private(set) var rowsAreAlike = false
   /// Gets told which leaves have their whole gradient; nil tells nobody.
   package weak var gradientObserver: (any GradientObserver)?
   /// How activations are stored: float32, or 16 bits for half the traffic and memory.
@@ -60,6 +62,19 @@ package final class ComputeStream {
     let before = recordsGradients
     recordsGradients = false
     defer { recordsGradients = before }
+    return try body()
+  }
+
+  /// Runs `body` with products that add up each row in the same order however many rows there are.
+  ///
+  /// Otherwise the order is the one that suits the number of rows. Devices with work-groups keep to it
+  /// but for the tiles of tensor cores, which suit the number in every case.
+  ///
+  /// - Parameter body: The work.
+  package func withRowsAlike<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let before = rowsAreAlike
+    rowsAreAlike = true
+    defer { rowsAreAlike = before }
     return try body()
   }
 

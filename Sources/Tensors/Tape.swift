@@ -184,15 +184,38 @@ extension Tensor {
     return try Tensor(like: self, label: label)
   }
 
-  /// What this leaf has collected in its slot, where products of a type by tensor cores add to it
-  /// themselves; nil elsewhere.
+  /// What this leaf has collected in its slot, for operators that add to it themselves; nil without,
+  /// and on CPUs.
   ///
   /// An operator that adds to it passes no gradient on.
-  func gradientSum(of type: ElementType) -> Tensor? {
+  func collectedSum() -> Tensor? {
     guard let node, let slot = node.slot, node.gradient?.buffer === slot.buffer,
-      stream.matrix.tensorCores(for: stream.matrix.productType(of: type)) != nil
+      stream.family != .cpu
     else { return nil }
     return slot
+  }
+
+  /// The same for products of a type, which add to it where tensor cores multiply.
+  func gradientSum(of type: ElementType) -> Tensor? {
+    stream.matrix.tensorCores(for: stream.matrix.productType(of: type)) == nil
+      ? nil : collectedSum()
+  }
+
+  /// Takes what this tensor has collected so far, where nothing else holds the memory; nil elsewhere,
+  /// and on CPUs, whose results are rounded after each operator.
+  ///
+  /// An operator that adds to it in place passes it on as the gradient.
+  func takenGradient() -> Tensor? {
+    guard let node, node.slot == nil, stream.family != .cpu,
+      node.gradient?.isSoleHolder() == true
+    else { return nil }
+    defer { node.gradient = nil }
+    return node.gradient
+  }
+
+  /// The same for products, which add to it where tensor cores multiply.
+  func takenGradientOfProducts() -> Tensor? {
+    stream.matrix.tensorCores(for: elementType) == nil ? nil : takenGradient()
   }
 
   /// The values that a product meets, rounded to the type of its other operand; a constant.

@@ -35,7 +35,7 @@ package struct Tensor {
   /// What the elements are.
   package let elementType: ElementType
   /// The device memory.
-  package let buffer: Buffer
+  package private(set) var buffer: Buffer
   /// Where it lives.
   package let stream: ComputeStream
   /// How to differentiate it, or nil for a constant.
@@ -133,4 +133,7 @@ package struct Tensor {
 
   /// Bytes of its elements.
   package var byteCount: Int { elementType.bytes * count }
+
+  /// Whether no other tensor shares the storage.
+  mutating func isSoleHolder() -> Bool { isKnownUniquelyReferenced(&buffer) && !buffer.isPart }
 }

@@ -186,7 +186,7 @@ package struct CheckpointFolders: Sendable {
       // Programs before this one wrote down the size alone.
       let size = facts["bytes"]?.integer ?? facts.integer
       if file.bytes.count != size {
-        return "\(name) has \(file.bytes.count) bytes instead of \(size ?? -1)"
+        return "\(name) has \(file.bytes.count, "byte") instead of \(size ?? -1)"
       }
       guard names?.contains(name) ?? true, let wanted = facts["crc32"]?.string else { continue }
       if checksum(of: file) != wanted { return "\(name) is damaged: its checksum is another" }

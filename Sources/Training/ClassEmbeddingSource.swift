@@ -1,6 +1,7 @@
 import Annotations
 import CLIP
 import Checkpoints
+import Formats
 
 /// What a detector looks for.
 package enum Vocabulary: Sendable, Equatable {
@@ -73,9 +74,9 @@ struct ClassEmbeddingSource {
     try file.flatMap { try rows(of: classes, in: $0) { _ in } }
   }
 
-  /// The rows that the text encoder gives.
+  /// The rows that the text encoder gives; whoever asks often keeps them.
   func encode(_ classes: [ClassName]) throws -> EmbeddingMatrix {
-    try embedder.embed(classes, feature)
+    try embedder.encode(classes, feature)
   }
 
   private func rows(of names: [String], in file: ClassEmbeddingsFile) throws -> EmbeddingMatrix {
@@ -85,7 +86,7 @@ struct ClassEmbeddingSource {
     }
     guard matrix.count == names.count else {
       throw refuse(
-        "has \(matrix.count) rows, the data set \(names.count) classes; give one row for each "
+        "has \(matrix.count, "row"), the data set \(names.count, "class"); give one row for each "
           + "class of its annotations (\(annotations)) by ascending id")
     }
     let written = file.classes?.map(\.name) ?? names
@@ -139,7 +140,7 @@ struct ClassEmbeddingSource {
       do {
         let names = try COCOAnnotations.Category.list(ofFile: path).map(\.name)
         guard names.count == rows else {
-          reasons.append("\(path) has \(names.count) classes")
+          reasons.append("\(path) has \(names.count, "class")")
           continue
         }
         // A file whose synonyms are no vocabulary still has names.
@@ -151,7 +152,8 @@ struct ClassEmbeddingSource {
       }
     }
     note(
-      "\(file.path) (clip.class_embeddings) holds no names, and its \(rows) rows fit no annotations"
+      "\(file.path) (clip.class_embeddings) holds no names, and its "
+        + "\(rows, "row") \(rows.verb("fits", "fit")) no annotations"
         + (reasons.isEmpty ? "" : " (\(reasons.joined(separator: "; ")))")
         + ": the vocabulary is encoded with templates instead")
     return nil

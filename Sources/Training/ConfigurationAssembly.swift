@@ -1,6 +1,7 @@
 import CLIP
 import Checkpoints
 import Detection
+import Formats
 import Tensors
 
 extension RunConfiguration {
@@ -14,7 +15,7 @@ extension RunConfiguration {
     guard needed <= clip.contextLength else {
       throw CheckpointError.configuration(
         path: self.clip.folder, field: "max_position_embeddings",
-        reason: "the text encoder takes \(clip.contextLength) positions, but model.head.words "
+        reason: "the text encoder takes \(clip.contextLength, "position"), but model.head.words "
           + "\(words) needs \(needed); give fewer words or another CLIP model")
     }
   }

@@ -26,7 +26,7 @@ struct DataState: Equatable {
     for (key, path) in paths {
       guard !path.isEmpty, let file = try? MappedFile(path: path) else { continue }
       digests[key] = withExtendedLifetime(file) {
-        "\(file.bytes.count) bytes, CRC-32 \(String(Checksum.crc32(file.bytes), radix: 16))"
+        "\(file.bytes.count, "byte"), CRC-32 \(String(Checksum.crc32(file.bytes), radix: 16))"
       }
     }
     return digests

@@ -187,9 +187,9 @@ package final class DetectorTraining: TrainingJob {
       restoring: folder, into: step, otherReplicas: changesReplicas)
     if state.replicas != step.share.count {
       warn(
-        "the run goes on with \(step.share.count) replicas instead of \(state.replicas): a replica "
-          + "takes over the queues of an old one, in turn, and the steps are no longer those of one "
-          + "uninterrupted run")
+        "the run goes on with \(step.share.count, "replica") instead of \(state.replicas): a "
+          + "replica takes over the queues of an old one, in turn, and the steps are no longer "
+          + "those of one uninterrupted run")
     }
     return state.iteration
   }

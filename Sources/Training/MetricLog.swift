@@ -156,11 +156,17 @@ package final class MetricLog {
       case .step, .evaluation: break
       }
     }
-    if doubled > 0 { warn("\(path): \(doubled) lines stand twice; the later ones are left out") }
+    if doubled > 0 {
+      warn(
+        "\(path): \(doubled, "line") \(doubled.verb("stands", "stand")) twice; what comes later "
+          + "is left out"
+      )
+    }
     let missing = (0..<iteration).filter { !steps.contains($0) }
     if let first = missing.first, let last = missing.last {
       warn(
-        "\(path): \(missing.count) of the iterations \(first) to \(last) have no line; the file "
+        "\(path): \(missing.count) of the iterations \(first) to \(last) "
+          + "\(missing.count.verb("has", "have")) no line; the file "
           + "was changed, or its last lines were not on the disk when the machine stopped")
     }
     return kept

@@ -97,8 +97,11 @@ package struct ObjectQuery: Sendable {
   }
 
   /// Whether an object is sure enough.
+  ///
+  /// Compared in single precision, in which scores are computed: a threshold that an evaluation took from
+  /// a written score is that score again.
   package func isSure(_ object: ObjectDetector.Found) -> Bool {
-    Double(object.score) >= leastScore(of: labels[object.label])
+    object.score >= Float(leastScore(of: labels[object.label]))
   }
 
   /// What is shown of a picture.

@@ -30,7 +30,7 @@ extension KernelLibrary {
   ///   - note: Gets a line when there is something to write, which may take half a minute.
   func storePrograms(whenEmpty queues: [CommandQueue], note: (String) -> Void) throws {
     guard waitingCount > 0 else { return }
-    note("writing \(waitingCount) compiled kernel files to the cache, once")
+    note("writing \(waitingCount, "compiled kernel file") to the cache, once")
     try Activity.during("writing compiled kernels") {
       for queue in queues { try queue.finish() }
       storePrograms()

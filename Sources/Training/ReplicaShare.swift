@@ -1,3 +1,5 @@
+import Formats
+
 /// Which replicas of a run a process carries (spec distributed 1).
 ///
 /// A replica has images, queues and a normalisation of losses of its own; the gradient of a step is
@@ -28,7 +30,7 @@ package struct ReplicaShare: Sendable, Equatable {
     guard count.isMultiple(of: processes) else {
       let divisors = (1...count).filter(count.isMultiple).map(String.init)
       throw .conflict(
-        place: ConfigurationPlace("\(processes) processes"), key: "training.replicas",
+        place: ConfigurationPlace("\(processes, "process")"), key: "training.replicas",
         reason: "is \(count), which they cannot share alike; start "
           + "\(divisors.joined(separator: ", ")) of them")
     }

@@ -28,7 +28,7 @@ extension RunConfiguration {
       digests.append(
         RunDigest(
           what: Self.name(key, path), digest: mark.map { "\($0.size) \($0.digest)" } ?? "",
-          details: mark.map { "\($0.size) bytes" } ?? "missing"))
+          details: mark.map { "\($0.size, "byte")" } ?? "missing"))
     }
     return digests
   }

@@ -1,3 +1,5 @@
+import Formats
+
 /// Why a run folder cannot be used; the description is one line with path and remedy.
 package enum RunFolderError: Error, CustomStringConvertible, Equatable {
   /// A new run would overwrite an old one.
@@ -38,7 +40,7 @@ package enum RunFolderError: Error, CustomStringConvertible, Equatable {
       "\(path): all checkpoints of this run are damaged; put a whole one there, or move the folder "
         + "away and resume at iteration 0"
     case .stuck(let path, let starts, let iteration):
-      "\(path): the last \(starts) starts ended before a checkpoint came after that of iteration "
+      "\(path): the last \(starts, "start") ended before a checkpoint came after that of iteration "
         + "\(iteration); look into \(path)/log.txt, then go on with --resume \(path)"
     case .otherConfiguration(let path, let keys):
       "\(path): the run has another configuration: \(keys.joined(separator: ", ")); give the run's "

@@ -1,4 +1,5 @@
 import Annotations
+import Formats
 import Loading
 
 /// The data sets of a run with their classes.
@@ -57,8 +58,9 @@ package struct TrainingData: Sendable {
         segmentations: masks)
     ]
     var summary = [
-      "detection: \(usable.count) of \(train.images.count) images with \(train.report.boxes) "
-        + "boxes of \(base.count) base classes; \(classNames.count) classes in all"
+      "detection: \(usable.count) of \(train.images.count, "image") with "
+        + "\(train.report.boxes, "box") of "
+        + "\(base.count, "base class"); \(classNames.count, "class") in all"
     ]
     var warnings = odd + train.report.warnings
     if let masks, let line = try train.maskWarning(masks) { warnings.append(line) }
@@ -89,7 +91,7 @@ package struct TrainingData: Sendable {
             alignment.images,
             alignment.imageIndices(annotatedWith: nil, minimumSide: alignmentSide)),
           batchSize: configuration.training.alignmentBatch, augmentation: augmentation))
-      summary.append("alignment: \(alignment.images.count) images")
+      summary.append("alignment: \(alignment.images.count, "image")")
       if !same { warnings += otherOdd + alignment.report.warnings }
     }
     if wanted.contains(.captions) {
@@ -126,7 +128,7 @@ package struct TrainingData: Sendable {
       }
       left.append(
         "\(captions.images.count - used.count) whose captions name none of "
-          + "\(mentions.classCount) classes")
+          + "\(mentions.classCount, "class")")
     }
     let count = used.reduce(0) { $0 + captions.images[$1].captions.count }
     return (
@@ -136,7 +138,7 @@ package struct TrainingData: Sendable {
         folderKey: data.captionImages.isEmpty ? "data.train_images" : "data.caption_images",
         images: captions.images, indices: used, batchSize: configuration.training.captionBatch,
         augmentation: augmentation),
-      "captions: \(used.count) images with \(count) captions; left out: "
+      "captions: \(used.count, "image") with \(count, "caption"); left out: "
         + left.joined(separator: ", ")
     )
   }

@@ -21,17 +21,17 @@ package enum TrainingError: Error, CustomStringConvertible {
         + "optimizer.rate or set optimizer.gradient_limit in a new run, or go on from the last "
         + "checkpoint with --resume \(ShellWord.quoted(run))"
     case .apart(let iteration, let ranks):
-      "after \(iteration) iterations rank \(ranks.map(String.init).joined(separator: ", ")) has other "
-        + "parameters than rank 0, so nothing was saved; go on from the last checkpoint with --resume, "
-        + "with programs and drivers of one version on all machines"
+      "after \(iteration, "iteration") rank \(ranks.map(String.init).joined(separator: ", ")) has "
+        + "other parameters than rank 0, so nothing was saved; go on from the last checkpoint "
+        + "with --resume, with programs and drivers of one version on all machines"
     case .interrupted(let iteration, let continuation):
-      "stopped after \(iteration) iterations; '\(continuation)' goes on from there"
+      "stopped after \(iteration, "iteration"); '\(continuation)' goes on from there"
     case .alreadyFurther(let done, let asked, let run):
-      "\(run): \(done) iterations are done already, more than the \(asked) of training.iterations; "
-        + "give \(done) or more, or start a new run"
+      "\(run): \(done, "iteration") \(done.verb("is", "are")) done already, more than the "
+        + "\(asked) of training.iterations; give \(done) or more, or start a new run"
     case .notEvaluated(let iteration, let reason, let continuation):
-      "all \(iteration) iterations are done and saved, but the last evaluation failed (\(reason)); "
-        + "'\(continuation)' makes it up"
+      "all \(iteration, "iteration") \(iteration.verb("is", "are")) done and saved, but the last "
+        + "evaluation failed (\(reason)); '\(continuation)' makes it up"
     }
   }
 }

@@ -106,7 +106,7 @@ package final class TrainingLoop<Job: TrainingJob> {
     if firstIteration < total {
       try job.start(at: firstIteration)
       defer { job.stop() }
-      warmingUp = (Activity.begin("making the first step"), Self.warmingSteps)
+      warmingUp = (Activity.begin("making the first steps"), Self.warmingSteps)
       defer { if let warmingUp { Activity.end(warmingUp.activity) } }
       for iteration in firstIteration..<total {
         // Several ranks know it of each other from the step before.
@@ -116,7 +116,7 @@ package final class TrainingLoop<Job: TrainingJob> {
         try milestone(iteration + 1)
       }
     } else {
-      onEvent(.note("all \(total) iterations are done already"))
+      onEvent(.note("all \(total, "iteration") \(total.verb("is", "are")) done already"))
     }
     try carryMessages(total)
     for line in talk?.closing() ?? [] { onEvent(.note(line)) }
@@ -285,7 +285,8 @@ extension TrainingLoop {
       guard job.world.rank == 0 else { return }
       onEvent(
         .warning(
-          "the evaluation after \(done) iterations failed: \(error); resuming the run makes it up"))
+          "the evaluation after \(done, "iteration") failed: \(error); resuming the run makes it up"
+        ))
     }
   }
 
@@ -306,7 +307,7 @@ extension TrainingLoop {
       let checkpoint =
         run?.scores(of: done) == nil ? run?.checkpoints.checkpoint(of: done) : nil
       guard try job.world.decided(checkpoint != nil, Exchange("evaluation", done)) else { continue }
-      onEvent(.note("making up the evaluation after \(done) iterations"))
+      onEvent(.note("making up the evaluation after \(done, "iteration")"))
       if done != restored { restored = try Self.restore(job, checkpoint?.path ?? "") { _ in } }
       saved = restored
       try evaluate(done)

@@ -117,7 +117,7 @@ package struct TrainingState {
     guard former == step.share.count || otherReplicas else {
       throw FormatError(
         restored.indexPath,
-        "has the queues of \(former) replicas, but training.replicas is \(step.share.count); go "
+        "has the queues of \(former, "replica"), but training.replicas is \(step.share.count); go "
           + "on with --replicas \(former), or with --replicas \(step.share.count) when the run may "
           + "change")
     }
@@ -160,13 +160,14 @@ package struct TrainingState {
     guard stored.shape == [count, width], images.count == count else {
       throw CheckpointError.tensor(
         path: state.path, name: key,
-        reason: "has shape \(stored.shape) for \(images.count) image ids where \(count) rows are "
-          + "listed and embeddings have \(width) numbers; take another checkpoint")
+        reason:
+          "has shape \(stored.shape) for \(images.count, "image id") where \(count, "row") are "
+          + "listed and embeddings have \(width, "number"); take another checkpoint")
     }
     guard count <= queue.capacity else {
       throw CheckpointError.tensor(
         path: state.path, name: key,
-        reason: "has \(count) rows, the configuration allows \(queue.capacity); resume with the "
+        reason: "has \(count, "row"), the configuration allows \(queue.capacity); resume with the "
           + "config.yaml of the run")
     }
     let rows = try Tensor(
@@ -183,7 +184,7 @@ package struct TrainingState {
     guard rows.count == 5 * images.count else {
       throw CheckpointError.tensor(
         path: state.path, name: "\(cache.name).rows",
-        reason: "has \(rows.count) numbers for \(images.count) boxes")
+        reason: "has \(rows.count, "number") for \(images.count, "box")")
     }
     var entries: [Int32: [ScoredBox]] = [:]
     for (index, image) in images.enumerated() {

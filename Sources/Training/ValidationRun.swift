@@ -1,6 +1,7 @@
 import Annotations
 import Distribution
 import Evaluation
+import Formats
 import Foundation
 import Geometry
 import Pictures
@@ -70,8 +71,10 @@ package struct ValidationRun: Sendable {
     }
     if let first = missing.first {
       warn(
-        "\(missing.count) of \(paths.count) validation images are missing, the first is \(first); "
-          + "scores will be too low")
+        "\(missing.count) of \(paths.count, "validation image") "
+          + "\(missing.count.verb("is", "are")) missing, the first is \(first); scores will be "
+          + "too low"
+      )
     }
     try checkProtocol(warn: warn)
   }
@@ -128,7 +131,7 @@ package struct ValidationRun: Sendable {
       }
       if unreadable > 0 {
         warn(
-          "\(unreadable) of \(imageCount) images of \(annotations.path) could not be read; they "
+          "\(unreadable) of \(imageCount, "image") of \(annotations.path) could not be read; they "
             + "count as without detections, so the scores are too low")
       }
       var settings = settings
@@ -274,8 +277,8 @@ package struct ValidationRun: Sendable {
     for group in groups where group.known.count < group.names.count {
       let missing = group.names.filter { !group.known.contains($0) }
       warn(
-        "\(annotations.path): \(missing.count) of the \(group.names.count) \(group.name) classes "
-          + "are not among its categories and are not scored: "
+        "\(annotations.path): \(missing.count) of the \(group.names.count, "\(group.name) class") "
+          + "\(missing.count.verb("is", "are")) not among its categories and not scored: "
           + missing.prefix(Self.mostReasons).joined(separator: ", ")
           + (missing.count > Self.mostReasons ? ", …" : ""))
     }
@@ -296,7 +299,7 @@ package enum ValidationRunError: Error, CustomStringConvertible, Equatable {
   package var description: String {
     switch self {
     case .nothingReadable(let count, let file, let folder, let first):
-      "none of the \(count) images of \(file) can be read in \(folder); set "
+      "none of the \(count, "image") of \(file) can be read in \(folder); set "
         + "data.validation_images to their folder (\(first))"
     case .notScored(let reason):
       "rank 0 could not score the detections: \(reason)"

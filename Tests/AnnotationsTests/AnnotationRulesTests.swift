@@ -119,7 +119,7 @@ import Testing
     for name in ["cat", " cat\\n", "\\ufeffcat"] {
       #expect(
         try message(changed("\"name\": \"dog\"", "\"name\": \"\(name)\""))
-          == "\"categories\": the name \"cat\" stands twice, as ids 2 (1 annotations) and 7 "
+          == "\"categories\": the name \"cat\" stands twice, as ids 2 (1 annotation) and 7 "
           + "(0 annotations); rename one, or remove the one that is not used")
     }
     #expect(try message(changed("\"name\": \"dog\"", "\"name\": \" \"")).contains("is empty"))
@@ -257,7 +257,7 @@ import Testing
         index.warnings == [
           "1 annotation of a category that \"categories\" does not list: left out "
             + "(first: annotations[0] (id 5), category 3)",
-          "1 ids in \"neg_category_ids\" and \"not_exhaustive_category_ids\" are not in "
+          "1 id in \"neg_category_ids\" and \"not_exhaustive_category_ids\" is not in "
             + "\"categories\": left out; check that both are of the same version of the data set",
         ])
       #expect(try COCOAnnotations(index).report.boxes == 0)

@@ -66,7 +66,7 @@ import Testing
           + "(first: annotations[7] (id 8), category 3)"
       ])
     #expect(
-      data.report.summary == "1 images (0 without boxes), 1 box, 1 crowd regions set aside")
+      data.report.summary == "1 image (0 without boxes), 1 box, 1 crowd region set aside")
   }
 
   @Test func keepsOnlyTheClassesAskedFor() throws {

@@ -5,6 +5,16 @@ import Testing
 @testable import Annotations
 
 @Suite struct VocabularyNamesTests {
+  @Test func wordsOfOtherLanguagesAreTold() {
+    #expect(
+      VocabularyNames.warning(of: ["cat", "T-shirt 2", "caf\u{e9}"])?.hasPrefix("\"café\":") == true
+    )
+    #expect(
+      VocabularyNames.warning(of: ["猫", "cat", "Ärmel"])?.contains("\"猫\" and 1 more: a CLIP")
+        == true)
+    #expect(VocabularyNames.warning(of: ["cat", "traffic cone", "\u{2019}"]) == nil)
+  }
+
   private func names(_ bytes: [UInt8], _ file: String = "words.txt") throws -> [String] {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/\(file)"

@@ -40,7 +40,7 @@ import Testing
     let folder = try Self.dataset()
     let (summary, index) = try convert(folder, path)
     #expect(summary.images == 2 && summary.boxes == 2 && summary.classes == ["dog", "red mug"])
-    #expect(summary.warnings == ["1 pictures have no label file: taken as without objects"])
+    #expect(summary.warnings == ["1 picture has no label file: taken as without objects"])
     let (mug, dog) = (index.annotation(at: 0), index.annotation(at: 1))
     #expect(mug.box.numbers == [10, 7.5, 20, 5] && mug.label == 1)
     #expect(dog.box.numbers == [4, 2, 12, 8] && dog.label == 0)

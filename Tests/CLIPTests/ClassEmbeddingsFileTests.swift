@@ -88,7 +88,7 @@ struct ClassEmbeddingsFileTests {
     let many = try file([("a", good), ("b", good)])
     #expect(message(many).contains("holds 2 tensors"))
     let short = try file([("final", good), ("last_block", good)], ["names": #"["cat"]"#])
-    #expect(message(short).contains("2 rows but the metadata 1 names"))
+    #expect(message(short).contains("2 rows but the metadata 1 name;"))
     for names in ["cat", "[1, 2]", "{}"] {
       let odd = try file([("last_block", good)], ["names": names])
       #expect(message(odd).contains("metadata \"names\""), "\(names)")

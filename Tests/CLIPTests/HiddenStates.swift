@@ -5,8 +5,7 @@ import Tensors
 extension ImageEncoder {
   /// The state before the first block and after each block, `[N, L, W]` each.
   func hiddenStates(_ crops: Tensor) throws -> [Tensor] {
-    try transformer.states(
-      try embedded(crops), through: transformer.blocks.count, causal: false, keepsAll: true)
+    try transformer.allStates(try embedded(crops), causal: false)
   }
 }
 
@@ -15,8 +14,15 @@ extension TextEncoder {
   func hiddenStates(ids: [[Int32]]) throws -> [Tensor] {
     let embeddings = try tokenEmbedding.value.embedding(
       indices: ids.flatMap { $0 }, shape: [ids.count, ids.first?.count ?? 0])
-    return try transformer.states(
-      try withPositions(embeddings), through: transformer.blocks.count, causal: true,
-      keepsAll: true)
+    return try transformer.allStates(try withPositions(embeddings), causal: true)
+  }
+}
+
+extension Transformer {
+  /// The input and what each block makes of it.
+  fileprivate func allStates(_ x: Tensor, causal: Bool) throws -> [Tensor] {
+    try blocks.reduce(into: [x]) { states, block in
+      states.append(try block(states[states.count - 1], causal: causal, mask: nil))
+    }
   }
 }

@@ -122,6 +122,24 @@ struct WrapperTests {
     #expect(detector == .detector(prefix: prefix))
   }
 
+  @Test func whatWasTakenOffIsTold() throws {
+    func wrapper(_ names: [String]) throws -> String { WeightZoo.wrapper(of: try source(names)) }
+    #expect(try wrapper(Self.resNet.map { "module.encoder_q." + $0 }) == "module.encoder_q.")
+    #expect(try wrapper(["_orig_mod.token_embedding.weight"]) == "_orig_mod.")
+    #expect(try wrapper(Self.resNet) == "" && wrapper(["some.weight"]) == "")
+    let scratch = try Scratch()
+    func keys(_ node: Node) throws -> [String] {
+      let bytes = StoredZip.archive([
+        ("m/data.pkl", [0x80, 2] + node.pickle + [0x2E]), ("m/data/0", Self.one),
+      ])
+      return try TorchCheckpoint(path: try scratch.write(bytes)).keys
+    }
+    #expect(try keys(Self.model) == [])
+    #expect(
+      try keys(.members([("model", .members([("state_dict", Self.model)]))]))
+        == ["model", "state_dict"])
+  }
+
   @Test func ofTwinsTheTrainedOneIsTaken() throws {
     func prefix(_ prefixes: [String]) throws -> String? {
       DetectorNameMap(try source(prefixes.flatMap { prefix in Self.resNet.map { prefix + $0 } }))?

@@ -71,6 +71,19 @@ struct DetectFormatsTests {
         "data.yaml", "detections.json", "images.json", "labels", "labels/a-2.txt", "labels/a.txt",
         "labelstudio.json", "objects.jsonl", "polygons.jsonl",
       ])
+    // In one stream with what is said beside, a line of JSON stays whole.
+    let mixed = try BaronProcess(
+      [
+        "-c",
+        "'\(try #require(BaronProcess.path))' detect '\(folder)' --checkpoint '\(run)' --no-pictures "
+          + "--json --output '\(scratch.folder)/mixed' --vocabulary cat 2>&1",
+      ], program: "/bin/sh"
+    ).finish()
+    let shown = mixed.output.split(separator: "\n").filter { $0.contains("{") || $0.contains("}") }
+    #expect(shown.count == 2, "\(mixed.output)")
+    #expect(throws: Never.self) {
+      for line in shown { _ = try JSONValue(parsing: String(line), source: "detect --json") }
+    }
     let objects = try lines(
       try String(contentsOfFile: "\(output)/objects.jsonl", encoding: .utf8))
     #expect(objects.map { $0["objects"] } == printed.map { $0["objects"] })

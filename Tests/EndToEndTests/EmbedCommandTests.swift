@@ -135,7 +135,7 @@ struct EmbedCommandTests {
     }
     let few = scratch.folder + "/few.npy"
     #expect(try embed("--names", "cat", "--feature", "last_block", "-o", few).status == 0)
-    expectError(try train(few), "few.npy", "clip.class_embeddings", "1 rows", "80 classes")
+    expectError(try train(few), "few.npy", "clip.class_embeddings", "1 row,", "80 classes")
     let trained = try train(rows)
     #expect(trained.status == 0, "\(trained.errors)")
     #expect(try BaronProcess.run("evaluate", "--checkpoint", run).status == 0)

@@ -60,6 +60,15 @@ struct OwnDataTests {
     ] {
       #expect(log.contains(word), "\(word) is not in \(log)")
     }
+    // Everything that lies in a run stands in the list of its files.
+    let reference = try String(
+      contentsOf: URL(filePath: #filePath).deletingLastPathComponent()
+        .appending(path: "../../docs/reference.md"), encoding: .utf8)
+    for file in try FileManager.default.contentsOfDirectory(atPath: "\(own.path)/runs/mine") {
+      let name = file.hasPrefix("events.out.tfevents.") ? "events.out.tfevents." : file
+      #expect(reference.contains("`\(name)"), "\(file) is not in docs/reference.md")
+    }
+    #expect(trained.lines("next: baron evaluate --checkpoint runs/mine").count == 1)
     let session = try #require(
       try JSONValue(contentsOf: "\(own.path)/runs/mine/run.json")["sessions"]?.array?.first)
     #expect(session["outcome"] == "finished" && session["iterations_done"] == 3)
@@ -136,6 +145,41 @@ struct OwnDataTests {
     let check = try own.baron(["check", "alone.yaml", "--quick"])
     #expect(check.status == 0, "\(check.output)")
     #expect(check.output.hasPrefix("alone.yaml: nothing is wrong"))
+  }
+
+  @Test("what is set aside takes no class its last box; a folder may be named twice")
+  func rareClassesAndFolders() throws {
+    let own = try Self.folder.get()
+    var root = try JSONValue(contentsOf: "\(own.path)/train.json").object ?? [:]
+    // One box of each class, each on another picture, and names that begin with the folder.
+    var known: Set<Int> = []
+    var used: Set<Int> = []
+    root["annotations"] = .array(
+      (root["annotations"]?.array ?? []).filter { annotation in
+        guard let image = annotation["image_id"]?.integer, !used.contains(image),
+          known.insert(annotation["category_id"]?.integer ?? -1).inserted
+        else { return false }
+        return used.insert(image).inserted
+      })
+    root["images"] = .array(
+      (root["images"]?.array ?? []).map { image in
+        var record = image.object ?? [:]
+        record["file_name"] = .string("photos/" + (record["file_name"]?.string ?? ""))
+        return .object(record)
+      })
+    try Data(JSONValue.object(root).text().utf8).write(to: URL(filePath: "\(own.path)/rare.json"))
+    let made = try own.baron([
+      "init", "--annotations", "rare.json", "--images", "photos", "--clip", "CLIP", "--fraction",
+      "0.5", "-o", "rare.yaml",
+    ])
+    #expect(made.status == 0 && made.lines("warning:").isEmpty, "\(made.errors)")
+    #expect(made.errors.contains("relative to .\n"), "\(made.errors)")
+    let train = try AnnotationIndex(path: "\(own.path)/rare.train.json")
+    #expect(train.annotationCount == known.count && known.count > 8)
+    let held = try AnnotationIndex(path: "\(own.path)/rare.val.json")
+    #expect(held.imageCount == min(18, 36 - known.count))
+    let check = try own.baron(["check", "rare.yaml", "--quick"])
+    #expect(check.status == 0, "\(check.output)")
   }
 
   @Test("a class that is wanted by name and has boxes loses them")

@@ -46,6 +46,25 @@ struct WeightCommandsTests {
     #expect(try BaronProcess.run("inspect", path, "--set", "a.b=1").status == 64)
   }
 
+  @Test("inspect says what wrapped a model")
+  func inspectWrapped() throws {
+    let scratch = try Scratch()
+    let path = scratch.folder + "/wrapped.safetensors"
+    try SafeTensors.write(
+      tensors: ["conv1.weight", "layer1.0.conv1.weight"].map {
+        ("_orig_mod.module." + $0, HostTensor(shape: [1], floats: [1]))
+      }, to: path)
+    let table = try BaronProcess.run("inspect", path)
+    #expect(
+      table.output.contains(
+        "2 tensors, 2 numbers, 8 bytes; names: torchvision (torchvision's ResNet), read without "
+          + "\"_orig_mod.module.\"\n"), "\(table.output)")
+    let listing = try JSONValue(
+      parsing: try BaronProcess.run("inspect", path, "--json").output, source: "inspect")
+    #expect(listing["wrapper"]?.string == "_orig_mod.module.")
+    #expect(listing["keys"]?.array?.isEmpty == true)
+  }
+
   @Test("convert renames and says what it left out")
   func convert() throws {
     let scratch = try Scratch()

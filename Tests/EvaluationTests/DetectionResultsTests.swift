@@ -21,7 +21,34 @@ import Testing
       for box in boxes { try writer.append(box) }
     }
     #expect(count == boxes.count)
-    #expect(try DetectionResults(contentsOf: path).boxes == boxes)
+    let read = try DetectionResults(contentsOf: path).boxes
+    #expect(read.map(\.score) == boxes.map(\.score))
+    #expect(read.map(\.imageID) == boxes.map(\.imageID))
+    for (read, box) in zip(read, boxes) {
+      for (read, written) in zip(read.box.numbers, box.box.numbers) {
+        #expect(abs(read - written) <= written * 1.2e-7)
+      }
+    }
+  }
+
+  @Test func numbersHaveTheDigitsOfSinglePrecision() throws {
+    let folder = try TemporaryFolder()
+    let path = "\(folder.path)/results.json"
+    // Scores as a device gives them, and one that another program computed in double precision.
+    let scores: [Double] = [Double(Float(0.1)), Double(Float(0.98123455).nextDown), 1, 1.0 / 3]
+    let box = FileBox(x: Double(Float(0.1)), y: 1e300, width: 100.1 - 0.2, height: 1e-300)
+    try DetectionResultsWriter.write(to: path) { writer in
+      for (image, score) in scores.enumerated() {
+        try writer.append(DetectionResult(imageID: image, categoryID: 1, box: box, score: score))
+      }
+    }
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(text.contains("\"bbox\":[0.1,1e+300,99.9,1e-300],\"score\":0.1}"))
+    #expect(text.contains("\"score\":0.9812345}") && text.contains("\"score\":1.0}"))
+    #expect(text.contains("\"score\":0.3333333333333333}"))
+    // In single precision each is the same score again.
+    let read = try DetectionResults(contentsOf: path).boxes.map { Float($0.score) }
+    #expect(read == scores.map { Float($0) })
   }
 
   @Test func writtenMasksReadBackEqual() throws {
@@ -95,7 +122,7 @@ import Testing
     #expect(
       truth.warnings == [
         "1 box without \"area\": computed from width and height (first: annotations[0] (id 0))",
-        "1 ids in \"neg_category_ids\" and \"not_exhaustive_category_ids\" are not in "
+        "1 id in \"neg_category_ids\" and \"not_exhaustive_category_ids\" is not in "
           + "\"categories\": left out; check that both are of the same version of the data set",
       ])
   }

@@ -29,6 +29,28 @@ import Testing
     return text.replacing(results, with: "results.json").replacing(truth, with: "truth.json")
   }
 
+  /// The name of a benchmark is its own: scores of other classes go by the rules alone.
+  @Test(arguments: [
+    (["person"], ["cup"], "OV-COCO"), (["helmet"], ["vest"], "COCO, base and novel"),
+    (["person", "helmet"], ["cup"], "COCO, base and novel"),
+    (["cup"], ["person"], "COCO, base and novel"),
+  ])
+  func theProtocolIsNamed(base: [String], novel: [String], name: String) throws {
+    let folder = try TemporaryFolder()
+    let categories = (base + novel).enumerated().map { "{\"id\": \($0 + 1), \"name\": \"\($1)\"}" }
+    let truth = try folder.file(
+      "truth.json",
+      """
+      {"images": [{"id": 1}], "categories": [\(categories.joined(separator: ", "))],
+       "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "area": 12}]}
+      """)
+    let results = try folder.file("results.json", "[]")
+    let summary = try evaluate(
+      try GroundTruth(contentsOf: truth), try DetectionResults(contentsOf: results),
+      split: .names(base: base, novel: novel))
+    #expect(summary.protocolName == name)
+  }
+
   @Test func resultsMessages() throws {
     let cases: [(String, String)] = [
       (
@@ -62,7 +84,7 @@ import Testing
       ),
       (
         "[{\"image_id\": 1, \"category_id\": 4, \(Self.box), \"score\": 1}]",
-        "results.json: 1 of \"results\" have in \"category_id\" an id that truth.json "
+        "results.json: 1 of \"results\" has in \"category_id\" an id that truth.json "
           + "does not list, first 4 in results[0]; use the files of the same data set"
       ),
       (

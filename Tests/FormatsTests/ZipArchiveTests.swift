@@ -109,7 +109,7 @@ struct ZipArchiveTests {
     let short = try open(StoredZip.archive([("x", Deflated.content + [0], 8, Deflated.raw)]))
     #expect(try message { try read(short, "x") }.contains("unpacks to 1200 bytes"))
     let long = try open(StoredZip.archive([("x", [1], 8, Deflated.raw)]))
-    #expect(try message { try read(long, "x") }.contains("more than 1 bytes"))
+    #expect(try message { try read(long, "x") }.contains("more than 1 byte,"))
     let cut = try open(
       StoredZip.archive([("x", Deflated.content, 8, Array(Deflated.raw.dropLast(3)))]))
     #expect(try message { try read(cut, "x") }.contains("cut short"))

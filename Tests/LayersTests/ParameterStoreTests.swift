@@ -107,7 +107,7 @@ struct ParameterStoreTests {
       #expect(report.missing == ["body.weight", "head.weight", "text.weight"])
       #expect(report.unused == ["old.bias"])
       #expect(
-        report.summary == "\(path): 1 tensors loaded, 3 missing (body.weight, head.weight, "
+        report.summary == "\(path): 1 tensor loaded, 3 missing (body.weight, head.weight, "
           + "text.weight), 1 unused (old.bias)")
       let after = try Self.values(store)
       #expect(after[1] == [5, 6])

@@ -75,6 +75,30 @@ import Testing
     #expect(Scene.caption(of: []) == "nothing")
   }
 
+  @Test func widerPicturesRepeatTheScene() throws {
+    let temporary = try TemporaryFolder()
+    let square = "\(temporary.path)/square"
+    let wide = "\(temporary.path)/wide"
+    try DemoWorld.write(to: square, images: 2, seed: 5, pixels: 96)
+    try DemoWorld.write(to: wide, images: 2, seed: 5, pixels: 96, width: 160)
+    let (scenes, wider) = (
+      try COCOAnnotations(path: "\(square)/annotations/instances.json"),
+      try COCOAnnotations(path: "\(wide)/annotations/instances.json")
+    )
+    #expect(wider.report.warnings == [])
+    for (scene, image) in zip(scenes.images, wider.images) {
+      #expect(image.width == 160 && image.height == 96)
+      #expect(image.objects.map(\.box) == scene.objects.map(\.box))
+      let picture = try ImageDecoder.decode(path: "\(wide)/images/\(image.fileName)")
+      let original = try ImageDecoder.decode(path: "\(square)/images/\(image.fileName)")
+      #expect(picture.width == 160 && picture.height == 96)
+      #expect(picture[5, 7] == original[5, 7] && picture[96 + 5, 7] == original[5, 7])
+    }
+    let object = try #require(Scene(seed: 5, index: 0).objects.first)
+    let masks = (try object.mask(pixels: 96), try object.mask(pixels: 96, width: 160))
+    #expect(masks.1.width == 160 && masks.1.area == masks.0.area)
+  }
+
   @Test func foldersAreOrdinaryDataSetsWithEqualBytes() throws {
     let temporary = try TemporaryFolder()
     let root = temporary.path

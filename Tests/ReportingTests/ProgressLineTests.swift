@@ -56,6 +56,33 @@ import Testing
     #expect(text.count < width)
   }
 
+  /// A window that became narrower shows the line that stands on several rows.
+  @Test func aNarrowerWindowKeepsNoRemnants() {
+    let recorder = Recorder()
+    var width = 120
+    let line = ProgressLine(
+      label: "train", total: 200, style: { self.terminal(width) }, clock: { recorder.time },
+      sink: { recorder.written.append($0) })
+    line.update(step: 50, details)
+    let columns = recorder.written[0].columns - "\r\u{1B}[K".columns
+    recorder.time = 1
+    width = 40
+    line.update(step: 51, details)
+    let up = (columns - 1) / 40
+    #expect(up == 2)
+    #expect(recorder.written[1].hasPrefix("\r\u{1B}[\(up)A\u{1B}[Jtrain "))
+    // The new line fits, so the next one only goes back; a note takes it off.
+    recorder.time = 2
+    line.update(step: 52, details)
+    #expect(recorder.written[2].hasPrefix("\rtrain "))
+    width = 20
+    line.note("said")
+    #expect(recorder.written[3] == "\r\u{1B}[1A\u{1B}[Jsaid\n")
+    recorder.time = 3
+    line.update(step: 53, details)
+    #expect(recorder.written[4].hasPrefix("\rtrain "))
+  }
+
   @Test func colourIsOnlyUsedWhereAllowed() {
     for color in [true, false] {
       let recorder = Recorder()

@@ -42,6 +42,21 @@ import Testing
     #expect(lines[2] == " 1  a rathe…  34.00")
   }
 
+  /// A name out of a file may be a page long; the table stays one.
+  @Test(.timeLimit(.minutes(1)), arguments: [500, 1_000_000])
+  func aNameOfManyCharactersIsCutEverywhere(length: Int) {
+    let name = String(repeating: "long name ", count: length / 10)
+    var table = TerminalTable([.number("id"), .name("class"), .number("AP50")])
+    table.add(["1", name, "34.00"])
+    table.add(["2", String(repeating: "猫", count: length), "1.00"])
+    let wide = TerminalStyle(isTerminal: true, width: 2 * length + 100, usesColor: false)
+    for style in [TerminalStyle.plain, wide] {
+      let lines = table.text(style: style).split(separator: "\n").map(String.init)
+      #expect(lines.count == 4 && lines.allSatisfy { $0.columns <= 2 + 2 + 40 + 2 + 5 })
+      #expect(lines[2].hasPrefix(" 1  long name long name") && lines[2].hasSuffix("34.00"))
+    }
+  }
+
   @Test func aTableWithoutRowsIsItsHeading() {
     #expect(TerminalTable([.text("a"), .number("b")]).text(style: .plain) == "a  b\n-  -\n")
   }

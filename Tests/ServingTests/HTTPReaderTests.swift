@@ -31,7 +31,8 @@ struct HTTPReaderTests {
   }()
 
   private func read(_ text: String, piece: Int = .max) async throws -> HTTPRequest? {
-    var reader = HTTPReader(PreparedSource(text, piece: piece), limits: Self.limits)
+    var reader = HTTPReader(
+      PreparedSource(text, piece: piece), limits: Self.limits, budget: MemoryBudget(limit: 2000))
     guard var request = try await reader.head() else { return nil }
     try await reader.body(of: &request)
     return request
@@ -55,7 +56,8 @@ struct HTTPReaderTests {
       + "GET / HTTP/1.0\n\n"
       + "POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
       + "3;x=y\r\nabc\r\n00A\r\n0123456789\r\n0\r\nTrailer: b\r\n\r\n"
-    var reader = HTTPReader(PreparedSource(text, piece: piece), limits: Self.limits)
+    var reader = HTTPReader(
+      PreparedSource(text, piece: piece), limits: Self.limits, budget: MemoryBudget(limit: 2000))
     var begins = 0
     func next() async throws -> HTTPRequest {
       var request = try #require(try await reader.head { begins += 1 })
@@ -76,13 +78,13 @@ struct HTTPReaderTests {
   @Test func aClientThatAsksIsInvited() async throws {
     let head = "POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: "
     let source = PreparedSource(head + "3\r\n\r\nabc", piece: head.utf8.count + 5)
-    var reader = HTTPReader(source, limits: Self.limits)
+    var reader = HTTPReader(source, limits: Self.limits, budget: MemoryBudget(limit: 2000))
     var request = try #require(try await reader.head())
     try await reader.body(of: &request)
     #expect(source.sent == "HTTP/1.1 100 Continue\r\n\r\n" && request.body.count == 3)
     // Nobody is invited to send what is refused.
     let other = PreparedSource(head + "3000\r\n\r\n")
-    reader = HTTPReader(other, limits: Self.limits)
+    reader = HTTPReader(other, limits: Self.limits, budget: MemoryBudget(limit: 2000))
     var large = try #require(try await reader.head())
     await #expect(throws: HTTPFault.self) { try await reader.body(of: &large) }
     #expect(other.sent.isEmpty)
@@ -98,6 +100,11 @@ struct HTTPReaderTests {
       ("GET / HTTP/1.1\r\na b: x\r\n\r\n", .badRequest),
       ("GET /%zz HTTP/1.1\r\n\r\n", .badRequest), ("GET /?a=%f HTTP/1.1\r\n\r\n", .badRequest),
       ("GET /" + String(repeating: "a", count: 600), .headTooLarge),
+      (
+        "GET / HTTP/1.1\r\nA: " + String(repeating: "a", count: 600) + "\r\n\r\n", .headTooLarge
+      ),
+      ("GET / HTTP/1.1\r\nA: \u{0}\r\n\r\n", .badRequest),
+      ("GET / HTTP/1.1\r\nA: a\rB: b\r\n\r\n", .badRequest),
       ("POST / HTTP/1.1\r\nContent-Length: 4\r\n\r\nabc", .badRequest),
       ("POST / HTTP/1.1\r\nContent-Length: -4\r\n\r\nabc", .badRequest),
       ("POST / HTTP/1.1\r\nContent-Length: 1e3\r\n\r\nabc", .badRequest),
@@ -109,6 +116,12 @@ struct HTTPReaderTests {
         "POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", .badRequest
       ),
       ("POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", .notImplemented),
+      (
+        "POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+        .notImplemented
+      ),
+      ("GET http:///x HTTP/1.1\r\n\r\n", .badRequest),
+      ("GET ftp://a/ HTTP/1.1\r\n\r\n", .badRequest),
       ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", .badRequest),
       ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n", .badRequest),
       ("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n+5\r\nabcde\r\n", .badRequest),
@@ -123,6 +136,50 @@ struct HTTPReaderTests {
     ] as [(String, HTTPStatus)])
   func whatIsMalformedIsRefused(text: String, status: HTTPStatus) async {
     #expect(await fault(text)?.status == status, "\(text.prefix(80))")
+  }
+
+  @Test(arguments: [
+    ("http://a:1/detect?x=1", "/detect", "1"), ("HTTPS://a?x=2", "/", "2"), ("http://a", "/", nil),
+    ("*", "*", nil),
+  ])
+  func aTargetMayBeAWholeAddress(target: String, path: String, field: String?) async throws {
+    let request = try #require(try await read("GET \(target) HTTP/1.1\r\n\r\n"))
+    #expect(request.path == path && request.field("x") == field)
+  }
+
+  @Test func headersOfOneNameAreJoined() async throws {
+    let text =
+      "GET / HTTP/1.1\r\nA: x\r\na: y\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n"
+    let request = try #require(try await read(text))
+    #expect(request.headers["a"] == "x, y" && !request.keepsAlive)
+  }
+
+  @Test(arguments: [1, 50, .max])
+  func bodiesTogetherAreLimited(piece: Int) async throws {
+    let budget = MemoryBudget(limit: 150)
+    func reader(_ text: String) -> HTTPReader<PreparedSource> {
+      HTTPReader(PreparedSource(text, piece: piece), limits: Self.limits, budget: budget)
+    }
+    let text =
+      "POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n" + String(repeating: "a", count: 100)
+    let chunks =
+      "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+      + String(repeating: "2\r\nbb\r\n", count: 50) + "0\r\n\r\n"
+    var first = reader(text)
+    var request = try #require(try await first.head())
+    try await first.body(of: &request)
+    for other in [text, chunks] {
+      var second = reader(other)
+      var late = try #require(try await second.head())
+      let fault = await #expect(throws: HTTPFault.self) { try await second.body(of: &late) }
+      #expect(fault?.status == .unavailable && fault?.retryAfter == 1)
+      second.release()
+    }
+    first.release()
+    var third = reader(chunks)
+    var last = try #require(try await third.head())
+    try await third.body(of: &last)
+    #expect(last.body == [UInt8](repeating: UInt8(ascii: "b"), count: 100))
   }
 
   @Test func answersSayWhatTheyAre() {

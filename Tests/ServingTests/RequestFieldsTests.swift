@@ -110,6 +110,12 @@ struct RequestFieldsTests {
       #expect(
         status { _ = try fields.number("threshold", in: 0...1) } == .unprocessable, "\(value)")
     }
+    #expect(try fields("", "x", query: [("limit", "9")]).count("limit", in: 1...9) == 9)
+    #expect(try fields("", "x").count("limit", in: 1...9) == nil)
+    for value in ["0", "10", "1.5", "x", "1e99"] {
+      let fields = try fields("", "x", query: [("limit", value)])
+      #expect(status { _ = try fields.count("limit", in: 1...9) } == .unprocessable, "\(value)")
+    }
     for (value, says) in [("", true), ("Yes", true), ("off", false), ("0", false)] {
       #expect(try fields("", "x", query: [("only", value)]).flag("only") == says)
     }

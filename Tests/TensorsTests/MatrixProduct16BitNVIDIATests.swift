@@ -1,3 +1,5 @@
+import OpenCL
+import TestSupport
 import Testing
 
 @testable import Tensors
@@ -55,6 +57,48 @@ struct MatrixProduct16BitNVIDIATests {
         ) { try $0[0].convolution(weight: $0[1], stride: 4) },
       ]
       for one in cases { try StorageTests.check(one, .bfloat16, on: stream) }
+    }
+  }
+
+  @Test("the second gradient of a tensor is added by what makes it, and a shared one stays")
+  func secondGradients() throws {
+    let twoConvolutions = StorageTests.Case(
+      "two convolutions",
+      [.activation([2, 9, 8, 16]), .parameter([8, 3, 3, 16]), .parameter([8, 1, 1, 16])]
+    ) { operands in
+      let x = try operands[0].scaled(by: 1)
+      return try x.convolution(weight: operands[1], stride: 2, padding: 1)
+        .adding(x.convolution(weight: operands[2], stride: 2)).scaled(by: 1)
+    }
+    let norm = StorageTests.Case(
+      "residual of a norm",
+      [.activation([5, 16]), .parameter([16]), .parameter([16]), .parameter([16, 16])]
+    ) { operands in
+      let x = try operands[0].scaled(by: 1)
+      return try x.adding(
+        x.layerNorm(weight: operands[1], bias: operands[2]).linear(weight: operands[3])
+      ).scaled(by: 1)
+    }
+    // The sum's gradient is that of both terms when the layer's gradient arrives.
+    let shared = StorageTests.Case("residual", [.activation([5, 16]), .parameter([16, 16])]) {
+      let x = try $0[0].scaled(by: 1)
+      return try x.adding(x.linear(weight: $0[1])).scaled(by: 1)
+    }
+    try TestDevice.withContext { context in
+      // In float32, without tensor cores, and in bfloat16: the sum itself and that of gradients.
+      for (one, sums) in [(twoConvolutions, 2 + 1), (norm, 1 + 1), (shared, 2 + 2)] {
+        let profiler = Profiler()
+        let stream = try ComputeStream(
+          context: Context(device: context.device, family: .generic, poisonsBuffers: true),
+          profiler: profiler, activationType: .bfloat16)
+        stream.matrix.activationCores = TensorCores(
+          precision: .bf16, operands: .bfloat16, tiles: Array(WarpTile.all.suffix(1)),
+          isEmulated: true)
+        try StorageTests.check(one, .bfloat16, on: stream)
+        try profiler.resolve()
+        let launches = profiler.records.count { $0.name == "pointwise_add_forward" }
+        #expect(launches == sums, "\(one)")
+      }
     }
   }
 

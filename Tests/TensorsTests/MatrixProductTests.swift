@@ -44,6 +44,29 @@ struct MatrixProductTests {
     }
   }
 
+  @Test("rows that are alike do not depend on their number by a bit")
+  func alike() throws {
+    try TestDevice.withStream { stream in
+      // Numbers of rows for which other tiles, steps of the depth and pieces of it are the best.
+      for (columns, depth) in [(1536, 512), (48, 700), (64, 2100), (7, 1100)] {
+        let left = randomFloats(330 * depth, seed: 1)
+        let weight = try Tensor(
+          randomFloats(columns * depth, seed: 2), shape: [columns, depth], on: stream)
+        func product(_ rows: Int) throws -> [Float] {
+          try Tensor(Array(left.prefix(rows * depth)), shape: [rows, depth], on: stream)
+            .linear(weight: weight).floats()
+        }
+        let all = try stream.withRowsAlike { try product(330) }
+        #expect(!stream.rowsAreAlike)
+        for rows in [1, 7, 8, 16, 100, 315] {
+          let few = try stream.withRowsAlike { try product(rows) }
+          #expect(few == Array(all.prefix(few.count)), "\(rows) x \(columns) x \(depth)")
+        }
+        expectClose(try product(8), all.prefix(8 * columns).map(Double.init), "\(columns)")
+      }
+    }
+  }
+
   /// Compares a product and its gradients with double precision.
   func check(
     _ sizes: Sizes, _ transposeLeft: Bool, _ transposeRight: Bool, on stream: ComputeStream

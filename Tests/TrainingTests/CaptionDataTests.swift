@@ -73,7 +73,7 @@ struct CaptionDataTests {
     #expect(data.streams[1].indices.map { data.streams[1].images[$0].id } == [3, 7])
     #expect(
       data.summary.last?.hasSuffix(
-        "left out: 2 without captions, 4 whose captions name none of 1 classes") == true)
+        "left out: 2 without captions, 4 whose captions name none of 1 class") == true)
     _ = try world.scratch.write(#"{"categories": [{"id": 1, "name": "zebra"}]}"#, "names.json")
     refuses(world, "names.json", "\"categories\"", "data.caption_classes")
     _ = try world.scratch.write("{}", "names.json")

@@ -202,7 +202,7 @@ struct ClassEmbeddingSourceTests {
       try Data(#"{"categories": [{"id": 1, "name": "tie"}]}"#.utf8).write(
         to: URL(filePath: world.path("few.json")))
       world.configuration.data.trainAnnotations = "/nowhere.json"
-      try encoded(classes, "few.json has 1 classes; /nowhere.json")
+      try encoded(classes, "few.json has 1 class; /nowhere.json")
       world.configuration.data.validationAnnotations = ""
       world.configuration.data.trainAnnotations = ""
       try encoded(classes, "holds no names, and its 4 rows fit no annotations: ")

@@ -63,6 +63,20 @@ struct ObjectQueryTests {
     #expect(query.bound >= 0)
   }
 
+  /// A score that was written with its own digits is not less than itself when it is read again.
+  @Test func aThresholdThatWasAScoreShowsThatScore() {
+    var score = Float(0.5)
+    for _ in 0..<2000 {
+      let written = Double("\(score)") ?? .nan
+      let query = ObjectQuery(
+        [ClassName("cat")], own: [], trained: Self.trained, scores: ShownScores(all: written))
+      #expect(
+        query.isSure(found(0, score, at: 0)) && !query.isSure(found(0, score.nextDown, at: 0)))
+      #expect(query.bound < score)
+      score = score.nextUp
+    }
+  }
+
   @Test func groupsHaveLeastScoresOfTheirOwn() {
     let query = ObjectQuery(
       [ClassName("CAT"), ClassName("zebra")], own: [], trained: Self.trained,

@@ -252,6 +252,16 @@ struct ResumingTests {
   @Test func whatWouldEndAnEvaluationIsToldBeforeTheFirstStep() throws {
     let changes: [(String, (inout TrainingWorld) throws -> Void)] = [
       ("nowhere.json", { $0.configuration.data.validationAnnotations = $0.path("nowhere.json") }),
+      (
+        "category_id",
+        {
+          $0.configuration.data.validationAnnotations = try $0.scratch.write(
+            """
+            {"images": [{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}],
+             "annotations": [{"id": 1, "image_id": 1, "caption": "a dog"}], "categories": []}
+            """, "captions.json")
+        }
+      ),
       ("none of the", { $0.configuration.data.validationImages = $0.path("nowhere") }),
       (
         "base classes are not among its categories",

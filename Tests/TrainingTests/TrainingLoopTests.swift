@@ -169,7 +169,7 @@ struct TrainingLoopTests {
         if case .note(let text) = $0 { notes.append(text) }
       }
       try again.train(afterStep: { _ in Issue.record("a step after the last") })
-      #expect(notes.contains("all 1 iterations are done already"))
+      #expect(notes.contains("all 1 iteration is done already"))
     }
   }
 }

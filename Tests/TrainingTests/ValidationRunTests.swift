@@ -87,7 +87,7 @@ struct ValidationRunTests {
     (#"{"base": ["apple", "bear", "tie"], "novel": ["cat", "zebra"]}"#, "1 of the 2 novel classes"),
     (#"{"base": ["apple", "bear", "tie"], "novel": ["zebra", "yak"]}"#, "2 of the 2 novel classes"),
     (#"{"base": ["apple", "lion"], "novel": []}"#, "1 of the 2 base classes"),
-    (#"{"base": ["lion"], "novel": ["cat"]}"#, "1 of the 1 base classes"),
+    (#"{"base": ["lion"], "novel": ["cat"]}"#, "1 of the 1 base class"),
   ])
   func whatTheFileLacksIsNotScored(split: String, words: String) throws {
     var world = try world(images: 3, missing: 0)

@@ -5,6 +5,7 @@ or leave, and more connections than are allowed. The server must go on answering
 the demo, and where BARON_SHARED names a folder those below its data/images and data/images-hard.
 """
 
+import base64
 import glob
 import json
 import os
@@ -120,6 +121,54 @@ def requests(seeds, random):
         yield random.randbytes(random.randrange(1, 3000)) + b"\r\n\r\n"
 
 
+def odd(picture):
+    """Requests that are odd in a known way, with the status that each gets."""
+    encoded = base64.b64encode(picture)
+
+    def post(query="", kind="image/png", body=picture):
+        return (f"POST /detect?{query} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\n"
+                f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+
+    def document(text):
+        return post(kind="application/json", body=text.replace(b"PICTURE", encoded))
+
+    def get(target, headers=""):
+        return f"GET {target} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode()
+
+    for name, values in {"threshold": ["nan", "inf", "-1", "1.1", "1e400", "", "x", "0,5"],
+                         "limit": ["0", "1.5", "-3", "99999999999999999999", "nan"],
+                         "next": ["51", "-1", "1.5"], "only": ["2"]}.items():
+        for value in values:
+            yield f"{name} {value}", post(f"words=heart&{name}={value}"), 422
+    yield "a long word", post("words=" + "a" * 10000), 422
+    yield "a word of many tokens", post("words=" + "x1y2z3q4" * 20), 422
+    yield "a zero byte in a word", post("words=a%00b"), 422
+    yield "no UTF-8", post("words=%ff%fe"), 400
+    yield "one word many times", post("words=" + ",".join(["heart", "Heart"] * 800)), 200
+    yield "no word", post("words=,,%20,"), 200
+    yield "signs", post("words=%7Bname%7D,%3Cb%3E,%F0%9F%90%88,%E2%80%AE"), 200
+    yield "a number as text", document(b'{"picture":"PICTURE","words":["heart"],"threshold":"0.1"}'), 200
+    for text in (b'{"picture":"PICTURE","threshold":NaN}', b'{"picture":"PICTURE","threshold":1e999}',
+                 b"[" * 200000, b'{"a":' * 100000, b"[1]", b'{"picture":"PICTURE","words":[1]}',
+                 b'{"picture":"PICTURE","words":[["a"]]}', b'{"words":"\xe9"}', b'{"picture":5}', b""):
+        yield f"JSON {text[:24]}", document(text), 400
+    yield "text", post(kind="text/plain"), 415
+    yield "a form without a boundary", post(kind="multipart/form-data; boundary="), 400
+    for method in ("HEAD", "OPTIONS", "PUT", "DELETE", "TRACE", "get"):
+        yield method, f"{method} /detect HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode(), 405
+    yield "a whole address", get("http://x/healthz"), 200
+    for target in ("/detect/", "//detect", "/../etc/passwd", "/scenes/%2e%2e%2fdemo.yaml", "/detect%00"):
+        yield target, get(target), 404
+    yield "a long header", get("/", "A: " + "x" * 20000 + "\r\n"), 431
+    yield "a header that goes on", get("/", "A: x\r\n b\r\n"), 400
+    yield "a zero byte in a header", get("/", "A: \0\r\n"), 400
+    yield "two codings", (b"POST /detect HTTP/1.1\r\nTransfer-Encoding: gzip\r\n"
+                          b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), 501
+    yield "two lengths", (b"POST /detect HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"), 400
+    yield "many small chunks", (b"POST /detect HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                + b"1\r\na\r\n" * 200000 + b"0\r\n\r\n"), 422
+
+
 def main():
     baron, demo = sys.argv[1], sys.argv[2]
     seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 15
@@ -137,6 +186,12 @@ def main():
             server.raw(head(len(seed), kind="") + seed)
         assert server.is_well(seeds[0]) == wanted
         print(f"ok {len(seeds)} pictures as they are, {len(hard)} of them from elsewhere")
+        rows = list(odd(seeds[0]))
+        for name, request, status in rows:
+            found = server.raw(request)
+            assert found == status, f"{name}: {found}, not {status}"
+        assert server.is_well(seeds[0]) == wanted
+        print(f"ok {len(rows)} odd requests")
         statuses = {}
         count = 0
         end = time.monotonic() + seconds

@@ -2,51 +2,24 @@
 
 The pictures of the folder go to the server in turn by `wrk` (Debian's package of that name), 8 connections at a time, and
 as files to `detect`. The server keeps nothing, so that each request passes the whole network. Rounds take turns. Printed
-are pictures a second, the times of requests, memory, and how long other words for a seen picture take. Errors end the
-script; times do not.
+are pictures a second, the times of requests, memory, and what words.py tells of other words. Errors end the script; times
+do not.
 """
 
-import json
 import glob
 import os
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.parse
-import urllib.request
+
+import words
+from server import Server
 
 CONNECTIONS = 8
-
-
-class Server:
-    def __init__(self, baron, model, *options):
-        # What it says goes nowhere, so that nothing waits for a reader.
-        self.process = subprocess.Popen(
-            [baron, "serve", model, "--port", "0", *options], stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True)
-        self.address = re.search(r"http://\S+", self.process.stdout.readline()).group(0)
-
-    def detect(self, picture, words=None):
-        query = "detect?threshold=0.05" + (f"&words={urllib.parse.quote(words)}" if words else "")
-        request = urllib.request.Request(
-            self.address + query, data=picture, headers={"Content-Type": "application/octet-stream"})
-        began = time.monotonic()
-        answer = json.load(urllib.request.urlopen(request, timeout=300))
-        return time.monotonic() - began, answer
-
-    def memory(self):
-        with open(f"/proc/{self.process.pid}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(timeout=120)
-        assert status == 0, f"the server ended with {status}"
 
 
 def seconds_of_detect(baron, model, pictures, count):
@@ -103,29 +76,7 @@ def main():
     ratios = [served[index][1] / own[index] for index in range(rounds)]
     print(f"serve / detect: median {statistics.median(ratios):.3f}; memory of the server at first "
           f"{memory[0]:.0f} MB, after {sum(entry[0] for entry in served)} requests {memory[-1]:.0f} MB")
-    with open(pictures[0], "rb") as file:
-        data = file.read()
-
-    server = Server(baron, model)
-    try:
-        first, again = [], []
-        for number in range(5):
-            # Bytes after the end make it another picture, with the same pixels.
-            server.detect(data + b"warm" + bytes([number]), "warm")
-            seconds, answer = server.detect(data + bytes([number]), "first")
-            assert not answer["seen"]
-            first.append(seconds)
-            seconds, answer = server.detect(data + bytes([number]), f"other word {number}, another")
-            assert answer["seen"]
-            again.append(seconds)
-            seconds, answer = server.detect(data + bytes([number]), "first, warm")
-            assert answer["seen"]
-            again.append(seconds)
-        (one, new, known) = map(statistics.median, (first, again[::2], again[1::2]))
-        print(f"first answer {one:.4f} s; other words for the same picture {new:.4f} s ({new / one:.3f}), "
-              f"words that are known {known:.4f} s ({known / one:.3f})")
-    finally:
-        server.stop()
+    words.measure(baron, model, pictures[0], 5)
 
 
 if __name__ == "__main__":

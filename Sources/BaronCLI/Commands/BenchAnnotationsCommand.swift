@@ -27,7 +27,7 @@ struct BenchAnnotationsCommand: ParsableCommand {
     func run() throws {
       let copies = try RepeatedAnnotations(path: source).write(
         to: output, bytes: megabytes * 1_000_000)
-      try Console.print("\(output): \(copies) copies of \(source)")
+      try Console.print("\(output): \(copies, "copy") of \(source)")
     }
   }
 

@@ -61,7 +61,7 @@ struct ConvertCommand: ParsableCommand {
     if isFolder { return try writeFolder() }
     let conversion = try WeightConversion(source, to: to)
     try conversion.write(to: output)
-    try Console.print("\(output): \(conversion.names.count) tensors")
+    try Console.print("\(output): \(conversion.names.count, "tensor")")
     guard !conversion.leftOut.isEmpty, let to else { return }
     try Console.print(
       "left out, as \(to.rawValue) has no names for them: \(conversion.leftOut.count)")
@@ -72,7 +72,8 @@ struct ConvertCommand: ParsableCommand {
     guard let name = tensor ?? (source.names.count == 1 ? source.names.first : nil) else {
       throw CheckpointError.file(
         path: input,
-        reason: "holds \(source.names.count) tensors and a .npy file one; choose it with --tensor")
+        reason: "holds \(source.names.count, "tensor") and a .npy file one; choose it with --tensor"
+      )
     }
     let array = try source.tensor(named: name)
     try NumPyArray.write(array, to: output)

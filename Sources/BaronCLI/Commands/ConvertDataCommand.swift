@@ -44,8 +44,8 @@ struct ConvertDataCommand: ParsableCommand {
       ).write(to: output)
       for line in summary.warnings { Console.warn(line) }
       try Console.print(
-        "\(output): \(summary.images) images, \(summary.boxes) boxes (\(summary.difficult) "
-          + "difficult) of \(summary.classes.count) classes")
+        "\(output): \(summary.images, "image"), \(summary.boxes, "box") (\(summary.difficult) "
+          + "difficult) of \(summary.classes.count, "class")")
     }
   }
 
@@ -74,8 +74,8 @@ struct ConvertDataCommand: ParsableCommand {
       let summary = try YOLOConverter(YOLODataset(path: input)).write(part, to: output)
       for line in summary.warnings { Console.warn(line) }
       try Console.print(
-        "\(output): \(summary.images) images, \(summary.boxes) boxes of \(summary.classes.count) "
-          + "classes; pictures are relative to \(summary.folder)")
+        "\(output): \(summary.images, "image"), \(summary.boxes, "box") of "
+          + "\(summary.classes.count, "class"); pictures are relative to \(summary.folder)")
     }
   }
 }

@@ -150,7 +150,7 @@ struct EvaluateCommand: ParsableCommand {
     let count, total: Int
 
     var description: String {
-      "\(count) of \(total) images could not be read, so the scores are too low; complete "
+      "\(count) of \(total, "image") could not be read, so the scores are too low; complete "
         + "data.validation_images or accept them by --allow-missing"
     }
   }

@@ -96,7 +96,8 @@ struct ExportCommand: ParsableCommand {
     ).write(to: output, warn: Console.warn)
     let bytes = bundle.parts.reduce(0) { $0 + $1.size }
     try Console.print(
-      "\(output): \(bundle.parts.count) parts, \(bytes) bytes, \(bundle.classes.count) classes; "
-        + "try it: baron detect PICTURE --checkpoint \(ShellWord.quoted(output))")
+      "\(output): \(bundle.parts.count, "part"), \(bytes, "byte"), "
+        + "\(bundle.classes.count, "class"); try it: baron detect PICTURE --checkpoint "
+        + "\(ShellWord.quoted(output))")
   }
 }

@@ -21,6 +21,6 @@ extension ExportCommand {
     }
     let detector = try wanted?.explaining(load) ?? load()
     try ONNXExport.write(detector, to: output)
-    try Console.print("\(output): \(detector.vocabulary.count) names")
+    try Console.print("\(output): \(detector.vocabulary.count, "name")")
   }
 }

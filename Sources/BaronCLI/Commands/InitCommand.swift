@@ -95,11 +95,12 @@ struct InitCommand: ParsableCommand {
   }
 
   func run() throws {
+    let names = try find.map { try VocabularyNames($0, option: "--find").classes.map(\.name) } ?? []
+    if let warning = VocabularyNames.warning(of: names) { Console.warn(warning) }
     let setup = DataSetup(
       annotations: annotations, images: images, validation: validation,
-      validationImages: validationImages,
-      names: try find.map { try VocabularyNames($0, option: "--find").classes.map(\.name) } ?? [],
-      clip: clip, startWeights: startWeights, epochs: epochs, fraction: fraction, output: output)
+      validationImages: validationImages, names: names, clip: clip, startWeights: startWeights,
+      epochs: epochs, fraction: fraction, output: output)
     guard overwrite || !FileManager.default.fileExists(atPath: output) else {
       throw FormatError(output, "exists already; choose another name, or give --overwrite")
     }
@@ -138,8 +139,8 @@ struct InitCommand: ParsableCommand {
   private func closing(_ configuration: RunConfiguration) -> String {
     let name = URL(filePath: output).deletingPathExtension().lastPathComponent
     return """
-      \(output): \(configuration.training.iterations) iterations with \
-      \(configuration.training.detectionBatch) pictures each; \(DataSetup.splitFile(of: output)) has \
+      \(output): \(configuration.training.iterations, "iteration") with \
+      \(configuration.training.detectionBatch, "picture") each; \(DataSetup.splitFile(of: output)) has \
       the names
       next: baron check \(output)
             baron train \(output)

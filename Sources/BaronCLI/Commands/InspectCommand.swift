@@ -78,6 +78,8 @@ struct WeightListing {
   private let rows: [Row]
   private let zoo: WeightZoo?
   private let title: String?
+  private let keys: [String]
+  private let wrapper: String
 
   /// Opens a file; no tensor is read.
   init(path: String) throws {
@@ -89,6 +91,8 @@ struct WeightListing {
     }
     zoo = WeightZoo.of(source)
     title = DetectorNameMap(source)?.title
+    keys = (source as? TorchCheckpoint)?.keys ?? []
+    wrapper = WeightZoo.wrapper(of: source)
   }
 
   private var bytes: Int { rows.reduce(0) { $0 + $1.bytes } }
@@ -97,13 +101,17 @@ struct WeightListing {
   /// One line about the whole.
   var summary: String {
     let names = zoo.map { "names: \($0.rawValue)" + (title.map { " (\($0))" } ?? "") }
-    return "\(rows.count) tensors, \(numbers) numbers, \(bytes) bytes; "
+    return "\(rows.count, "tensor"), \(numbers, "number"), \(bytes, "byte"); "
       + (names ?? "names: of no known program")
+      + (wrapper.isEmpty ? "" : ", read without \"\(PrintedText.escaped(wrapper))\"")
+      + (keys.isEmpty ? "" : "; found under \(keys.joined(separator: "."))")
   }
 
   /// One row per tensor.
   var table: TerminalTable {
-    var table = TerminalTable([.text("name"), .text("shape"), .text("type"), .number("bytes")])
+    var table = TerminalTable([
+      .name("name", limit: 120), .text("shape"), .text("type"), .number("bytes"),
+    ])
     for row in rows {
       let shape = row.shape.map(String.init).joined(separator: "x")
       table.add([row.name, shape.isEmpty ? "-" : shape, row.type.rawValue, "\(row.bytes)"])
@@ -116,6 +124,8 @@ struct WeightListing {
     .object([
       "file": .string(path),
       "zoo": zoo.map { .string($0.rawValue) } ?? .null,
+      "wrapper": .string(wrapper),
+      "keys": .array(keys.map { .string($0) }),
       "count": .number(Double(rows.count)),
       "numbers": .number(Double(numbers)),
       "bytes": .number(Double(bytes)),

@@ -49,7 +49,7 @@ struct SelftestError: Error, CustomStringConvertible {
   let device: String
 
   var description: String {
-    "\(failed) checks failed on \(device): do not train on it; update its driver, or take another "
-      + "device, and report the table above"
+    "\(failed, "check") failed on \(device): do not train on it; update its driver, or take "
+      + "another device, and report the table above"
   }
 }

@@ -40,8 +40,8 @@ struct SplitCommand: ParsableCommand {
       for part in parts {
         for summary in try splitter.write([part]) {
           try Console.print(
-            "\(part.path): \(summary.annotations) annotations, \(summary.images) images "
-              + "(\(summary.imagesWithAnnotations) annotated), \(summary.categories) categories")
+            "\(part.path): \(summary.annotations, "annotation"), \(summary.images, "image") "
+              + "(\(summary.imagesWithAnnotations) annotated), \(summary.categories, "category")")
         }
       }
     }

@@ -120,9 +120,10 @@ struct TuneCommand: ParsableCommand {
     let found = outcome.uses.compactMap { use in entries[use.shape.name]?.parameters }
     var lines = [
       "device    \(outcome.record.key.device), driver \(outcome.record.key.driver)",
-      "searched  \(outcome.searched) of \(outcome.uses.count) classes of products"
+      "searched  \(outcome.searched) of \(outcome.uses.count, "class") of products"
         + (outcome.isPartial ? "; time ran out, the same command goes on" : ""),
-      "faster    \(found.count) classes have better parameters than the shipped ones",
+      "faster    \(found.count, "class") \(found.count.verb("has", "have")) better parameters "
+        + "than the shipped ones",
     ]
     if let comparison = outcome.comparison {
       lines.append(

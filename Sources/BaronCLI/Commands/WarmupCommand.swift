@@ -70,7 +70,7 @@ struct WarmupCommand: ParsableCommand {
     let counts = try Warmup(context: context).run(training, teacher: sizes ?? .init())
     let seconds = MonotonicClock.seconds - begin
     try Console.print(
-      "\(counts.compiled + counts.cached) programs: \(counts.compiled) compiled"
+      "\(counts.compiled + counts.cached, "program"): \(counts.compiled) compiled"
         + (counts.helped > 0 ? " (\(counts.helped) in other processes)" : "")
         + ", \(counts.cached) in the cache already; \(String(format: "%.1f", seconds)) s")
     try Console.print("cache: \(cache.folder)")

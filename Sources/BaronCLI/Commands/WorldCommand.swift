@@ -63,17 +63,17 @@ struct WorldCommand: ParsableCommand {
     let boxes = summary.baseBoxes + summary.novelBoxes
     let annotations = "\(folder)/annotations"
     var lines = [
-      "\(folder)/images: \(summary.images) PNG files of \(pixels)x\(pixels) pixels",
-      "\(annotations)/instances.json: \(boxes) boxes of \(kind.classes.count) classes",
-      "\(annotations)/instances_base.json: \(summary.baseBoxes) boxes of \(kind.base.count) "
-        + "base classes",
-      "\(annotations)/instances_novel.json: \(summary.novelBoxes) boxes of \(kind.novel.count) "
-        + "novel classes",
-      "\(annotations)/captions.json: \(summary.captions) captions of whole pictures",
+      "\(folder)/images: \(summary.images, "PNG file") of \(pixels)x\(pixels) pixels",
+      "\(annotations)/instances.json: \(boxes, "box") of \(kind.classes.count) classes",
+      "\(annotations)/instances_base.json: \(summary.baseBoxes, "box") of "
+        + "\(kind.base.count, "base class")",
+      "\(annotations)/instances_novel.json: \(summary.novelBoxes, "box") of "
+        + "\(kind.novel.count, "novel class")",
+      "\(annotations)/captions.json: \(summary.captions, "caption") of whole pictures",
     ]
     if summary.regionCaptions > 0 {
       lines.append(
-        "\(annotations)/region_captions.json: \(summary.regionCaptions) captions of parts of "
+        "\(annotations)/region_captions.json: \(summary.regionCaptions, "caption") of parts of "
           + "pictures")
     }
     lines.append("\(annotations)/classes.json: base and novel names")

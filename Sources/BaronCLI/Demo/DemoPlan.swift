@@ -35,12 +35,12 @@ struct DemoPlan {
       [
         Stage(
           name: "world",
-          work: "\(demo.world.trainingImages) scenes to learn from, "
+          work: "\(demo.world.trainingImages, "scene") to learn from, "
             + "\(demo.world.evaluationImages) to be scored on",
           seconds: worldIsDone ? 0 : Double(scenes) * Self.secondsPerScene),
         Stage(
           name: "teacher",
-          work: "a small CLIP: \(teacher.training.iterations) steps of \(teacher.training.batch) "
+          work: "a small CLIP: \(teacher.training.iterations, "step") of \(teacher.training.batch) "
             + "captioned crops",
           seconds: teacherIsDone
             ? 0 : Double(teacher.training.iterations) * Self.teacherOperations / rate),
@@ -52,7 +52,7 @@ struct DemoPlan {
           + Double(Self.sequences(variant.configuration)) * Self.sequenceOperations
         return Stage(
           name: variant.name,
-          work: "\(training.iterations) steps: \(variant.teaching)",
+          work: "\(training.iterations, "step"): \(variant.teaching)",
           seconds: variant.isTrained
             ? 0
             : Double(training.iterations) * operations / rate

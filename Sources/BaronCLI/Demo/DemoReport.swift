@@ -51,7 +51,7 @@ struct DemoReport {
         + "all classes. The detectors turn each region into pseudo words for its frozen text "
         + "encoder, and differ only in what they learn from the teacher's image encoder. They had "
         + "the same pictures, steps and seed, and are scored on "
-        + "\(demo.world.evaluationImages) other pictures, all classes together.")
+        + "\(demo.world.evaluationImages, "other picture"), all classes together.")
   }
 
   /// How a world is made in which shapes have two names.
@@ -186,7 +186,7 @@ struct DemoReport {
     let uses = KernelUse.collect(measured.records)
     page.heading("Where the time goes")
     page.paragraph(
-      "\(steps) training steps of \(variant.name) from random weights, "
+      "\(steps, "training step") of \(variant.name) from random weights, "
         + String(format: "%.0f ms each. ", 1e3 * measured.wallSeconds / Double(steps))
         + "The roof is the best of multiply-adds and of copying that was measured on this device "
         + "in the same run.")

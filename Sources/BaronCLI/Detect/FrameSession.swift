@@ -49,7 +49,7 @@ struct FrameSession {
       written += 1
     }
     if let cut { throw cut }
-    Console.say("\(written) of \(stream.count) frames")
+    Console.say("\(written) of \(stream.count, "frame")")
   }
 
   /// The next frame that can be decoded; others are told.

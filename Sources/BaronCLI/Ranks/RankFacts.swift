@@ -76,14 +76,14 @@ extension RankFacts {
       // Where a driver does not say where a device is, its number tells devices apart.
       let place = facts.address ?? (facts.node < facts.choices ? "number \(facts.node)" : nil)
       guard let place else {
-        return "host \(facts.host) has \(facts.choices) devices like \(facts.device) for "
-          + "\(facts.nodes) processes; start at most \(facts.choices) there, or let them share with "
-          + "--share-device"
+        return "host \(facts.host) has \(facts.choices, "device") like \(facts.device) for "
+          + "\(facts.nodes, "process"); start at most \(facts.choices) there, or let them share "
+          + "with --share-device"
       }
       if let other = taken.updateValue(facts, forKey: "\(facts.host) \(place)") {
         return "rank \(other.rank) and rank \(facts.rank) on host \(facts.host) both have "
           + "\(facts.device)\(facts.address.map { " (\($0))" } ?? ""); start at most "
-          + "\(facts.choices) processes there, or let them share with --share-device"
+          + "\(facts.choices, "process") there, or let them share with --share-device"
       }
     }
     return nil
@@ -102,7 +102,7 @@ extension RankFacts {
       let more = poor.count > 1 ? " (and \(poor.count - 1) more)" : ""
       remarks.append(
         "rank \(first.rank) on host \(first.host)\(more) may use \(first.cores) of "
-          + "\(first.allCores) cores, but data.threads + 2 are \(needed) threads; start with "
+          + "\(first.allCores, "core"), but data.threads + 2 are \(needed, "thread"); start with "
           + "--bind-to none, or --map-by ppr:\(first.nodes):node:PE="
           + "\(max(1, first.allCores / first.nodes))")
     }

@@ -35,7 +35,9 @@ extension RunConfiguration {
       guard world.rank > 0 else { return }
       let errors = RunCheck(self, seconds: seconds).findings.filter { $0.severity == .error }
       guard let first = errors.first else { return }
-      let more = errors.count > 1 ? " (and \(errors.count - 1) more things are wrong)" : ""
+      let others = errors.count - 1
+      let more =
+        others > 0 ? " (and \(others, "more thing") \(others.verb("is", "are")) wrong)" : ""
       throw AgreedError(text: "\(first)\(more)", code: 1)
     }
   }

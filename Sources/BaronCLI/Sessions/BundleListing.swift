@@ -24,7 +24,7 @@ struct BundleListing {
     let manifest = bundle.manifest
     var lines = [
       "model: \(manifest["name"]?.string ?? "unnamed")"
-        + (bundle.iteration.map { ", \($0) iterations" } ?? ""),
+        + (bundle.iteration.map { ", \($0, "iteration")" } ?? ""),
       "written by: baron \(manifest["program"]?.string ?? "of an unknown version")",
     ]
     lines += [("base", true), ("novel", false), ("of no group", nil)].compactMap { title, isBase in

@@ -55,7 +55,7 @@ struct CheckReport {
 
   private func table(_ classes: ClassCounts, _ style: TerminalStyle) -> String {
     var table = TerminalTable([
-      .text("class"), .text("group"), .number("boxes"), .number("small"), .number("medium"),
+      .name("class"), .text("group"), .number("boxes"), .number("small"), .number("medium"),
       .number("large"),
     ])
     for row in classes.rows {
@@ -85,9 +85,9 @@ struct CheckReport {
         + device.name)
     lines.append(
       "time       \(Self.seconds(trial.seconds)) a step\(replicas), \(Self.duration(hours * 3600)) for "
-        + "\(training.iterations) steps"
+        + "\(training.iterations, "step")"
         + (evaluations > 0
-          ? " and \(evaluations) evaluations of \(check.validationImages) pictures" : ""))
+          ? " and \(evaluations, "evaluation") of \(check.validationImages, "picture")" : ""))
     return lines
   }
 

@@ -1,3 +1,5 @@
+import Formats
+
 /// Why detection cannot start or found no image; the description is one line with the remedy.
 enum DetectError: Error, CustomStringConvertible {
   case noVocabulary(reason: String, option: String)
@@ -23,7 +25,7 @@ enum DetectError: Error, CustomStringConvertible {
     case .framesToTerminal:
       "frames are no text for a terminal; send them on to a file or program, or give --json"
     case .nothingReadable(let count, let first):
-      count == 1 ? first : "none of the \(count) images can be read; the first: \(first)"
+      count == 1 ? first : "none of the \(count, "image") can be read; the first: \(first)"
     }
   }
 }

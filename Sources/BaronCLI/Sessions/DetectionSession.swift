@@ -1,3 +1,4 @@
+import Annotations
 import Evaluation
 import Formats
 import Foundation
@@ -60,6 +61,7 @@ struct DetectionSession {
     let line = ProgressLine(label: "detect", total: files.count)
     var folder = folder
     var colors = LabelPalette()
+    if let warning = VocabularyNames.warning(of: names) { Console.warn(warning) }
     if writesPictures { warnOfLetters() }
     var outcome = Outcome()
     var writers = try formats.map { try $0.writer(to: folder.path, names: names) }
@@ -94,7 +96,7 @@ struct DetectionSession {
       let others = (writesPictures ? ["pictures"] : []) + formats.map(\.rawValue)
       let written = others.isEmpty ? "" : others.joined(separator: ", ") + " and "
       try Console.print(
-        "\(outcome.images.count) of \(files.count) images; \(written)detections.json in "
+        "\(outcome.images.count) of \(files.count, "image"); \(written)detections.json in "
           + folder.path)
     }
   }

@@ -28,6 +28,7 @@ enum StopSignals {
   private static let commanding = [SIGQUIT]
   private static let answer = Mutex(Answer.die)
   private static let asked = Atomic(false)
+  private static let told = Mutex(false)
   private static let patience = 1.0
   /// Seconds within which a second signal is the first one once more: a launcher hands on what the
   /// terminal has sent to its processes already.
@@ -47,6 +48,15 @@ enum StopSignals {
     }
     defer { answer(by: old) }
     return try body()
+  }
+
+  /// Prints what a program that was stopped has to say, once: it may end by itself while the thread that
+  /// took the signal ends it.
+  static func tell(_ line: String) {
+    told.withLock { told in
+      if !told { Console.say(line) }
+      told = true
+    }
   }
 
   /// Tells that a launcher hands signals on.
@@ -88,7 +98,7 @@ enum StopSignals {
       guard MonotonicClock.seconds - begin > patience,
         case .exit(let line) = answer.withLock({ $0 })
       else { continue }
-      if let line { Console.say(line) }
+      if let line { tell(line) }
       _exit(130)
     }
   }

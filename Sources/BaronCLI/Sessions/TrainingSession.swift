@@ -100,7 +100,7 @@ struct TrainingSession<Job: TrainingJob> {
           shouldStop: { StopSignals.isAsked }, afterStep: { _ in StopSignals.answer(by: .wait) })
       } catch TrainingError.interrupted(let done, _) {
         display.finish()
-        Console.say(stopped(after: done))
+        StopSignals.tell(stopped(after: done))
         throw ExitCode(130)
       }
       observer.finish { display.show(.warning($0)) }
@@ -113,7 +113,7 @@ struct TrainingSession<Job: TrainingJob> {
   private func noteRemarks(in log: RunLog) {
     let count = ProgramCount.remarked.load(ordering: .relaxed)
     guard count > 0, let folder = BuildLogs.folder else { return }
-    log.add(.note, "the driver's compiler had something to say on \(count) programs: \(folder)")
+    log.add(.note, "the driver's compiler had something to say on \(count, "program"): \(folder)")
   }
 
   private func stopped(after iterations: Int) -> String {
@@ -161,8 +161,8 @@ extension TrainingSession where Job == DetectorTraining {
     for name in measures {
       guard let best = run.scores.best(by: name) else { continue }
       lines.append(
-        "best \(name): \(String(format: "%.2f", 100 * best.value)) after \(best.iteration) "
-          + "iterations, in \(run.scoresPath)/iteration-\(best.iteration).json")
+        "best \(name): \(String(format: "%.2f", 100 * best.value)) after "
+          + "\(best.iteration, "iteration"), in \(run.scoresPath)/iteration-\(best.iteration).json")
       break
     }
     let name = ShellWord.quoted(run.path)

@@ -70,6 +70,9 @@ struct MatrixLaunch {
   /// How a CPU multiplies bfloat16, for a trial; nil takes the stream's way.
   var bfloat16: BFloat16Products?
 
+  /// Whether a row's sums must not depend on how many rows there are.
+  var rowsAreAlike = false
+
   /// Elements of the left operand that are copied at a time: those of 16 bytes, or 1.
   var leftCopyWidth: Int {
     copyWidth(of: left, neighbours: left.loader == .transposed ? rows : depth)
@@ -104,16 +107,18 @@ struct MatrixLaunch {
   }
 
   /// Whether its depth may be cut into pieces that are added up afterwards.
-  var mayBeSplit: Bool { !scatters && targetStride == nil }
+  var mayBeSplit: Bool { !scatters && targetStride == nil && !rowsAreAlike }
 
   /// Enqueues the product.
   func run(on stream: ComputeStream, into target: Buffer) throws {
+    var launch = self
+    launch.rowsAreAlike = stream.rowsAreAlike
     let cores = stream.matrix.tensorCores(for: operandType)
     guard let recorder = stream.matrix.recorder else {
-      return try run(on: stream, into: target, with: cores)
+      return try launch.run(on: stream, into: target, with: cores)
     }
-    try recorder.record(self, target: target, on: stream, with: cores) {
-      try run(on: stream, into: target, with: cores)
+    try recorder.record(launch, target: target, on: stream, with: cores) {
+      try launch.run(on: stream, into: target, with: cores)
     }
   }
 
@@ -128,7 +133,8 @@ struct MatrixLaunch {
     guard rows > 0, columns > 0, batch > 0 else { return }
     precondition(
       (bfloat16 != nil || stream.matrix.productType(of: operandType) == operandType)
-        && (targetType == .float32 || targetType == operandType && !adds),
+        && (targetType == .float32
+          || targetType == operandType && !(adds && stream.family == .cpu)),
       "product of \(operandType) into \(targetType)")
     precondition(
       rightType == nil || rightType == operandType
@@ -136,7 +142,7 @@ struct MatrixLaunch {
       "product of \(operandType) by \(rightType ?? operandType)")
     let plan = MatrixPlan(
       self, on: stream, with: cores,
-      tuned: tuned ?? stream.matrix.tunedChoice(for: self, with: cores))
+      tuned: tuned ?? (rowsAreAlike ? [:] : stream.matrix.tunedChoice(for: self, with: cores)))
     guard plan.splits > 1 else {
       return try enqueue(plan, on: stream, into: target, of: targetType)
     }

@@ -76,7 +76,8 @@ struct MatrixPlan {
     local = [1, 1, 1]
     let memory = PackedMemory(
       bytes: localMemoryInBytes, left: launch.left.loader, holdsPairs: bfloat16 != nil)
-    let tile = RegisterTile(tuned) ?? .best(rows: launch.rows, columns: launch.columns, in: memory)
+    let rows = launch.rowsAreAlike ? RegisterTile.packedRows : launch.rows
+    let tile = RegisterTile(tuned) ?? .best(rows: rows, columns: launch.columns, in: memory)
     // What does not fit at all is refused at the launch, with both sizes.
     let block = tile.block(in: memory) ?? tile.leastBlock
     let (depthStep, mostColumns) = (tuned["KC"] ?? block.depth, tuned["NC"] ?? block.columns)

@@ -258,8 +258,8 @@ private struct BatchNormGradient {
     }
     let (inputGradient, residualGradient) = try inputAndResidual(gradient, parameters)
     return [
-      inputGradient, needs.weight ? parameters?.weight : nil,
-      needs.bias ? parameters?.bias : nil, residualGradient,
+      inputGradient, needs.weight ? parameters?.newWeight : nil,
+      needs.bias ? parameters?.newBias : nil, residualGradient,
     ]
   }
 

@@ -35,10 +35,12 @@ extension Tensor {
       from: [self, weight] + (bias.map { [$0] } ?? []), "convolution"
     ) { gradient in
       var gradients: [Tensor?] = [
-        needs.0 ? try form.inputGradient(of: gradient, weight: kept) : nil,
+        needs.0
+          ? try form.inputGradient(
+            of: gradient, weight: kept, addedTo: self.takenGradientOfProducts()) : nil,
         needs.1 ? try form.weightGradient(of: gradient, input: x, for: weight) : nil,
       ]
-      if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
+      if let bias { gradients.append(needs.2 ? try gradient.biasGradient(of: bias) : nil) }
       return gradients
     }
   }
@@ -241,7 +243,19 @@ struct ConvolutionForm {
   ///
   /// With a stride the input pixels fall into `stride * stride` phases; all pixels of a phase meet
   /// the same taps, so that each phase is a dense product over a grid of its own.
-  func inputGradient(of gradient: Tensor, weight: Tensor) throws -> Tensor {
+  ///
+  /// - Parameters:
+  ///   - gradient: Of the output.
+  ///   - weight: Of the type that the stream's products take weights as.
+  ///   - sum: What the product is added to, in place; see ``Tensor/takenGradientOfProducts()``.
+  /// - Returns: `sum`, or a new tensor.
+  func inputGradient(
+    of gradient: Tensor, weight: Tensor, addedTo sum: Tensor? = nil
+  ) throws -> Tensor {
+    if let sum {
+      try inputGradient(of: gradient, weight: weight, into: sum, adds: true)
+      return sum
+    }
     let result = try Tensor(
       uninitialized: inputShape, on: gradient.stream, elementType: gradient.elementType,
       label: "convolution input gradient")
@@ -252,35 +266,38 @@ struct ConvolutionForm {
       // Its sums over taps are float32.
       try result.filled(as: .float32) { try gather.run(gradient, weight, into: $0) }
     } else {
-      try result.filled(as: type) { try inputGradient(of: gradient, weight: weight, into: $0) }
+      try result.filled(as: type) {
+        try inputGradient(of: gradient, weight: weight, into: $0, adds: false)
+      }
     }
     return result
   }
 
   private func inputGradient(
-    of gradient: Tensor, weight: Tensor, into result: Tensor
+    of gradient: Tensor, weight: Tensor, into result: Tensor, adds: Bool
   ) throws {
     if let winograd = inputGradientWinograd, gradient.pays(winograd) {
       return try winograd.run(gradient, weight, nil, into: result)
     }
     let isDone = try runAligned(gradient: gradient, weight: weight) {
-      try $0.inputGradient(of: $1, weight: $2, into: result)
+      try $0.inputGradient(of: $1, weight: $2, into: result, adds: adds)
     }
     if isDone { return }
     let rows = (0..<min(stride, height)).map { Phase(self, start: $0, taps: kernelHeight) }
     let columns = (0..<min(stride, width)).map { Phase(self, start: $0, taps: kernelWidth) }
-    if (rows + columns).contains(where: { $0.taps == 0 }) {
+    if !adds, (rows + columns).contains(where: { $0.taps == 0 }) {
       try gradient.stream.queue.fill(result.buffer, pattern: 0)
     }
     for row in rows where row.taps > 0 {
       for column in columns where column.taps > 0 {
-        try inputGradient(of: gradient, weight, at: row, column, into: result)
+        try inputGradient(of: gradient, weight, at: row, column, into: result, adds: adds)
       }
     }
   }
 
   private func inputGradient(
-    of gradient: Tensor, _ weight: Tensor, at row: Phase, _ column: Phase, into result: Tensor
+    of gradient: Tensor, _ weight: Tensor, at row: Phase, _ column: Phase, into result: Tensor,
+    adds: Bool
   ) throws {
     let gridHeight = (height - row.start).dividedUp(by: stride)
     let gridWidth = (width - column.start).dividedUp(by: stride)
@@ -302,7 +319,8 @@ struct ConvolutionForm {
       right: MatrixOperand(
         buffer: weight.buffer, loader: isPlain ? .rows : .taps, pitch: inputs),
       operandType: gradient.elementType, rightType: weight.elementType,
-      targetType: gradient.elementType, geometry: isPlain ? nil : patches, scatters: stride > 1
+      targetType: gradient.elementType, adds: adds, geometry: isPlain ? nil : patches,
+      scatters: stride > 1
     ).run(on: gradient.stream, into: result.buffer)
   }
 

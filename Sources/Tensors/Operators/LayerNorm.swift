@@ -30,10 +30,12 @@ extension Tensor {
     let needsInput = needsGradient
     let (needsWeight, needsBias) = (weight.needsGradient, bias.needsGradient)
     return result.differentiable(from: [self, weight, bias], "layerNorm") { gradient in
-      let input = needsInput ? try step.ofInput(gradient) : nil
+      let input = needsInput ? try step.ofInput(gradient, addedTo: self.takenGradient()) : nil
       guard needsWeight || needsBias else { return [input, nil, nil] }
       let parameters = try step.ofParameters(gradient)
-      return [input, needsWeight ? parameters.weight : nil, needsBias ? parameters.bias : nil]
+      return [
+        input, needsWeight ? parameters.newWeight : nil, needsBias ? parameters.newBias : nil,
+      ]
     }
   }
 }
@@ -45,10 +47,10 @@ private struct LayerNormGradient {
   let bias: Tensor
   let statistics: Tensor
 
-  func ofInput(_ gradient: Tensor) throws -> Tensor {
+  func ofInput(_ gradient: Tensor, addedTo sum: Tensor?) throws -> Tensor {
     let (rows, channels) = input.rowsAndChannels
     let stream = input.stream
-    let result = try Tensor(like: input, label: "layer norm gradient")
+    let result = try sum ?? Tensor(like: input, label: "layer norm gradient")
     guard result.count > 0 else { return result }
     try stream.launchRows(
       try stream.kernel(
@@ -57,7 +59,7 @@ private struct LayerNormGradient {
       rows: rows,
       [
         .buffer(input.buffer), .buffer(weight.buffer), .buffer(statistics.buffer),
-        .buffer(gradient.buffer), .buffer(result.buffer), .int(channels),
+        .buffer(gradient.buffer), .buffer(result.buffer), .int(channels), .int(sum == nil ? 0 : 1),
       ], work: Work(operations: 12 * Double(input.count), bytes: 3 * Double(input.byteCount)))
     return result
   }

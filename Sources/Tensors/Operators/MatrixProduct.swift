@@ -94,6 +94,14 @@ extension Tensor {
     return sum == nil ? gradient : nil
   }
 
+  /// The gradient of a linear layer's input, where `self` is that of its result; added to what the
+  /// input has collected, where that can be.
+  private func inputGradient(_ weight: Tensor, of input: Tensor) throws -> Tensor {
+    let sum = input.takenGradientOfProducts()?.reshaped([shape[0], weight.shape[1]])
+    return try product(
+      weight, transposeLeft: false, transposeRight: false, into: sum, adds: sum != nil)
+  }
+
   /// A linear layer over the last axis: `x weight^T + bias`.
   ///
   /// 16-bit activations meet the weight rounded to their type; its gradient is float32.
@@ -118,12 +126,10 @@ extension Tensor {
     return result.differentiable(from: [self, weight] + (bias.map { [$0] } ?? []), "linear") {
       let gradient = $0.reshaped([rows, outputs])
       var gradients: [Tensor?] = [
-        needs.0
-          ? try gradient.product(kept, transposeLeft: false, transposeRight: false)
-            .reshaped(shape) : nil,
+        needs.0 ? try gradient.inputGradient(kept, of: self).reshaped(shape) : nil,
         needs.1 ? try gradient.weightGradient(x, of: weight) : nil,
       ]
-      if bias != nil { gradients.append(needs.2 ? try gradient.columnSums() : nil) }
+      if let bias { gradients.append(needs.2 ? try gradient.biasGradient(of: bias) : nil) }
       return gradients
     }
   }

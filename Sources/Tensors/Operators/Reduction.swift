@@ -45,7 +45,17 @@ extension Tensor {
   /// The sums over all axes but the last, in a fixed order: the gradient of a bias.
   ///
   /// - Returns: `[C]` for a tensor whose last axis has `C` elements.
-  package func columnSums() throws -> Tensor {
+  package func columnSums() throws -> Tensor { try columnSums(addedTo: nil) }
+
+  /// The gradient of a bias that was added to every row, where `self` is that of the result; nil where
+  /// it was added to what the bias has collected.
+  func biasGradient(of bias: Tensor) throws -> Tensor? {
+    let sum = bias.collectedSum()
+    let gradient = try columnSums(addedTo: sum)
+    return sum == nil ? gradient : nil
+  }
+
+  private func columnSums(addedTo sum: Tensor?) throws -> Tensor {
     precondition(rank >= 1, "column sums of a scalar")
     let columns = shape[rank - 1]
     let rows = shape.dropLast().reduce(1, *)
@@ -54,10 +64,14 @@ extension Tensor {
       // A CPU adds up all partial sums at once, few as they are.
       let size = stream.family == .cpu && left < rows ? left : rowsOfColumnSum(columns)
       let chunks = max(1, left.dividedUp(by: size))
-      let sums = try Tensor(
-        uninitialized: chunks == 1 ? [columns] : [chunks, columns], on: stream,
-        label: "column sums")
-      try result.launchColumnSums(into: sums, rows: left, rowsPerGroup: size)
+      let target = chunks == 1 ? sum : nil
+      let sums =
+        try target
+        ?? Tensor(
+          uninitialized: chunks == 1 ? [columns] : [chunks, columns], on: stream,
+          label: "column sums")
+      try result.launchColumnSums(
+        into: sums, rows: left, rowsPerGroup: size, adds: target != nil)
       (result, left) = (sums, chunks)
     } while left > 1
     let (shape, type) = (shape, elementType)
@@ -85,7 +99,9 @@ extension Tensor {
     return Self.laneRows * (stream.lanes / across)
   }
 
-  private func launchColumnSums(into result: Tensor, rows: Int, rowsPerGroup: Int) throws {
+  private func launchColumnSums(
+    into result: Tensor, rows: Int, rowsPerGroup: Int, adds: Bool
+  ) throws {
     let columns = shape[rank - 1]
     let lanes = stream.family == .cpu ? 1 : stream.lanes
     let block = stream.family == .cpu ? Self.columnBlock : lanes
@@ -95,6 +111,7 @@ extension Tensor {
       global: [chunks * lanes, columns.dividedUp(by: block)], local: [lanes, 1],
       [
         .buffer(buffer), .buffer(result.buffer), .int(rows), .int(columns), .int(rowsPerGroup),
+        .int(adds ? 1 : 0),
       ], work: Work(operations: Double(count), bytes: Double(byteCount)))
   }
 

@@ -56,6 +56,8 @@ extension Tensor {
 struct ParameterGradients {
   let weight: Tensor
   let bias: Tensor
+  /// What the parameters have collected and the gradients are added to as well.
+  private let totals: (weight: Tensor?, bias: Tensor?)
 
   /// Where the gradients of two parameters `[channels]` belong; undefined so far.
   init(weight: Tensor, bias: Tensor) throws {
@@ -63,9 +65,15 @@ struct ParameterGradients {
       parameter.needsGradient
         ? try parameter.gradientTarget(label: label) : try Tensor(like: parameter, label: label)
     }
+    totals = (weight.collectedSum(), bias.collectedSum())
     self.weight = try target(weight, "weight gradient")
     self.bias = try target(bias, "bias gradient")
   }
+
+  /// The gradient that a parameter has not collected yet; nil where it was added.
+  var newWeight: Tensor? { totals.weight == nil ? weight : nil }
+  /// The same of the bias.
+  var newBias: Tensor? { totals.bias == nil ? bias : nil }
 
   /// Adds up `partial` `[blocks, 2, channels]`: bias, then weight.
   func fold(_ partial: Tensor, blocks: Int, by kernel: String, in file: String) throws {
@@ -74,8 +82,9 @@ struct ParameterGradients {
       try stream.kernel(kernel, in: file, storing: .float32, channels: channels),
       rows: stream.foldGroups(channels),
       [
-        .buffer(partial.buffer), .buffer(bias.buffer), .buffer(weight.buffer), .int(blocks),
-        .int(channels),
+        .buffer(partial.buffer), .buffer(bias.buffer), .buffer(weight.buffer),
+        totals.bias.map { .buffer($0.buffer) } ?? .null,
+        totals.weight.map { .buffer($0.buffer) } ?? .null, .int(blocks), .int(channels),
       ], work: Work(operations: Double(partial.count), bytes: 4 * Double(partial.count)))
   }
 }

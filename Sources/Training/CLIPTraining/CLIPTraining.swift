@@ -83,8 +83,8 @@ package final class CLIPTraining: TrainingJob {
       schedule: Schedule(configuration.optimizer, iterations: training.iterations))
     onEvent(
       .note(
-        "\(data.regions.pairs.count) captions of \(data.regions.images.count) images, \(tokens) "
-          + "tokens, \(model.configuration.weightCount) weights"))
+        "\(data.regions.pairs.count, "caption") of \(data.regions.images.count, "image"), "
+          + "\(tokens) tokens, \(model.configuration.weightCount, "weight")"))
   }
 
   package var streams: [ComputeStream] { [stream] }

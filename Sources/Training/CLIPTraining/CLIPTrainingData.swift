@@ -60,7 +60,7 @@ final class CLIPTrainingData {
     guard pairsOfImages.count >= batchSize else {
       throw DatasetError.record(
         file: data.trainCaptions, place: "", field: "annotations",
-        reason: "describe \(pairsOfImages.count) images, but training.batch is \(batchSize) and "
+        reason: "describe \(pairsOfImages.count, "image"), but training.batch is \(batchSize) and "
           + "takes each pair from another image; lower it or give more images")
     }
     groups =

@@ -57,7 +57,7 @@ package struct ZeroShotScore: Sendable, Equatable {
       return "\(tenths / 10).\(tenths % 10) % of \(count)"
     }
     return "named without a box head: \(percent(base, baseCount)) objects of base classes, "
-      + "\(percent(novel, novelCount)) of novel classes (\(classCount) names to choose from)"
+      + "\(percent(novel, novelCount)) of novel classes (\(classCount, "name") to choose from)"
   }
 
   /// Scores the model of a Hugging Face folder, read by the ordinary loader.

@@ -75,7 +75,7 @@ struct PictureCheck {
     if result.places.count == records.count {
       result.finding = Finding(
         .error, key,
-        "\(folder): none of the \(records.count) pictures of \(source) is there; set \(key) to "
+        "\(folder): none of the \(records.count, "picture") of \(source) is there; set \(key) to "
           + "their folder (\(reason))")
       return result
     }
@@ -85,7 +85,7 @@ struct PictureCheck {
     result.warning = [
       Finding(
         .warning, key,
-        "\(folder): \(result.places.count) of the \(records.count) pictures of \(source) are "
+        "\(folder): \(result.places.count) of the \(records.count, "picture") of \(source) are "
           + "missing or may not be read: \(names.joined(separator: ", "))"
           + (result.places.count > Self.mostNames ? ", …" : "")
           + "; add them or take them out of the file (\(reason))")
@@ -119,7 +119,7 @@ struct PictureCheck {
         [
           Finding(
             .error, key,
-            "\(folder): none of the \(count) pictures of \(source) can be used (\(faults[0]))")
+            "\(folder): none of the \(count, "picture") of \(source) can be used (\(faults[0]))")
         ], count
       )
     }
@@ -130,7 +130,7 @@ struct PictureCheck {
       findings.append(
         Finding(
           .warning, key,
-          "\(folder): \(faults.count - Self.mostNames) more of the \(count) pictures looked at "
+          "\(folder): \(faults.count - Self.mostNames) more of the \(count, "picture") looked at "
             + "cannot be used; repair them or take them out of \(source)"))
     }
     return (findings, count)

@@ -78,7 +78,7 @@ package struct RunCheck {
     for fault in faults {
       if case .unsetVariable(_, let key, let variable) = fault {
         guard let all = keys[variable], all.first == key else { continue }
-        let others = all.count > 1 ? " (as do \(all.count - 1) other keys)" : ""
+        let others = all.count > 1 ? " (as do \(all.count - 1, "other key"))" : ""
         findings.append(Finding(fault, adding: others))
       } else {
         findings.append(Finding(fault))
@@ -189,7 +189,8 @@ package struct RunCheck {
     if unknown.count > Self.mostNames {
       add(
         .error, key,
-        "\(split.source): \(unknown.count) of its \(split.base.count) base classes are not in "
+        "\(split.source): \(unknown.count) of its \(split.base.count, "base class") "
+          + "\(unknown.count.verb("is", "are")) not in "
           + "\(index.path), \(Self.list(unknown)); give a file {\"base\": [names], \"novel\": "
           + "[names]} of the classes there, as 'baron init' writes it")
       return false

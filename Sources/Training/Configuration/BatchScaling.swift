@@ -1,3 +1,4 @@
+import Formats
 import Loading
 
 extension RunConfiguration {
@@ -42,8 +43,8 @@ extension RunConfiguration {
     guard let reference = foreignReferenceBatch else { return nil }
     let own =
       training.replicas > 1
-      ? "\(training.replicas) replicas with training.detection_batch \(training.detectionBatch) have "
-        + "\(stepDetectionImages)"
+      ? "\(training.replicas, "replica") with training.detection_batch \(training.detectionBatch) "
+        + "have \(stepDetectionImages)"
       : "training.detection_batch is \(training.detectionBatch)"
     return "optimizer.rate \(optimizer.rate) and the schedule are meant for \(reference) detection "
       + "images per step, but \(own); --scale-lr scales both in proportion"
@@ -56,8 +57,8 @@ extension RunConfiguration {
       + (model.mask.enabled ? [model.mask.norm] : [])
     guard share.own.count > 1, norms.contains(.batch) else { return nil }
     return "norm: batch takes its statistics over the \(share.count / share.own.count) of "
-      + "\(share.count) replicas that run at the same time, and not over all of them; give as many "
-      + "processes, or norm: frozen"
+      + "\(share.count, "replica") that run at the same time, and not over all of them; give as "
+      + "many processes, or norm: frozen"
   }
 
   /// The linear rule: the rate in proportion to the batch, the schedule in inverse proportion, so
@@ -68,7 +69,7 @@ extension RunConfiguration {
     let batch = stepDetectionImages
     guard let reference = foreignReferenceBatch else {
       return (
-        self, "--scale-lr changes nothing: the schedule is meant for \(batch) images per step"
+        self, "--scale-lr changes nothing: the schedule is meant for \(batch, "image") per step"
       )
     }
     func stretched(_ iterations: Int) -> Int {
@@ -81,7 +82,7 @@ extension RunConfiguration {
     result.optimizer.referenceBatch = batch
     result.training.iterations = stretched(training.iterations)
     let summary =
-      "--scale-lr: \(batch) instead of \(reference) detection images per step, so rate "
+      "--scale-lr: \(batch) instead of \(reference, "detection image") per step, so rate "
       + "\(optimizer.rate) -> \(result.optimizer.rate), iterations \(training.iterations) -> "
       + "\(result.training.iterations), warm-up \(optimizer.warmupIterations) -> "
       + "\(result.optimizer.warmupIterations), milestones \(optimizer.milestones) -> "

@@ -1,3 +1,4 @@
+import Formats
 import Settings
 
 extension RunConfiguration {
@@ -59,7 +60,7 @@ extension RunConfiguration {
       return [
         (
           "model.rpn.anchor_sizes",
-          "has \(sizes.count) values, but there are \(strides.count) anchor_strides; "
+          "has \(sizes.count, "value"), but there are \(strides.count) anchor_strides; "
             + "give each level one size"
         )
       ]

@@ -2,6 +2,7 @@ import Annotations
 import CLIP
 import Checkpoints
 import Detection
+import Formats
 import Foundation
 import Layers
 import Settings
@@ -134,8 +135,8 @@ package struct ConfigurationDraft {
       classes.novel.isEmpty
       ? "no class is wanted by name alone" : "\(classes.novel.count) wanted by name alone"
     return """
-      Written by 'baron init' for \(facts.training.annotations): \(facts.statistics.images) pictures, \
-      \(classes.base.count) classes with boxes, \(wanted).
+      Written by 'baron init' for \(facts.training.annotations): \(facts.statistics.images, "picture"), \
+      \(classes.base.count, "class") with boxes, \(wanted).
       What does not stand here has the value of the preset under base. 'baron config show THIS' prints \
       every value, 'baron config explain KEY' says what a key does, 'baron check THIS' looks at the files.
       Paths are relative to the folder that baron is started in.
@@ -150,7 +151,7 @@ package struct ConfigurationDraft {
     if facts.start == nil {
       text.line(
         2, "post_nms_train", "\(proposals)",
-        "proposals per picture, which show up to \(facts.statistics.objectsPerImage) objects")
+        "proposals per picture, which show up to \(facts.statistics.objectsPerImage, "object")")
       text.line(2, "post_nms_test", "\(proposals)")
     }
     text.line(2, "anchor_sizes", sizes.anchors.settingText, sizes.anchorReason)
@@ -167,8 +168,8 @@ package struct ConfigurationDraft {
     }
     text.line(
       2, "words", "\(words)",
-      "pseudo words per region: a bag of 9 regions fits into the \(facts.clip.contextLength) tokens "
-        + "of this CLIP")
+      "pseudo words per region: a bag of 9 regions fits into the "
+        + "\(facts.clip.contextLength, "token") of this CLIP")
     text.line(
       2, "feature", isOwnTeacher ? "final" : "last_block",
       isOwnTeacher
@@ -195,7 +196,8 @@ package struct ConfigurationDraft {
     }
     if batch < 8 {
       text.line(
-        2, "norm", "frozen", "statistics of \(batch) pictures are noisy; those of the start are not"
+        2, "norm", "frozen",
+        "statistics of \(batch, "picture") are noisy; those of the start are not"
       )
     }
     if start.map.isBackboneOnly {

@@ -67,6 +67,7 @@ package struct DataSetup {
     for line in training.notes { note(line) }
     var index = try AnnotationIndex(path: training.annotations)
     for line in index.warnings { note("\(training.annotations): \(line)") }
+    training = training.located(index, note: note)
     for line in index.completeSizes(from: training.images) { note(line) }
     let wishes = try ClassWishes(names, in: COCOAnnotations(index))
     for line in wishes.notes { note(line) }
@@ -120,10 +121,10 @@ package struct DataSetup {
       source, images: validationImages ?? (validation == nil ? nil : images ?? training.images),
       use: .validation, isWhole: validation == nil, writingTo: stem)
     for line in held.notes { note(line) }
-    return held
+    return held.located(try AnnotationIndex(path: held.annotations), note: note)
   }
 
-  /// Divides the pictures by chance, the same ones each time.
+  /// Divides the pictures by chance, the same ones each time; no class loses its last box.
   private func setAside(
     _ index: AnnotationIndex, of training: DatasetInput, stem: String, note: (String) -> Void
   ) throws -> (training: DatasetInput, validation: DatasetInput) {
@@ -135,22 +136,43 @@ package struct DataSetup {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       order.swapAt(place, Int((state >> 33) % UInt64(place + 1)))
     }
-    let held = Set(order.prefix(count))
+    let held = Self.spared(order, index, atMost: count)
     let labels = Set(index.categories.indices)
     let paths = (train: "\(stem).train.json", held: "\(stem).val.json")
     // A file that was just written of another layout is divided in its place.
     let source =
       training.annotations == paths.train ? try moved(training.annotations, stem) : index
     _ = try AnnotationSplitter(source, isCompact: false).write([
-      .init(path: paths.train, labels: labels, images: Set(order.dropFirst(count))),
+      .init(path: paths.train, labels: labels, images: Set(order).subtracting(held)),
       .init(path: paths.held, labels: labels, images: held),
     ])
     note(
-      "\(count) of \(index.imageCount) pictures are set aside to be scored on: \(paths.held); "
-        + "\(paths.train) has the others")
+      "\(held.count) of \(index.imageCount, "picture") \(held.count.verb("is", "are")) set aside to be "
+        + "scored on: \(paths.held); \(paths.train) has the others")
     return (
       training.with(annotations: paths.train), training.with(annotations: paths.held)
     )
+  }
+
+  /// The first pictures of an order that training can do without.
+  private static func spared(
+    _ order: [Int], _ index: AnnotationIndex, atMost count: Int
+  ) -> Set<Int> {
+    var labels = [[Int]](repeating: [], count: index.imageCount)
+    var boxes = [Int](repeating: 0, count: index.categories.count)
+    for (image, label) in zip(index.annotations.images, index.annotations.labels) where label >= 0 {
+      labels[Int(image)].append(Int(label))
+      boxes[Int(label)] += 1
+    }
+    var held: Set<Int> = []
+    for image in order where held.count < count {
+      let own = Dictionary(labels[image].map { ($0, 1) }, uniquingKeysWith: +)
+      guard own.allSatisfy({ boxes[$0.key] > $0.value }) else { continue }
+      for (label, number) in own { boxes[label] -= number }
+      held.insert(image)
+    }
+    // Where every picture has the last box of a class one must go all the same.
+    return held.isEmpty ? Set(order.prefix(1)) : held
   }
 
   private func moved(_ path: String, _ stem: String) throws -> AnnotationIndex {

@@ -65,6 +65,19 @@ package struct DatasetInput: Sendable, Equatable {
     DatasetInput(annotations: path, images: images, notes: [], hasValidation: false)
   }
 
+  /// The same with the folder that its names really start from.
+  ///
+  /// - Parameters:
+  ///   - index: What the file says.
+  ///   - note: Gets a line when it is another folder.
+  func located(_ index: AnnotationIndex, note: (String) -> Void) -> DatasetInput {
+    let folder = index.pictureFolder(given: images)
+    guard folder != images else { return self }
+    note("\(annotations): its names begin with \(images): they are relative to \(folder)")
+    return DatasetInput(
+      annotations: annotations, images: folder, notes: notes, hasValidation: hasValidation)
+  }
+
   private static func voc(
     _ path: String, images: String?, use: Use, isWhole: Bool, target: String
   ) throws -> DatasetInput {
@@ -88,8 +101,8 @@ package struct DatasetInput: Sendable, Equatable {
     return DatasetInput(
       annotations: target, images: images ?? path,
       notes: [
-        "\(path): PASCAL VOC; \(summary.images) pictures\(what) with \(summary.boxes) boxes written "
-          + "as COCO to \(target)"
+        "\(path): PASCAL VOC; \(summary.images, "picture")\(what) with \(summary.boxes, "box") "
+          + "written as COCO to \(target)"
       ] + summary.warnings, hasValidation: isWhole && divides)
   }
 
@@ -102,8 +115,8 @@ package struct DatasetInput: Sendable, Equatable {
     return DatasetInput(
       annotations: target, images: summary.folder,
       notes: [
-        "\(path): YOLO; \(summary.images) pictures of \(part.rawValue) with \(summary.boxes) boxes "
-          + "written as COCO to \(target)"
+        "\(path): YOLO; \(summary.images, "picture") of \(part.rawValue) with "
+          + "\(summary.boxes, "box") written as COCO to \(target)"
       ] + summary.warnings, hasValidation: dataset.has(.validation))
   }
 

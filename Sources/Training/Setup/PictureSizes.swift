@@ -1,3 +1,4 @@
+import Formats
 import Geometry
 
 /// To what size pictures are brought, and which anchors go with it.
@@ -33,7 +34,7 @@ struct PictureSizes: Equatable {
       short = Int(Double(short) * factor)
       reason =
         "pixels: enlarged from \(data.shortSide), as a tenth of the objects are smaller than "
-        + "\(Int(low.rounded(.up))) pixels there"
+        + "\(Int(low.rounded(.up)), "pixel") there"
     }
     // Whole multiples of 32 waste no padding; a small picture stays as it is.
     if short >= 256 { short = (short + 16) / 32 * 32 }
@@ -51,7 +52,7 @@ struct PictureSizes: Equatable {
     let scale = max(2, min(8, Int(sides[1] / 4)))
     anchors = [4, 8, 16, 32, 64].map { $0 * scale }
     anchorReason =
-      "pixels, \(scale) strides each: objects are \(Int(sides[0])) to \(Int(sides[2])) pixels "
+      "pixels, \(scale) strides each: objects are \(Int(sides[0])) to \(Int(sides[2]), "pixel") "
       + "large after resizing"
     let (lowRatio, highRatio) = data.boxRatios
     var ratios = [0.5, 1, 2]

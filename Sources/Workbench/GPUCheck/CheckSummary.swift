@@ -61,7 +61,7 @@ package struct CheckSummary {
       else { return nil }
       return (name, other / wall)
     }
-    guard !ratios.isEmpty else { return "\(lines.count) cases" }
+    guard !ratios.isEmpty else { return "\(lines.count, "case")" }
     let mean = exp(ratios.map { log($0.ratio) }.reduce(0, +) / Double(ratios.count))
     let last = ratios.sorted { ($0.ratio, $0.name) < ($1.ratio, $1.name) }.prefix(Self.worst)
     return String(format: "%.2f of the peer's speed in %d cases; ", mean, ratios.count)

@@ -9,7 +9,8 @@ import Training
 /// Drawn pictures and a made-up teacher in the place of a configuration's data, so that its
 /// training steps run where the data is not.
 ///
-/// The pictures are square, with the larger of the configured short sides. Losses mean nothing.
+/// Pictures have the largest of the configured short sides and, up to 5 : 3, the long side: of a
+/// published configuration 800 x 1333. Losses mean nothing.
 package struct DrawnInputs {
   /// Where pictures and teacher are written.
   let folder: String
@@ -41,8 +42,8 @@ package struct DrawnInputs {
     let training = configuration.training
     let world = try drawWorld(
       images: max(training.detectionBatch, training.alignmentBatch, training.captionBatch, 4),
-      regions: 0,
-      pixels: configuration.data.shortSides.max() ?? 0)
+      regions: 0, pixels: configuration.data.shortSides.max() ?? 0,
+      longSide: configuration.data.longSide)
     if !FileManager.default.fileExists(atPath: "\(configuration.clip.folder)/config.json") {
       note("clip.folder: no teacher there; taking a made-up one")
       configuration.clip.folder = try makeTeacher(teacher, for: configuration)
@@ -77,10 +78,13 @@ package struct DrawnInputs {
     return configuration
   }
 
-  private func drawWorld(images: Int, regions: Int, pixels: Int) throws -> String {
+  private func drawWorld(
+    images: Int, regions: Int, pixels: Int, longSide: Int = 0
+  ) throws -> String {
     let world = "\(folder)/world"
+    let pixels = min(max(pixels, 96), 1024)
     try DemoWorld.write(
-      to: world, images: images, seed: 0, pixels: min(max(pixels, 96), 1024),
+      to: world, images: images, seed: 0, pixels: pixels, width: min(longSide, pixels * 5 / 3),
       regionsPerImage: regions)
     return world
   }

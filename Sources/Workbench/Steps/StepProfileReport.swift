@@ -31,7 +31,7 @@ extension StepProfile {
       String(
         format: "roof        %.1f GFLOP/s of multiply-adds, %.1f GB/s of copying",
         1e-9 * roof.operationsPerSecond, 1e-9 * roof.bytesPerSecond),
-      "step        \(each(wallSeconds)) over \(steps) steps",
+      "step        \(each(wallSeconds)) over \(steps, "step")",
       "device      busy \(each(overlap.anySeconds)), idle \(each(idle)) a step",
     ]
     if let tuning { lines.insert("tuning      \(tuning.summary)", at: 1) }
