@@ -21,7 +21,7 @@ import trial
 from trial import Skipped, digests, errors, measures
 
 FAULTS = {}
-SETTINGS = ["training.replicas=2", "training.checkpoint_every=2", "training.evaluate_every=6"]
+SETTINGS = ["training.checkpoint_every=2", "training.evaluate_every=6"]
 ITERATIONS = 10
 
 
@@ -47,7 +47,7 @@ class Faults:
         self.whole, self.seconds = None, 0.0
 
     def command(self, run, *settings):
-        settings = [*SETTINGS, *settings]
+        settings = [f"training.replicas={self.ranks}", *SETTINGS, *settings]
         return self.setting.train(run, *settings, iterations=ITERATIONS) + ["--continue"]
 
     def undisturbed(self):
@@ -380,6 +380,8 @@ def other_annotations_on_one_rank(faults):
 def cut_network(faults):
     hosts = trial.HERE / "hosts.sh"
     need_root("a network namespace")
+    if faults.ranks != 2:
+        raise Skipped("the two hosts have a rank each: give --ranks 2")
     if shutil.which("ip") is None:
         raise Skipped("no iproute2 is installed")
     if subprocess.run([str(hosts), "up"], capture_output=True).returncode != 0:
