@@ -72,9 +72,11 @@ final class GradientExchange {
   ///
   /// - Throws: `WorldError` or `OpenCLError`.
   func finish() throws {
+    let began = MonotonicClock.seconds
     guard let sums = try thread.finish() else { return }
-    // While the device still computes nothing waits for sums.
-    world.progress.count(stalled: max(0, MonotonicClock.seconds - sums.computed))
+    // While the device still computes, or the host has more for it, nothing waits for sums.
+    let ready = max(began, sums.computed)
+    world.progress.count(stalled: max(0, MonotonicClock.seconds - ready))
     if let mark = sums.mark { try gradients?.stream.queue.wait(for: mark) }
   }
 }
