@@ -2,6 +2,7 @@
 """Measures how well training scales, on a quiet machine with at least two cores.
 
     scaling.py BARON FOLDER [--other BARON] [--processes 2] [--rounds 5] [--steps 30] [--pixels 96]
+                            [--set SECTION.KEY=VALUE …]
 
 Each process computes on one core of its own, with as many pictures of one size. Runs of one process and
 of several take turns, so that a machine that becomes slower does so for all; a run counts by the median
@@ -102,6 +103,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--pixels", type=int, default=96)
+    parser.add_argument("--set", action="append", default=[], help="of the model, for a larger one")
     options = parser.parse_args()
     if trial.OPEN_MPI is None:
         raise SystemExit("error: no Open MPI is installed: apt-get install openmpi-bin")
@@ -114,7 +116,7 @@ def main():
     setting.prepare(images=48, pixels=options.pixels)
     results = {"processes": options.processes, "steps": options.steps, "load": os.getloadavg()}
     kinds = [(norm, ranks) for norm in NORMS for ranks in (0, options.processes)]
-    size = [f"data.long_side={options.pixels}", f"data.short_sides=[{options.pixels}]"]
+    size = [f"data.long_side={options.pixels}", f"data.short_sides=[{options.pixels}]", *options.set]
     runs = {kind: [] for kind in kinds}
     programs = {"this": [], "other": []}
     for number in range(options.rounds):
