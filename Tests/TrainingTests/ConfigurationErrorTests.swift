@@ -232,7 +232,7 @@ struct ConfigurationErrorTests {
     ),
     (
       "model: {rpn: {anchor_sizes: [4]}}\n",
-      "x.yaml: line 1, column 29: model.rpn.anchor_sizes has 1 values, but there are 5 "
+      "x.yaml: line 1, column 29: model.rpn.anchor_sizes has 1 value, but there are 5 "
         + "anchor_strides; give each level one size"
     ),
     (

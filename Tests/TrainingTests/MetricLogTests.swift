@@ -123,7 +123,7 @@ struct MetricLogTests {
     }
     let found = try warnings(path, at: 6)
     #expect(found.count == 2)
-    #expect(found[0] == "LOG: 1 lines stand twice; the later ones are left out")
+    #expect(found[0] == "LOG: 1 line stands twice; what comes later is left out")
     #expect(found[1].hasPrefix("LOG: 2 of the iterations 2 to 3 have no line"))
     #expect(try MetricLog.records(in: path).map(\.iteration) == [0, 1, 4, 5])
     try FileManager.default.removeItem(atPath: path)
