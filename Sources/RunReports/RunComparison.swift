@@ -63,7 +63,10 @@ package struct RunComparison {
     value.flatMap { $0.isFinite ? String(format: "%.4g", $0) : nil } ?? "-"
   }
 
-  private var columns: [TerminalTable.Column] { names.map { .number(Self.cell($0, 40)) } }
+  private var columns: [TerminalTable.Column] {
+    // A path tells runs of one name apart, by any of its parts.
+    names.map { .number(Self.cell($0, $0.contains("/") ? 4096 : 40)) }
+  }
 
   /// Both tables for a terminal.
   ///

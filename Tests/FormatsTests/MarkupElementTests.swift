@@ -41,7 +41,7 @@ import Testing
     }
     #expect(
       try reason("<?xml version=\"1.0\" encoding=\"klingon\"?>").contains(
-        "said to be klingon, which this system cannot read; convert it to UTF-8"))
+        "said to be \"klingon\", which this system cannot read; convert it to UTF-8"))
     #expect(
       try reason("<?xml version=\"1.0\" encoding=\"ASCII\"?>").contains("is no ASCII text here"))
   }

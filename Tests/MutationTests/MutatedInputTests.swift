@@ -13,6 +13,8 @@ import Testing
 struct MutatedInputTests {
   private static let environment = ProcessInfo.processInfo.environment
   private static let count = environment["BARON_MUTATIONS"].flatMap { Int($0) } ?? 100
+  /// Whether somebody asked for these tests, and has not all others run beside them.
+  private static let isAlone = environment["BARON_MUTATIONS"] != nil
   private static let seed = environment["BARON_MUTATION_SEED"].flatMap { UInt64($0) } ?? 1
   /// What one small file may take on a busy machine, in seconds.
   private static let patience = 20.0
@@ -49,6 +51,8 @@ struct MutatedInputTests {
     }
     #expect(format.mayRefuseAll || accepted > 0, "\(format): all \(Self.count) were refused")
     try FileManager.default.removeItem(atPath: kept)
+    // Beside the other tests the process's memory says nothing of these.
+    guard Self.isAlone else { return }
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     #expect(usage.ru_maxrss < Self.mostMemory >> 10, "\(format): \(usage.ru_maxrss >> 10) MiB")
