@@ -202,7 +202,7 @@ extension Tensor {
   }
 
   /// Takes what this tensor has collected so far, where nothing else holds the memory; nil elsewhere,
-  /// and on CPUs, whose results are rounded after each operator.
+  /// and on CPUs, whose sums stay operators of their own.
   ///
   /// An operator that adds to it in place passes it on as the gradient.
   func takenGradient() -> Tensor? {

@@ -160,7 +160,7 @@ package final class RankTalk {
   /// How often told warnings came again, a line each.
   func closing() -> [String] {
     tallies.filter { $0.more > 0 }.map { tally in
-      "\(tally.more) more time\(tally.more == 1 ? "" : "s") on other processes: \(tally.text)"
+      "\(tally.more, "more time") on other processes: \(tally.text)"
     }
   }
 }

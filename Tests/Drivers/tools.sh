@@ -68,7 +68,7 @@ unpack() {
     # What is installed already is not in that list.
     names="$names $(for name; do [[ " $names " == *"$name"* ]] || echo "$name"; done)"
     # shellcheck disable=SC2086
-    apt-get -qq download $names && for file in *.deb; do dpkg -x "$file" ..; done
+    timeout 120 apt-get -qq download $names && for file in *.deb; do dpkg -x "$file" ..; done
   ) >"$target/log" 2>&1 || { echo "cannot get $*: $(grep -m1 '^E:' "$target/log")"; return 1; }
   ls "$target/packages" >"$target/unpacked"
   rm -r "$target/packages"

@@ -46,7 +46,7 @@ struct CheckReport {
     }
     guard counts[0] + counts[1] > 0 else { return "\(name): nothing is wrong" }
     func count(_ number: Int, _ word: String) -> String? {
-      number == 0 ? nil : "\(number) \(word)\(number == 1 ? "" : "s")"
+      number == 0 ? nil : "\(number, word)"
     }
     return "\(name): "
       + [count(counts[0], "error"), count(counts[1], "warning")].compactMap { $0 }

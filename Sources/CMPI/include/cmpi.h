@@ -3,7 +3,8 @@
 /// The library is opened at run time, so that one program works with Open MPI and with MPICH and its
 /// kin and needs none of them where one process trains alone. The declarations are our own: handles
 /// are pointers to the library's symbols in Open MPI, 32-bit numbers in MPICH and its kin, and small
-/// numbers as wide as pointers in the ABI of MPI 5; here all are `cmpi_handle`. Apart from `cmpi_open` every function returns MPI's code, 0 when all is well.
+/// numbers as wide as pointers in the ABI of MPI 5; here all are `cmpi_handle`. Apart from `cmpi_open`
+/// every function returns MPI's code, 0 when all is well.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

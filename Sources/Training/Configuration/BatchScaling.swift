@@ -24,8 +24,7 @@ extension RunConfiguration {
       stream == .detection || methods.contains { $0.stream == stream }
     }
     let images = streams.map { "\(replicas * training.batch(of: $0)) \($0.rawValue)" }
-    return "\(replicas) replica\(replicas == 1 ? "" : "s") on \(processes) "
-      + "process\(processes == 1 ? "" : "es"); images of a step: "
+    return "\(replicas, "replica") on \(processes, "process"); images of a step: "
       + images.joined(separator: ", ")
   }
 
