@@ -11,7 +11,7 @@ package struct RunThresholds: Sendable, Equatable {
   package let source: String
 
   /// Reads the thresholds of a file of scores; without those of one group, the other's count.
-  init?(_ scores: JSONValue, source: String) {
+  package init?(_ scores: JSONValue, source: String) {
     func score(_ group: String) -> Double? { scores["thresholds"]?[group]?["score"]?.number }
     guard let any = score("novel") ?? score("base") ?? score("all") else { return nil }
     base = score("base") ?? any

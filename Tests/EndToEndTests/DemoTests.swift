@@ -42,6 +42,12 @@ struct DemoTests {
     for name in Self.names.prefix(3) { #expect(first.output.contains("\n\(name) ")) }
     #expect(first.output.contains("novel AP50"))
 
+    // What it tells to try is there.
+    let hint = try #require(first.output.firstMatch(of: /baron detect (\S+) --checkpoint (\S+)/))
+    for path in [hint.1, hint.2] {
+      #expect(FileManager.default.fileExists(atPath: String(path)), "\(path)")
+    }
+
     let result = try JSONValue(contentsOf: "\(folder)/result.json")
     #expect(result["seed"]?.integer == 5)
     let variants = try #require(result["variants"]?.array)

@@ -92,18 +92,22 @@ struct ToolsTests {
     }
   }
 
-  @Test("a killed helper stops nothing, and a killed command leaves no helper")
+  @Test("a killed helper stops nothing, and a stopped command leaves no helper and no files")
   func killed() throws {
     let scratch = try Scratch()
+    let temporary = try Scratch()
     let environment = [
       "BARON_CACHE": "\(scratch.folder)/cache", "POCL_CACHE_DIR": scratch.folder,
+      "TMPDIR": temporary.path,
     ]
     let arguments = ["warmup", "demo-teacher", "--set", "training.batch=4", "--jobs", "2"]
     let interrupted = try BaronProcess(arguments, environment: environment)
     interrupted.wait { !Self.helpers(of: scratch.folder).isEmpty }
     let orphan = try #require(Self.helpers(of: scratch.folder).first)
+    #expect(try temporary.files.contains { $0.hasPrefix("baron-warmup-") })
     interrupted.signal(SIGINT)
     _ = try interrupted.finish()
+    #expect(try temporary.files.filter { $0.hasPrefix("baron-") }.isEmpty)
     let deadline = Date(timeIntervalSinceNow: 5)
     while kill(orphan, 0) == 0, Date() < deadline { usleep(5000) }
     #expect(Self.helpers(of: scratch.folder).isEmpty)

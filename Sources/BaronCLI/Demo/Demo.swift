@@ -55,7 +55,7 @@ struct Demo {
       demo: configuration, folder: folder, context: context, result: result, roof: roof
     ).write()
     try Console.print(result.text(style: .detect(descriptor: 1)))
-    try Console.print(closing(seconds, variants))
+    try Console.print(try closing(seconds, variants))
   }
 
   /// Draws the worlds and trains teacher and detectors, each only if it is not there yet.
@@ -134,10 +134,11 @@ struct Demo {
       : try RunFolder.create(at: path, yaml: yaml)
   }
 
-  private func closing(_ seconds: Double, _ variants: [DemoVariant]) -> String {
+  private func closing(_ seconds: Double, _ variants: [DemoVariant]) throws -> String {
     let last = variants.last?.run ?? folder.path
     let kind = configuration.world.drawnKind
-    let names = (kind.base.prefix(1) + kind.novel.prefix(2)).map(\.name).joined(separator: ", ")
+    let suggestion = try variants.last.flatMap { try DemoSuggestion($0, kind: kind) }
+    let names = suggestion?.names ?? (kind.base.prefix(1) + kind.novel.prefix(2)).map(\.name)
     return """
       \(folder.report)  the whole story with plots and pictures; open it in a browser
       \(folder.result)  the numbers for programs
@@ -146,7 +147,8 @@ struct Demo {
       \(folder.path)/students     the detectors' runs
 
       Try: baron detect \(folder.path)/world/\(configuration.world.evaluation.rawValue)/images/\
-      000000.png --checkpoint \(last) --vocabulary "\(names)"
+      \(suggestion?.file ?? "000000.png") --checkpoint \(last) --vocabulary \
+      "\(names.joined(separator: ", "))"
       """
   }
 }

@@ -80,6 +80,12 @@ struct DemoVariant {
     "\(run)/detections/iteration-\(configuration.training.iterations).json"
   }
 
+  /// From which scores on `baron detect` shows what it finds; nil before its last evaluation.
+  var thresholds: RunThresholds? {
+    let path = "\(run)/scores/iteration-\(configuration.training.iterations).json"
+    return (try? JSONValue(contentsOf: path)).flatMap { RunThresholds($0, source: path) }
+  }
+
   /// Whether training has reached its last iteration.
   var isTrained: Bool {
     CheckpointFolders(path: "\(run)/checkpoints").latest { _ in }?.iteration

@@ -99,6 +99,7 @@ enum StopSignals {
         case .exit(let line) = answer.withLock({ $0 })
       else { continue }
       if let line { tell(line) }
+      TemporaryFolder.removeAll()
       _exit(130)
     }
   }
@@ -125,6 +126,7 @@ enum StopSignals {
   private static let ofThread: Int32 = -6
 
   private static func die(by number: Int32) -> Never {
+    TemporaryFolder.removeAll()
     signal(number, SIG_DFL)
     var signals = sigset_t()
     sigemptyset(&signals)

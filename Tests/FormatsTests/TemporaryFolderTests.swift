@@ -1,0 +1,58 @@
+import Formats
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct TemporaryFolderTests {
+  private let scratch: Scratch
+  private let parent: URL
+
+  init() throws {
+    scratch = try Scratch()
+    parent = URL(filePath: scratch.path)
+  }
+
+  private func folder() throws -> TemporaryFolder {
+    // Without grace: what was made just now counts as old.
+    try TemporaryFolder("x", in: parent, grace: -2)
+  }
+
+  private func make(_ name: String) throws -> String {
+    let path = parent.appending(path: name)
+    try FileManager.default.createDirectory(at: path, withIntermediateDirectories: true)
+    try Data([1]).write(to: path.appending(path: "file"))
+    return name
+  }
+
+  @Test func itGoesWithItsLastHolder() throws {
+    do {
+      let first = try folder()
+      try Data([1]).write(to: URL(filePath: "\(first.path)/file"))
+      let second = try folder()
+      // What is held stays, though it could be old.
+      #expect(try scratch.files.count == 2 && first.path != second.path)
+    }
+    #expect(try scratch.files.isEmpty)
+  }
+
+  @Test func whatAKilledProcessLeftIsRemoved() throws {
+    _ = try make("baron-steps-\(UUID().uuidString)")
+    let others = try [
+      make("baron-steps"), make("baron-\(UUID().uuidString.dropLast())"),
+      make("other-steps-\(UUID().uuidString)"),
+    ]
+    let file = try scratch.write("", "baron-file-\(UUID().uuidString)")
+    let link = "baron-link-\(UUID().uuidString)"
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(scratch.path)/\(link)", withDestinationPath: "other")
+    let own = try folder()
+    let names = [own.path, file].map { URL(filePath: $0).lastPathComponent } + others + [link]
+    #expect(try scratch.files == names.sorted())
+  }
+
+  @Test func aFolderThatIsBeingMadeIsNotTouched() throws {
+    let name = try make("baron-steps-\(UUID().uuidString)")
+    let own = try TemporaryFolder("x", in: parent)
+    #expect(try scratch.files.contains(name) && own.path.hasPrefix(scratch.path))
+  }
+}
