@@ -149,7 +149,15 @@ struct MatrixLaunch {
     let size = rows * columns
     let partial = try stream.queue.allocate(
       bytes: 4 * batch * plan.splits * size, label: "partial products")
-    try enqueue(plan, on: stream, into: partial, of: .float32)
+    if plan.joinsPieces {
+      let counters = try stream.lastGroup?.counters(plan.groups / plan.splits)
+      try enqueue(
+        plan, on: stream, into: target, of: targetType,
+        pieces: [.buffer(partial), counters.map { .buffer($0) } ?? .null])
+      guard counters == nil else { return }
+    } else {
+      try enqueue(plan, on: stream, into: partial, of: .float32)
+    }
     try stream.launchElements(
       try stream.library.kernel(
         "matrix_product_splits", in: "MatrixProduct", parameters: storage(of: targetType)),
@@ -169,7 +177,8 @@ struct MatrixLaunch {
   }
 
   private func enqueue(
-    _ plan: MatrixPlan, on stream: ComputeStream, into target: Buffer, of type: ElementType
+    _ plan: MatrixPlan, on stream: ComputeStream, into target: Buffer, of type: ElementType,
+    pieces: [KernelArgument] = [.null, .null]
   ) throws {
     var parameters = plan.parameters.merging(storage(of: type)) { $1 }
     parameters["LEFT_LOADER"] = left.loader.rawValue
@@ -182,7 +191,7 @@ struct MatrixLaunch {
       .buffer(right.buffer), .int(right.pitch), .int(right.stride),
       bias.map { .buffer($0) } ?? .null, .buffer(target), .int(targetStride ?? rows * columns),
       .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
-      .int(adds && plan.splits == 1 ? 1 : 0),
+      .int(adds && (plan.splits == 1 || plan.joinsPieces) ? 1 : 0),
     ]
     let traffic =
       operandType.bytes * rows * depth + rightType.bytes * depth * columns
@@ -190,13 +199,14 @@ struct MatrixLaunch {
     try stream.queue.launch(
       try stream.library.kernel(plan.kernel, in: plan.file, parameters: parameters),
       global: plan.global, local: plan.local,
-      arguments + plan.arguments + (try sums(of: plan, on: stream, type))
-        + (geometry?.arguments ?? []),
+      arguments + plan.arguments + (plan.joinsPieces ? pieces : [])
+        + (try sums(of: plan, on: stream, type)) + (geometry?.arguments ?? []),
       work: Work(
         operations: 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth),
         bytes: Double(batch) * Double(traffic)),
       label: plan.label)
   }
+
   /// The argument of `MatrixProduct16BitCPU.cl` for sums that wait for the next step of the depth, as
   /// the target cannot hold them.
   private func sums(
