@@ -34,9 +34,6 @@
 #ifndef SPLIT_MEAN
 #define SPLIT_MEAN 0
 #endif
-#ifndef LAST_GROUP
-#define LAST_GROUP 0
-#endif
 // Rows of `partial` that a block has.
 #define BLOCK_SUMS (2 + SPLIT_MEAN)
 
@@ -127,7 +124,6 @@ static inline void fold_statistics(__global const float *partial, __global float
 
 // `partial` is not `restrict`: other groups write what is read of it.
 #if LAST_GROUP
-#define LAST_GROUP_FLAG __local int last_group_flag;
 #define STATISTICS_FOLD_PARAMETERS                                                                 \
   , __global float *restrict mean, __global float *restrict inverse,                               \
       __global float *restrict running_mean, __global float *restrict running_variance,            \
@@ -137,7 +133,6 @@ static inline void fold_statistics(__global const float *partial, __global float
       __global float *restrict bias_total, __global float *restrict weight_total,                  \
       __global int *counters
 #else
-#define LAST_GROUP_FLAG
 #define STATISTICS_FOLD_PARAMETERS
 #define WEIGHT_FOLD_PARAMETERS
 #endif

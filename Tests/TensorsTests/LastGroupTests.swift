@@ -58,6 +58,40 @@ import Testing
     }
   }
 
+  @Test(
+    "column sums, and those that are added to others",
+    arguments: [[0, 5], [1, 3], [31, 17], [9000, 6], [5000, 260], [70_000, 4]])
+  func columnSums(shape: [Int]) throws {
+    try withStream { stream in
+      let values = randomFloats(shape[0] * shape[1], seed: 1)
+      let x = try Tensor(values, shape: shape, on: stream)
+      var wanted = [Double](repeating: 0, count: shape[1])
+      for (index, value) in values.enumerated() { wanted[index % shape[1]] += Double(value) }
+      for lastGroup in [nil, LastGroup(queue: stream.queue)] {
+        try stream.adding(by: lastGroup) {
+          for type in [ElementType.float32, .bfloat16] {
+            expectClose(
+              try x.converted(to: type).columnSums().floats(), wanted,
+              absolute: type == .float32 ? 1e-5 : 2e-2, "\(shape) \(type)")
+          }
+          // The gradient of a bias that has collected one already.
+          let bias = try Tensor(repeating: 0, shape: [shape[1]], on: stream).trained("bias")
+          bias.node?.slot = try Tensor(uninitialized: [shape[1]], on: stream, label: "slot")
+          for _ in 0..<(shape[0] > 0 ? 2 : 0) {
+            let sum = try Tensor(repeating: 0, shape: [shape[0], 8], on: stream).linear(
+              weight: Tensor(repeating: 0, shape: [shape[1], 8], on: stream), bias: bias)
+            try sum.backward(from: x)
+          }
+          if shape[0] > 0 {
+            expectClose(
+              try bias.gradient?.floats() ?? [], wanted.map { 2 * $0 }, absolute: 1e-5,
+              "\(shape) twice")
+          }
+        }
+      }
+    }
+  }
+
   @Test("the trial finds nothing wrong, and what is wrong")
   func trial() throws {
     try withStream { stream in

@@ -77,6 +77,13 @@ struct SumBlocks {
     count = rows.dividedUp(by: size)
   }
 
+  /// The cut of what one row a block is left of, also of none: one block.
+  var joined: SumBlocks { SumBlocks(size: count, count: 1, slabs: slabs, lanes: lanes) }
+
+  private init(size: Int, count: Int, slabs: Int, lanes: Int) {
+    (self.size, self.count, self.slabs, self.lanes) = (size, count, slabs, lanes)
+  }
+
   /// What a kernel is compiled with.
   ///
   /// - Parameters:
