@@ -74,9 +74,10 @@ static inline channels load_rest(__global const float *rest, int c, int left) {
 #endif
 }
 
-// Joins the blocks for the channels at c, which the lanes that differ by multiples of `across` share, and
-// moves the running statistics in place, if `is_asked`; all of the group come along. With SPLIT_MEAN it writes `sums` alone, for statistics of
-// several devices: the mean, the sum of squares about it, the mean's remainder.
+// Joins the blocks for the channels at c, which the lanes that differ by multiples of `across` share,
+// and moves the running statistics in place, if `is_asked`; all of the group come along. With
+// SPLIT_MEAN it writes `sums` alone, for statistics of several devices: the mean, the sum of squares
+// about it, the mean's remainder.
 static inline void fold_statistics(__global const float *partial, __global float *mean,
                                    __global float *inverse, __global float *running_mean,
                                    __global float *running_variance, __global float *sums,

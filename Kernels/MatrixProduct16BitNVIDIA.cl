@@ -8,7 +8,7 @@
 //          STAGES tiles in local memory, which asynchronous copies fill ahead of the arithmetic;
 //          edges and pixels outside of an image are filled with zeros. Pieces of the depth go to
 //          `partial`, and the last work-group of a tile adds them up (join_pieces).
-// Parameters: those of MatrixLoaders.clh;
+// Parameters: those of MatrixLoaders.clh and MatrixEpilogue.clh;
 //             TILE_M, TILE_N   64, 128 or 256; WARPS_M x WARPS_N warps own whole 16 x 16 blocks
 //             TILE_K           depth of a step, 32 or 64
 //             STAGES           2 to 4; STAGES * (TILE_M + TILE_N) * TILE_K * 2 bytes fit into
@@ -133,7 +133,8 @@ matrix_product_forward_nvidia_16bit(
     __global const ushort *restrict right, int right_pitch, int right_stride,
     __global const float *restrict bias, __global target_element *restrict target,
     int target_pitch, int rows, int columns, int depth, int splits, int split_depth,
-    int adds, __global float *partial, __global int *counters GEOMETRY_PARAMETERS) {
+    int adds EPILOGUE_PARAMETERS, __global float *partial,
+    __global int *counters GEOMETRY_PARAMETERS) {
   __local ushort tiles[STAGES * TILE] __attribute__((aligned(128)));
   const Geometry g = GEOMETRY;
   const TilePlace at = tile_place(rows, columns, TILE_M, TILE_N);
@@ -148,6 +149,7 @@ matrix_product_forward_nvidia_16bit(
   const Factors f = {left + (size_t)entry * left_stride, right + (size_t)entry * right_stride,
                      left_pitch, right_pitch, m0, n0, rows, columns, first, end};
   target += (size_t)entry * target_pitch;
+  MOVE_ASIDE((size_t)entry * target_pitch);
   Copies copies;
   start_left(&copies, f, g);
   start_right(&copies, f, g);
@@ -178,8 +180,9 @@ matrix_product_forward_nvidia_16bit(
     if (m >= rows)
       continue;
     __global target_element *row = target + target_row(g, m, columns);
+    const aside_element beside = ASIDE(target_row(g, m, columns));
     UNROLL for (int j = 0; j < BLOCKS_N; j++)
-        store_pair(row, bias, n0 + warp.n + 8 * j + lane % 4 * 2, columns, sum[i][j][2 * upper],
+        store_pair(row, beside, bias, n0 + warp.n + 8 * j + lane % 4 * 2, columns, sum[i][j][2 * upper],
                    sum[i][j][2 * upper + 1], in_pairs, adds);
   }
 }
