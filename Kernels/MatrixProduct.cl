@@ -1,20 +1,22 @@
 // Matrix products for devices with work-groups and local memory, and the sum of partial products.
 //
 // What:    target[m, n] = bias[n] + sum over k of left[m, k] * right[k, n], for every batch entry;
-//          with `adds` the sum is added to what target holds, without a bias.
+//          with `adds` the sum is added to what target holds, without a bias; with an EPILOGUE
+//          something becomes of the sum before it is stored.
 // Layout:  left, right: see MatrixLoaders.clh; batch entry b of an operand starts b * stride
 //          elements in. target row-major, or scattered over images (SCATTERS); its matrices are
 //          target_pitch elements apart. With splits > 1 the depth is cut into pieces of
 //          split_depth; piece s of batch entry b goes to matrix b * splits + s of target, and
-//          matrix_product_splits adds the pieces up.
+//          matrix_product_splits adds the pieces up and has the epilogue.
 // Launch:  work-group (SIDE, SIDE, 1) owns TILE x TILE elements of the target, a work-item 4 x 4 of
 //          them, SIDE apart; groups: ceil(columns / TILE) * ceil(rows / TILE) * batch * splits.
 //          Edges are padded with zeros in local memory. matrix_product_splits: element-wise.
-// Parameters: those of MatrixLoaders.clh; SIDE (16, or 8 or 4 where work-groups are smaller than
-//          256; TILE is 4 times that), DEPTH (16: depth of one step).
+// Parameters: those of MatrixLoaders.clh and MatrixEpilogue.clh; SIDE (16, or 8 or 4 where work-groups
+//          are smaller than 256; TILE is 4 times that), DEPTH (16: depth of one step).
 // Numbers: float32, added up in order of k. depth 0 gives the bias or 0. Gradients are written.
 // Source:  this file is the reference of MatrixProductCPU.cl.
 
+#include "MatrixEpilogue.clh"
 #include "MatrixLoaders.clh"
 
 #ifndef SIDE
@@ -29,7 +31,7 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
     __global const stored *restrict right, int right_pitch, int right_stride,
     __global const float *restrict bias, __global target_element *restrict target, int target_pitch,
     int rows, int columns, int depth, int splits, int split_depth,
-    int adds GEOMETRY_PARAMETERS) {
+    int adds EPILOGUE_PARAMETERS GEOMETRY_PARAMETERS) {
   __local float left_tile[DEPTH][TILE + 1];
   __local float right_tile[DEPTH][TILE + 1];
   const Geometry g = GEOMETRY;
@@ -40,6 +42,7 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
   left += (size_t)entry * left_stride;
   right += (size_t)entry * right_stride;
   target += (size_t)at.matrix * target_pitch;
+  MOVE_ASIDE((size_t)at.matrix * target_pitch);
   float sum[PER_ITEM][PER_ITEM];
   for (int i = 0; i < PER_ITEM; i++)
     for (int j = 0; j < PER_ITEM; j++)
@@ -84,22 +87,23 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
       if (m < rows && n < columns) {
         __global target_element *to = target + target_row(g, m, columns) + n;
         float before = adds ? LOAD_TARGET(to) : bias && split == 0 ? bias[n] : 0.0f;
-        STORE_TARGET(sum[i][j] + before, to);
+        STORE_TARGET(finished(sum[i][j] + before, ASIDE(target_row(g, m, columns) + n)), to);
       }
     }
   }
 }
 
 // target[i] = sum over s of partial[entry, s, i], entry by entry of `size` elements; with `adds` it
-// is added to what target holds.
+// is added to what target holds, and an epilogue comes last.
 __kernel void matrix_product_splits(__global const float *restrict partial,
                                     __global target_element *restrict target, int size, int splits,
-                                    int adds, int count) {
+                                    int adds EPILOGUE_PARAMETERS, int count) {
   FOR_EACH_ELEMENT(i, count) {
     size_t first = (size_t)(i / size) * splits * size + i % size;
     float sum = 0.0f;
     // Pieces are asked for together where there are several.
     _Pragma("unroll 4") for (int s = 0; s < splits; s++) sum += partial[first + (size_t)s * size];
-    STORE_TARGET(adds ? LOAD_TARGET(target + i) + sum : sum, target + i);
+    float value = adds ? LOAD_TARGET(target + i) + sum : sum;
+    STORE_TARGET(finished(value, ASIDE(i)), target + i);
   }
 }

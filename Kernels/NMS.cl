@@ -7,7 +7,7 @@
 //          best box; the images one after the other.
 // Launch:  cpu: one work-item an image compares each box with the kept ones, 16 at a time.
 //          Elsewhere: pairs fills 32 bits a work-item, bit b of word w of row j = "j suppresses box
-//          32 w + b"; then one work-group of LANES items an image scans the rows, 32 at a step.
+//          32 w + b"; then one work-group of LANES items an image scans the rows, BLOCK at a step.
 // Numbers: float32 on continuous boxes, IoU = overlap / union without contraction; a score of -inf
 //          or NaN leaves the box out. Exact decisions, so the variants agree.
 // Source:  spec detector 2.3, Proposals; behaves as torchvision.ops.nms.
@@ -116,54 +116,91 @@ __kernel void nms_pairs(__global const float *restrict boxes, __global const int
 }
 
 #if !DEVICE_IS_CPU
-// One work-group an image. Every item settles the 32 boxes of a step for itself, from what the group
-// has fetched together; then each item adds what the kept ones suppress to the later words that it
-// owns. removed[w]: scratch.
+// Words of the mask that a step of the scan settles, and the boxes in them.
+#define BLOCK_WORDS 4
+#define BLOCK (32 * BLOCK_WORDS)
+// The lanes of a group share the words of a block and split the rows.
+#define ROW (LANE / BLOCK_WORDS)
+#define ROW_STEP (LANES / BLOCK_WORDS)
+// Rows that a lane asks for at once, as a step waits for them.
+#define ASKED 16
+
+// What a lane's share of the first `size` rows suppresses in a column of words. Rows that are asked for
+// twice change nothing.
+static inline uint suppressed(__global const uint *column, int words, __global const int *rows,
+                              int size) {
+  uint bits = 0;
+  int now[ASKED], next[ASKED];
+  UNROLL for (int a = 0; a < ASKED; a++) now[a] =
+      size > 0 ? rows[min(ROW + a * ROW_STEP, size - 1)] : 0;
+  for (int i = ROW; i < size; i += ASKED * ROW_STEP) {
+    UNROLL for (int a = 0; a < ASKED; a++) next[a] =
+        rows[min(i + (ASKED + a) * ROW_STEP, size - 1)];
+    UNROLL for (int a = 0; a < ASKED; a++) bits |= column[(size_t)now[a] * words];
+    UNROLL for (int a = 0; a < ASKED; a++) now[a] = next[a];
+  }
+  return bits;
+}
+
+// One work-group an image. In each step it fetches together what the boxes of a block suppress among
+// themselves and which of them the kept ones suppress; then every item settles the block for itself,
+// from local memory, box by kept box. Meanwhile keep[m] is the place in the order.
 ROW_KERNEL void nms_scan(__global const float *restrict scores, __global const int *restrict order,
-                         __global const uint *restrict mask, __global uint *restrict removed,
-                         __global int *restrict keep, __global int *restrict count, int limit,
-                         int words, int n) {
-  __local uint among[32];
-  __local int taking[32];
-  int image = (int)get_group_id(0);
+                         __global const uint *restrict mask, __global int *restrict keep,
+                         __global int *restrict count, int limit, int words, int n) {
+  __local uint among[BLOCK][BLOCK_WORDS];
+  // Boxes that are out before a block is settled; the other half is cleared for the next block.
+  __local uint out[2][BLOCK_WORDS];
+  const int image = (int)get_group_id(0), k = LANE % BLOCK_WORDS;
   scores += (size_t)image * n;
   order += (size_t)image * n;
   mask += (size_t)image * n * words;
-  removed += (size_t)image * words;
   keep += (size_t)image * limit;
-  for (int w = LANE; w < words; w += LANES)
-    removed[w] = 0;
-  int size = 0;
-  for (int step = 0; step < words && size < limit; step++) {
+  if (LANE < BLOCK_WORDS)
+    out[0][LANE] = 0;
+  int size = 0, parity = 0;
+  for (int first = 0; first < words && size < limit; first += BLOCK_WORDS, parity = 1 - parity) {
     group_barrier();
-    if (LANE < 32) {
-      int j = 32 * step + LANE;
-      among[LANE] = j < n ? mask[(size_t)j * words + step] : 0u;
-      taking[LANE] = j < n && takes_part(scores[j]);
+    if (LANE < BLOCK_WORDS)
+      out[1 - parity][LANE] = 0;
+    // Past the last box anything is fetched, as those boxes are out.
+    __global const uint *column = mask + min(first + k, words - 1);
+    uint own[BLOCK / ROW_STEP];
+    UNROLL for (int i = 0; i < BLOCK / ROW_STEP; i++) own[i] =
+        column[(size_t)min(32 * first + ROW + i * ROW_STEP, n - 1) * words];
+    float score[BLOCK / LANES];
+    UNROLL for (int i = 0; i < BLOCK / LANES; i++) score[i] =
+        scores[min(32 * first + LANE + i * LANES, n - 1)];
+    atomic_or(&out[parity][k], suppressed(column, words, keep, size));
+    UNROLL for (int i = 0; i < BLOCK / LANES; i++) {
+      int r = LANE + i * LANES;
+      if (32 * first + r >= n || !takes_part(score[i]))
+        atomic_or(&out[parity][r / 32], 1u << r % 32);
     }
-    group_barrier();
-    uint gone = removed[step];
-    uint kept = 0;
-    int before = size;
-    for (int b = 0; b < 32; b++) {
-      if (taking[b] && size < limit && !(gone >> b & 1u)) {
-        gone |= among[b];
-        kept |= 1u << b;
+    UNROLL for (int i = 0; i < BLOCK / ROW_STEP; i++) among[ROW + i * ROW_STEP][k] = own[i];
+    barrier(CLK_LOCAL_MEM_FENCE);
+    uint gone[BLOCK_WORDS];
+    UNROLL for (int w = 0; w < BLOCK_WORDS; w++) gone[w] = out[parity][w];
+    UNROLL for (int w = 0; w < BLOCK_WORDS; w++) {
+      uint open = ~gone[w], kept = 0;
+      const int before = size;
+      while (open && size < limit) {
+        uint best = open & (0u - open);
+        int row = 32 * w + 31 - (int)clz(best);
+        kept |= best;
         size++;
+        open &= ~(best | among[row][w]);
+        UNROLL for (int later = w + 1; later < BLOCK_WORDS; later++) gone[later] |=
+            among[row][later];
       }
-    }
-    if (LANE < 32 && (kept >> LANE & 1u))
-      keep[before + popcount(kept & ((1u << LANE) - 1))] = order[32 * step + LANE];
-    for (int w = step + 1 + LANE; w < words; w += LANES) {
-      uint bits = removed[w];
-      for (int b = 0; b < 32; b++)
-        bits |= kept >> b & 1u ? mask[(size_t)(32 * step + b) * words + w] : 0u;
-      removed[w] = bits;
+      if (LANE < 32 && (kept >> LANE & 1u))
+        keep[before + popcount(kept & ((1u << LANE) - 1))] = 32 * (first + w) + LANE;
     }
   }
   if (LANE == 0)
     count[image] = size;
-  for (int m = size + LANE; m < limit; m += LANES)
-    keep[m] = -1;
+  group_barrier();
+  for (int m = LANE; m < limit; m += LANES)
+    keep[m] = m < size ? order[keep[m]] : -1;
 }
 #endif

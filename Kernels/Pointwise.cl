@@ -9,13 +9,14 @@
 // Parameters: STORAGE, how x, a, b, y and their gradients lie in memory; rows, scales, partial sums
 //          and what is scaled by an exponential are float.
 // Numbers: float32; gradients are written, not added to; sums over rows have a fixed order.
-//          relu's gradient at 0 is 0. sigmoid, quickGELU and GELU take any finite x without overflow.
-// Source:  quickGELU: x * sigmoid(1.702 x), as in the released CLIP. GELU: Hendrycks and Gimpel 2016
-//          (arXiv 1606.08415), the exact form.
+//          relu's gradient at 0 is 0. sigmoid takes any finite x without overflow.
+// Source:  quickGELU and GELU: Activations.clh.
 
 // Elements in a row are any number.
 #define ROWS_ARE_WHOLE 0
 #include "Common/Channels.clh"
+#define ACTIVATED channels
+#include "Activations.clh"
 
 // Reads, writes `channels` at element i of `count`.
 #define READ(p) load_stored(p + i, count - i, 0)
@@ -139,15 +140,10 @@ __kernel void pointwise_sigmoid_backward(__global const stored *restrict y,
   }
 }
 
-#define QUICK_GELU_SLOPE 1.702f
-
 // y = x * sigmoid(1.702 x)
 __kernel void pointwise_quick_gelu_forward(__global const stored *restrict x,
                                            __global stored *restrict y, int count) {
-  FOR_EACH_VECTOR(i, count) {
-    channels value = READ(x);
-    WRITE(value / (1.0f + exp(-QUICK_GELU_SLOPE * value)), y);
-  }
+  FOR_EACH_VECTOR(i, count) WRITE(quick_gelu(READ(x)), y);
 }
 
 // gx = gy * (s + 1.702 x s (1 - s)), s = sigmoid(1.702 x)
@@ -161,33 +157,10 @@ __kernel void pointwise_quick_gelu_backward(__global const stored *restrict x,
   }
 }
 
-// The integral of the standard normal distribution up to x, half the complementary error function of
-// -x / sqrt 2. The fit of that function has a relative error below 1.2e-7 everywhere (Press et al.,
-// Numerical Recipes, section 6.2); a driver's own erf may be 16 units in the last place off.
-static inline channels normal_integral(channels x) {
-  channels z = 0.70710678f * fabs(x);
-  channels t = 1.0f / (1.0f + 0.5f * z);
-  channels fit = 0.17087277f;
-  fit = -0.82215223f + t * fit;
-  fit = 1.48851587f + t * fit;
-  fit = -1.13520398f + t * fit;
-  fit = 0.27886807f + t * fit;
-  fit = -0.18628806f + t * fit;
-  fit = 0.09678418f + t * fit;
-  fit = 0.37409196f + t * fit;
-  fit = 1.00002368f + t * fit;
-  fit = -1.26551223f + t * fit;
-  channels tail = 0.5f * t * exp(fit - z * z);
-  return x < 0 ? tail : 1.0f - tail;
-}
-
 // y = x * normal_integral(x)
 __kernel void pointwise_gelu_forward(__global const stored *restrict x, __global stored *restrict y,
                                      int count) {
-  FOR_EACH_VECTOR(i, count) {
-    channels value = READ(x);
-    WRITE(value * normal_integral(value), y);
-  }
+  FOR_EACH_VECTOR(i, count) WRITE(gelu(READ(x)), y);
 }
 
 // gx = gy * (normal_integral(x) + x * exp(-x^2 / 2) / sqrt(2 pi))

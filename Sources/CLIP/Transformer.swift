@@ -13,13 +13,13 @@ struct TransformerBlock {
   private let narrowing: Linear
   private let heads: Int
   private let width: Int
-  private let activation: CLIPConfiguration.Activation
+  private let activation: Activation
 
   init(_ scope: ParameterScope, tower: CLIPConfiguration.Tower) throws {
     let epsilon = Float(tower.layerNormEpsilon)
     width = tower.width
     heads = tower.heads
-    activation = tower.activation
+    activation = tower.activation == .gelu ? .gelu : .quickGELU
     firstNorm = try LayerNorm(scope / "ln_1", width: width, epsilon: epsilon)
     // Start values of the released CLIP: what is added to the residual shrinks with the depth.
     let usual = Initializer.normal(standardDeviation: 1 / Float(width).squareRoot())
@@ -44,7 +44,7 @@ struct TransformerBlock {
       weight: inputWeight.value(as: x.elementType), bias: inputBias.value
     )
     .attention(heads: heads, causal: causal, mask: mask)
-    return try withMLP(try x.adding(try output(mixed)))
+    return try withMLP(try output(mixed, then: .addedTo(x)))
   }
 
   /// `[R, W]` of a tree's rows to the same shape, or to `[S, W]` of the sentences' ends alone.
@@ -55,13 +55,12 @@ struct TransformerBlock {
       .attention(heads: heads, causal: true).reshaped([tree.count * tree.length, width])
       .gatheredRows(endsAlone ? tree.endPlaces : tree.places)
     let carried = endsAlone ? try x.gatheredRows(tree.ends) : x
-    return try withMLP(try carried.adding(try output(mixed)))
+    return try withMLP(try output(mixed, then: .addedTo(carried)))
   }
 
   private func withMLP(_ x: Tensor) throws -> Tensor {
-    let widened = try widening(try secondNorm(x))
-    let active = try activation == .gelu ? widened.gelu() : widened.quickGELU()
-    return try x.adding(try narrowing(active))
+    let active = try widening(try secondNorm(x), then: .activated(activation))
+    return try narrowing(active, then: .addedTo(x))
   }
 
   /// What each token would be if attention let every position keep its own value, on top of the
@@ -74,7 +73,8 @@ struct TransformerBlock {
     let values = try firstNorm(try rows.gatheredRows(positions)).linear(
       weight: try inputWeight.value(as: x.elementType).sliced(axis: 0, 2 * width..<3 * width),
       bias: try inputBias.value.sliced(axis: 0, 2 * width..<3 * width))
-    return try withMLP(try rows.gatheredRows(references).adding(try output(values)))
+    return try withMLP(
+      try output(values, then: .addedTo(try rows.gatheredRows(references))))
   }
 }
 

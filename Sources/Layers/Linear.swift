@@ -31,9 +31,11 @@ package struct Linear {
 
   /// Applies the layer.
   ///
-  /// - Parameter x: `[..., I]`.
+  /// - Parameters:
+  ///   - x: `[..., I]`.
+  ///   - ending: What comes after it.
   /// - Returns: `[..., O]`.
-  package func callAsFunction(_ x: Tensor) throws -> Tensor {
-    try x.linear(weight: weight.value(as: x.elementType), bias: bias?.value)
+  package func callAsFunction(_ x: Tensor, then ending: LinearEnding? = nil) throws -> Tensor {
+    try x.linear(weight: weight.value(as: x.elementType), bias: bias?.value, then: ending)
   }
 }

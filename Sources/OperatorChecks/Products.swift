@@ -56,7 +56,34 @@ extension OperatorFamily {
       + batches.map {
         product("bmm/\($0)x\($1)x\($2)x\($3)", batch: $0, $1, $2, $3, transposed: false)
       }
-    return OperatorFamily(checks: checks, cases: cases)
+    return OperatorFamily(checks: checks + linearEndings(m, n, k), cases: cases)
+  }
+
+  /// A linear layer with what comes after it.
+  private static func linearEndings(_ m: Int, _ n: Int, _ k: Int) -> [OperatorCheck] {
+    func layer(_ x: [Double], _ weight: [Double], _ bias: [Double]) -> [Double] {
+      HostReference.product(x, HostReference.transposed(weight, n, k), m, k, n).enumerated().map {
+        $1 + bias[$0 % n]
+      }
+    }
+    func activated(
+      _ name: String, _ activation: Activation, _ host: @escaping (Double) -> Double
+    ) -> OperatorCheck {
+      OperatorCheck(
+        name: "linear, then \(name)", operators: ["linear"], shapes: [[m, k], [n, k], [n]],
+        activations: 1,
+        device: { try $0[0].linear(weight: $0[1], bias: $0[2], then: .activated(activation)) },
+        host: { layer($0[0], $0[1], $0[2]).map(host) })
+    }
+    return [
+      OperatorCheck(
+        name: "linear, then a residual", operators: ["linear"],
+        shapes: [[m, k], [m, n], [n, k], [n]], activations: 2,
+        device: { try $0[0].linear(weight: $0[2], bias: $0[3], then: .addedTo($0[1])) },
+        host: { x in zip(layer(x[0], x[2], x[3]), x[1]).map { $0 + $1 } }),
+      activated("QuickGELU", .quickGELU) { $0 * HostReference.sigmoid(1.702 * $0) },
+      activated("GELU", .gelu, HostReference.gelu),
+    ]
   }
 
   private static func product(

@@ -40,7 +40,7 @@ struct GPUVariant: CustomStringConvertible {
     switch path {
     case "Convolution.cl": [["FLIPPED": 0], ["FLIPPED": 1]]
     case "RoIAlign.cl": [["ACROSS": 8], ["ACROSS": 32]]
-    case "MatrixProduct.cl": layouts
+    case "MatrixProduct.cl": layouts + epilogues
     case "Attention.cl": [["HEAD_WIDTH": 16], ["HEAD_WIDTH": 64]]
     default: [[:]]
     }
@@ -51,6 +51,11 @@ struct GPUVariant: CustomStringConvertible {
     [(0, 0, 0), (0, 1, 0), (1, 0, 0), (1, 1, 0), (2, 1, 0), (2, 3, 0), (2, 3, 1), (1, 2, 0)]
     .map { ["LEFT_LOADER": $0.0, "RIGHT_LOADER": $0.1, "SCATTERS": $0.2] }
 
+  /// What comes after the products of linear layers.
+  private static let epilogues = MatrixEpilogue.Kind.allCases.map {
+    ["LEFT_LOADER": 0, "RIGHT_LOADER": 1, "TARGET_STORED": 1, "EPILOGUE": $0.rawValue]
+  }
+
   /// Products of 16-bit operands by every tile with wide copies, and by the smallest with narrow ones;
   /// patches with channels that fill a tile's depth and others.
   private static let products: [GPUVariant] = {
@@ -59,7 +64,7 @@ struct GPUVariant: CustomStringConvertible {
         (WarpTile.all[2], 8, 2), (WarpTile.all[2], 1, 2),
       ]
     return kinds.flatMap { tile, width, storage in
-      layouts.flatMap { layout in
+      (layouts + epilogues).flatMap { layout in
         let isForward = layout["LEFT_LOADER"] == 2 && layout["RIGHT_LOADER"] == 1
         return (isForward ? [0, 1] : [layout["LEFT_LOADER"] == 2 ? 1 : 0]).map { whole in
           var parameters = layout.merging(tile.parameters) { $1 }

@@ -152,6 +152,12 @@ enum PTXBuiltins {
       return old;
     }
     FUNCTION uint popcount(uint a) { return __builtin_popcount(a); }
+    FUNCTION uint clz(uint a) { return a ? __builtin_clz(a) : 32; }
+    FUNCTION uint atomic_or(volatile __local uint *p, uint value) {
+      uint old;
+      __asm__ volatile("atom.shared.or.b32 %0, [%1], %2;" : "=r"(old) : "r"((uint)(size_t)p), "r"(value) : "memory");
+      return old;
+    }
     FUNCTION int atomic_max(volatile __global int *p, int value) {
       int old;
       __asm__ volatile("atom.global.max.s32 %0, [%1], %2;" : "=r"(old) : "l"(p), "r"(value) : "memory");

@@ -12,10 +12,12 @@ struct TensorCoreVariant: CustomStringConvertible, Sendable {
   let scatters: Bool
   /// Floats of one copy of both operands.
   let width: Int
+  var epilogue: MatrixEpilogue.Kind?
 
   var description: String {
     "\(tile.rows)x\(tile.columns) \(precision.rawValue), \(left) \(right)"
       + "\(scatters ? " scattered" : ""), copies of \(width)"
+      + (epilogue.map { " then \($0)" } ?? "")
   }
 
   var options: [String] {
@@ -25,6 +27,7 @@ struct TensorCoreVariant: CustomStringConvertible, Sendable {
     parameters["SCATTERS"] = scatters ? 1 : 0
     (parameters["LEFT_WIDTH"], parameters["RIGHT_WIDTH"]) = (width, width)
     parameters["DEVICE_IS_CPU"] = 0
+    if let epilogue { parameters["EPILOGUE"] = epilogue.rawValue }
     return parameters.sorted { $0.key < $1.key }.map { "-D\($0.key)=\($0.value)" }
   }
 
@@ -44,6 +47,11 @@ struct TensorCoreVariant: CustomStringConvertible, Sendable {
               scatters: layout.scatters, width: width)
           }
         }
+          + MatrixEpilogue.Kind.allCases.map {
+            TensorCoreVariant(
+              tile: tile, precision: precision, left: .rows, right: .transposed, scatters: false,
+              width: 4, epilogue: $0)
+          }
       }
     }
   }()

@@ -22,6 +22,9 @@ import Testing
       ("PACKED_ROWS", "MatrixProductCPU.cl", RegisterTile.packedRows),
       ("PACKED_ROWS", "MatrixProduct16BitCPU.cl", RegisterTile.packedRows),
       ("STORAGE_BFLOAT16", "MatrixProduct16BitCPU.cl", ElementType.bfloat16.storage),
+      ("EPILOGUE_RESIDUAL", "MatrixEpilogue.clh", MatrixEpilogue.Kind.residual.rawValue),
+      ("EPILOGUE_QUICK_GELU", "MatrixEpilogue.clh", MatrixEpilogue.Kind.quickGELU.rawValue),
+      ("EPILOGUE_GELU", "MatrixEpilogue.clh", MatrixEpilogue.Kind.gelu.rawValue),
       ("SIDE", "MatrixProduct.cl", MatrixPlan.groupSide),
       ("PER_ITEM", "MatrixProduct.cl", MatrixPlan.itemSide),
     ])

@@ -33,8 +33,10 @@ struct ProductVariantTests {
         tried.append(variant)
         return cores.fault(of: variant, on: stream)
       }
-      for one in [3, 8, 64].flatMap(StorageTests.maps)
-      where one.description.contains("convolution") || one.description.contains("product") {
+      let layers = [3, 8, 64].flatMap(StorageTests.maps).filter {
+        $0.description.contains("convolution") || $0.description.contains("product")
+      }
+      for one in layers + LinearEndingTests.cases(5, 16, 24) {
         try StorageTests.check(one, .bfloat16, on: stream)
       }
       let faults = stream.matrix.faults.values.filter { !$0.isEmpty }
@@ -47,6 +49,9 @@ struct ProductVariantTests {
           "image transposed false", "image taps false", "image taps true",
           "transposed image false",
         ]), "\(loaders)")
+      for kind in MatrixEpilogue.Kind.allCases {
+        #expect(tried.contains { $0.epilogue == kind }, "\(kind)")
+      }
       #expect(tried.contains { $0.hasWholeTaps } && tried.contains { $0.leftWidth == 1 })
     }
   }

@@ -44,7 +44,6 @@ extension Tensor {
       let words = size.dividedUp(by: 32)
       let all = images * size * words
       let mask = try stream.queue.allocate(bytes: 4 * all, label: "suppression mask")
-      let removed = try stream.queue.allocate(bytes: 4 * images * words, label: "suppressed boxes")
       try stream.launchElements(
         try stream.library.kernel("nms_pairs", in: "NMS"), count: all,
         [
@@ -55,8 +54,7 @@ extension Tensor {
         try stream.library.kernel("nms_scan", in: "NMS"), rows: images,
         [
           .buffer(sorted.values.buffer), .buffer(sorted.indices.buffer), .buffer(mask),
-          .buffer(removed), .buffer(indices.buffer), .buffer(count.buffer), .int(kept),
-          .int(words), .int(size),
+          .buffer(indices.buffer), .buffer(count.buffer), .int(kept), .int(words), .int(size),
         ], work: Work(operations: Double(all), bytes: 4 * Double(all)))
       return (indices, count)
     }

@@ -63,6 +63,8 @@ struct MatrixLaunch {
   var targetStride: Int?
   /// Whether the product is added to what the target holds; then there is no bias.
   var adds = false
+  /// What becomes of the sums; not for the CPU's kernels, nor where the product is added.
+  var epilogue: MatrixEpilogue?
   /// Present when an operand is read from images.
   var geometry: PatchGeometry?
   /// Whether the target's rows are spread over images by the geometry.
@@ -140,26 +142,38 @@ struct MatrixLaunch {
       rightType == nil || rightType == operandType
         || rightType == .float32 && stream.family == .cpu && right.loader != .image,
       "product of \(operandType) by \(rightType ?? operandType)")
+    precondition(epilogue == nil || stream.family != .cpu && !adds, "product with an epilogue")
     let plan = MatrixPlan(
       self, on: stream, with: cores,
       tuned: tuned ?? (rowsAreAlike ? [:] : stream.matrix.tunedChoice(for: self, with: cores)))
     guard plan.splits > 1 else {
-      return try enqueue(plan, on: stream, into: target, of: targetType)
+      return try enqueue(plan, on: stream, into: target, of: targetType, then: epilogue)
     }
     let size = rows * columns
     let partial = try stream.queue.allocate(
       bytes: 4 * batch * plan.splits * size, label: "partial products")
-    try enqueue(plan, on: stream, into: partial, of: .float32)
+    if plan.joinsPieces {
+      let counters = try stream.lastGroup?.counters(plan.groups / plan.splits)
+      try enqueue(
+        plan, on: stream, into: target, of: targetType,
+        then: counters == nil ? nil : epilogue,
+        pieces: [.buffer(partial), counters.map { .buffer($0) } ?? .null])
+      guard counters == nil else { return }
+    } else {
+      try enqueue(plan, on: stream, into: partial, of: .float32)
+    }
+    let ending = epilogue?.work(elements: batch * size, of: targetType) ?? Work()
     try stream.launchElements(
       try stream.library.kernel(
-        "matrix_product_splits", in: "MatrixProduct", parameters: storage(of: targetType)),
+        "matrix_product_splits", in: "MatrixProduct",
+        parameters: storage(of: targetType).merging(epilogue?.parameters ?? [:]) { $1 }),
       count: batch * size,
       [
         .buffer(partial), .buffer(target), .int(size), .int(plan.splits), .int(adds ? 1 : 0),
-      ],
+      ] + (epilogue?.arguments ?? []),
       work: Work(
-        operations: Double(batch * plan.splits * size),
-        bytes: Double(batch * (4 * plan.splits + targetType.bytes) * size)))
+        operations: Double(batch * plan.splits * size) + ending.operations,
+        bytes: Double(batch * (4 * plan.splits + targetType.bytes) * size) + ending.bytes))
   }
 
   /// How operands and a target of a type lie in memory, as compile-time parameters.
@@ -169,9 +183,11 @@ struct MatrixLaunch {
   }
 
   private func enqueue(
-    _ plan: MatrixPlan, on stream: ComputeStream, into target: Buffer, of type: ElementType
+    _ plan: MatrixPlan, on stream: ComputeStream, into target: Buffer, of type: ElementType,
+    then epilogue: MatrixEpilogue? = nil, pieces: [KernelArgument] = [.null, .null]
   ) throws {
     var parameters = plan.parameters.merging(storage(of: type)) { $1 }
+    if let epilogue { parameters.merge(epilogue.parameters) { $1 } }
     parameters["LEFT_LOADER"] = left.loader.rawValue
     parameters["RIGHT_LOADER"] = right.loader.rawValue
     parameters["SCATTERS"] = scatters ? 1 : 0
@@ -182,21 +198,24 @@ struct MatrixLaunch {
       .buffer(right.buffer), .int(right.pitch), .int(right.stride),
       bias.map { .buffer($0) } ?? .null, .buffer(target), .int(targetStride ?? rows * columns),
       .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
-      .int(adds && plan.splits == 1 ? 1 : 0),
+      .int(adds && (plan.splits == 1 || plan.joinsPieces) ? 1 : 0),
     ]
     let traffic =
       operandType.bytes * rows * depth + rightType.bytes * depth * columns
       + type.bytes * rows * columns
+    let ending = epilogue?.work(elements: batch * rows * columns, of: type) ?? Work()
     try stream.queue.launch(
       try stream.library.kernel(plan.kernel, in: plan.file, parameters: parameters),
       global: plan.global, local: plan.local,
-      arguments + plan.arguments + (try sums(of: plan, on: stream, type))
-        + (geometry?.arguments ?? []),
+      arguments + (epilogue?.arguments ?? []) + (plan.joinsPieces ? pieces : [])
+        + plan.arguments + (try sums(of: plan, on: stream, type)) + (geometry?.arguments ?? []),
       work: Work(
-        operations: 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth),
-        bytes: Double(batch) * Double(traffic)),
-      label: plan.label)
+        operations: 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth)
+          + ending.operations,
+        bytes: Double(batch) * Double(traffic) + ending.bytes),
+      label: epilogue.map { "\(plan.label ?? plan.kernel) then \($0.kind)" } ?? plan.label)
   }
+
   /// The argument of `MatrixProduct16BitCPU.cl` for sums that wait for the next step of the depth, as
   /// the target cannot hold them.
   private func sums(

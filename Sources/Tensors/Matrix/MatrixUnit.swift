@@ -101,10 +101,11 @@ package final class MatrixUnit {
     let cost = ProductCost(sizes, with: cores, units: stream.device.computeUnits)
     var tiles = cores.tiles
     var choice = cost.cheapest(among: tiles)
-    while let tile = choice?.tile,
-      !isUsable(ProductVariant(launch, tile: tile), with: cores)
+    while let wanted = choice,
+      !isUsable(
+        ProductVariant(launch, tile: wanted.tile, splits: wanted.splits), with: cores)
     {
-      tiles.removeAll { $0 == tile }
+      tiles.removeAll { $0 == wanted.tile }
       choice = cost.cheapest(among: tiles)
     }
     cheapest[sizes] = .some(choice)

@@ -7,6 +7,7 @@ struct ProductSizes: Hashable {
   let leftWidth, rightWidth: Int
   let mayBeSplit, hasWholeTaps, scatters: Bool
   let operands, target: ElementType
+  let epilogue: MatrixEpilogue.Kind?
 
   init(_ launch: MatrixLaunch) {
     (rows, columns, depth, batch) = (launch.rows, launch.columns, launch.depth, launch.batch)
@@ -17,6 +18,7 @@ struct ProductSizes: Hashable {
     hasWholeTaps = launch.hasWholeTaps(tileDepth: tileDepth)
     (mayBeSplit, scatters) = (launch.mayBeSplit, launch.scatters)
     (operands, target) = (launch.operandType, launch.targetType)
+    epilogue = launch.epilogue?.kind
   }
 }
 
@@ -109,7 +111,8 @@ struct ProductCost {
   private func traffic(_ splits: Int, within arithmetic: Double) -> Double {
     let results = Double(launch.rows * launch.columns * launch.batch)
     let rate = Self.memoryRate * Double(units)
-    let target = Double(launch.target.bytes)
+    // With what an epilogue reads or writes beside it.
+    let target = Double(launch.target.bytes) * (launch.epilogue == nil ? 1 : 2)
     guard splits > 1 else { return max(arithmetic, target * results / rate) }
     let pieces = 4 * Double(splits)
     return max(arithmetic, pieces * results / rate) + (pieces + target) * results / rate

@@ -8,14 +8,17 @@ struct ProductVariant: Hashable, Codable, CustomStringConvertible {
   let leftWidth, rightWidth: Int
   let hasWholeTaps, scatters: Bool
   let operands, target: ElementType
+  let epilogue: MatrixEpilogue.Kind?
 
-  init(_ launch: MatrixLaunch, tile: WarpTile) {
+  /// What a product runs by a tile; pieces of the depth are float32 sums and nothing comes after them.
+  init(_ launch: MatrixLaunch, tile: WarpTile, splits: Int) {
     let depth = WarpTile.depth(of: launch.operandType)
     self.tile = tile
     (left, right) = (launch.left.loader, launch.right.loader)
     (leftWidth, rightWidth) = (launch.leftCopyWidth, launch.rightCopyWidth(tileDepth: depth))
     (hasWholeTaps, scatters) = (launch.hasWholeTaps(tileDepth: depth), launch.scatters)
-    (operands, target) = (launch.operandType, launch.targetType)
+    (operands, target) = (launch.operandType, splits > 1 ? .float32 : launch.targetType)
+    epilogue = splits > 1 ? nil : launch.epilogue?.kind
   }
 
   /// The same by another tile.
@@ -27,6 +30,7 @@ struct ProductVariant: Hashable, Codable, CustomStringConvertible {
   var description: String {
     "\(tile.rows)x\(tile.columns) left \(left)/\(leftWidth) right \(right)/\(rightWidth)"
       + (scatters ? " scattered" : "") + " \(operands) into \(target)"
+      + (epilogue.map { " then \($0)" } ?? "")
   }
 }
 
@@ -178,18 +182,37 @@ extension TensorCores {
     let target = try Tensor(
       uninitialized: [trial.targetCount], on: stream, elementType: variant.target,
       label: "variant trial")
-    // What is not written is no number, in any type.
-    try stream.queue.fill(target.buffer, pattern: 0x7FC0_7FC0)
-    try trial.launch.run(
-      on: stream, into: target.buffer, with: self,
-      tuned: variant.tile.parameters.merging(
-        [
-          "STAGES": variant.tile.stages, "TILE_K": WarpTile.depth(of: operands), "SPLITS": 1,
-        ]
-      ) { $1 })
-    return MatrixReference(
-      trial.launch, left: try left.floats(), right: try right.floats(), bias: nil,
-      samples: MatrixTrial.samples
-    ).worstError(of: try target.floats())
+    let aside = try variant.epilogue.map { _ in
+      try Tensor(
+        random.floats(trial.targetCount), shape: [trial.targetCount], on: stream,
+        label: "variant trial"
+      ).converted(to: variant.target)
+    }
+    var launch = trial.launch
+    launch.epilogue = variant.epilogue.map { MatrixEpilogue(kind: $0, aside: aside?.buffer) }
+    let reference = MatrixReference(
+      launch, left: try left.floats(), right: try right.floats(), bias: nil,
+      samples: MatrixTrial.samples)
+    var worst = 0.0
+    // In one piece, and in two that are added up.
+    for splits in launch.mayBeSplit ? [1, 2] : [1] {
+      // What is not written is no number, in any type.
+      let written = [target] + (variant.epilogue?.writesAside == true ? [aside] : [])
+      for tensor in written.compactMap({ $0 }) {
+        try stream.queue.fill(tensor.buffer, pattern: 0x7FC0_7FC0)
+      }
+      try launch.run(
+        on: stream, into: target.buffer, with: self,
+        tuned: variant.tile.parameters.merging(
+          [
+            "STAGES": variant.tile.stages, "TILE_K": WarpTile.depth(of: operands),
+            "SPLITS": splits,
+          ]
+        ) { $1 })
+      let error = reference.worstError(of: try target.floats(), aside: try aside?.floats())
+      // Written so that NaN is worst.
+      if !(error <= worst) { worst = error }
+    }
+    return worst
   }
 }

@@ -46,7 +46,7 @@ extension Tensor {
   /// they take weights.
   private func product(
     _ right: Tensor, transposeLeft: Bool, transposeRight: Bool, bias: Tensor? = nil,
-    into given: Tensor? = nil, adds: Bool = false
+    epilogue: MatrixEpilogue? = nil, into given: Tensor? = nil, adds: Bool = false
   ) throws -> Tensor {
     precondition(
       rank == right.rank && (rank == 2 || rank == 3 && shape[0] == right.shape[0]),
@@ -78,7 +78,7 @@ extension Tensor {
           buffer: other.buffer, loader: transposeRight ? .transposed : .rows, pitch: second[1],
           stride: depth * columns),
         bias: bias?.buffer, operandType: type, rightType: other.elementType,
-        targetType: target.elementType, adds: adds
+        targetType: target.elementType, adds: adds, epilogue: epilogue
       ).run(on: stream, into: target.buffer)
     }
     return result
@@ -109,27 +109,44 @@ extension Tensor {
   /// - Parameters:
   ///   - weight: `[O, I]`; `I` is the size of the last axis.
   ///   - bias: `[O]` or nil.
+  ///   - ending: What comes after it; a step of its own on CPUs, and without a rounding in between
+  ///     elsewhere.
   /// - Returns: The same shape with `O` for the last axis.
-  package func linear(weight: Tensor, bias: Tensor? = nil) throws -> Tensor {
+  package func linear(
+    weight: Tensor, bias: Tensor? = nil, then ending: LinearEnding? = nil
+  ) throws -> Tensor {
     precondition(
       rank >= 1 && weight.rank == 2 && shape[rank - 1] == weight.shape[1],
       "linear layer of weight \(weight.shape) on \(shape)")
     let (outputs, inputs) = (weight.shape[0], weight.shape[1])
     precondition(bias.map { $0.shape == [outputs] } ?? true, "linear layer: bias of wrong shape")
+    if let ending, stream.family == .cpu {
+      return try ending.applied(to: linear(weight: weight, bias: bias))
+    }
+    let (shape, resultShape) = (shape, Array(shape.dropLast()) + [outputs])
+    let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
+    let epilogue = try ending.map {
+      try LinearEpilogue(
+        $0, of: resultShape, for: self, hasGradient: needs.0 || needs.1 || needs.2)
+    }
     let rows = shape.dropLast().reduce(1, *)
     let kept = try weight.factor(of: stream.matrix.weightType(of: elementType))
     let x = detached().reshaped([rows, inputs])
-    let result = try x.product(kept, transposeLeft: false, transposeRight: true, bias: bias)
-      .reshaped(shape.dropLast() + [outputs])
-    let shape = shape
-    let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
-    return result.differentiable(from: [self, weight] + (bias.map { [$0] } ?? []), "linear") {
-      let gradient = $0.reshaped([rows, outputs])
+    let result = try x.product(
+      kept, transposeLeft: false, transposeRight: true, bias: bias, epilogue: epilogue?.matrix
+    ).reshaped(resultShape)
+    let residual = ending?.residual
+    // Of the ending nothing else is kept.
+    let (hasResidual, activated) = (residual != nil, epilogue?.input)
+    let operands = [self, weight] + [bias, residual].compactMap { $0 }
+    return result.differentiable(from: operands, "linear") {
+      let gradient = try (activated?.gradient($0) ?? $0).reshaped([rows, outputs])
       var gradients: [Tensor?] = [
         needs.0 ? try gradient.inputGradient(kept, of: self).reshaped(shape) : nil,
         needs.1 ? try gradient.weightGradient(x, of: weight) : nil,
       ]
       if let bias { gradients.append(needs.2 ? try gradient.biasGradient(of: bias) : nil) }
+      if hasResidual { gradients.append($0) }
       return gradients
     }
   }

@@ -148,27 +148,33 @@ extension Tensor {
   }
 
   /// x * sigmoid(1.702 x), the activation of the released CLIP models.
-  package func quickGELU() throws -> Tensor {
-    let input = detached()
-    let result = try elementwise("pointwise_quick_gelu_forward", operations: 20, label: "GELU")
-    return result.differentiable(from: [self], "quickGELU") { gradient in
-      [
-        try input.elementwise(
-          "pointwise_quick_gelu_backward", with: gradient, operations: 25, label: "gradient")
-      ]
-    }
-  }
+  package func quickGELU() throws -> Tensor { try activated(by: .quickGELU) }
 
   /// x times the integral of the standard normal distribution up to x, the activation of CLIP models
   /// trained with OpenCLIP.
-  package func gelu() throws -> Tensor {
+  package func gelu() throws -> Tensor { try activated(by: .gelu) }
+
+  func activated(by activation: Activation) throws -> Tensor {
     let input = detached()
-    let result = try elementwise("pointwise_gelu_forward", operations: 45, label: "GELU")
-    return result.differentiable(from: [self], "gelu") { gradient in
-      [
-        try input.elementwise(
-          "pointwise_gelu_backward", with: gradient, operations: 65, label: "gradient")
-      ]
+    let result =
+      switch activation {
+      case .quickGELU:
+        try elementwise("pointwise_quick_gelu_forward", operations: 20, label: "GELU")
+      case .gelu: try elementwise("pointwise_gelu_forward", operations: 45, label: "GELU")
+      }
+    return result.differentiable(from: [self], "\(activation)") { gradient in
+      [try input.activationGradient(activation, times: gradient)]
+    }
+  }
+
+  /// The gradient of this tensor, to which an activation is applied, from that of the result.
+  func activationGradient(_ activation: Activation, times gradient: Tensor) throws -> Tensor {
+    switch activation {
+    case .quickGELU:
+      try elementwise(
+        "pointwise_quick_gelu_backward", with: gradient, operations: 25, label: "gradient")
+    case .gelu:
+      try elementwise("pointwise_gelu_backward", with: gradient, operations: 65, label: "gradient")
     }
   }
 

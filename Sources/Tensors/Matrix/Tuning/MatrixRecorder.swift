@@ -64,6 +64,9 @@ struct MatrixExample {
   let biasBytes: Int?
   let operandType, targetType: ElementType
   let rightType: ElementType?
+  let epilogue: MatrixEpilogue.Kind?
+  /// Whether the epilogue reads or writes memory.
+  let hasAside: Bool
 
   init(_ launch: MatrixLaunch, target: Buffer) {
     (rows, columns, depth, batch) = (launch.rows, launch.columns, launch.depth, launch.batch)
@@ -75,10 +78,12 @@ struct MatrixExample {
     (targetBytes, biasBytes) = (target.bytes, launch.bias?.bytes)
     (operandType, targetType) = (launch.operandType, launch.targetType)
     rightType = launch.rightType
+    epilogue = launch.epilogue?.kind
+    hasAside = launch.epilogue?.aside != nil
   }
 
   /// The same product of other operands.
-  func launch(left: Buffer, right: Buffer, bias: Buffer?) -> MatrixLaunch {
+  func launch(left: Buffer, right: Buffer, bias: Buffer?, aside: Buffer?) -> MatrixLaunch {
     MatrixLaunch(
       rows: rows, columns: columns, depth: depth, batch: batch,
       left: MatrixOperand(
@@ -88,6 +93,7 @@ struct MatrixExample {
         stride: self.right.stride),
       bias: bias, operandType: operandType, rightType: rightType, targetType: targetType,
       targetStride: targetStride,
-      adds: adds, geometry: geometry, scatters: scatters)
+      adds: adds, epilogue: epilogue.map { MatrixEpilogue(kind: $0, aside: aside) },
+      geometry: geometry, scatters: scatters)
   }
 }

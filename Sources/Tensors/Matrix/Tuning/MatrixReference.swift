@@ -1,4 +1,5 @@
 import Formats
+import Foundation
 
 /// Some elements of a product in float64, to compare a device with.
 struct MatrixReference {
@@ -11,6 +12,7 @@ struct MatrixReference {
   }
 
   private let samples: [Sample]
+  private let epilogue: MatrixEpilogue.Kind?
 
   /// Computes elements at places that look random, the last one among them.
   ///
@@ -21,6 +23,7 @@ struct MatrixReference {
   ///   - bias: The bias, or nil.
   ///   - samples: How many elements.
   init(_ launch: MatrixLaunch, left: [Float], right: [Float], bias: [Float]?, samples: Int) {
+    epilogue = launch.epilogue?.kind
     let matrix = launch.rows * launch.columns
     let count = matrix * launch.batch
     var random = CounterRandom(seed: 7)
@@ -45,15 +48,30 @@ struct MatrixReference {
 
   /// The largest error beside the sum of absolute products.
   ///
-  /// - Parameter result: The target's memory.
+  /// - Parameters:
+  ///   - result: The target's memory.
+  ///   - aside: The memory that an epilogue reads or writes.
   /// - Returns: NaN when an element is no number.
-  func worstError(of result: [Float]) -> Double {
+  func worstError(of result: [Float], aside: [Float]? = nil) -> Double {
     var worst = 0.0
     for sample in samples {
-      let error = abs(Double(result[sample.index]) - sample.value)
-      guard !error.isNaN else { return .nan }
-      // A product of nothing, or of zeros around an image, is exact.
-      worst = max(worst, sample.size > 0 ? error / sample.size : error)
+      let beside = aside.map { Double($0[sample.index]) }
+      var (want, size) = (sample.value, sample.size)
+      switch epilogue {
+      case .residual:
+        want += beside ?? 0
+        size += abs(beside ?? 0)
+      case .quickGELU: want /= 1 + exp(-1.702 * want)
+      case .gelu: want *= erfc(-want / 2.squareRoot()) / 2
+      case nil: break
+      }
+      var errors = [abs(Double(result[sample.index]) - want)]
+      if let beside, epilogue?.writesAside == true { errors.append(abs(beside - sample.value)) }
+      for error in errors {
+        guard !error.isNaN else { return .nan }
+        // A product of nothing, or of zeros around an image, is exact.
+        worst = max(worst, size > 0 ? error / size : error)
+      }
     }
     return worst
   }

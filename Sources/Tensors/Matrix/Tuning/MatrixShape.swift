@@ -16,6 +16,8 @@ package struct MatrixShape: Hashable, Sendable {
   let targetType: ElementType
   /// What the right operand is where it differs from the left one.
   let rightType: ElementType?
+  /// What becomes of the sums.
+  let epilogue: MatrixEpilogue.Kind?
 
   /// The class of a product.
   init(_ launch: MatrixLaunch, kernel: String) {
@@ -31,6 +33,7 @@ package struct MatrixShape: Hashable, Sendable {
     mayBeSplit = launch.mayBeSplit
     targetType = launch.targetType
     rightType = launch.rightType == launch.operandType ? nil : launch.rightType
+    epilogue = launch.epilogue?.kind
   }
 
   /// Numbers above 64 rounded down to one of four steps per power of two: numbers of pixels and
@@ -51,6 +54,7 @@ package struct MatrixShape: Hashable, Sendable {
     if !mayBeSplit { parts.append("whole") }
     if let rightType { parts.append("by \(rightType)") }
     if targetType != .float32 { parts.append("into \(targetType)") }
+    if let epilogue { parts.append("then \(epilogue)") }
     return parts.joined(separator: " ")
   }
 }

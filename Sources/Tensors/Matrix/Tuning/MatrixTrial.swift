@@ -8,6 +8,8 @@ final class MatrixTrial {
   private let stream: ComputeStream
   private let cores: TensorCores?
   private let target: Tensor
+  /// What an epilogue reads or writes.
+  private let aside: Tensor?
   private let reference: MatrixReference
   /// What the shipped parameters and the candidates are.
   let choices: MatrixChoices
@@ -47,7 +49,14 @@ final class MatrixTrial {
     target = try Tensor(
       uninitialized: [example.targetBytes / example.targetType.bytes], on: stream,
       elementType: example.targetType, label: "tuning target")
-    launch = example.launch(left: left.buffer, right: right.buffer, bias: bias?.buffer)
+    aside =
+      example.hasAside
+      ? try Tensor(
+        operand(4 * target.count, .float32).values, shape: target.shape, on: stream,
+        label: "tuning operand"
+      ).converted(to: example.targetType) : nil
+    launch = example.launch(
+      left: left.buffer, right: right.buffer, bias: bias?.buffer, aside: aside?.buffer)
     reference = MatrixReference(
       launch, left: left.values, right: right.values, bias: bias?.values, samples: Self.samples)
     choices = MatrixChoices(launch, on: stream, with: cores)
@@ -67,10 +76,13 @@ final class MatrixTrial {
     // What is not written is no number; what is added to starts from zero.
     // In any type.
     try stream.queue.fill(target.buffer, pattern: launch.adds ? 0 : 0x7FC0_7FC0)
+    if let aside, launch.epilogue?.kind.writesAside == true {
+      try stream.queue.fill(aside.buffer, pattern: 0x7FC0_7FC0)
+    }
     let first = try seconds(choice, calls: 1)
     guard isShipped || first <= limit else { throw Tuner.TooSlow(seconds: first) }
     try tamper?(choice, target.buffer)
-    let error = reference.worstError(of: try target.floats())
+    let error = reference.worstError(of: try target.floats(), aside: try aside?.floats())
     let once = try seconds(choice, calls: 1)
     // A sample is long enough for the clock; all samples keep the limit.
     let calls = max(1, min(64, Int(Self.sampleSeconds / max(once, 1e-7))))

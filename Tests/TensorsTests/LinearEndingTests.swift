@@ -1,0 +1,245 @@
+import Foundation
+import OpenCL
+import TestSupport
+import Testing
+
+@testable import Tensors
+
+/// Linear layers with a residual sum or an activation after them, in the product where there are
+/// work-groups.
+@Suite("Endings of linear layers")
+struct LinearEndingTests {
+  /// What comes after a layer.
+  enum Kind: CaseIterable {
+    case residual, quickGELU, gelu
+
+    /// The ending's value and its slope in float64.
+    func value(_ x: Double) -> (value: Double, slope: Double) {
+      switch self {
+      case .residual: return (x, 1)
+      case .quickGELU:
+        let gate = 1 / (1 + exp(-1.702 * x))
+        return (x * gate, gate * (1 + 1.702 * x * (1 - gate)))
+      case .gelu:
+        let integral = erfc(-x / 2.squareRoot()) / 2
+        return (x * integral, integral + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot())
+      }
+    }
+
+    func ending(_ residual: Tensor?) -> LinearEnding {
+      switch self {
+      case .residual: residual.map { .addedTo($0) } ?? .activated(.gelu)
+      case .quickGELU: .activated(.quickGELU)
+      case .gelu: .activated(.gelu)
+      }
+    }
+  }
+
+  /// One number, edges of tiles, odd rows and columns, whole pairs, a depth that is worth splitting,
+  /// no depth, no rows.
+  static let sizes = [
+    (1, 1, 1), (13, 31, 15), (67, 66, 20), (68, 72, 52), (5, 7, 1101), (6, 8, 1104), (3, 4, 0),
+    (0, 6, 5),
+  ]
+
+  /// The endings of layers of 16-bit activations.
+  static func cases(_ m: Int, _ n: Int, _ k: Int) -> [StorageTests.Case] {
+    [true, false].flatMap { hasBias in
+      Kind.allCases.map { kind in
+        let isSum = kind == .residual
+        return StorageTests.Case(
+          "\(m)x\(n)x\(k) then \(kind), bias \(hasBias)",
+          [.activation([m, k]), .parameter([n, k])] + (hasBias ? [.parameter([n])] : [])
+            + (isSum ? [.activation([m, n])] : [])
+        ) {
+          try $0[0].linear(
+            weight: $0[1], bias: hasBias ? $0[2] : nil, then: kind.ending(isSum ? $0.last : nil))
+        }
+      }
+    }
+  }
+
+  /// A stream of its own whose products are those of emulated tensor cores, and its profiler.
+  private func emulated(
+    _ type: ElementType, tile: WarpTile, _ body: (ComputeStream, Profiler) throws -> Void
+  ) throws {
+    try TestDevice.withContext { context in
+      let profiler = Profiler()
+      let stream = try ComputeStream(
+        context: Context(device: context.device, family: .generic, poisonsBuffers: true),
+        profiler: profiler, activationType: type)
+      let cores = TensorCores(
+        precision: .tf32x3, operands: type, tiles: [tile], isEmulated: true)
+      if type == .float32 {
+        stream.matrix.tensorCores = cores
+      } else {
+        stream.matrix.activationCores = cores
+      }
+      try body(stream, profiler)
+    }
+  }
+
+  @Test("values and gradients as in float64", arguments: TestDevice.families)
+  func exact(family: DeviceFamily) throws {
+    try TestDevice.withStream(family) { stream in
+      for size in Self.sizes { try check(size, on: stream) }
+    }
+  }
+
+  @Test("tensor cores of float32 in emulation", arguments: WarpTile.all)
+  func tensorCores(tile: WarpTile) throws {
+    try emulated(.float32, tile: tile) { stream, profiler in
+      let isSmall = tile == WarpTile.all.last
+      for size in isSmall ? Self.sizes : [(131, 67, 20)] { try check(size, on: stream) }
+      try expectNoSteps(profiler)
+    }
+  }
+
+  @Test("16 bits", arguments: TestDevice.families, StorageTests.types)
+  func storage(family: DeviceFamily, type: ElementType) throws {
+    try StorageTests.withStream(type, family: family) { stream in
+      // A CPU rounds what an activation is applied to, too much for a single number.
+      for (m, n, k) in Self.sizes where m > 1 {
+        for one in Self.cases(m, n, k) { try StorageTests.check(one, type, on: stream) }
+      }
+    }
+  }
+
+  @Test("tensor cores of 16 bits in emulation", arguments: WarpTile.all(for: .bfloat16))
+  func tensorCoresOf16Bits(tile: WarpTile) throws {
+    let isSmall = tile == WarpTile.all.last
+    for type in isSmall ? StorageTests.types : [.bfloat16] {
+      try emulated(type, tile: tile) { stream, profiler in
+        for (m, n, k) in isSmall ? Self.sizes : [(131, 68, 24)] where m > 0 {
+          for one in Self.cases(m, n, k).prefix(isSmall ? 6 : 3) {
+            try StorageTests.check(one, type, on: stream)
+          }
+        }
+        try expectNoSteps(profiler)
+      }
+    }
+  }
+
+  @Test("what a layer's result is added to has the result's gradient, also where it is the input")
+  func shared() throws {
+    let own = StorageTests.Case(
+      "its own input", [.activation([5, 16]), .parameter([16, 16])]
+    ) {
+      let x = try $0[0].scaled(by: 1)
+      return try x.linear(weight: $0[1], then: .addedTo(x)).scaled(by: 1)
+    }
+    let norm = StorageTests.Case(
+      "a residual around a norm",
+      [.activation([5, 16]), .parameter([16]), .parameter([16]), .parameter([16, 16])]
+    ) { operands in
+      let x = try operands[0].scaled(by: 1)
+      return try x.layerNorm(weight: operands[1], bias: operands[2])
+        .linear(weight: operands[3], then: .addedTo(x)).scaled(by: 1)
+    }
+    for one in [own, norm] {
+      try emulated(.bfloat16, tile: WarpTile.all[2]) { stream, _ in
+        try StorageTests.check(one, .bfloat16, on: stream)
+      }
+      for family in TestDevice.families {
+        try StorageTests.withStream(.bfloat16, family: family) {
+          try StorageTests.check(one, .bfloat16, on: $0)
+        }
+      }
+    }
+  }
+
+  @Test("without gradients nothing is kept, and the values are the same", arguments: Kind.allCases)
+  func withoutGradients(kind: Kind) throws {
+    try TestDevice.withStream(.generic) { stream in
+      let x = try Tensor(randomFloats(9 * 20, seed: 1), shape: [9, 20], on: stream)
+      let weight = try Tensor(randomFloats(7 * 20, seed: 2), shape: [7, 20], on: stream)
+      let residual = try Tensor(randomFloats(9 * 7, seed: 3), shape: [9, 7], on: stream)
+      func values(_ weight: Tensor) throws -> [Float] {
+        try x.linear(weight: weight, then: kind.ending(residual)).floats()
+      }
+      let wanted = try values(weight.trained("weight"))
+      #expect(try values(weight) == wanted)
+      #expect(try stream.withoutGradients { try values(weight.trained("weight")) } == wanted)
+    }
+  }
+
+  @Test("a class of products that the tuner measures")
+  func tuning() throws {
+    try emulated(.bfloat16, tile: WarpTile.all[2]) { stream, _ in
+      let recorder = MatrixRecorder()
+      stream.matrix.recorder = recorder
+      for one in Self.cases(67, 40, 24) { try StorageTests.check(one, .bfloat16, on: stream) }
+      stream.matrix.recorder = nil
+      let cores = stream.matrix.activationCores
+      for kind in MatrixEpilogue.Kind.allCases {
+        let use = try #require(
+          recorder.uses.first { $0.shape.epilogue == kind && $0.shape.kernel == cores?.label })
+        #expect(use.shape.name.hasSuffix(" then \(kind)"))
+        let trial = try MatrixTrial(use.example, on: stream, with: cores)
+        let found = try trial.measure(trial.choices.shipped, limit: 1e-9, isShipped: true)
+        let tolerance = (cores?.tolerance ?? 0) + MatrixTuning.rounding(.bfloat16)
+        #expect(found.error <= tolerance, "\(kind)")
+        // One that leaves out the ending is found out.
+        trial.tamper = { _, target in try stream.queue.fill(target, pattern: 0x3F80_3F80) }
+        let wrong = try trial.measure(trial.choices.shipped, limit: 1e-9, isShipped: true)
+        #expect(wrong.error > tolerance, "\(kind)")
+      }
+    }
+  }
+
+  /// No ending had a launch of its own.
+  private func expectNoSteps(_ profiler: Profiler) throws {
+    try profiler.resolve()
+    let names = Set(profiler.records.map(\.name))
+    #expect(names.isDisjoint(with: ["pointwise_quick_gelu_forward", "pointwise_gelu_forward"]))
+    #expect(!names.contains("pointwise_add_forward"))
+    for kind in MatrixEpilogue.Kind.allCases {
+      #expect(names.contains { $0.hasSuffix(" then \(kind)") }, "\(names)")
+    }
+  }
+
+  /// Compares every ending of a layer, with and without a bias, and its gradients with float64.
+  private func check(_ size: (m: Int, n: Int, k: Int), on stream: ComputeStream) throws {
+    let (m, n, k) = size
+    let x = try Operand([m, k], seed: 1, on: stream)
+    let weight = try Operand([n, k], seed: 2, on: stream)
+    let bias = try Operand([n], seed: 3, on: stream)
+    let residual = try Operand([m, n], seed: 4, on: stream)
+    for (kind, hasBias) in Kind.allCases.flatMap({ [($0, true), ($0, false)] }) {
+      let label = "\(size) then \(kind), bias \(hasBias)"
+      let result = try x.tensor.linear(
+        weight: weight.tensor, bias: hasBias ? bias.tensor : nil,
+        then: kind.ending(residual.tensor))
+      let upstream = try backward(result, seed: 5)
+      var want = [Double](repeating: 0, count: m * n)
+      var wantX = [Double](repeating: 0, count: m * k)
+      var wantWeight = [Double](repeating: 0, count: n * k)
+      var wantBias = [Double](repeating: 0, count: n)
+      for i in 0..<m {
+        for j in 0..<n {
+          var sum = hasBias ? bias.values[j] : 0
+          for l in 0..<k { sum += x.values[i * k + l] * weight.values[j * k + l] }
+          let (value, slope) = kind.value(sum)
+          want[i * n + j] = value + (kind == .residual ? residual.values[i * n + j] : 0)
+          let gradient = upstream[i * n + j] * slope
+          wantBias[j] += gradient
+          for l in 0..<k {
+            wantX[i * k + l] += gradient * weight.values[j * k + l]
+            wantWeight[j * k + l] += gradient * x.values[i * k + l]
+          }
+        }
+      }
+      expectClose(try result.floats(), want, label)
+      func expectGradient(_ operand: Operand, _ want: [Double], _ name: String) throws {
+        expectClose(
+          try #require(operand.tensor.gradient, "\(label), \(name)").floats(), want,
+          "\(label), gradient of \(name)")
+        operand.tensor.node?.clearGradient()
+      }
+      try expectGradient(x, wantX, "x")
+      try expectGradient(weight, wantWeight, "weight")
+      if hasBias { try expectGradient(bias, wantBias, "bias") }
+      if kind == .residual { try expectGradient(residual, upstream, "residual") }
+    }
+  }
+}
