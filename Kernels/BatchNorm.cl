@@ -12,12 +12,14 @@
 // Layout:  x, y, residual and their gradients [rows, count], rows = all positions of all images;
 //          mean, rest, inverse, weight, bias, gbias, gweight [count]; partial [blocks, 2, count],
 //          with SPLIT_MEAN [blocks, 3, count].
-// Launch:  a work-group owns the rows [g * block, (g + 1) * block), g = get_group_id(0); the folds
-//          have a group for every CHANNEL_WIDTH channels; inverse and join: ceil(count /
-//          CHANNEL_STEP) groups.
+// Launch:  a work-group owns the rows [g * block, (g + 1) * block), g = get_group_id(0), of sums on a
+//          GPU in the slab get_group_id(1) of their columns; the folds have a group for every
+//          CHANNEL_WIDTH channels; inverse and join: ceil(count / CHANNEL_STEP) groups.
 // Parameters: STORAGE, how x, y, residual and their gradients lie in memory; the rest is float.
 //          SPLIT_MEAN: 1 where statistics are those of several devices: means are carried as a float
 //          and its remainder `rest`, and sums over rows with theirs; 0 elsewhere, `rest` is null.
+//          LAST_GROUP: 1 where the last work-group of a slab folds its blocks (Common/LastGroup.clh);
+//          counters has an int for each slab.
 // Numbers: float32. Each block takes its mean, summed about its first row, and then the squares
 //          about it (GPUs: about the first row, in the same pass); blocks are joined about the mean
 //          of all, so a large mean costs no digits of the variance. A mean of a thousand deviations
@@ -27,6 +29,7 @@
 // Source:  Ioffe and Szegedy 2015; behaviour of PyTorch's batch_norm.
 
 #include "Common/Channels.clh"
+#include "Common/LastGroup.clh"
 
 #ifndef SPLIT_MEAN
 #define SPLIT_MEAN 0
@@ -71,16 +74,81 @@ static inline channels load_rest(__global const float *rest, int c, int left) {
 #endif
 }
 
+// Joins the blocks for the channels at c, which the lanes that differ by multiples of `across` share,
+// and moves the running statistics in place, if `is_asked`; all of the group come along. With
+// SPLIT_MEAN it writes `sums` alone, for statistics of several devices: the mean, the sum of squares
+// about it, the mean's remainder.
+static inline void fold_statistics(__global const float *partial, __global float *mean,
+                                   __global float *inverse, __global float *running_mean,
+                                   __global float *running_variance, __global float *sums,
+                                   int rows, int count, int block, float momentum, float epsilon,
+                                   int c, int across, int is_asked SUM_SCRATCH_PARAMETER) {
+  int left = is_asked ? count - c : 0;
+  int blocks = left > 0 ? (rows + block - 1) / block : 0;
+  channels origin = left > 0 ? load_channels(partial + c, left, 0) : (channels)0;
+  channels shift = 0, lost = 0;
+  for (int b = LANE / across; b < blocks; b += LANES / across) {
+    __global const float *values = partial + (size_t)b * BLOCK_SUMS * count + c;
+    float size = (float)min(block, rows - b * block);
+    channels rest = load_rest(values + 2 * count, 0, left);
+    ADD(size * distance_from(load_channels(values, left, 0), origin, -rest), shift, lost);
+  }
+  shift = add_over_rows(shift) / (float)rows;
+  channels centre = origin + shift;
+  channels rest_of_centre = rest_of_sum(origin, shift, centre);
+  channels squares = 0, lost_squares = 0;
+  for (int b = LANE / across; b < blocks; b += LANES / across) {
+    __global const float *values = partial + (size_t)b * BLOCK_SUMS * count + c;
+    float size = (float)min(block, rows - b * block);
+    channels rest = rest_of_centre - load_rest(values + 2 * count, 0, left);
+    channels distance = distance_from(load_channels(values, left, 0), centre, rest);
+    ADD(load_channels(values + count, left, 0) + size * distance * distance, squares,
+        lost_squares);
+  }
+  squares = add_over_rows(squares);
+  if (!STORES_SUM(left))
+    return;
+#if SPLIT_MEAN
+  store_channels(centre, sums + c, left);
+  store_channels(squares, sums + count + c, left);
+  store_channels(rest_of_centre, sums + 2 * count + c, left);
+#else
+  channels unbiased = squares / (float)max(rows - 1, 1);
+  store_channels(centre, mean + c, left);
+  store_channels(1.0f / sqrt(squares / (float)rows + epsilon), inverse + c, left);
+  channels old_mean = load_channels(running_mean + c, left, 0);
+  channels old_variance = load_channels(running_variance + c, left, 0);
+  store_channels(old_mean + momentum * (centre - old_mean), running_mean + c, left);
+  store_channels(old_variance + momentum * (unbiased - old_variance), running_variance + c, left);
+#endif
+}
+
+// `partial` is not `restrict`: other groups write what is read of it.
+#if LAST_GROUP
+#define STATISTICS_FOLD_PARAMETERS                                                                 \
+  , __global float *restrict mean, __global float *restrict inverse,                               \
+      __global float *restrict running_mean, __global float *restrict running_variance,            \
+      float momentum, float epsilon, __global int *counters
+#define WEIGHT_FOLD_PARAMETERS                                                                     \
+  , __global float *restrict gbias, __global float *restrict gweight,                              \
+      __global float *restrict bias_total, __global float *restrict weight_total,                  \
+      __global int *counters
+#else
+#define STATISTICS_FOLD_PARAMETERS
+#define WEIGHT_FOLD_PARAMETERS
+#endif
+
 // partial[g, 0, c] = mean over the block, partial[g, 1, c] = sum of squares about it, and
 // partial[g, 2, c] = what the mean's float leaves over
 ROW_KERNEL void batch_norm_statistics(__global const stored *restrict x,
-                                      __global float *restrict partial, int rows, int count,
-                                      int block) {
+                                      __global float *partial, int rows, int count,
+                                      int block STATISTICS_FOLD_PARAMETERS) {
   SUM_SCRATCH
+  LAST_GROUP_FLAG
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
   __global float *out = partial + (size_t)get_group_id(0) * BLOCK_SUMS * count;
-  FOR_EACH_SHARED_COLUMN(c, count) {
+  FOR_EACH_SLAB_COLUMN(c, count) {
     int left = count - c;
     channels origin = left > 0 ? load_stored(x + (size_t)first * count + c, left, 0) : (channels)0;
     channels sum = 0, lost = 0;
@@ -89,11 +157,11 @@ ROW_KERNEL void batch_norm_statistics(__global const stored *restrict x,
     FOR_EACH_SHARED_ROW(r, first, end, left)
       ADD(load_stored(x + (size_t)r * count + c, left, 0) - origin, sum, lost);
     channels shift = add_over_rows(sum) / (float)(end - first);
-    channels mean = origin + shift;
-    channels rest = rest_of_sum(origin, shift, mean);
+    channels centre = origin + shift;
+    channels rest = rest_of_sum(origin, shift, centre);
     FOR_EACH_SHARED_ROW(r, first, end, left) {
       channels distance =
-          distance_from(load_stored(x + (size_t)r * count + c, left, 0), mean, rest);
+          distance_from(load_stored(x + (size_t)r * count + c, left, 0), centre, rest);
       ADD(distance * distance, squares, lost_squares);
     }
 #else
@@ -108,21 +176,26 @@ ROW_KERNEL void batch_norm_statistics(__global const stored *restrict x,
     // Not fmax: NaN stays NaN.
     squares = squares < 0 ? (channels)0 : squares;
     channels shift = sum / (float)(end - first);
-    channels mean = origin + shift;
-    channels rest = rest_of_sum(origin, shift, mean);
+    channels centre = origin + shift;
+    channels rest = rest_of_sum(origin, shift, centre);
 #endif
     if (STORES_SUM(left)) {
-      store_channels(mean, out + c, left);
+      store_channels(centre, out + c, left);
       store_channels(squares, out + count + c, left);
 #if SPLIT_MEAN
       store_channels(rest, out + 2 * count + c, left);
 #endif
     }
+#if LAST_GROUP
+    int is_last =
+        is_last_group(counters + get_group_id(1), (int)get_num_groups(0), &last_group_flag);
+    fold_statistics(partial, mean, inverse, running_mean, running_variance, 0, rows, count, block,
+                    momentum, epsilon, c, across, is_last SUM_SCRATCH_ARGUMENT);
+#endif
   }
 }
 
-// Joins the blocks; moves the running statistics in place. With SPLIT_MEAN it writes `sums` alone, for
-// statistics of several devices: the mean, the sum of squares about it, the mean's remainder.
+// Joins the blocks; see fold_statistics.
 ROW_KERNEL void batch_norm_statistics_fold(__global const float *restrict partial,
                                            __global float *restrict mean,
                                            __global float *restrict inverse,
@@ -131,47 +204,9 @@ ROW_KERNEL void batch_norm_statistics_fold(__global const float *restrict partia
                                            __global float *restrict sums, int rows, int count,
                                            int block, float momentum, float epsilon) {
   SUM_SCRATCH
-  int c = (int)get_group_id(0) * CHANNEL_WIDTH;
-  int left = count - c;
-  int blocks = (rows + block - 1) / block;
-  channels origin = load_channels(partial + c, left, 0);
-  channels shift = 0, lost = 0;
-  for (int b = LANE; b < blocks; b += LANES) {
-    __global const float *values = partial + (size_t)b * BLOCK_SUMS * count + c;
-    float size = (float)min(block, rows - b * block);
-    channels rest = load_rest(values + 2 * count, 0, left);
-    ADD(size * distance_from(load_channels(values, left, 0), origin, -rest), shift, lost);
-  }
-  shift = add_over_lanes(shift) / (float)rows;
-  channels centre = origin + shift;
-  channels rest_of_centre = rest_of_sum(origin, shift, centre);
-  channels squares = 0, lost_squares = 0;
-  for (int b = LANE; b < blocks; b += LANES) {
-    __global const float *values = partial + (size_t)b * BLOCK_SUMS * count + c;
-    float size = (float)min(block, rows - b * block);
-    channels rest = rest_of_centre - load_rest(values + 2 * count, 0, left);
-    channels distance = distance_from(load_channels(values, left, 0), centre, rest);
-    ADD(load_channels(values + count, left, 0) + size * distance * distance, squares,
-        lost_squares);
-  }
-  squares = add_over_lanes(squares);
-#if SPLIT_MEAN
-  if (LANE == 0) {
-    store_channels(centre, sums + c, left);
-    store_channels(squares, sums + count + c, left);
-    store_channels(rest_of_centre, sums + 2 * count + c, left);
-  }
-#else
-  if (LANE == 0) {
-    channels unbiased = squares / (float)max(rows - 1, 1);
-    store_channels(centre, mean + c, left);
-    store_channels(1.0f / sqrt(squares / (float)rows + epsilon), inverse + c, left);
-    channels old_mean = load_channels(running_mean + c, left, 0);
-    channels old_variance = load_channels(running_variance + c, left, 0);
-    store_channels(old_mean + momentum * (centre - old_mean), running_mean + c, left);
-    store_channels(old_variance + momentum * (unbiased - old_variance), running_variance + c, left);
-  }
-#endif
+  fold_statistics(partial, mean, inverse, running_mean, running_variance, sums, rows, count, block,
+                  momentum, epsilon, (int)get_group_id(0) * CHANNEL_WIDTH, 1,
+                  1 SUM_SCRATCH_ARGUMENT);
 }
 
 // Takes over the statistics of several devices, joined[0] the mean and joined[1] the variance; moves
@@ -284,13 +319,14 @@ ROW_KERNEL void batch_norm_backward_weight(__global const stored *restrict x,
                                            __global const float *restrict mean,
                                            __global const float *restrict rest,
                                            __global const float *restrict inverse,
-                                           __global float *restrict partial, int rows, int count,
-                                           int block, int relu) {
+                                           __global float *partial, int rows, int count,
+                                           int block, int relu WEIGHT_FOLD_PARAMETERS) {
   SUM_SCRATCH
+  LAST_GROUP_FLAG
   int first = (int)get_group_id(0) * block;
   int end = min(first + block, rows);
   __global float *out = partial + (size_t)get_group_id(0) * 2 * count;
-  FOR_EACH_SHARED_COLUMN(c, count) {
+  FOR_EACH_SLAB_COLUMN(c, count) {
     int left = count - c;
     channels centre = left > 0 ? load_channels(mean + c, left, 0) : (channels)0;
     channels rest_of_centre = left > 0 ? load_rest(rest, c, left) : (channels)0;
@@ -309,6 +345,12 @@ ROW_KERNEL void batch_norm_backward_weight(__global const stored *restrict x,
       store_channels(sum, out + c, left);
       store_channels(product * load_channels(inverse + c, left, 0), out + count + c, left);
     }
+#if LAST_GROUP
+    int blocks = (int)get_num_groups(0);
+    int is_last = is_last_group(counters + get_group_id(1), blocks, &last_group_flag);
+    fold_block_pairs_(partial, gbias, gweight, bias_total, weight_total, blocks, count, c, across,
+                      is_last SUM_SCRATCH_ARGUMENT);
+#endif
   }
 }
 

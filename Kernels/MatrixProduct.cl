@@ -11,8 +11,8 @@
 // Launch:  work-group (SIDE, SIDE, 1) owns TILE x TILE elements of the target, a work-item 4 x 4 of
 //          them, SIDE apart; groups: ceil(columns / TILE) * ceil(rows / TILE) * batch * splits.
 //          Edges are padded with zeros in local memory. matrix_product_splits: element-wise.
-// Parameters: those of MatrixLoaders.clh and MatrixEpilogue.clh; SIDE (16, or 8 or 4 where work-groups are smaller than
-//          256; TILE is 4 times that), DEPTH (16: depth of one step).
+// Parameters: those of MatrixLoaders.clh and MatrixEpilogue.clh; SIDE (16, or 8 or 4 where work-groups
+//          are smaller than 256; TILE is 4 times that), DEPTH (16: depth of one step).
 // Numbers: float32, added up in order of k. depth 0 gives the bias or 0. Gradients are written.
 // Source:  this file is the reference of MatrixProductCPU.cl.
 

@@ -6,7 +6,8 @@
 //          each of its warps an equal block of them; groups: ceil(columns / TILE_N) *
 //          ceil(rows / TILE_M) * batch * splits. Steps of TILE_K in depth go through a ring of
 //          STAGES tiles in local memory, which asynchronous copies fill ahead of the arithmetic;
-//          edges and pixels outside of an image are filled with zeros.
+//          edges and pixels outside of an image are filled with zeros. Pieces of the depth go to
+//          `partial`, and the last work-group of a tile adds them up (join_pieces).
 // Parameters: those of MatrixLoaders.clh and MatrixEpilogue.clh;
 //             TILE_M, TILE_N   64, 128 or 256; WARPS_M x WARPS_N warps own whole 16 x 16 blocks
 //             TILE_K           depth of a step, 32 or 64
@@ -132,7 +133,8 @@ matrix_product_forward_nvidia_16bit(
     __global const ushort *restrict right, int right_pitch, int right_stride,
     __global const float *restrict bias, __global target_element *restrict target,
     int target_pitch, int rows, int columns, int depth, int splits, int split_depth,
-    int adds EPILOGUE_PARAMETERS GEOMETRY_PARAMETERS) {
+    int adds EPILOGUE_PARAMETERS, __global float *partial,
+    __global int *counters GEOMETRY_PARAMETERS) {
   __local ushort tiles[STAGES * TILE] __attribute__((aligned(128)));
   const Geometry g = GEOMETRY;
   const TilePlace at = tile_place(rows, columns, TILE_M, TILE_N);
@@ -146,8 +148,8 @@ matrix_product_forward_nvidia_16bit(
   warp.right = fragment_place(RIGHT_IS_DEEP, warp.n, TILE_N, 1, lane);
   const Factors f = {left + (size_t)entry * left_stride, right + (size_t)entry * right_stride,
                      left_pitch, right_pitch, m0, n0, rows, columns, first, end};
-  target += (size_t)at.matrix * target_pitch;
-  MOVE_ASIDE((size_t)at.matrix * target_pitch);
+  target += (size_t)entry * target_pitch;
+  MOVE_ASIDE((size_t)entry * target_pitch);
   Copies copies;
   start_left(&copies, f, g);
   start_right(&copies, f, g);
@@ -168,8 +170,10 @@ matrix_product_forward_nvidia_16bit(
     next = filled;
     filled = filled == (STAGES - 1) * TILE ? 0 : filled + TILE;
   }
-  if (split > 0)
-    bias = 0;
+  if (splits > 1 && !join_pieces(sum, partial, bias, counters, at.matrix, splits, m0 + warp.m + lane / 4,
+                                 n0 + warp.n + lane % 4 * 2, rows, columns,
+                                 (volatile __local int *)tiles))
+    return;
   const int in_pairs = columns % 2 == 0 && target_pitch % 2 == 0;
   UNROLL for (int i = 0; i < BLOCKS_M; i++) UNROLL for (int upper = 0; upper < 2; upper++) {
     int m = m0 + warp.m + 16 * i + 8 * upper + lane / 4;

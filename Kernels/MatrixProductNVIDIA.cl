@@ -5,7 +5,8 @@
 //          each of its warps an equal block of them; groups: ceil(columns / TILE_N) *
 //          ceil(rows / TILE_M) * batch * splits. Steps of TILE_K in depth go through a ring of
 //          STAGES tiles in local memory, which asynchronous copies fill ahead of the arithmetic;
-//          edges and pixels outside of an image are filled with zeros.
+//          edges and pixels outside of an image are filled with zeros. Pieces of the depth go to
+//          `partial`, and the last work-group of a tile adds them up (join_pieces).
 // Parameters: those of MatrixEpilogue.clh;
 //             TILE_M, TILE_N   64 or 128; WARPS_M x WARPS_N warps own whole 16 x 8 blocks
 //             TILE_K           depth of a step, a multiple of 16
@@ -167,7 +168,9 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
     __global const float *restrict left, int left_pitch, int left_stride,
     __global const float *restrict right, int right_pitch, int right_stride,
     __global const float *restrict bias, __global float *restrict target, int target_pitch,
-    int rows, int columns, int depth, int splits, int split_depth, int adds EPILOGUE_PARAMETERS GEOMETRY_PARAMETERS) {
+    int rows, int columns, int depth, int splits, int split_depth,
+    int adds EPILOGUE_PARAMETERS, __global float *partial,
+    __global int *counters GEOMETRY_PARAMETERS) {
   __local float tiles[STAGES * TILE] __attribute__((aligned(128)));
   const Geometry g = GEOMETRY;
   const TilePlace at = tile_place(rows, columns, TILE_M, TILE_N);
@@ -179,8 +182,8 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
   const int n_warp = warp % WARPS_N * (TILE_N / WARPS_N);
   const Factors f = {left + (size_t)entry * left_stride, right + (size_t)entry * right_stride,
                      left_pitch, right_pitch, m0, n0, rows, columns, first, end};
-  target += (size_t)at.matrix * target_pitch;
-  MOVE_ASIDE((size_t)at.matrix * target_pitch);
+  target += (size_t)entry * target_pitch;
+  MOVE_ASIDE((size_t)entry * target_pitch);
   Copies copies;
   start_left(&copies, f, g);
   start_right(&copies, f, g);
@@ -207,8 +210,10 @@ __kernel __attribute__((reqd_work_group_size(ITEMS, 1, 1))) void matrix_product_
     filled = filled == (STAGES - 1) * TILE ? 0 : filled + TILE;
   }
   promote(total, sum);
-  if (split > 0)
-    bias = 0;
+  if (splits > 1 && !join_pieces(total, partial, bias, counters, at.matrix, splits, m0 + m_warp + lane / 4,
+                                 n0 + n_warp + lane % 4 * 2, rows, columns,
+                                 (volatile __local int *)tiles))
+    return;
   const int in_pairs = columns % 2 == 0 && target_pitch % 2 == 0;
   UNROLL for (int i = 0; i < BLOCKS_M; i++) UNROLL for (int upper = 0; upper < 2; upper++) {
     int m = m0 + m_warp + 16 * i + 8 * upper + lane / 4;

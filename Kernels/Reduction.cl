@@ -2,24 +2,23 @@
 //
 // What:    reduction_sum:      y[g] = scale * sum of x[g * block ..< (g + 1) * block]
 //          reduction_columns:  y[g, c] = sum over r of x[g * rows_per_group + r, c]; with `adds`, on
-//          devices other than CPUs, it is added to what y holds
+//          devices other than CPUs, it is added to what y holds; with LAST_GROUP these are the rows of
+//          `partial` and y[c] is the sum of all
 // Layout:  dense; x of reduction_columns is [rows, columns], row-major.
 // Launch:  reduction_sum_forward: a row kernel of Common/Launch.clh, one work-group for each y.
-//          reduction_columns_forward: groups (row groups, ceil(columns / COLUMN_BLOCK)) of LANES
-//          items; a group owns COLUMN_BLOCK columns: 128 on a CPU, LANES elsewhere.
-// Parameters: STORAGE, how x of reduction_columns and its gradient lie in memory; sums are float.
-// Numbers: float32. Large sums are made in several launches, so that no sum has more than 65536
+//          reduction_columns_forward: groups (row groups, ceil(columns / COLUMN_BLOCK)) of one item
+//          on a CPU, elsewhere (row groups, slabs of columns) of LANES (Common/Channels.clh).
+// Parameters: STORAGE, how x of reduction_columns and its gradient lie in memory; sums are float;
+//          LAST_GROUP: 1 where the last work-group of a slab adds up its groups
+//          (Common/LastGroup.clh); counters has an int for each slab.
+// Numbers: float32. Large sums are made in several steps, so that no sum has more than 65536
 //          terms a group; within a group 16 (CPU) or LANES partial sums, added up in a fixed order.
 //          An empty sum is 0. Gradients are written.
 
-#include "Common/Launch.clh"
-#include "Common/Storage.clh"
+#include "Common/Channels.clh"
+#include "Common/LastGroup.clh"
 
-#if DEVICE_IS_CPU
 #define COLUMN_BLOCK 128
-#else
-#define COLUMN_BLOCK LANES
-#endif
 
 ROW_KERNEL void reduction_sum_forward(__global const float *restrict x, __global float *restrict y,
                                       float scale, int block, int count) {
@@ -51,16 +50,22 @@ __kernel void reduction_sum_backward(__global const float *restrict gradient,
   FOR_EACH_ELEMENT(i, count) y[i] = value;
 }
 
+#if LAST_GROUP
+#define FOLD_PARAMETERS , __global float *partial, __global int *counters
+#else
+#define FOLD_PARAMETERS
+#endif
+
 ROW_KERNEL void reduction_columns_forward(__global const stored *restrict x,
                                           __global float *restrict y, int rows, int columns,
-                                          int rows_per_group, int adds) {
-  const int column = (int)get_group_id(1) * COLUMN_BLOCK;
+                                          int rows_per_group, int adds FOLD_PARAMETERS) {
   const int first = (int)get_group_id(0) * rows_per_group;
   const int end = min(rows, first + rows_per_group);
+#if DEVICE_IS_CPU
+  const int column = (int)get_group_id(1) * COLUMN_BLOCK;
   x += column;
   y += (size_t)get_group_id(0) * columns + column;
   const int count = min(COLUMN_BLOCK, columns - column);
-#if DEVICE_IS_CPU
   int c = 0;
   for (; c + 64 <= count; c += 64) {
     float16 a = (float16)(0.0f), b = a, d = a, e = a;
@@ -83,23 +88,33 @@ ROW_KERNEL void reduction_columns_forward(__global const stored *restrict x,
     y[c] = sum;
   }
 #else
-  // Lanes that share a row; where columns are few, several rows are added up at once.
-  __local float sums[LANES];
-  int across = LANES;
-  while (across / 2 >= count && across > 1)
-    across /= 2;
-  const int c = LANE % across;
-  float sum = 0.0f;
-  for (int r = first + LANE / across; r < end; r += LANES / across)
-    sum += c < count ? load_element(x + (size_t)r * columns + c) : 0.0f;
-  sums[LANE] = sum;
-  for (int step = LANES / 2; step >= across; step /= 2) {
-    barrier(CLK_LOCAL_MEM_FENCE);
-    if (LANE < step)
-      sums[LANE] += sums[LANE + step];
+  SUM_SCRATCH
+  LAST_GROUP_FLAG
+  FOR_EACH_SLAB_COLUMN(c, columns) {
+    const int left = columns - c;
+    channels sum = 0;
+    FOR_EACH_SHARED_ROW(r, first, end, left)
+      sum += load_stored(x + (size_t)r * columns + c, left, 0);
+    sum = add_over_rows(sum);
+    int is_last = 1;
+#if LAST_GROUP
+    if (STORES_SUM(left))
+      store_channels(sum, partial + (size_t)get_group_id(0) * columns + c, left);
+    const int groups = (int)get_num_groups(0);
+    is_last = is_last_group(counters + get_group_id(1), groups, &last_group_flag);
+    sum = 0;
+    FOR_EACH_SHARED_ROW(g, 0, groups, is_last ? left : 0)
+      sum += load_channels(partial + (size_t)g * columns + c, left, 0);
+    sum = add_over_rows(sum);
+#else
+    y += (size_t)get_group_id(0) * columns;
+#endif
+    if (is_last && STORES_SUM(left)) {
+      if (adds)
+        sum += load_channels(y + c, left, 0);
+      store_channels(sum, y + c, left);
+    }
   }
-  if (LANE < count)
-    y[LANE] = sums[LANE] + (adds ? y[LANE] : 0.0f);
 #endif
 }
 

@@ -24,6 +24,8 @@ package final class ComputeStream {
   /// How it multiplies matrices.
   package private(set) lazy var matrix = MatrixUnit(self, precision: matrixPrecision)
   private let matrixPrecision: MatrixPrecision?
+  /// What adds up in the last work-group of a launch; nil in the outer optional until it was tried.
+  private var triedLastGroup: LastGroup??
   /// Orders the recorded computation; later is larger.
   var sequence: UInt64 = 0
 
@@ -75,6 +77,29 @@ package final class ComputeStream {
     let before = rowsAreAlike
     rowsAreAlike = true
     defer { rowsAreAlike = before }
+    return try body()
+  }
+
+  /// What lets the last work-group of a launch add up what the others wrote, tried out on first use;
+  /// nil where another launch adds up.
+  var lastGroup: LastGroup? {
+    if let known = triedLastGroup { return known }
+    triedLastGroup = .some(nil)
+    let found = LastGroup.usable(on: self)
+    triedLastGroup = .some(found)
+    return found
+  }
+
+  /// Runs `body` with sums added up by a last group, or by another launch, whatever the device is known
+  /// to do.
+  ///
+  /// - Parameters:
+  ///   - lastGroup: What adds up; nil for another launch.
+  ///   - body: The work.
+  func adding<Result>(by lastGroup: LastGroup?, _ body: () throws -> Result) rethrows -> Result {
+    let before = triedLastGroup
+    triedLastGroup = .some(lastGroup)
+    defer { triedLastGroup = before }
     return try body()
   }
 
@@ -152,6 +177,22 @@ package final class ComputeStream {
   ) throws {
     let lanes = family == .cpu ? 1 : lanes
     try queue.launch(kernel, global: [rows * lanes], local: [lanes], arguments, work: work)
+  }
+
+  /// Launches a kernel that adds up the rows of slabs of columns (`FOR_EACH_SLAB_COLUMN` of
+  /// `Common/Channels.clh`).
+  ///
+  /// - Parameters:
+  ///   - kernel: The kernel.
+  ///   - blocks: Its blocks of rows and its slabs.
+  ///   - arguments: All arguments.
+  ///   - work: Arithmetic and traffic for the profiler.
+  func launchSums(
+    _ kernel: Kernel, _ blocks: SumBlocks, _ arguments: [KernelArgument], work: Work
+  ) throws {
+    try queue.launch(
+      kernel, global: [blocks.count * blocks.lanes, blocks.slabs], local: [blocks.lanes, 1],
+      arguments, work: work)
   }
 
   /// Elements of one work-item on a CPU, `ELEMENTS_PER_ITEM` of `Common/Launch.clh`.

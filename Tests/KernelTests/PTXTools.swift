@@ -59,8 +59,9 @@ enum PTXTools {
         kernels[last].registers = Int(count)
       }
       if let bytes = line.firstMatch(of: /(\d+) bytes stack frame, (\d+) bytes spill stores/) {
-        // What is spilled lies in the frame.
-        kernels[last].spills = max(Int(bytes.1) ?? 0, Int(bytes.2) ?? 0)
+        // What is spilled lies in the frame. What a kernel calls has figures of its own, which follow.
+        kernels[last].spills = max(
+          kernels[last].spills, max(Int(bytes.1) ?? 0, Int(bytes.2) ?? 0))
       }
     }
     return kernels

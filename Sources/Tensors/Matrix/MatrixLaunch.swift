@@ -152,7 +152,16 @@ struct MatrixLaunch {
     let size = rows * columns
     let partial = try stream.queue.allocate(
       bytes: 4 * batch * plan.splits * size, label: "partial products")
-    try enqueue(plan, on: stream, into: partial, of: .float32)
+    if plan.joinsPieces {
+      let counters = try stream.lastGroup?.counters(plan.groups / plan.splits)
+      try enqueue(
+        plan, on: stream, into: target, of: targetType,
+        then: counters == nil ? nil : epilogue,
+        pieces: [.buffer(partial), counters.map { .buffer($0) } ?? .null])
+      guard counters == nil else { return }
+    } else {
+      try enqueue(plan, on: stream, into: partial, of: .float32)
+    }
     let ending = epilogue?.work(elements: batch * size, of: targetType) ?? Work()
     try stream.launchElements(
       try stream.library.kernel(
@@ -175,7 +184,7 @@ struct MatrixLaunch {
 
   private func enqueue(
     _ plan: MatrixPlan, on stream: ComputeStream, into target: Buffer, of type: ElementType,
-    then epilogue: MatrixEpilogue? = nil
+    then epilogue: MatrixEpilogue? = nil, pieces: [KernelArgument] = [.null, .null]
   ) throws {
     var parameters = plan.parameters.merging(storage(of: type)) { $1 }
     if let epilogue { parameters.merge(epilogue.parameters) { $1 } }
@@ -189,7 +198,7 @@ struct MatrixLaunch {
       .buffer(right.buffer), .int(right.pitch), .int(right.stride),
       bias.map { .buffer($0) } ?? .null, .buffer(target), .int(targetStride ?? rows * columns),
       .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
-      .int(adds && plan.splits == 1 ? 1 : 0),
+      .int(adds && (plan.splits == 1 || plan.joinsPieces) ? 1 : 0),
     ]
     let traffic =
       operandType.bytes * rows * depth + rightType.bytes * depth * columns
@@ -198,8 +207,8 @@ struct MatrixLaunch {
     try stream.queue.launch(
       try stream.library.kernel(plan.kernel, in: plan.file, parameters: parameters),
       global: plan.global, local: plan.local,
-      arguments + (epilogue?.arguments ?? []) + plan.arguments
-        + (try sums(of: plan, on: stream, type)) + (geometry?.arguments ?? []),
+      arguments + (epilogue?.arguments ?? []) + (plan.joinsPieces ? pieces : [])
+        + plan.arguments + (try sums(of: plan, on: stream, type)) + (geometry?.arguments ?? []),
       work: Work(
         operations: 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth)
           + ending.operations,

@@ -18,6 +18,11 @@ struct MatrixPlan {
   let splitDepth: Int
   /// Whether the depth of a piece is walked in several steps.
   var hasSteps = false
+  /// Whether the kernel itself may add up the pieces (`join_pieces` of `MatrixTiles.clh`): then its
+  /// target is the product's, and pieces have a buffer of their own.
+  var joinsPieces = false
+  /// Work-groups of the launch.
+  var groups: Int { zip(global, local).map { $0 / $1 }.reduce(1, *) }
   /// All that may be chosen otherwise, by the names of ``MatrixChoices``.
   let choice: [String: Int]
 
@@ -119,6 +124,7 @@ struct MatrixPlan {
   ) {
     (kernel, file) = cores.kernel
     label = cores.label
+    joinsPieces = true
     let shippedDepth = WarpTile.depth(of: cores.operands)
     let tileDepth = tuned["TILE_K"] ?? shippedDepth
     let shipped =

@@ -28,33 +28,10 @@ extension Tensor {
     let own =
       shared == nil
       ? nil : try Tensor(repeating: 0, shape: [3, channels], on: stream, label: "batch sums")
-    let parameters = BatchNormStatistics.parameters(isShared: shared != nil)
     if rows > 0 {
-      let blocks = RowBlocks(
-        rows: rows, channels: channels, isSummed: true, on: stream)
-      let partial = try Tensor(
-        uninitialized: [blocks.count, shared == nil ? 2 : 3, channels], on: stream,
-        label: "batch norm partial sums")
-      try stream.launchRows(
-        try stream.kernel(
-          "batch_norm_statistics", in: "BatchNorm", storing: elementType,
-          channels: channels, parameters: parameters),
-        rows: blocks.count,
-        [
-          .buffer(buffer), .buffer(partial.buffer), .int(rows), .int(channels),
-          .int(blocks.size),
-        ], work: Work(operations: 4 * Double(count), bytes: Double(byteCount)))
-      try stream.launchRows(
-        try stream.kernel(
-          "batch_norm_statistics_fold", in: "BatchNorm", storing: .float32, channels: channels,
-          parameters: parameters),
-        rows: stream.foldGroups(channels),
-        [
-          .buffer(partial.buffer), .buffer(mean.buffer), .buffer(inverse.buffer),
-          .buffer(runningMean.buffer), .buffer(runningVariance.buffer),
-          own.map { .buffer($0.buffer) } ?? .null, .int(rows), .int(channels),
-          .int(blocks.size), .float(momentum), .float(epsilon),
-        ], work: Work(operations: 4 * Double(partial.count), bytes: 4 * Double(partial.count)))
+      try batchStatistics(
+        mean: mean, inverse: inverse, runningMean: runningMean, runningVariance: runningVariance,
+        own: own, momentum: momentum, epsilon: epsilon)
     }
     var statistics = BatchNormStatistics(mean: mean, inverse: inverse, ofBatch: true)
     if let shared, let own {
@@ -75,6 +52,47 @@ extension Tensor {
       }
     }
     return try normalized(statistics, weight: weight, bias: bias, residual: residual, relu: relu)
+  }
+
+  /// Writes the statistics of this batch and moves the running ones; of several devices it writes `own`
+  /// alone.
+  private func batchStatistics(
+    mean: Tensor, inverse: Tensor, runningMean: Tensor, runningVariance: Tensor, own: Tensor?,
+    momentum: Float, epsilon: Float
+  ) throws {
+    let (rows, channels) = rowsAndChannels
+    let parameters = BatchNormStatistics.parameters(isShared: own != nil)
+    let blocks = SumBlocks(rows: rows, channels: channels, on: stream)
+    let partial = try Tensor(
+      uninitialized: [blocks.count, own == nil ? 2 : 3, channels], on: stream,
+      label: "batch norm partial sums")
+    let lastGroup = own == nil ? stream.lastGroup : nil
+    let results: [KernelArgument] = [
+      .buffer(mean.buffer), .buffer(inverse.buffer), .buffer(runningMean.buffer),
+      .buffer(runningVariance.buffer),
+    ]
+    let moves: [KernelArgument] = [.float(momentum), .float(epsilon)]
+    try stream.launchSums(
+      try stream.kernel(
+        "batch_norm_statistics", in: "BatchNorm", storing: elementType, channels: channels,
+        parameters: blocks.parameters(on: stream, lastGroup).merging(parameters) { $1 }),
+      blocks,
+      [
+        .buffer(buffer), .buffer(partial.buffer), .int(rows), .int(channels), .int(blocks.size),
+      ]
+        + (try lastGroup.map { results + moves + [.buffer(try $0.counters(blocks.slabs))] } ?? []),
+      work: Work(operations: 4 * Double(count), bytes: Double(byteCount)))
+    guard lastGroup == nil else { return }
+    try stream.launchRows(
+      try stream.kernel(
+        "batch_norm_statistics_fold", in: "BatchNorm", storing: .float32, channels: channels,
+        parameters: parameters),
+      rows: stream.foldGroups(channels),
+      [.buffer(partial.buffer)] + results
+        + [
+          own.map { .buffer($0.buffer) } ?? .null, .int(rows), .int(channels), .int(blocks.size),
+        ] + moves,
+      work: Work(operations: 4 * Double(partial.count), bytes: 4 * Double(partial.count)))
   }
 
   /// Batch normalisation by fixed running statistics, over all axes but the last.
@@ -266,28 +284,34 @@ private struct BatchNormGradient {
   private func ofParameters(_ gradient: Tensor, input: Tensor) throws -> ParameterGradients {
     let (rows, channels) = input.rowsAndChannels
     let stream = input.stream
-    let blocks = RowBlocks(
-      rows: rows, channels: channels, isSummed: true, on: stream)
+    let blocks = SumBlocks(rows: rows, channels: channels, on: stream)
     let partial = try Tensor(
       uninitialized: [blocks.count, 2, channels], on: stream, label: "batch norm partial sums")
-    try stream.launchRows(
+    // Of no rows no group is the last.
+    let lastGroup = rows > 0 ? stream.lastGroup : nil
+    let gradients = try ParameterGradients(weight: weight, bias: bias)
+    try stream.launchSums(
       try stream.kernel(
         "batch_norm_backward_weight", in: "BatchNorm", storing: input.elementType,
-        channels: channels, parameters: statistics.parameters),
-      rows: blocks.count,
+        channels: channels,
+        parameters: blocks.parameters(on: stream, lastGroup).merging(statistics.parameters) { $1 }),
+      blocks,
       [
         .buffer(input.buffer), output.map { .buffer($0.buffer) } ?? .null,
         .buffer(gradient.buffer), .buffer(statistics.mean.buffer),
         statistics.rest.map { .buffer($0.buffer) } ?? .null,
         .buffer(statistics.inverse.buffer), .buffer(partial.buffer), .int(rows), .int(channels),
         .int(blocks.size), .int(output == nil ? 0 : 1),
-      ],
+      ]
+        + (try lastGroup.map { gradients.targets + [.buffer(try $0.counters(blocks.slabs))] }
+          ?? []),
       work: Work(
         operations: 4 * Double(input.count),
         bytes: (output == nil ? 2 : 3) * Double(input.byteCount)))
-    let gradients = try ParameterGradients(weight: weight, bias: bias)
-    try gradients.fold(
-      partial, blocks: blocks.count, by: "batch_norm_backward_weight_fold", in: "BatchNorm")
+    if lastGroup == nil {
+      try gradients.fold(
+        partial, blocks: blocks.count, by: "batch_norm_backward_weight_fold", in: "BatchNorm")
+    }
     return gradients
   }
 

@@ -59,23 +59,12 @@ extension Tensor {
     precondition(rank >= 1, "column sums of a scalar")
     let columns = shape[rank - 1]
     let rows = shape.dropLast().reduce(1, *)
-    var (result, left) = (self, rows)
-    repeat {
-      // A CPU adds up all partial sums at once, few as they are.
-      let size = stream.family == .cpu && left < rows ? left : rowsOfColumnSum(columns)
-      let chunks = max(1, left.dividedUp(by: size))
-      let target = chunks == 1 ? sum : nil
-      let sums =
-        try target
-        ?? Tensor(
-          uninitialized: chunks == 1 ? [columns] : [chunks, columns], on: stream,
-          label: "column sums")
-      try result.launchColumnSums(
-        into: sums, rows: left, rowsPerGroup: size, adds: target != nil)
-      (result, left) = (sums, chunks)
-    } while left > 1
+    let result =
+      try stream.family == .cpu
+      ? chunkedColumnSums(rows: rows, columns: columns)
+      : slabColumnSums(rows: rows, columns: columns, addedTo: sum)
     let (shape, type) = (shape, elementType)
-    result = result.differentiable(from: [self], "column sums") { gradient in
+    return result.differentiable(from: [self], "column sums") { gradient in
       let spread = try Tensor(
         uninitialized: shape, on: gradient.stream, elementType: type,
         label: "column sums gradient")
@@ -86,41 +75,78 @@ extension Tensor {
         work: Work(bytes: Double(spread.byteCount)))
       return [spread]
     }
+  }
+
+  /// A CPU's way: chunks of rows, and then all partial sums at once, few as they are.
+  private func chunkedColumnSums(rows: Int, columns: Int) throws -> Tensor {
+    let kernel = try stream.kernel(
+      "reduction_columns_forward", in: "Reduction", storing: elementType)
+    func sums(of tensor: Tensor, _ kernel: Kernel, rows: Int, size: Int) throws -> Tensor {
+      let chunks = max(1, rows.dividedUp(by: size))
+      let sums = try Tensor(
+        uninitialized: chunks == 1 ? [columns] : [chunks, columns], on: stream,
+        label: "column sums")
+      try stream.queue.launch(
+        kernel, global: [chunks, columns.dividedUp(by: Self.columnBlock)], local: [1, 1],
+        [
+          .buffer(tensor.buffer), .buffer(sums.buffer), .int(rows), .int(columns), .int(size),
+          .int(0),
+        ], work: Work(operations: Double(tensor.count), bytes: Double(tensor.byteCount)))
+      return sums
+    }
+    let partial = try sums(of: self, kernel, rows: rows, size: Self.columnChunk)
+    guard partial.rank > 1 else { return partial }
+    return try sums(
+      of: partial,
+      try stream.kernel("reduction_columns_forward", in: "Reduction", storing: .float32),
+      rows: partial.shape[0], size: partial.shape[0])
+  }
+
+  /// A GPU's way: blocks of rows of slabs of columns, added up by the last of their work-groups or by
+  /// another launch.
+  private func slabColumnSums(rows: Int, columns: Int, addedTo sum: Tensor?) throws -> Tensor {
+    let blocks = SumBlocks(rows: rows, channels: columns, on: stream)
+    let result =
+      try sum ?? Tensor(uninitialized: [columns], on: stream, label: "column sums")
+    let adds = KernelArgument.int(sum == nil ? 0 : 1)
+    guard blocks.count > 1 else {
+      // An empty sum is written too.
+      try launchColumnSums(blocks.count == 0 ? blocks.joined : blocks, into: result, adds)
+      return result
+    }
+    let partial = try Tensor(
+      uninitialized: [blocks.count, columns], on: stream, label: "partial column sums")
+    if let lastGroup = stream.lastGroup {
+      try launchColumnSums(
+        blocks, into: result, adds, lastGroup,
+        [.buffer(partial.buffer), .buffer(try lastGroup.counters(blocks.slabs))])
+    } else {
+      try launchColumnSums(blocks, into: partial, .int(0))
+      try partial.launchColumnSums(blocks.joined, into: result, adds)
+    }
     return result
   }
 
-  /// Rows that a work-group adds up.
-  ///
-  /// Lanes of a GPU that are not needed for a row take other rows.
-  private func rowsOfColumnSum(_ columns: Int) -> Int {
-    guard stream.family != .cpu else { return Self.columnChunk }
-    var across = 1
-    while across < min(columns, stream.lanes) { across *= 2 }
-    return Self.laneRows * (stream.lanes / across)
-  }
-
   private func launchColumnSums(
-    into result: Tensor, rows: Int, rowsPerGroup: Int, adds: Bool
+    _ blocks: SumBlocks, into result: Tensor, _ adds: KernelArgument,
+    _ lastGroup: LastGroup? = nil, _ pieces: [KernelArgument] = []
   ) throws {
-    let columns = shape[rank - 1]
-    let lanes = stream.family == .cpu ? 1 : stream.lanes
-    let block = stream.family == .cpu ? Self.columnBlock : lanes
-    let chunks = result.count / max(1, columns)
-    try stream.queue.launch(
-      try stream.kernel("reduction_columns_forward", in: "Reduction", storing: elementType),
-      global: [chunks * lanes, columns.dividedUp(by: block)], local: [lanes, 1],
+    let (rows, columns) = rowsAndChannels
+    try stream.launchSums(
+      try stream.kernel(
+        "reduction_columns_forward", in: "Reduction", storing: elementType, channels: columns,
+        parameters: blocks.parameters(on: stream, lastGroup)),
+      blocks,
       [
-        .buffer(buffer), .buffer(result.buffer), .int(rows), .int(columns), .int(rowsPerGroup),
-        .int(adds ? 1 : 0),
-      ], work: Work(operations: Double(count), bytes: Double(byteCount)))
+        .buffer(buffer), .buffer(result.buffer), .int(rows), .int(columns), .int(blocks.size),
+        adds,
+      ] + pieces, work: Work(operations: Double(count), bytes: Double(byteCount)))
   }
 
   /// Elements that one work-group adds up.
   private static let sumBlock = 65536
   /// Rows of one partial column sum on a CPU.
   private static let columnChunk = 1024
-  /// Rows that a lane of a GPU adds up.
-  private static let laneRows = 64
   /// Columns of a work-group on a CPU, `COLUMN_BLOCK` of `Reduction.cl`.
   static let columnBlock = 128
 }
