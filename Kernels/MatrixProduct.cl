@@ -80,9 +80,10 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
-  for (int i = 0; i < PER_ITEM; i++) {
+  // Unrolled, as an index that is not known would keep the sums out of registers.
+  UNROLL for (int i = 0; i < PER_ITEM; i++) {
     int m = m0 + y + i * SIDE;
-    for (int j = 0; j < PER_ITEM; j++) {
+    UNROLL for (int j = 0; j < PER_ITEM; j++) {
       int n = n0 + x + j * SIDE;
       if (m < rows && n < columns) {
         __global target_element *to = target + target_row(g, m, columns) + n;

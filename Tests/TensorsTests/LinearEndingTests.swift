@@ -163,6 +163,50 @@ struct LinearEndingTests {
     }
   }
 
+  @Test(
+    "after pieces of the depth, that another launch or the last work-group adds up",
+    arguments: MatrixEpilogue.Kind.allCases)
+  func pieces(kind: MatrixEpilogue.Kind) throws {
+    for (type, n) in [(ElementType.float32, 71), (.bfloat16, 71), (.bfloat16, 72)] {
+      try emulated(type, tile: WarpTile.all[2]) { stream, profiler in
+        let (m, k) = (67, 260)
+        func tensor(_ count: Int, _ seed: UInt64) throws -> Tensor {
+          try Tensor(randomFloats(count, seed: seed), shape: [count], on: stream)
+            .converted(to: type)
+        }
+        let (left, right) = (try tensor(m * k, 1), try tensor(n * k, 2))
+        let bias = try Tensor(randomFloats(n, seed: 3), shape: [n], on: stream)
+        func run(_ splits: Int, by lastGroup: LastGroup?) throws -> [[Float]] {
+          let (aside, result) = (try tensor(m * n, 4), try tensor(m * n, 5))
+          try stream.adding(by: lastGroup) {
+            try MatrixLaunch(
+              rows: m, columns: n, depth: k,
+              left: MatrixOperand(buffer: left.buffer, loader: .rows, pitch: k),
+              right: MatrixOperand(buffer: right.buffer, loader: .transposed, pitch: k),
+              bias: bias.buffer, operandType: type, targetType: type,
+              epilogue: MatrixEpilogue(kind: kind, aside: aside.buffer)
+            ).run(
+              on: stream, into: result.buffer, with: stream.matrix.tensorCores(for: type),
+              tuned: ["SPLITS": splits])
+          }
+          return [try result.floats(), try aside.floats()]
+        }
+        let whole = try run(1, by: nil)
+        for (lastGroup, splits) in [(nil, 2), (LastGroup(queue: stream.queue), 3)] {
+          for (got, want) in zip(try run(splits, by: lastGroup), whole) {
+            let digits = type == .float32 ? 1e-5 : 1.6e-2
+            expectClose(
+              got, want.map(Double.init), relative: digits, absolute: digits,
+              "\(type) \(n) columns, \(splits) pieces")
+          }
+        }
+        try profiler.resolve()
+        #expect(profiler.records.count { $0.name == "matrix_product_splits" } == 1)
+        #expect(profiler.records.count { $0.name.hasSuffix(" then \(kind)") } == 2)
+      }
+    }
+  }
+
   @Test("a class of products that the tuner measures")
   func tuning() throws {
     try emulated(.bfloat16, tile: WarpTile.all[2]) { stream, _ in

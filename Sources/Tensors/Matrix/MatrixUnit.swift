@@ -103,7 +103,9 @@ package final class MatrixUnit {
     var choice = cost.cheapest(among: tiles)
     while let wanted = choice,
       !isUsable(
-        ProductVariant(launch, tile: wanted.tile, splits: wanted.splits), with: cores)
+        ProductVariant(
+          launch, tile: wanted.tile, hasEpilogue: wanted.splits == 1 || stream.lastGroup != nil),
+        with: cores)
     {
       tiles.removeAll { $0 == wanted.tile }
       choice = cost.cheapest(among: tiles)

@@ -10,15 +10,16 @@ struct ProductVariant: Hashable, Codable, CustomStringConvertible {
   let operands, target: ElementType
   let epilogue: MatrixEpilogue.Kind?
 
-  /// What a product runs by a tile; pieces of the depth are float32 sums and nothing comes after them.
-  init(_ launch: MatrixLaunch, tile: WarpTile, splits: Int) {
+  /// What a product runs by a tile; its epilogue is another kernel's where another adds up the pieces
+  /// of its depth.
+  init(_ launch: MatrixLaunch, tile: WarpTile, hasEpilogue: Bool) {
     let depth = WarpTile.depth(of: launch.operandType)
     self.tile = tile
     (left, right) = (launch.left.loader, launch.right.loader)
     (leftWidth, rightWidth) = (launch.leftCopyWidth, launch.rightCopyWidth(tileDepth: depth))
     (hasWholeTaps, scatters) = (launch.hasWholeTaps(tileDepth: depth), launch.scatters)
-    (operands, target) = (launch.operandType, splits > 1 ? .float32 : launch.targetType)
-    epilogue = splits > 1 ? nil : launch.epilogue?.kind
+    (operands, target) = (launch.operandType, launch.targetType)
+    epilogue = hasEpilogue ? launch.epilogue?.kind : nil
   }
 
   /// The same by another tile.
