@@ -37,7 +37,7 @@ let package = Package(
     .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     // Row 1: bytes and pixels only.
-    .target(name: "Formats", dependencies: ["CZlib", "CFileGuard", "CLastWords"]),
+    .target(name: "Formats", dependencies: ["CZlib", "CFileGuard", "CLastWords", "CProcessor"]),
     .target(name: "Geometry", dependencies: ["Formats"]),
     .target(name: "Masks", dependencies: ["Formats", "Geometry"]),
     .target(name: "Settings", dependencies: ["Formats"]),
@@ -229,8 +229,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "BaronCLI", "Checkpoints", "Formats", "Masks", "Annotations", "Pictures", "Geometry",
-        "OpenCL", "KernelLibrary", "Tensors", "TestSupport",
+        "BaronCLI", "Distribution", "Checkpoints", "Formats", "Masks", "Annotations", "Pictures",
+        "Geometry", "OpenCL", "KernelLibrary", "Tensors", "TestSupport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
   ],

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Distribution
 import Formats
 import Foundation
 
@@ -34,6 +35,8 @@ struct BaronProgram: ParsableCommand {
     SilenceWatch.start()
     do {
       var command = try parseAsRoot()
+      let launch = Launch(environment: ProcessInfo.processInfo.environment)
+      guard try RankPart(of: command).isTaken(by: command, in: launch) else { return }
       try command.run()
     } catch {
       end(error)

@@ -5,7 +5,7 @@ package enum LaunchError: Error, Equatable, CustomStringConvertible {
   /// No library could be opened; a reason for each one that was tried.
   case noLibrary(launcher: String, size: Int, reasons: [String])
   /// The library does not see the processes that the launcher started.
-  case wrongPairing(launcher: String, size: Int, path: String, library: String, seen: Int)
+  case wrongPairing(launcher: Launch.Launcher, size: Int, path: String, library: String, seen: Int)
   /// Slurm was not asked to let the tasks find each other.
   case noInterface(size: Int)
   /// The library does not let several threads exchange at once.
@@ -22,8 +22,13 @@ package enum LaunchError: Error, Equatable, CustomStringConvertible {
       "\(launcher) started \(size, "process"), but no MPI library of it can be opened "
         + "(\(reasons.joined(separator: "; "))): set BARON_MPI to the library's path"
     case .wrongPairing(let launcher, let size, let path, let library, let seen):
-      "\(launcher) started \(size, "process"), but \(path) is \(library) and sees \(seen): set "
-        + "BARON_MPI to the library that belongs to this launcher, or start with that of the library"
+      "\(launcher.words) started \(size, "process"), but \(path) is \(library) and sees "
+        + "\(seen): "
+        + (launcher == .slurm
+          ? "start with srun --mpi=pmix for Open MPI or --mpi=pmi2 for MPICH, or set BARON_MPI to "
+            + "the library that belongs to this srun"
+          : "set BARON_MPI to the library that belongs to this launcher, or start with that of the "
+            + "library")
     case .noInterface(let size):
       "srun started \(size, "task") that cannot find each other: start with srun --mpi=pmix (Open "
         + "MPI) or --mpi=pmi2 (MPICH); srun --mpi=list shows what there is"

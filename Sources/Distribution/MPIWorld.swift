@@ -31,10 +31,15 @@ package final class MPIWorld: World, @unchecked Sendable {
   /// - Parameter launch: What the launcher says.
   /// - Throws: ``LaunchError``.
   package convenience init(_ launch: Launch) throws(LaunchError) {
-    guard !launch.lacksPMI else { throw .noInterface(size: launch.size) }
-    let path = try Self.open(launch)
+    try launch.checkInterface()
+    let (path, family) = try Self.open(launch)
     let name = Self.text { _ = cmpi_version($0, $1) }
-    if launch.yields(cores: Machine.cores, of: Machine.allCores) {
+    if launch.lacksPMIx, launch.rank == 0, family == Int32(cmpi_open_mpi) {
+      // Most builds end the process in their first call, with a page of text that does not say how.
+      Console.note(
+        "\(path) is \(name), which srun gave no PMIx: if it ends here, start with srun --mpi=pmix")
+    }
+    if launch.yields(cores: Cores.usable, of: Cores.all) {
       setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0)
     }
     var hasThreads = false
@@ -49,7 +54,7 @@ package final class MPIWorld: World, @unchecked Sendable {
       // Each process is a world of its own, which ends by itself.
       cmpi_finish()
       throw .wrongPairing(
-        launcher: launch.launcher.words, size: launch.size, path: path, library: name,
+        launcher: launch.launcher, size: launch.size, path: path, library: name,
         seen: Int(seen))
     }
     try self.init(cmpi_world(), library: name, isWhole: true)
@@ -104,14 +109,16 @@ package final class MPIWorld: World, @unchecked Sendable {
   }
 
   /// Opens the first library that is there.
-  private static func open(_ launch: Launch) throws(LaunchError) -> String {
+  private static func open(
+    _ launch: Launch
+  ) throws(LaunchError) -> (path: String, family: Int32) {
     var reasons: [String] = []
     for path in launch.libraries {
       var family = Int32(0)
       let reason = text {
         family = cmpi_open(path, $0, $1)
       }
-      if family != Int32(cmpi_none) { return path }
+      if family != Int32(cmpi_none) { return (path, family) }
       reasons.append(reason)
     }
     throw .noLibrary(launcher: launch.launcher.words, size: launch.size, reasons: reasons)

@@ -8,10 +8,4 @@ package enum Machine {
     guard gethostname(&bytes, bytes.count - 1) == 0 else { return "localhost" }
     return String(decoding: bytes.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
-
-  /// How many cores this process may use, as a launcher has bound it.
-  package static var cores: Int { ProcessInfo.processInfo.activeProcessorCount }
-
-  /// How many cores there are.
-  package static var allCores: Int { max(cores, ProcessInfo.processInfo.processorCount) }
 }

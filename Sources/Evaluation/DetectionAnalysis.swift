@@ -1,4 +1,4 @@
-import Foundation
+import Formats
 
 /// Where the detections of an evaluation are right and where and how they are wrong.
 package struct DetectionAnalysis: Sendable {
@@ -31,7 +31,7 @@ package struct DetectionAnalysis: Sendable {
   package init(
     _ truth: GroundTruth, _ results: DetectionResults, split: ClassSplit
   ) throws {
-    let threads = ProcessInfo.processInfo.activeProcessorCount
+    let threads = Cores.usable
     try results.checkBoxes()
     let (classes, members) = try EvaluationRun.prepared(truth, results, split: split)
     let shown = try MatchedDetections(shown: classes, results, threads: threads)

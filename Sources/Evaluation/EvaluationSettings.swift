@@ -1,4 +1,4 @@
-import Foundation
+import Formats
 
 /// The choices of an evaluation that its files do not settle.
 package struct EvaluationSettings: Sendable, Equatable {
@@ -27,7 +27,7 @@ package struct EvaluationSettings: Sendable, Equatable {
   /// The score below which the detector kept nothing, where that is known; reported only.
   package var scoreThreshold: Double?
   /// How many threads score; the numbers do not depend on it.
-  package var threads = ProcessInfo.processInfo.activeProcessorCount
+  package var threads = Cores.usable
 
   /// Creates the release's choices.
   package init() {}

@@ -41,12 +41,12 @@ package enum Parallel {
   ///
   /// - Parameters:
   ///   - count: The number of pieces.
-  ///   - threads: How many work at once; all cores unless said otherwise.
+  ///   - threads: How many work at once; one a core that it may use unless said otherwise.
   ///   - chunk: How many small pieces a thread takes at a time.
   ///   - body: Does a piece.
   /// - Throws: The error of the first chunk that failed.
   package static func map<Element: Sendable, Failure: Error>(
-    count: Int, threads: Int = ProcessInfo.processInfo.activeProcessorCount, chunk: Int = 1,
+    count: Int, threads: Int = Cores.usable, chunk: Int = 1,
     _ body: @Sendable (Int) throws(Failure) -> Element
   ) throws(Failure) -> [Element] {
     try map(Array(0..<count.dividedUp(by: chunk)), threads: threads, state: {}) {

@@ -30,7 +30,7 @@ final class DecodingPool: Sendable {
   init(limits: ServerLimits) {
     self.limits = limits
     budget = MemoryBudget(limit: limits.allPicturesBytes)
-    queue.maxConcurrentOperationCount = max(1, ProcessInfo.processInfo.activeProcessorCount)
+    queue.maxConcurrentOperationCount = Cores.usable
   }
 
   /// The SHA-256 of a file.

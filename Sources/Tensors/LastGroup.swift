@@ -85,7 +85,8 @@ extension LastGroup {
     let (rows, channels) = (20_000, 320)
     var random = CounterRandom(seed: 1)
     let map = try Tensor(
-      random.floats(rows * channels), shape: [rows, channels], on: stream, label: "last group trial")
+      random.floats(rows * channels), shape: [rows, channels], on: stream, label: "last group trial"
+    )
     func parameter(_ value: Float) throws -> Tensor {
       try Tensor(repeating: value, shape: [channels], on: stream, label: "last group trial")
     }

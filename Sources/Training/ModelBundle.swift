@@ -112,7 +112,7 @@ package struct ModelBundle: Sendable {
   private func compare(with archive: ZipArchive) throws {
     let sizes = parts.map(\.size)
     let order = parts.indices.sorted { sizes[$0] > sizes[$1] }
-    let threads = ProcessInfo.processInfo.activeProcessorCount
+    let threads = Cores.usable
     _ = try Parallel.map(order, threads: threads, state: {}) { (_: inout Void, index: Int) in
       let part = parts[index]
       guard let entry = archive.entry(named: part.name) else {

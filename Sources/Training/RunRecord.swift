@@ -42,7 +42,7 @@ package struct RunRecord {
       "version": .string(version), "command": .string(Self.shell(command)),
       "folder": .string(FileManager.default.currentDirectoryPath),
       "host": .string(process.hostName), "system": .string(process.operatingSystemVersionString),
-      "processors": .number(Double(process.activeProcessorCount)),
+      "processors": .number(Double(Cores.usable)),
       "device": .string(device.name), "platform": .string(device.platformName),
       "driver": .string(device.driver), "opencl": .string(device.version),
       "device_memory_bytes": .number(Double(device.memoryInBytes)),

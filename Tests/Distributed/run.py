@@ -77,17 +77,107 @@ def tasks_of_slurm(setting):
             "#!/bin/sh\n"
             f"export SLURM_STEP_NUM_TASKS=${size} SLURM_PROCID=${rank} SLURM_LOCALID=${local}\n"
             "unset OMPI_COMM_WORLD_SIZE OMPI_COMM_WORLD_RANK OMPI_COMM_WORLD_LOCAL_RANK\n"
+            "unset MPI_LOCALRANKID MPI_LOCALNRANKS\n"
             f'exec "{setting.baron}" "$@"\n')
         script.chmod(0o755)
         code, text = setting.run(
             2, ["ranks", "--largest", "4"], launcher=launcher, program="./task.sh", limit=180)
         expect(code == 0 and "WRONG" not in text and text.count("right") > 5, f"{code}: {text}")
+        code, text = setting.run(
+            2, ["clip-train", "demo-teacher", "--run", "./none"], launcher=launcher,
+            program="./task.sh", limit=60)
+        expect(code != 0 and "srun started 2; start one" in text, f"{code}: {text}")
         tried.append("MPICH" if launcher == MPICH else "Open MPI")
     # Tasks that srun has given no way to each other are told how.
     code, text = setting.run(
         0, ["ranks"], limit=60, variables={"SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": "0"})
     expect(code == 1 and len(errors(text)) == 1 and "srun --mpi=pmix" in text, f"{code}: {text}")
+    # Open MPI without PMIx: what may end in its first call is said before, by one task.
+    for rank in range(2):
+        code, text = setting.run(
+            0, ["ranks"], limit=60, variables={
+                "SLURM_STEP_NUM_TASKS": "2", "SLURM_PROCID": str(rank), "PMI_SIZE": "2",
+                "PMI_RANK": str(rank), "BARON_MPI": library("libmpi.so.40")})
+        notes = [x for x in text.splitlines() if x.startswith("note: ") and "--mpi=pmix" in x]
+        expect(code != 0 and len(notes) == 1 - rank, f"{code}: {text}")
     return f"by {' and '.join(tried)}"
+
+
+@part
+def hydra_in_slurm(setting):
+    """MPICH's mpirun starts its helpers by srun, whose variables their processes have too."""
+    need(MPICH, "MPICH")
+    for tasks, count in [("1", 2), ("2", 2), ("2", 4)]:
+        variables = {"SLURM_STEP_NUM_TASKS": tasks, "SLURM_PROCID": "0", "SLURM_LOCALID": "0",
+                     "SLURM_STEP_TASKS_PER_NODE": "1", "PMIX_RANK": "0"}
+        code, text = setting.run(
+            count, ["ranks", "--largest", "1"], launcher=MPICH, variables=variables, limit=180)
+        rows = [int(x) for x in re.findall(r"^ +(\d+)  \S", text, re.MULTILINE)]
+        expect(code == 0 and rows == list(range(count)), f"{tasks}: {code}: {text}")
+    return "one world of 2 and 4 processes"
+
+
+@part
+def one_process(setting):
+    launchers = [x for x in (OPEN_MPI, MPICH) if x]
+    need(launchers and launchers[0], "MPI")
+    for launcher in launchers:
+        for command in (["clip-train", "demo-teacher", "--run", "./none"],
+                        ["evaluate", "--checkpoint", "./none"]):
+            code, text = setting.run(3, command, launcher=launcher, limit=60)
+            told = errors(text)
+            expect(code == 1 and len(told) == 1, f"{launcher}: {code}: {text}")
+            expect(f"{command[0]} runs on one process" in told[0], text)
+            expect(not pathlib.Path("none").exists(), "a folder was left")
+        code, text = setting.run(
+            3, ["config", "show", "ov-coco-fpn-kd"], launcher=launcher, limit=60)
+        expect(code == 0 and text.count("3 replicas on 3 processes") == 1, f"{code}: {text}")
+        expect(text.count("detection_batch") == 1, text)
+        code, text = setting.run(3, ["check", "no-such.yaml"], launcher=launcher, limit=60)
+        expect(code == 1 and text.count("no-such.yaml") == 1, f"{code}: {text}")
+    return "clip-train and evaluate are refused once, config and check speak once"
+
+
+@part
+def bound_processes(setting):
+    need(OPEN_MPI, "Open MPI")
+    taskset, cores = shutil.which("taskset"), sorted(os.sched_getaffinity(0))
+    if taskset is None:
+        raise Skipped("no taskset is installed")
+    script = pathlib.Path("bound.sh")
+    script.write_text(f'#!/bin/sh\nexec {taskset} -c {cores[0]} "{setting.baron}" "$@"\n')
+    script.chmod(0o755)
+    code, text = setting.run(2, ["ranks", "--largest", "1"], program="./bound.sh", limit=180)
+    rows = re.findall(r" (\d+) +(\d+)  Open MPI", text)
+    expect(code == 0 and rows == [("1", str(os.cpu_count()))] * 2, f"{code}: {rows}: {text}")
+    if os.cpu_count() >= 4:
+        expect("may use 1 of" in text and "--bind-to none" in text, text)
+    return f"1 of {os.cpu_count()} cores each"
+
+
+@part
+def script_of_slurm(setting):
+    """The job script of docs/distributed.md, with stand-ins for Slurm's programs."""
+    text = (trial.HERE.parent.parent / "docs/distributed.md").read_text()
+    scripts = [x for x in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if x.startswith("#!")]
+    expect(len(scripts) == 1, f"{len(scripts)} scripts are in docs/distributed.md")
+    folder = pathlib.Path("stand-ins").resolve()
+    folder.mkdir(exist_ok=True)
+    for name, body in [("srun", 'echo "srun $*"\nexit $CODE'), ("scontrol", 'echo "scontrol $*"')]:
+        (folder / name).write_text(f"#!/bin/sh\n{body}\n")
+        (folder / name).chmod(0o755)
+    (folder / "train.sh").write_text(scripts[0])
+    for code, goes_on in [(0, False), (1, False), (64, False), (75, True), (130, True), (137, True)]:
+        done = subprocess.run(
+            ["bash", str(folder / "train.sh"), "a b.yaml", "--run", "x"], capture_output=True,
+            text=True, env=dict(os.environ, PATH=f"{folder}:{os.environ['PATH']}", CODE=str(code),
+                                SLURM_JOB_ID="7", SLURM_CPUS_PER_TASK="12"))
+        lines = done.stdout.splitlines()
+        expect(lines[0] == "srun --mpi=pmix --cpus-per-task=12 baron train a b.yaml --run x "
+               "--continue", done.stdout + done.stderr)
+        expect(("scontrol requeue 7" in lines) == goes_on, f"{code}: {lines}")
+        expect(done.returncode == (0 if goes_on else code), f"{code}: {done.returncode}")
+    return "goes back into the queue after 75, 130 and 137 alone"
 
 
 @part

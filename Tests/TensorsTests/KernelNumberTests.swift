@@ -11,6 +11,7 @@ import Testing
     arguments: [
       ("ELEMENTS_PER_ITEM", "Common/Launch.clh", ComputeStream.elementsPerItem),
       ("LANES", "Common/Launch.clh", KernelLibrary.mostLanes),
+      ("SLAB_LANES", "Common/Channels.clh", SumBlocks.slabLanes),
       ("COLUMN_BLOCK", "Reduction.cl", Tensor.columnBlock),
       ("BLOCK", "CrossEntropy.cl", Tensor.lossBlock),
       ("BLOCK", "BoxLoss.cl", Tensor.lossBlock),

@@ -20,7 +20,9 @@ import Testing
 
   @Test(
     "batch normalisation, forward and backward",
-    arguments: [[1, 3], [31, 17], [33, 64], [700, 192], [5000, 6], [9000, 320], [3000, 1100]])
+    arguments: [
+      [1, 3], [31, 17], [33, 64], [700, 192], [5000, 6], [9000, 320], [3000, 1100],
+    ])
   func batchNorm(shape: [Int]) throws {
     let profiler = Profiler()
     try withStream(profiler: profiler) { stream in
@@ -144,8 +146,10 @@ import Testing
         for splits in [2, 3, 5] {
           let apart = try run(splits, by: nil)
           let together = try run(splits, by: lastGroup)
-          expectClose(apart, whole, relative: digits, absolute: digits, "\(splits) by another launch")
-          expectClose(together, whole, relative: digits, absolute: digits, "\(splits) by the last group")
+          expectClose(
+            apart, whole, relative: digits, absolute: digits, "\(splits) by another launch")
+          expectClose(
+            together, whole, relative: digits, absolute: digits, "\(splits) by the last group")
           // Without a bias the order of the sums is the same.
           if adds { #expect(together == apart) }
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Distribution
+import Formats
 import Foundation
 import KernelLibrary
 import OpenCL
@@ -26,7 +27,7 @@ struct CompileProgramsCommand: ParsableCommand {
 extension Context {
   /// Processes that compile at the same time: one per core, but four keep up with any step, and
   /// each takes its share of a GPU's memory.
-  static let usualJobs = min(ProcessInfo.processInfo.activeProcessorCount, 4)
+  static let usualJobs = min(Cores.usable, 4)
 
   private static let program = try? FileManager.default.destinationOfSymbolicLink(
     atPath: "/proc/self/exe")

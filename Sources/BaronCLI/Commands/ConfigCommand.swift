@@ -75,14 +75,14 @@ struct ConfigCommand: ParsableCommand {
         case .clip: try CLIPTrainingConfiguration.load(config, overrides: overrides).yaml()
         case .demo: try DemoConfiguration.load(config, overrides: overrides).yaml()
         }
-      // Of the processes that a launcher has started one speaks.
-      guard Launch(environment: ProcessInfo.processInfo.environment)?.rank ?? 0 == 0 else { return }
       try Console.print(text, terminator: "")
     }
 
     /// The values, below what a step has of them; a comment, so that the text stays a configuration.
     private static func text(of configuration: RunConfiguration) throws -> String {
       let launch = Launch(environment: ProcessInfo.processInfo.environment)
+      // A training that would not start has no processes.
+      try launch?.checkInterface()
       let step = try configuration.stepSummary(processes: launch?.size ?? 1)
       return "# \(step)\n" + configuration.yaml()
     }

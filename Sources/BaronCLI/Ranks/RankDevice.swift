@@ -1,5 +1,6 @@
 import Distribution
 import Formats
+import Foundation
 import OpenCL
 
 extension DeviceOption {
@@ -33,7 +34,10 @@ extension DeviceOption {
     _ = try Agreement.onRank0("devices", in: world) {
       if !shares, let fault = RankFacts.fault(of: all) { throw AgreedError(text: fault, code: 1) }
     }
-    if let threads { for remark in RankFacts.remarks(on: all, threads: threads) { tell(remark) } }
+    if let threads {
+      let launch = Launch(environment: ProcessInfo.processInfo.environment)
+      for remark in RankFacts.remarks(on: all, threads: threads, launch: launch) { tell(remark) }
+    }
     return (context, all)
   }
 }

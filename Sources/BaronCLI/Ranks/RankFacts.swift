@@ -30,7 +30,7 @@ struct RankFacts: Equatable {
     address = device.address
     isCPU = device.kind == .cpu
     self.choices = choices
-    (cores, allCores) = (Machine.cores, Machine.allCores)
+    (cores, allCores) = (Cores.usable, Cores.all)
     library = (world as? MPIWorld)?.library ?? "-"
   }
 
@@ -94,17 +94,21 @@ extension RankFacts {
   /// - Parameters:
   ///   - all: The facts of all ranks.
   ///   - threads: How many threads of a rank read pictures.
-  static func remarks(on all: [RankFacts], threads: Int) -> [String] {
+  ///   - launch: What started them.
+  static func remarks(on all: [RankFacts], threads: Int, launch: Launch?) -> [String] {
     var remarks: [String] = []
     let needed = threads + 2
     let poor = all.filter { $0.cores < min(needed, max(1, $0.allCores / $0.nodes)) }
     if let first = poor.first {
       let more = poor.count > 1 ? " (and \(poor.count - 1) more)" : ""
+      let options = launch.map {
+        "; start with "
+          + $0.options(cores: max(1, first.allCores / first.nodes), processes: first.nodes)
+      }
       remarks.append(
         "rank \(first.rank) on host \(first.host)\(more) may use \(first.cores) of "
-          + "\(first.allCores, "core"), but data.threads + 2 are \(needed, "thread"); start with "
-          + "--bind-to none, or --map-by ppr:\(first.nodes):node:PE="
-          + "\(max(1, first.allCores / first.nodes))")
+          + "\(first.allCores, "core"), but data.threads + 2 are \(needed, "thread")"
+          + (options ?? ""))
     }
     let sharing = Set(all.filter { $0.isCPU && $0.nodes > 1 }.map(\.host)).sorted()
     if let host = sharing.first {

@@ -128,12 +128,13 @@ package final class MatrixUnit {
     return false
   }
 
-  /// On what the products of activations stand, in one line: the kernel, and how many of its variants
-  /// were left to others.
+  /// On what the products of activations stand, in one line: the kernel, how many of its variants were
+  /// left to others, and whether sums cost launches of their own that a GPU of its kind does without.
   package var rung: String {
     let replaced = faults.values.count { !$0.isEmpty }
     let tried = faults.isEmpty ? "" : "; \(faults.count) variants tried"
     return kernelName + tried + (replaced > 0 ? ", \(replaced) left to other kernels" : "")
+      + (stream.family == .nvidia && stream.lastGroup == nil ? "; sums by other launches" : "")
   }
 
   /// What was found for a product on this device; empty for the shipped parameters.

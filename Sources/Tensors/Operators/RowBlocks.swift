@@ -44,7 +44,7 @@ struct SumBlocks {
   let lanes: Int
 
   /// `SLAB_LANES` of `Common/Channels.clh`.
-  private static let slabLanes = 32
+  static let slabLanes = 32
   /// Rows that a lane adds up at least and at most: fewer do not wait for memory together, more lose
   /// digits.
   private static let fewest = 4

@@ -257,7 +257,7 @@ package struct ConfigurationDraft {
       isSided
         ? "names say left or right" : "0 where a mirrored object is another one (letters, arrows)")
     text.line(
-      1, "threads", "\(max(1, min(8, ProcessInfo.processInfo.activeProcessorCount)))",
+      1, "threads", "\(min(8, Cores.usable))",
       "that decode pictures")
   }
 
