@@ -86,7 +86,9 @@ struct LinearEndingTests {
     }
   }
 
-  @Test("tensor cores of float32 in emulation", arguments: WarpTile.all)
+  @Test(
+    "tensor cores of float32 in emulation, the largest and the smallest tile",
+    arguments: [WarpTile.all[0], WarpTile.all[2]])
   func tensorCores(tile: WarpTile) throws {
     try emulated(.float32, tile: tile) { stream, profiler in
       let isSmall = tile == WarpTile.all.last
@@ -105,7 +107,9 @@ struct LinearEndingTests {
     }
   }
 
-  @Test("tensor cores of 16 bits in emulation", arguments: WarpTile.all(for: .bfloat16))
+  @Test(
+    "tensor cores of 16 bits in emulation, the largest and the smallest tile",
+    arguments: [WarpTile.wide[0], WarpTile.all[2]])
   func tensorCoresOf16Bits(tile: WarpTile) throws {
     let isSmall = tile == WarpTile.all.last
     for type in isSmall ? StorageTests.types : [.bfloat16] {
