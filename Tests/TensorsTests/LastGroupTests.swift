@@ -156,4 +156,35 @@ import Testing
       }
     }
   }
+
+  @Test("more pieces than one group reads quickly are added up by another launch")
+  func manyPieces() throws {
+    let profiler = Profiler()
+    try withStream(profiler: profiler) { stream in
+      let (m, n, k) = (20, 30, 64 * 40)
+      let cores = TensorCores(
+        precision: .bf16, operands: .bfloat16,
+        tiles: Array(WarpTile.all(for: .bfloat16).suffix(1)), isEmulated: true)
+      let left = try Tensor(randomFloats(m * k, seed: 1), shape: [m, k], on: stream)
+        .converted(to: .bfloat16)
+      let right = try Tensor(randomFloats(k * n, seed: 2), shape: [k, n], on: stream)
+        .converted(to: .bfloat16)
+      let launch = MatrixLaunch(
+        rows: m, columns: n, depth: k,
+        left: MatrixOperand(buffer: left.buffer, loader: .rows, pitch: k),
+        right: MatrixOperand(buffer: right.buffer, loader: .rows, pitch: n),
+        operandType: .bfloat16)
+      var results: [[Float]] = []
+      for (splits, launches) in [(20, 0), (40, 1)] {
+        let result = try Tensor(uninitialized: [m, n], on: stream, label: "product")
+        try stream.adding(by: LastGroup(queue: stream.queue)) {
+          try launch.run(on: stream, into: result.buffer, with: cores, tuned: ["SPLITS": splits])
+        }
+        results.append(try result.floats())
+        try profiler.resolve()
+        #expect(profiler.records.count { $0.name == "matrix_product_splits" } == launches)
+      }
+      expectClose(results[1], results[0], "40 pieces against 20")
+    }
+  }
 }

@@ -152,8 +152,9 @@ struct MatrixLaunch {
     let size = rows * columns
     let partial = try stream.queue.allocate(
       bytes: 4 * batch * plan.splits * size, label: "partial products")
-    if plan.joinsPieces {
-      let counters = try stream.lastGroup?.counters(plan.groups / plan.splits)
+    if plan.joinedTile != nil {
+      let lastGroup = plan.isJoinQuick ? stream.lastGroup : nil
+      let counters = try lastGroup?.counters(plan.groups / plan.splits)
       try enqueue(
         plan, on: stream, into: target, of: targetType,
         then: counters == nil ? nil : epilogue,
@@ -198,7 +199,7 @@ struct MatrixLaunch {
       .buffer(right.buffer), .int(right.pitch), .int(right.stride),
       bias.map { .buffer($0) } ?? .null, .buffer(target), .int(targetStride ?? rows * columns),
       .int(rows), .int(columns), .int(depth), .int(plan.splits), .int(plan.splitDepth),
-      .int(adds && (plan.splits == 1 || plan.joinsPieces) ? 1 : 0),
+      .int(adds && (plan.splits == 1 || plan.joinedTile != nil) ? 1 : 0),
     ]
     let traffic =
       operandType.bytes * rows * depth + rightType.bytes * depth * columns
@@ -207,7 +208,7 @@ struct MatrixLaunch {
     try stream.queue.launch(
       try stream.library.kernel(plan.kernel, in: plan.file, parameters: parameters),
       global: plan.global, local: plan.local,
-      arguments + (epilogue?.arguments ?? []) + (plan.joinsPieces ? pieces : [])
+      arguments + (epilogue?.arguments ?? []) + (plan.joinedTile == nil ? [] : pieces)
         + plan.arguments + (try sums(of: plan, on: stream, type)) + (geometry?.arguments ?? []),
       work: Work(
         operations: 2 * Double(batch) * Double(rows) * Double(columns) * Double(depth)

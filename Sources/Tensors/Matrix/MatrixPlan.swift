@@ -18,9 +18,13 @@ struct MatrixPlan {
   let splitDepth: Int
   /// Whether the depth of a piece is walked in several steps.
   var hasSteps = false
-  /// Whether the kernel itself may add up the pieces (`join_pieces` of `MatrixTiles.clh`): then its
-  /// target is the product's, and pieces have a buffer of their own.
-  var joinsPieces = false
+  /// Bytes of a tile's sums where the kernel itself may add up its pieces (`join_pieces` of
+  /// `MatrixTiles.clh`): then its target is the product's, and pieces have a buffer of their own. nil
+  /// where it cannot.
+  var joinedTile: Int?
+  /// Whether that is quicker than another launch: one work-group reads all pieces of its tile, which a
+  /// unit of a GPU does at some 100 GB/s, while a launch takes about 4 us.
+  var isJoinQuick: Bool { splits * (joinedTile ?? 0) <= 512 * 1024 }
   /// Work-groups of the launch.
   var groups: Int { zip(global, local).map { $0 / $1 }.reduce(1, *) }
   /// All that may be chosen otherwise, by the names of ``MatrixChoices``.
@@ -124,12 +128,12 @@ struct MatrixPlan {
   ) {
     (kernel, file) = cores.kernel
     label = cores.label
-    joinsPieces = true
     let shippedDepth = WarpTile.depth(of: cores.operands)
     let tileDepth = tuned["TILE_K"] ?? shippedDepth
     let shipped =
       shipped ?? ProductCost(ProductSizes(launch), with: cores, units: units).cheapest
     let tile = WarpTile(tuned) ?? shipped.tile
+    joinedTile = 4 * tile.rows * tile.columns
     let stages = tuned["STAGES"] ?? tile.stages
     var parameters = tile.parameters.merging(cores.parameters) { $1 }
     parameters["LEFT_WIDTH"] = launch.leftCopyWidth
