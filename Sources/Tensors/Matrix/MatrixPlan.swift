@@ -18,12 +18,15 @@ struct MatrixPlan {
   let splitDepth: Int
   /// Whether the depth of a piece is walked in several steps.
   var hasSteps = false
-  /// Bytes of a tile's sums where the kernel itself may add up its pieces (`join_pieces` of
-  /// `MatrixTiles.clh`): then its target is the product's, and pieces have a buffer of their own. nil
-  /// where it cannot.
+  /// Bytes of a tile's sums where the kernel itself may add up its pieces, nil where it cannot.
+  ///
+  /// Then its target is the product's, and pieces have a buffer of their own (`join_pieces` of
+  /// `MatrixTiles.clh`).
   var joinedTile: Int?
-  /// Whether that is quicker than another launch: one work-group reads all pieces of its tile, which a
-  /// unit of a GPU does at some 100 GB/s, while a launch takes about 4 us.
+  /// Whether that is quicker than another launch.
+  ///
+  /// One work-group reads all pieces of its tile, which a unit of a GPU does at some 100 GB/s, while a
+  /// launch takes about 4 us.
   var isJoinQuick: Bool { splits * (joinedTile ?? 0) <= 512 * 1024 }
   /// Work-groups of the launch.
   var groups: Int { zip(global, local).map { $0 / $1 }.reduce(1, *) }
