@@ -158,7 +158,7 @@ part_oclgrind() {
   local suite
   # The short ones first.
   for suite in Embedding Similarity BoxCoding Softmax Resize BoxLoss Pooling CrossEntropy LayerNorm \
-    Indexing Reduction BoxMatching NMS Optimizer TopK BatchNorm ImageInput; do
+    Indexing Reduction BoxMatching Optimizer BatchNorm NMS TopK ImageInput; do
     check "$suite" 200 oclgrind_figures "${run_tests[@]}" "^[A-Za-z]*Tests\\.${suite}Tests"
   done
 }
