@@ -82,7 +82,7 @@ let package = Package(
         "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
         "Detection", "Baron", "Distribution", "Yams",
       ],
-      resources: [.embedInCode("Presets")], plugins: ["Embed"]),
+      resources: [.embedInCode("Presets"), .embedInCode("Programs")], plugins: ["Embed"]),
     .target(
       name: "Exporting",
       dependencies: [
