@@ -196,7 +196,7 @@ let package = Package(
       dependencies: [
         "Training", "DemoWorld", "Geometry", "Baron", "CLIP", "Detection", "Annotations",
         "Pictures", "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL",
-        "Formats", "Settings", "Distribution", "TestSupport",
+        "KernelLibrary", "Formats", "Settings", "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "ServingTests",

@@ -1,6 +1,5 @@
 import Foundation
 import KernelLibrary
-import OpenCL
 import Testing
 
 @testable import Training
