@@ -40,7 +40,12 @@ struct GPUVariant: CustomStringConvertible {
     switch path {
     case "Convolution.cl": [["FLIPPED": 0], ["FLIPPED": 1]]
     case "RoIAlign.cl": [["ACROSS": 8], ["ACROSS": 32]]
-    case "MatrixProduct.cl": layouts + epilogues
+    case "MatrixProduct.cl":
+      // Smaller tiles than the first one have the same work-items.
+      epilogues
+        + layouts.flatMap { layout in
+          GroupTile.all.filter { $0.items == 256 }.map { layout.merging($0.parameters) { $1 } }
+        }
     case "Attention.cl": [["HEAD_WIDTH": 16], ["HEAD_WIDTH": 64]]
     default: [[:]]
     }

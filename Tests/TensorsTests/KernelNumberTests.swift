@@ -26,8 +26,12 @@ import Testing
       ("EPILOGUE_RESIDUAL", "MatrixEpilogue.clh", MatrixEpilogue.Kind.residual.rawValue),
       ("EPILOGUE_QUICK_GELU", "MatrixEpilogue.clh", MatrixEpilogue.Kind.quickGELU.rawValue),
       ("EPILOGUE_GELU", "MatrixEpilogue.clh", MatrixEpilogue.Kind.gelu.rawValue),
-      ("SIDE", "MatrixProduct.cl", MatrixPlan.groupSide),
-      ("PER_ITEM", "MatrixProduct.cl", MatrixPlan.itemSide),
+      ("TILE_M", "MatrixProduct.cl", GroupTile.all[0].rows),
+      ("TILE_N", "MatrixProduct.cl", GroupTile.all[0].columns),
+      ("ITEM_M", "MatrixProduct.cl", GroupTile.all[0].itemRows),
+      ("ITEM_N", "MatrixProduct.cl", GroupTile.all[0].itemColumns),
+      ("DEPTH", "MatrixProduct.cl", GroupTile.depth),
+      ("PAD", "MatrixProduct.cl", GroupTile.pad),
     ])
   func agree(name: String, path: String, host: Int) throws {
     #expect(try kernelNumber(name, in: path) == host)

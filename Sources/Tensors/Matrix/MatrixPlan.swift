@@ -49,33 +49,29 @@ struct MatrixPlan {
         bfloat16: launch.operandType == .bfloat16
           ? launch.bfloat16 ?? stream.matrix.bfloat16 : nil, tuned: tuned)
     } else {
-      self.init(
-        groups: launch, units: stream.device.computeUnits,
-        largestWorkGroup: stream.queue.context.largestWorkGroup, tuned: tuned)
+      self.init(groups: launch, on: GroupDevice(stream), tuned: tuned)
     }
   }
 
   /// The plan for `MatrixProduct.cl`.
-  init(
-    groups launch: MatrixLaunch, units: Int, largestWorkGroup: Int, tuned: [String: Int] = [:]
-  ) {
+  init(groups launch: MatrixLaunch, on device: GroupDevice, tuned: [String: Int] = [:]) {
     kernel = "matrix_product_forward"
     file = "MatrixProduct"
     arguments = []
-    let side = [Self.groupSide, 8].first { $0 * $0 <= largestWorkGroup } ?? 4
-    parameters = side == Self.groupSide ? [:] : ["SIDE": side]
-    local = [side, side]
-    let tile = side * Self.itemSide
+    let tile =
+      GroupTile(tuned)
+      ?? device.best(
+        rows: launch.rows, columns: launch.columns, depth: launch.depth, batch: launch.batch)
+    parameters = tile == GroupTile.all[0] ? [:] : tile.parameters
+    local = [tile.itemsAcross, tile.itemsDown]
     let groups =
-      launch.columns.dividedUp(by: tile) * launch.rows.dividedUp(by: tile) * launch.batch
+      launch.columns.dividedUp(by: tile.columns) * launch.rows.dividedUp(by: tile.rows)
+      * launch.batch
     (splits, splitDepth) = Self.pieces(
-      launch, groups: groups, units: units, step: 256, wanted: tuned["SPLITS"])
-    choice = ["SPLITS": splits]
-    global = [groups * splits * side, side]
+      launch, groups: groups, units: device.units, step: 256, wanted: tuned["SPLITS"])
+    choice = tile.parameters.merging(["SPLITS": splits]) { $1 }
+    global = [groups * splits * tile.itemsAcross, tile.itemsDown]
   }
-
-  // `SIDE` and `PER_ITEM` of `MatrixProduct.cl`.
-  static let (groupSide, itemSide) = (16, 4)
 
   /// The plan for `MatrixProductCPU.cl`, or for `MatrixProduct16BitCPU.cl`.
   init(

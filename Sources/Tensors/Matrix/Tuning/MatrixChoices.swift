@@ -5,7 +5,7 @@ import OpenCL
 ///
 /// CPU: `MR`, `NV`, `KC`, `NC` of `MatrixProductCPU.cl` and `MatrixProduct16BitCPU.cl`, `ROW_BLOCK`
 /// rows of a work-group. Tensor cores: `TILE_M`, `TILE_N`, `WARPS_M`, `WARPS_N`, `STAGES`, `TILE_K` of `MatrixProductNVIDIA.cl`.
-/// All kernels: `SPLITS`, pieces of the depth.
+/// Other GPUs: `TILE_M`, `TILE_N`, `ITEM_M`, `ITEM_N` of `MatrixProduct.cl`. All kernels: `SPLITS`, pieces of the depth.
 struct MatrixChoices {
   private let launch: MatrixLaunch
   private let stream: ComputeStream
@@ -36,7 +36,8 @@ struct MatrixChoices {
     else { return false }
     if let tile = WarpTile(choice) { return isLegal(tile, choice) }
     if let tile = RegisterTile(choice) { return isLegal(tile, choice) }
-    return !isCPU && cores == nil
+    guard !isCPU, cores == nil, let tile = GroupTile(choice) else { return false }
+    return tile.isLegal && tile.fits(GroupDevice(stream))
   }
 
   private func isLegal(_ tile: RegisterTile, _ choice: [String: Int]) -> Bool {
@@ -77,7 +78,7 @@ struct MatrixChoices {
   func candidates(stage: Int, best: [String: Int]) -> [[String: Int]] {
     let changes: [[String: Int]] =
       switch stage {
-      case 0: cores != nil ? warpTiles : isCPU ? registerTiles : []
+      case 0: cores != nil ? warpTiles : isCPU ? registerTiles : GroupTile.all.map(\.parameters)
       case 1: cores != nil ? rings : isCPU ? blocks(best) : []
       default: (isCPU ? rowBlocks : []) + pieces(best)
       }
