@@ -80,15 +80,25 @@ __kernel __attribute__((reqd_work_group_size(SIDE, SIDE, 1))) void matrix_produc
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
-  // Unrolled, as an index that is not known would keep the sums out of registers.
+  // Unrolled, as an index that is not known would keep the sums out of registers. What is loaded comes
+  // first: in one loop, sixteen epilogues side by side take more registers than Intel's GPUs have.
   UNROLL for (int i = 0; i < PER_ITEM; i++) {
     int m = m0 + y + i * SIDE;
     UNROLL for (int j = 0; j < PER_ITEM; j++) {
       int n = n0 + x + j * SIDE;
       if (m < rows && n < columns) {
-        __global target_element *to = target + target_row(g, m, columns) + n;
-        float before = adds ? LOAD_TARGET(to) : bias && split == 0 ? bias[n] : 0.0f;
-        STORE_TARGET(finished(sum[i][j] + before, ASIDE(target_row(g, m, columns) + n)), to);
+        size_t place = target_row(g, m, columns) + n;
+        sum[i][j] += adds ? LOAD_TARGET(target + place) : bias && split == 0 ? bias[n] : 0.0f;
+      }
+    }
+  }
+  UNROLL for (int i = 0; i < PER_ITEM; i++) {
+    int m = m0 + y + i * SIDE;
+    UNROLL for (int j = 0; j < PER_ITEM; j++) {
+      int n = n0 + x + j * SIDE;
+      if (m < rows && n < columns) {
+        size_t place = target_row(g, m, columns) + n;
+        STORE_TARGET(finished(sum[i][j], ASIDE(place)), target + place);
       }
     }
   }

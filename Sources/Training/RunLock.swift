@@ -85,11 +85,12 @@ final class RunLock {
     }
   }
 
-  /// What the file says of its holder, some seconds from now; empty when it says nothing.
+  /// What the file says of its holder, some seconds from now; empty when it says nothing of one.
   private static func holder(_ file: String, after seconds: Double = 0) -> String {
     usleep(UInt32(seconds * 1e6))
     let text = (try? RegularFile.contents(file)) ?? Foundation.Data()
-    return String(decoding: text, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    let words = String(decoding: text.prefix(400), as: UTF8.self)
+    return words.prefixMatch(of: /process \d+ on \S{0,256}(?=\n)/).map { String($0.0) } ?? ""
   }
 
   /// Whether a file's time changes within some seconds.

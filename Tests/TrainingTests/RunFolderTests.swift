@@ -196,6 +196,9 @@ struct RunFolderTests {
     #expect(latest(run) == (20, []))
     try Data(#"{"model.safetensors": 11, "state.json": 2}"#.utf8).write(to: URL(filePath: list))
     #expect(latest(run).0 == nil)
+    // A list without files vouches for none.
+    try Data("{}".utf8).write(to: URL(filePath: list))
+    #expect(latest(run).0 == nil)
   }
 
   @Test("what was whole before the last renaming is adopted", arguments: [".partial-", ".old-"])

@@ -36,6 +36,15 @@ import Testing
     #expect(notes.isEmpty && seconds < 15)
   }
 
+  @Test(arguments: ["x", "process 1 on", String(repeating: "process ", count: 999), "\u{1B}[2J\n"])
+  func whatSaysNothingOfAHolderIsNotWatched(text: String) throws {
+    _ = try scratch.write(text, "lock")
+    let seconds = try MonotonicClock.measure {
+      _ = try RunLock(in: scratch.folder, machine: "here", patience: 30) { _ in }
+    }
+    #expect(seconds < 15)
+  }
+
   @Test func anotherMachineIsWatched() throws {
     _ = try scratch.write("process 1 on there\n", "lock")
     var notes: [String] = []
