@@ -8,7 +8,7 @@ archives := turbojpeg freetype brotlidec brotlicommon png png16 webp z
 linked := OpenCL:OpenCL libturbojpeg:turbojpeg freetype2:freetype,brotlidec,brotlicommon,png16,z \
   libpng:png16 libwebp:webp zlib:z
 
-.PHONY: build setup setup-mpi test test-build test-drivers test-mpi test-web examples lint demo dist \
+.PHONY: build setup setup-mpi test test-build test-drivers program-lists test-mpi test-web examples lint demo dist \
   container gpu-check manual install clean
 
 build:
@@ -50,6 +50,11 @@ test-build: setup
 # PARTS="intel ptxas" runs some of the parts. What cannot be had is skipped, which the table shows.
 test-drivers: test-build
 	Tests/Drivers/run.sh $(PARTS)
+
+# The programs that a first start on an NVIDIA GPU compiles at once on all cores; run it after a change of
+# kernels' parameters or of plans. Needs no GPU; a quarter of an hour.
+program-lists: build
+	Tests/Drivers/program-lists.sh .build/release/baron Sources/Training/Programs
 
 # Training on several processes, by Open MPI and MPICH and on two "hosts" (docs/distributed.md); a line
 # a part, of which PARTS="equal-results two-hosts" runs some. BUILT=1 takes the program that is there.

@@ -82,7 +82,7 @@ let package = Package(
         "Annotations", "Pictures", "Loading", "Evaluation", "Tensors", "Layers", "CLIP",
         "Detection", "Baron", "Distribution", "Yams",
       ],
-      resources: [.embedInCode("Presets")], plugins: ["Embed"]),
+      resources: [.embedInCode("Presets"), .embedInCode("Programs")], plugins: ["Embed"]),
     .target(
       name: "Exporting",
       dependencies: [
@@ -196,7 +196,7 @@ let package = Package(
       dependencies: [
         "Training", "DemoWorld", "Geometry", "Baron", "CLIP", "Detection", "Annotations",
         "Pictures", "Loading", "Evaluation", "Layers", "Tensors", "Checkpoints", "OpenCL",
-        "Formats", "Settings", "Distribution", "TestSupport",
+        "KernelLibrary", "Formats", "Settings", "Distribution", "TestSupport",
       ]),
     .testTarget(
       name: "ServingTests",

@@ -194,14 +194,19 @@ static inline void pack_right(__local pair *panels, __local stored *lines,
   }
 #elif RIGHT_LOADER == LOAD_IMAGE
   Position at = position_at(g, k0);
+  const PatchStart start = patch_start(g, n0);
+  const int padded = (count + NR - 1) / NR * NR;
+  clear(lines + count, padded - count);
+  clear(lines + NC + count, padded - count);
   for (int k = 0; k < steps; k += 2) {
-    copy_patch(lines, right, g, at, n0, count);
+    copy_patch(lines, right, g, at, start, count);
     at = position_after(g, at);
-    if (k + 1 < steps) {
-      copy_patch(lines + NC, right, g, at, n0, count);
-      at = position_after(g, at);
-    }
-    spread_local(panels + k / 2 * NR, lines, k + 1 < steps ? lines + NC : 0, count);
+    if (k + 1 < steps)
+      copy_patch(lines + NC, right, g, at, start, count);
+    else
+      clear(lines + NC, count);
+    at = position_after(g, at);
+    spread_local(panels + k / 2 * NR, lines, lines + NC, padded);
   }
 #else
   int padded = (count + NR - 1) / NR * NR;
@@ -240,9 +245,10 @@ static inline void pack_left(__local pair *packed, __global const stored *restri
   }
 #elif LEFT_LOADER == LOAD_IMAGE
   Position at = position_at(g, m0);
+  const PatchStart start = patch_start(g, k0);
   for (int r = 0; r < count; r++) {
     __local stored *to = (__local stored *)(packed + LEFT_TILE(r));
-    copy_patch(to, left, g, at, k0, steps);
+    copy_patch(to, left, g, at, start, steps);
     if (steps % 2)
       to[steps] = 0;
     at = position_after(g, at);
@@ -298,8 +304,7 @@ static inline __global float *sum_row(Sums s, Geometry g, int m) {
 // target.
 static inline void multiply_tile(__local const pair *restrict a, __local const pair *restrict b,
                                  int pairs, Sums s, Geometry g, int m, int rows, int columns,
-                                 Ahead ahead, int line) {
-  __global const stored *fetched = ahead.from + min(line, ahead.lines - 1) * LINE_ELEMENTS;
+                                 Ahead ahead) {
 #if TARGET_STORED
   const int writes = s.last;
 #else
@@ -320,7 +325,7 @@ static inline void multiply_tile(__local const pair *restrict a, __local const p
           FETCH_TO_WRITE(sum_row(s, g, m + r) + LANE_COUNT * v);
     }
   _Pragma("unroll 4") for (int k = 0; k < pairs; k++) {
-    FETCH(fetched + (size_t)min(k, ahead.last) * ahead.pitch);
+    FETCH(line_ahead(ahead, k));
     uint16 right[NV];
     UNROLL for (int v = 0; v < NV; v++) right[v] = vload16(v, b + k * NR);
     UNROLL for (int r = 0; r < MR; r++) {
@@ -397,21 +402,19 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
   do {
     int steps = min(step, k_end - k0);
     pack_right(panels, lines, right, g, right_pitch, k0, steps, n0, count);
-    const Ahead next_right = right_ahead(right, right_pitch, k0, step, k_end, n0, count);
-    int right_line = 0;
+    Ahead next_right = right_ahead(right, right_pitch, k0, step, k_end, n0, count);
     for (int m1 = m0; m1 < m_end; m1 += PACKED_ROWS) {
       int packed_rows = min(PACKED_ROWS, m_end - m1);
       pack_left(packed, left, g, left_pitch, m1, packed_rows, rows, k0, steps);
-      const Ahead next_left = left_ahead(left, left_pitch, m1, m0, m_end, k0, step, k_end);
-      int left_line = 0;
+      Ahead next_left = left_ahead(left, left_pitch, m1, m0, m_end, k0, step, k_end);
       for (int j = 0; j < count; j += NR) {
         const Sums s = {target + j,   partial ? partial + j : 0, bias ? bias + j : 0,
                         columns,      !adds && k0 == k_first,    k0 + step >= k_end};
         for (int r = 0; r < packed_rows; r += MR) {
-          const int is_left = left_line < next_left.lines;
+          Ahead *next = is_fetched(next_left) ? &next_right : &next_left;
           multiply_tile(packed + LEFT_TILE(r), panels + j / NR * PANEL, (steps + 1) / 2, s, g,
-                        m1 + r, min(MR, packed_rows - r), count - j,
-                        is_left ? next_left : next_right, is_left ? left_line++ : right_line++);
+                        m1 + r, min(MR, packed_rows - r), count - j, *next);
+          *next = after_tile(*next, (steps + 1) / 2);
         }
       }
     }

@@ -85,9 +85,12 @@ static inline void pack_right(__local float *panels, __local float *line,
   }
 #elif RIGHT_LOADER == LOAD_IMAGE
   Position at = position_at(g, k0);
+  const PatchStart start = patch_start(g, n0);
+  const int padded = (count + NR - 1) / NR * NR;
+  clear(line + count, padded - count);
   for (int k = 0; k < steps; k++) {
-    copy_patch(line, right, g, at, n0, count);
-    spread_local(panels + k * NR, line, count);
+    copy_patch(line, right, g, at, start, count);
+    spread_local(panels + k * NR, line, padded);
     at = position_after(g, at);
   }
 #else
@@ -116,8 +119,9 @@ static inline void pack_left(__local float *packed, __global const float *restri
     copy_in(packed + LEFT_TILE(r), left + (size_t)(m0 + r) * pitch + k0, steps);
 #elif LEFT_LOADER == LOAD_IMAGE
   Position at = position_at(g, m0);
+  const PatchStart start = patch_start(g, k0);
   for (int r = 0; r < count; r++) {
-    copy_patch(packed + LEFT_TILE(r), left, g, at, k0, steps);
+    copy_patch(packed + LEFT_TILE(r), left, g, at, start, steps);
     at = position_after(g, at);
   }
 #else
@@ -142,13 +146,12 @@ static inline void pack_left(__local float *packed, __global const float *restri
 static inline void multiply_tile(__local const float *restrict a, __local const float *restrict b,
                                  int steps, __global float *restrict target, Geometry g, int m,
                                  int pitch, int rows, int columns, int first,
-                                 __global const float *restrict bias, Ahead ahead, int line) {
-  __global const float *fetched = ahead.from + min(line, ahead.lines - 1) * LINE_ELEMENTS;
+                                 __global const float *restrict bias, Ahead ahead) {
   float16 sum[MR][NV];
   UNROLL for (int r = 0; r < MR; r++) UNROLL for (int v = 0; v < NV; v++) sum[r][v] =
       (float16)(0.0f);
   _Pragma("unroll 4") for (int k = 0; k < steps; k++) {
-    FETCH(fetched + (size_t)min(k, ahead.last) * ahead.pitch);
+    FETCH(line_ahead(ahead, k));
     float16 right[NV];
     UNROLL for (int v = 0; v < NV; v++) right[v] = vload16(v, b + k * NR);
     UNROLL for (int r = 0; r < MR; r++) {
@@ -208,20 +211,18 @@ __kernel __attribute__((reqd_work_group_size(1, 1, 1))) void matrix_product_forw
   do {
     int steps = min(KC, k_end - k0);
     pack_right(panels, line, right, g, right_pitch, k0, steps, n0, count);
-    const Ahead next_right = right_ahead(right, right_pitch, k0, KC, k_end, n0, count);
-    int right_line = 0;
+    Ahead next_right = right_ahead(right, right_pitch, k0, KC, k_end, n0, count);
     for (int m1 = m0; m1 < m_end; m1 += PACKED_ROWS) {
       int packed_rows = min(PACKED_ROWS, m_end - m1);
       pack_left(packed, left, g, left_pitch, m1, packed_rows, rows, k0, steps);
-      const Ahead next_left = left_ahead(left, left_pitch, m1, m0, m_end, k0, KC, k_end);
-      int left_line = 0;
+      Ahead next_left = left_ahead(left, left_pitch, m1, m0, m_end, k0, KC, k_end);
       for (int j = 0; j < count; j += NR)
         for (int r = 0; r < packed_rows; r += MR) {
-          const int is_left = left_line < next_left.lines;
+          Ahead *next = is_fetched(next_left) ? &next_right : &next_left;
           multiply_tile(packed + LEFT_TILE(r), panels + j / NR * PANEL, steps, target + j, g,
                         m1 + r, columns, min(MR, packed_rows - r), count - j,
-                        !adds && k0 == k_first, bias ? bias + j : 0,
-                        is_left ? next_left : next_right, is_left ? left_line++ : right_line++);
+                        !adds && k0 == k_first, bias ? bias + j : 0, *next);
+          *next = after_tile(*next, steps);
         }
     }
     k0 += KC;

@@ -54,7 +54,9 @@ package final class KernelLibrary {
     self.storing = storing
     self.list = list
     guard let list, let helpers = context.helpers else { return }
-    let missing = list.load().filter { isForThisMachine($0) && !isInCache($0) }
+    let known = list.load()
+    let wanted = known.isEmpty ? list.likely.map(key) : known
+    let missing = wanted.filter { isForThisMachine($0) && !isInCache($0) }
     for key in missing { helpers.add(key) }
     helpers.finish()
     ahead = Set(missing.filter(isInCache))
@@ -105,6 +107,10 @@ package final class KernelLibrary {
     _ = try Program(
       context: context, name: file, source: try KernelSource.assembled("\(file).cl"),
       options: options)
+  }
+
+  private func key(_ entry: ProgramList.Entry) -> String {
+    "\(entry.file) \(options(entry.parameters))"
   }
 
   private static func parts(of key: String) -> (file: String, options: String) {

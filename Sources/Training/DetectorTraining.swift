@@ -96,6 +96,7 @@ package final class DetectorTraining: TrainingJob {
   ) throws -> TrainingStep {
     let library = KernelLibrary(
       context: context, configuration: configuration.kernelChoices,
+      precision: configuration.training.precision,
       typical: RunConfiguration.typicalPrograms)
     func stream(_ name: String) throws -> ComputeStream {
       try ComputeStream(

@@ -1,25 +1,33 @@
 import Formats
 import KernelLibrary
 import OpenCL
+import Tensors
 
 extension KernelLibrary {
   /// Creates a run's library.
   ///
-  /// It knows which programs the run's configuration needed before, so that the context's helpers
-  /// compile them at the same time after an update. Not where they compile for binaries: there they
-  /// work beside the run, which is faster than in advance of it.
+  /// It knows which programs the run's configuration needed before, or is likely to need, so that the
+  /// context's helpers compile them at the same time at a first start and after an update. Not where
+  /// they compile for binaries: there they work beside the run, which is faster than in advance of it.
   ///
   /// - Parameters:
   ///   - context: The context to compile for.
   ///   - configuration: What decides which kernels a step needs.
+  ///   - precision: How the run stores activations.
   ///   - typical: How many programs such a step usually needs, to tell how far a first start is.
-  convenience init(context: Context, configuration: String, typical: Int) {
-    ProgramCount.expect(typical)
+  convenience init(
+    context: Context, configuration: String, precision: Precision, typical: Int
+  ) {
     let cache = context.device.compilesForBinaries ? nil : context.cache
+    let likely =
+      cache == nil
+      ? [] : ShippedPrograms.likely(for: configuration, precision: precision, on: context)
+    ProgramCount.expect(likely.isEmpty ? typical : likely.count)
     self.init(
       context: context, storing: .later,
       list: cache.map {
-        ProgramList(cache: $0, family: context.family, configuration: configuration)
+        ProgramList(
+          cache: $0, family: context.family, configuration: configuration, likely: likely)
       })
   }
 

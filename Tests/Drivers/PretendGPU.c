@@ -3,6 +3,11 @@
 // device would, so that the kernels and plans for GPUs run on a CPU's driver.
 //
 //   PRETEND_VENDOR   its vendor, which chooses the family of kernels
+//   PRETEND_PLATFORM, PRETEND_NAME   of the driver and of the device
+//   PRETEND_CAPABILITY   compute capability of an NVIDIA GPU, for example 9.0
+//   PRETEND_UNITS    its compute units
+//   PRETEND_MEMORY   bytes of its memory
+//   PRETEND_OPTIONS  what is added to the options of every build
 //   PRETEND_GROUP    most work-items of a work-group
 //   PRETEND_LOCAL    bytes of local memory
 //   PRETEND_BUFFER   bytes of the largest buffer
@@ -44,20 +49,57 @@ static size_t limit(const char *name) {
 
 static int exceeds(size_t value, const char *name) { return limit(name) && value > limit(name); }
 
+// Answers a query with a text of the environment; 0 when there is none.
+static int answers(const char *name, size_t size, void *value, size_t *needed, cl_int *code) {
+  const char *text = getenv(name);
+  if (!text)
+    return 0;
+  if (needed)
+    *needed = strlen(text) + 1;
+  *code = value && size <= strlen(text) ? CL_INVALID_VALUE : CL_SUCCESS;
+  if (value && *code == CL_SUCCESS)
+    strcpy(value, text);
+  return 1;
+}
+
+cl_int clGetPlatformInfo(cl_platform_id platform, cl_platform_info key, size_t size, void *value,
+                         size_t *needed) {
+  NEXT(clGetPlatformInfo);
+  cl_int code;
+  if (key == CL_PLATFORM_NAME && answers("PRETEND_PLATFORM", size, value, needed, &code))
+    return code;
+  return next(platform, key, size, value, needed);
+}
+
+cl_int clBuildProgram(cl_program program, cl_uint count, const cl_device_id *devices,
+                      const char *options, void (*done)(cl_program, void *), void *data) {
+  NEXT(clBuildProgram);
+  const char *more = getenv("PRETEND_OPTIONS");
+  char all[4096];
+  if (more && snprintf(all, sizeof all, "%s %s", options ? options : "", more) < (int)sizeof all)
+    options = all;
+  return next(program, count, devices, options, done, data);
+}
+
+#define COMPUTE_CAPABILITY_MAJOR 0x4000 // of cl_nv_device_attribute_query, as the next one
+#define COMPUTE_CAPABILITY_MINOR 0x4001
+
 cl_int clGetDeviceInfo(cl_device_id device, cl_device_info key, size_t size, void *value,
                        size_t *needed) {
   NEXT(clGetDeviceInfo);
-  const char *vendor = getenv("PRETEND_VENDOR");
-  if (key == CL_DEVICE_VENDOR && vendor) {
-    if (needed)
-      *needed = strlen(vendor) + 1;
-    if (value && size <= strlen(vendor))
-      return CL_INVALID_VALUE;
-    if (value)
-      strcpy(value, vendor);
+  cl_int code;
+  if (key == CL_DEVICE_VENDOR && answers("PRETEND_VENDOR", size, value, needed, &code))
+    return code;
+  if (key == CL_DEVICE_NAME && answers("PRETEND_NAME", size, value, needed, &code))
+    return code;
+  unsigned major, minor;
+  const char *capability = getenv("PRETEND_CAPABILITY");
+  if ((key == COMPUTE_CAPABILITY_MAJOR || key == COMPUTE_CAPABILITY_MINOR) && value && capability
+      && sscanf(capability, "%u.%u", &major, &minor) == 2) {
+    *(cl_uint *)value = key == COMPUTE_CAPABILITY_MAJOR ? major : minor;
     return CL_SUCCESS;
   }
-  cl_int code = next(device, key, size, value, needed);
+  code = next(device, key, size, value, needed);
   if (code || !value)
     return code;
   if (key == CL_DEVICE_TYPE)
@@ -67,6 +109,10 @@ cl_int clGetDeviceInfo(cl_device_id device, cl_device_info key, size_t size, voi
   if (key == CL_DEVICE_MAX_WORK_ITEM_SIZES && limit("PRETEND_GROUP"))
     for (size_t i = 0; i < size / sizeof(size_t); i++)
       ((size_t *)value)[i] = limit("PRETEND_GROUP");
+  if (key == CL_DEVICE_MAX_COMPUTE_UNITS && limit("PRETEND_UNITS"))
+    *(cl_uint *)value = limit("PRETEND_UNITS");
+  if (key == CL_DEVICE_GLOBAL_MEM_SIZE && limit("PRETEND_MEMORY"))
+    *(cl_ulong *)value = limit("PRETEND_MEMORY");
   if (key == CL_DEVICE_LOCAL_MEM_SIZE && limit("PRETEND_LOCAL"))
     *(cl_ulong *)value = limit("PRETEND_LOCAL");
   if (key == CL_DEVICE_MAX_MEM_ALLOC_SIZE && limit("PRETEND_BUFFER"))

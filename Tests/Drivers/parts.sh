@@ -1,7 +1,7 @@
 # The parts of run.sh. Each runs in a folder of its own and writes rows by `row` and `check`.
 
 # The longest first, so that two at a time end together.
-every_part="oclgrind intel intel-newest gpu-path ptxas clang ocloc"
+every_part="oclgrind intel intel-newest gpu-path ptxas clang ocloc programs"
 
 # --- Drivers
 
@@ -257,4 +257,19 @@ part_ocloc() {
   export BARON_OCLOC
   subject="ocloc $(unpacked ocloc intel-opencl-icd), IGC $(unpacked ocloc libigc1) for Intel"
   compile_for '^KernelTests\.GPUAssemblyTests.intel' ocloc
+}
+
+# Whether the list of programs that ships for NVIDIA's GPUs is that of today's kernels and plans.
+part_programs() {
+  subject="PoCL as NVIDIA's GPU"
+  check "programs of demo-bags" 300 list_figures "$here/program-lists.sh" "$baron" "$folder" demo-bags
+}
+
+list_figures() {
+  local shipped=$root/Sources/Training/Programs/demo-bags.txt made=$folder/demo-bags.txt needed known
+  needed=$(sort -u "$made" | wc -l)
+  known=$(comm -12 <(sort -u "$made") <(sort -u "$shipped") | wc -l)
+  echo "$known of $needed programs are in the list of $(wc -l <"$shipped")"
+  # Sampling decides how many regions a product has, and so the tiles of a few.
+  ((known * 20 >= needed * 19)) || { echo "; run make program-lists"; return 1; }
 }

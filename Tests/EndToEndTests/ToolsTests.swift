@@ -75,20 +75,29 @@ struct ToolsTests {
           "compile-programs", "--device", "\(shared.device.index)", "--cache", scratch.folder,
         ], limit: 2)
       /// Programs that were compiled here, found in the cache, and compiled ahead.
-      func counts() throws -> [Int] {
+      func counts(_ list: ProgramList) throws -> [Int] {
         let library = KernelLibrary(context: context, storing: .later, list: list)
         _ = try library.kernel("pointwise_scale_forward", in: "Pointwise")
         _ = try library.kernel("optimizer_squares_forward", in: "Optimizer")
         library.storePrograms()
         return [library.compiledCount, library.cachedCount, library.aheadCount]
       }
-      #expect(try counts() == [2, 0, 0])
-      #expect(try counts() == [0, 2, 0])
-      for entry in try FileManager.default.contentsOfDirectory(atPath: scratch.folder)
-      where entry.hasSuffix(".bin") {
-        try FileManager.default.removeItem(atPath: "\(scratch.folder)/\(entry)")
+      func forget() throws {
+        for entry in try FileManager.default.contentsOfDirectory(atPath: scratch.folder)
+        where entry.hasSuffix(".bin") {
+          try FileManager.default.removeItem(atPath: "\(scratch.folder)/\(entry)")
+        }
       }
-      #expect(try counts() == [0, 0, 2])
+      #expect(try counts(list) == [2, 0, 0])
+      #expect(try counts(list) == [0, 2, 0])
+      try forget()
+      #expect(try counts(list) == [0, 0, 2])
+      // A first start knows what is likely; of that "Pooling" is not needed.
+      try forget()
+      let new = ProgramList(
+        cache: try #require(context.cache), family: context.family, configuration: "new",
+        likely: ["Pointwise", "Pooling", "Gone", "Optimizer"].compactMap { ProgramList.Entry($0) })
+      #expect(try counts(new) == [0, 0, 2])
     }
   }
 

@@ -25,17 +25,23 @@ struct CompileProgramsCommand: ParsableCommand {
 }
 
 extension Context {
-  /// Processes that compile at the same time: one per core, but four keep up with any step, and
-  /// each takes its share of a GPU's memory.
+  /// Processes that compile beside a run: one per core, but four keep up with any step.
   static let usualJobs = min(Cores.usable, 4)
+  /// What each takes of a GPU's memory at most.
+  private static let memoryOfJob = 1 << 30
+
+  /// Processes that compile before a run: on every core, as far as the GPU's memory goes.
+  private var jobsAhead: Int { max(1, min(Cores.usable, device.memoryInBytes / Self.memoryOfJob)) }
 
   private static let program = try? FileManager.default.destinationOfSymbolicLink(
     atPath: "/proc/self/exe")
 
   /// Lets other processes of this program compile for the cache.
   ///
-  /// - Parameter jobs: Processes that compile at the same time; 1 compiles all here.
-  func compileInParallel(jobs: Int = Context.usualJobs) {
+  /// - Parameter jobs: Processes that compile at the same time; 1 compiles all here, nil takes as many
+  ///   as there is use for.
+  func compileInParallel(jobs: Int? = nil) {
+    let jobs = jobs ?? (device.compilesForBinaries ? Self.usualJobs : jobsAhead)
     guard jobs > 1, let cache, let program = Self.program else { return }
     helpers = ProgramHelpers(
       executable: program,

@@ -44,14 +44,14 @@ struct WarmupCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Processes that compile at the same time; by default one per core, at most 4.",
+      "Processes that compile at the same time; by default one per core, at most 4 on PoCL.",
       valueName: "count"))
-  var jobs = Context.usualJobs
+  var jobs: Int?
 
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
-    guard jobs > 0 else { throw ValidationError("--jobs must be 1 or more") }
+    guard jobs ?? 1 > 0 else { throw ValidationError("--jobs must be 1 or more") }
     guard [nil, Preset.Kind.train.rawValue, Preset.Kind.clip.rawValue].contains(kind) else {
       throw ValidationError("--kind takes train or clip")
     }

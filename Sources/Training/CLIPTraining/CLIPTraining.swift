@@ -66,6 +66,7 @@ package final class CLIPTraining: TrainingJob {
       context: context, name: "clip",
       library: KernelLibrary(
         context: context, configuration: configuration.kernelChoices,
+        precision: configuration.training.precision,
         typical: CLIPTrainingConfiguration.typicalPrograms),
       profiler: profiler,
       activationType: try configuration.training.precision.activationType(on: context))
