@@ -103,7 +103,9 @@ final class RunLock {
     return false
   }
 
-  /// When a file was changed, in seconds and nanoseconds. Opening it makes a network file system ask.
+  /// When a file was changed, in seconds and nanoseconds.
+  ///
+  /// Opening it makes a network file system ask.
   private static func time(_ file: String) -> [Int] {
     let descriptor = open(file, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return [] }

@@ -53,9 +53,10 @@ import Testing
 
   @Test func whatOtherMachinesMadeIsTheirs() throws {
     // Their locks may not hold here.
-    let names = try ["another", "a\(machine)", "\(machine)b", ""].map {
-      try make("baron-steps-\($0)-\(UUID().uuidString)")
-    } + [make("baron-steps-\(UUID().uuidString)")]
+    let names =
+      try ["another", "a\(machine)", "\(machine)b", ""].map {
+        try make("baron-steps-\($0)-\(UUID().uuidString)")
+      } + [make("baron-steps-\(UUID().uuidString)")]
     let own = try folder()
     #expect(try Set(scratch.files) == Set(names + [URL(filePath: own.path).lastPathComponent]))
   }

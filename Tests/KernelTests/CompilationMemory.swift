@@ -18,7 +18,8 @@ enum CompilationMemory {
   ///   - make: Compiles.
   /// - Returns: The words, and whether they are from before.
   /// - Throws: What `make` throws, or an error when the folder cannot be written.
-  static func words(of parts: [String], _ make: () throws -> String) throws -> (String, kept: Bool) {
+  static func words(of parts: [String], _ make: () throws -> String) throws -> (String, kept: Bool)
+  {
     guard let folder else { return (try make(), false) }
     let path = "\(folder)/\(digest(parts))"
     if let words = try? String(contentsOfFile: path, encoding: .utf8) {
