@@ -162,7 +162,7 @@ let package = Package(
       dependencies: ["Evaluation", "Geometry", "Masks", "Formats", "TestSupport"]),
     .testTarget(
       name: "KernelTests",
-      dependencies: ["KernelLibrary", "OpenCL", "Tensors", "TestSupport"]),
+      dependencies: ["Formats", "KernelLibrary", "OpenCL", "Tensors", "TestSupport"]),
     .testTarget(
       name: "TensorsTests",
       dependencies: [

@@ -35,6 +35,9 @@ package struct VocabularyNames: Sendable {
         guard !key.isEmpty else {
           throw fault(entry, "the name is empty; remove the extra comma or write a name")
         }
+        guard !name.unicodeScalars.contains("\0") else {
+          throw fault(entry, "the name holds a zero byte; restore the file, this is no text")
+        }
         guard let first = known.updateValue(name, forKey: key) else { continue }
         throw fault(
           entry,

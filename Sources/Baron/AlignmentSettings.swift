@@ -131,8 +131,9 @@ extension QueueLengths: SettingsValue {
 extension ValueRule where Value == QueueLengths {
   /// Any lengths of queues.
   static var lengths: Self {
-    Self(
-      "a whole number of at least 0, or {student: ROWS, teacher: ROWS} for queues of two lengths"
-    ) { $0.student >= 0 && $0.teacher >= 0 }
+    let length = ValueRule<Int>.atLeast(0)
+    return Self(
+      "\(length.expected), or {student: ROWS, teacher: ROWS} for queues of two lengths"
+    ) { length.accepts($0.student) && length.accepts($0.teacher) }
   }
 }

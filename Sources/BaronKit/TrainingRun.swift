@@ -72,7 +72,8 @@ public struct TrainingRun: Sendable {
       let configuration = try RunConfiguration.load(configuration, overrides: settings)
       let context = try Compute.context(on: device) { onEvent(.warning($0)) }
       let run = try RunFolder.create(
-        at: RunFolder.path(for: path), yaml: configuration.yaml())
+        at: RunFolder.path(for: path), yaml: configuration.yaml(),
+        note: { onEvent(.warning($0)) })
       try TrainingLoop<DetectorTraining>(configuration: configuration, run: run, context: context) {
         if let event = Event($0) { onEvent(event) }
       }.train(shouldStop: shouldStop)

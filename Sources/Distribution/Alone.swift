@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// The world of a process without others: nothing is exchanged.

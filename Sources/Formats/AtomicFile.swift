@@ -27,23 +27,72 @@ package enum AtomicFile {
     try pending.finish()
   }
 
-  /// What processes that have ended left beside a target, called like it with their number and
-  /// `partial` at the end.
+  /// A free name beside a target for what is going to replace it.
   ///
   /// - Parameter path: The target's path.
-  /// - Returns: Paths of files or folders.
-  package static func leftovers(of path: String) -> [String] {
+  /// - Returns: The path with the machine's name, a number and `partial` at the end.
+  package static func partialPath(of path: String) -> String {
+    let number = String(UInt32.random(in: 0...UInt32.max), radix: 16)
+    return "\(path).\(Machine.namePart)-\(number).partial"
+  }
+
+  /// Removes what ended processes of this machine left beside a target: files and folders called as
+  /// ``partialPath(of:)`` does.
+  ///
+  /// - Parameter path: The target's path.
+  package static func removeLeftovers(of path: String) {
     let url = URL(filePath: path)
     let folder = url.deletingLastPathComponent().path
-    let prefix = url.lastPathComponent + "."
+    let prefix = "\(url.lastPathComponent).\(Machine.namePart)-"
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    return names.filter { name in
-      guard name.hasPrefix(prefix), name.hasSuffix(".partial"),
-        let process = Int32(name.dropFirst(prefix.count).dropLast(".partial".count)), process > 0
-      else { return false }
-      return process != getpid() && kill(process, 0) != 0 && errno == ESRCH
-    }.map { "\(folder)/\($0)" }
+    for name in names where name.hasPrefix(prefix) && name.hasSuffix(".partial") {
+      let number = name.dropFirst(prefix.count).dropLast(".partial".count)
+      if UInt32(number, radix: 16) != nil { OwnerLock.removeForgotten("\(folder)/\(name)") }
+    }
   }
+
+  /// Makes a folder that is going to replace a target, or become it.
+  ///
+  /// - Parameter path: The target's path.
+  /// - Returns: The folder's path, and a descriptor to be closed when it has got its name: until then
+  ///   no other process takes it for forgotten.
+  /// - Throws: ``FormatError`` when the place cannot be written.
+  package static func makePartialFolder(of path: String) throws -> (path: String, lock: Int32) {
+    for _ in 0..<mostTries {
+      let partial = partialPath(of: path)
+      guard mkdir(partial, 0o777) == 0 else {
+        if errno == EEXIST { continue }
+        break
+      }
+      let descriptor = OwnerLock.openFolder(partial)
+      if descriptor < 0 || OwnerLock.claim(descriptor, partial) { return (partial, descriptor) }
+      close(descriptor)
+    }
+    throw FormatError(path, "cannot be made: \(String(cString: strerror(errno)))")
+  }
+
+  /// Makes a file that is going to replace a target.
+  ///
+  /// - Parameter path: The target's path.
+  /// - Returns: The file's path and its descriptor, while which is open no other process takes it for
+  ///   forgotten.
+  /// - Throws: ``FormatError`` when the place cannot be written.
+  static func makePartialFile(of path: String) throws -> (path: String, descriptor: Int32) {
+    for _ in 0..<mostTries {
+      let partial = partialPath(of: path)
+      let descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+      guard descriptor >= 0 else {
+        if errno == EEXIST { continue }
+        break
+      }
+      if OwnerLock.claim(descriptor, partial) { return (partial, descriptor) }
+      close(descriptor)
+    }
+    throw FormatError(path, "cannot be written: \(String(cString: strerror(errno)))")
+  }
+
+  /// So often what another process took away is made again.
+  private static let mostTries = 100
 
   /// Appends bytes to an open file, however many calls the system needs.
   ///

@@ -16,14 +16,9 @@ package final class PendingFile {
   /// - Parameter path: The target's path; its folder must exist.
   /// - Throws: ``FormatError`` when the folder cannot be written.
   package init(_ path: String) throws {
-    for leftover in AtomicFile.leftovers(of: path) { unlink(leftover) }
+    AtomicFile.removeLeftovers(of: path)
     self.path = path
-    temporary = "\(path).\(getpid()).partial"
-    descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-    guard descriptor >= 0 else {
-      isOpen = false
-      throw FormatError(path, "cannot be written: \(String(cString: strerror(errno)))")
-    }
+    (temporary, descriptor) = try AtomicFile.makePartialFile(of: path)
   }
 
   deinit {
@@ -50,7 +45,8 @@ package final class PendingFile {
       throw FormatError(path, "cannot be synced: \(String(cString: strerror(errno)))")
     }
     isOpen = false
-    close(descriptor)
+    // Not closed before, as it is locked until then.
+    defer { close(descriptor) }
     guard rename(temporary, path) == 0 else {
       let reason = String(cString: strerror(errno))
       unlink(temporary)

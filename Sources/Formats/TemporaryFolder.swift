@@ -4,9 +4,7 @@ import Synchronization
 /// A folder for temporary files that goes when its last holder does.
 ///
 /// A process that is ended from outside has no last holder: `removeAll` is for one that knows it before,
-/// and each new folder removes those of processes that did not. A lock, which the system opens when its
-/// process ends, tells them from the others; the number of a process would not, as containers that share
-/// the folder for temporary files count by themselves.
+/// and each new folder removes those of processes of this machine that did not, told by ``OwnerLock``.
 package final class TemporaryFolder: Sendable {
   /// The folder's path.
   package let path: String
@@ -25,11 +23,12 @@ package final class TemporaryFolder: Sendable {
     _ purpose: String, in parent: URL = FileManager.default.temporaryDirectory, grace: Double = 60
   ) throws {
     Self.removeForgotten(in: parent, grace: grace)
-    let name = "\(Self.prefix)\(purpose)-\(UUID().uuidString)"
+    let name = "\(Self.prefix)\(purpose)-\(Machine.namePart)-\(UUID().uuidString)"
     path = parent.appending(path: name).path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    lock = OwnerLock.openFolder(path)
     // A file system without locks keeps the folders of killed processes, as it does those of others.
-    lock = Self.lock(path) ?? -1
+    if lock >= 0 { _ = OwnerLock.claim(lock, path) }
     Self.held.withLock { [path] in _ = $0.insert(path) }
   }
 
@@ -44,30 +43,19 @@ package final class TemporaryFolder: Sendable {
     for path in held.withLock({ $0 }) { try? FileManager.default.removeItem(atPath: path) }
   }
 
-  private static func lock(_ path: String) -> Int32? {
-    let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
-    guard descriptor >= 0 else { return nil }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      close(descriptor)
-      return nil
-    }
-    return descriptor
-  }
-
   private static func removeForgotten(in parent: URL, grace: Double) {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: parent.path)) ?? []
     for name in names where isName(name) {
       let path = parent.appending(path: name).path
-      guard let age = age(path), age > grace, let descriptor = lock(path) else { continue }
-      try? FileManager.default.removeItem(atPath: path)
-      close(descriptor)
+      if let age = age(path), age > grace { OwnerLock.removeForgotten(path) }
     }
   }
 
-  /// Whether a name is one that `init` gives.
+  /// Whether a name is one that `init` gives on this machine.
   private static func isName(_ name: String) -> Bool {
-    name.hasPrefix(prefix) && UUID(uuidString: String(name.suffix(36))) != nil
-      && name.dropLast(36).last == "-"
+    let ending = "-\(Machine.namePart)-"
+    return name.hasPrefix(prefix) && UUID(uuidString: String(name.suffix(36))) != nil
+      && name.dropFirst(prefix.count).dropLast(36).hasSuffix(ending)
   }
 
   /// Seconds since a folder of this user was made or changed; nil for another's.

@@ -3,7 +3,10 @@ extension Int {
   ///
   /// - Parameter size: The size of a part, at least 1.
   /// - Returns: The quotient rounded up.
-  package func dividedUp(by size: Int) -> Int { (self + size - 1) / size }
+  package func dividedUp(by size: Int) -> Int {
+    let (quotient, rest) = quotientAndRemainder(dividingBy: size)
+    return quotient + (rest > 0 ? 1 : 0)
+  }
 
   /// The next multiple of a size that is not smaller.
   ///

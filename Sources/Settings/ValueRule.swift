@@ -19,10 +19,12 @@ extension ValueRule where Value == Int {
     Self("a whole number from \(range.lowerBound) to \(range.upperBound)") { range.contains($0) }
   }
 
-  /// A whole number from a bound on.
-  package static func atLeast(_ bound: Int) -> Self {
-    Self("a whole number of at least \(bound)") { $0 >= bound }
-  }
+  /// A whole number from a bound on, as large as what is counted can be: files and kernels count with
+  /// 32 bits, and products of such numbers do not overflow.
+  package static func atLeast(_ bound: Int) -> Self { whole(bound...Int(Int32.max)) }
+
+  /// What a generator of random numbers starts from: a whole number that nothing is calculated with.
+  package static var seed: Self { Self("a whole number of at least 0") { $0 >= 0 } }
 }
 
 extension ValueRule where Value: BinaryFloatingPoint {

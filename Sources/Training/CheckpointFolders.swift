@@ -177,7 +177,7 @@ package struct CheckpointFolders: Sendable {
   ///
   /// The bytes of the named files are read, nil for all; of the others the sizes count.
   static func damage(of folder: String, comparing names: [String]?) -> String? {
-    guard let files = (try? JSONValue(contentsOf: "\(folder)/\(listName)"))?.object
+    guard let files = (try? JSONValue(contentsOf: "\(folder)/\(listName)"))?.object, !files.isEmpty
     else { return "its list of files is missing or damaged" }
     for (name, facts) in files.sorted(by: { $0.key < $1.key }) {
       guard let file = try? MappedFile(path: "\(folder)/\(name)") else {

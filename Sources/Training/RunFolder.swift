@@ -3,8 +3,8 @@ import Foundation
 
 /// The folder of one run, for writing: configuration, checkpoints, metrics and detections.
 ///
-/// A lock that the system releases when the process ends keeps a second trainer out. Reading needs no
-/// lock: ``configuration(of:)`` and ``CheckpointFolders`` work on a folder that is being trained in.
+/// A ``RunLock`` keeps a second trainer out. Reading needs no lock: ``configuration(of:)`` and
+/// ``CheckpointFolders`` work on a folder that is being trained in.
 package final class RunFolder {
   /// The folder's path.
   package let path: String
@@ -12,7 +12,7 @@ package final class RunFolder {
   package let checkpoints: CheckpointFolders
   /// Whether this process has made the folder.
   package let isNew: Bool
-  private let lock: Int32
+  private let lock: RunLock
 
   /// The file with every value of the configuration.
   package var configurationPath: String { "\(path)/config.yaml" }
@@ -27,14 +27,12 @@ package final class RunFolder {
   /// The folder for scores of evaluations.
   package var scoresPath: String { "\(path)/scores" }
 
-  private init(path: String, lock: Int32, isNew: Bool) {
+  private init(path: String, lock: RunLock, isNew: Bool) {
     self.path = path
     self.lock = lock
     self.isNew = isNew
     checkpoints = CheckpointFolders(path: "\(path)/checkpoints")
   }
-
-  deinit { close(lock) }
 
   /// The folder that a name stands for.
   ///
@@ -54,27 +52,30 @@ package final class RunFolder {
   /// - Parameters:
   ///   - path: The folder, in which no run has saved anything; folders above it are made.
   ///   - yaml: What `config.yaml` will hold: a resolved configuration.
+  ///   - note: Gets a line when the run's last trainer has to be watched.
   /// - Returns: The folder, locked.
   /// - Throws: ``RunFolderError`` when the run exists or the disk refuses; `FormatError` when
   ///   `config.yaml` cannot be written.
-  package static func create(at path: String, yaml: String) throws -> RunFolder {
+  package static func create(
+    at path: String, yaml: String, note: (String) -> Void = { _ in }
+  ) throws -> RunFolder {
     let url = URL(filePath: path).standardizedFileURL
     let parent = url.deletingLastPathComponent().path
     try makeFolder(parent)
-    if let run = try takeOver(path, yaml: yaml) { return run }
+    if let run = try takeOver(path, yaml: yaml, note: note) { return run }
     let hidden = "\(parent)/.\(url.lastPathComponent)"
-    for leftover in AtomicFile.leftovers(of: hidden) { try WholeFolder.remove(leftover) }
-    let partial = "\(hidden).\(getpid()).partial"
-    try WholeFolder.remove(partial)
-    try makeFolder(partial)
+    AtomicFile.removeLeftovers(of: hidden)
+    guard let partial = try? AtomicFile.makePartialFolder(of: hidden) else {
+      throw RunFolderError.unwritable(path)
+    }
+    defer { close(partial.lock) }
     do {
-      let lock = try takeLock(in: partial)
-      for name in ["checkpoints", "detections"] { try makeFolder("\(partial)/\(name)") }
-      try AtomicFile.write(Foundation.Data(yaml.utf8), to: "\(partial)/config.yaml")
+      let lock = try RunLock(in: partial.path, note: note)
+      for name in ["checkpoints", "detections"] { try makeFolder("\(partial.path)/\(name)") }
+      try AtomicFile.write(Foundation.Data(yaml.utf8), to: "\(partial.path)/config.yaml")
       // Fails when another process has made the folder meanwhile: nothing can slip between.
-      guard rename(partial, path) == 0 else {
+      guard rename(partial.path, path) == 0 else {
         let code = errno
-        close(lock)
         if code == EEXIST || code == ENOTEMPTY || code == ENOTDIR {
           throw taken(path)
         }
@@ -83,7 +84,7 @@ package final class RunFolder {
       }
       return RunFolder(path: path, lock: lock, isNew: true)
     } catch {
-      try? FileManager.default.removeItem(atPath: partial)
+      try? FileManager.default.removeItem(atPath: partial.path)
       throw error
     }
   }
@@ -94,11 +95,13 @@ package final class RunFolder {
   }
 
   /// The folder of a run that has saved nothing yet, for a new start; nil when nothing is there.
-  private static func takeOver(_ path: String, yaml: String) throws -> RunFolder? {
+  private static func takeOver(
+    _ path: String, yaml: String, note: (String) -> Void
+  ) throws -> RunFolder? {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: path), !names.isEmpty
     else { return nil }
     guard names.contains("lock"), names.contains("config.yaml") else { throw taken(path) }
-    let run = RunFolder(path: path, lock: try takeLock(in: path), isNew: true)
+    let run = RunFolder(path: path, lock: try RunLock(in: path, note: note), isNew: true)
     try run.checkpoints.recover { _ in }
     guard run.checkpoints.isEmpty else { throw RunFolderError.exists(path: path) }
     try AtomicFile.write(Foundation.Data(yaml.utf8), to: run.configurationPath)
@@ -110,7 +113,8 @@ package final class RunFolder {
   ///
   /// - Parameters:
   ///   - path: The folder.
-  ///   - note: Gets one line for each checkpoint that got its place.
+  ///   - note: Gets one line for each checkpoint that got its place, and one when the run's last
+  ///     trainer has to be watched.
   /// - Returns: The folder, locked.
   /// - Throws: ``RunFolderError`` when there is no run, another process trains in it, or the disk
   ///   refuses.
@@ -120,7 +124,7 @@ package final class RunFolder {
     guard FileManager.default.fileExists(atPath: "\(path)/config.yaml") else {
       throw RunFolderError.missing(path: path)
     }
-    let run = RunFolder(path: path, lock: try takeLock(in: path), isNew: false)
+    let run = RunFolder(path: path, lock: try RunLock(in: path, note: note), isNew: false)
     try makeFolder(run.checkpoints.path)
     try makeFolder(run.detectionsPath)
     try run.checkpoints.recover(note: note)
@@ -189,40 +193,7 @@ package final class RunFolder {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw RunFolderError.system(
-        path: path, reason: "the folder cannot be made; choose a writable place")
+      throw RunFolderError.unwritable(path)
     }
-  }
-
-  /// Locks `lock` in the folder for this process and writes down who holds it.
-  private static func takeLock(in path: String) throws -> Int32 {
-    let file = "\(path)/lock"
-    let descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw RunFolderError.system(
-        path: file, reason: "cannot be made: \(String(cString: strerror(errno)))")
-    }
-    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-      let code = errno
-      close(descriptor)
-      guard code == EWOULDBLOCK else {
-        throw RunFolderError.system(
-          path: file, reason: "cannot be locked: \(String(cString: strerror(code)))")
-      }
-      let holder = (try? RegularFile.contents(file)) ?? Foundation.Data()
-      throw RunFolderError.locked(
-        path: path,
-        holder: String(decoding: holder, as: UTF8.self).trimmingCharacters(in: .newlines))
-    }
-    let host = ProcessInfo.processInfo.hostName
-    let text = Foundation.Data("process \(getpid()) on \(host)\n".utf8)
-    ftruncate(descriptor, 0)
-    do {
-      try text.withUnsafeBytes { try AtomicFile.append($0, to: descriptor, path: file) }
-    } catch {
-      close(descriptor)
-      throw error
-    }
-    return descriptor
   }
 }

@@ -21,6 +21,11 @@ package enum RunFolderError: Error, CustomStringConvertible, Equatable {
   /// The system refuses something.
   case system(path: String, reason: String)
 
+  /// A folder that the system does not let be made.
+  static func unwritable(_ path: String) -> RunFolderError {
+    .system(path: path, reason: "the folder cannot be made; choose a writable place")
+  }
+
   /// One line: what, where, remedy.
   package var description: String {
     switch self {

@@ -41,7 +41,7 @@ package struct RunRecord {
     current = [
       "version": .string(version), "command": .string(Self.shell(command)),
       "folder": .string(FileManager.default.currentDirectoryPath),
-      "host": .string(process.hostName), "system": .string(process.operatingSystemVersionString),
+      "host": .string(Machine.name), "system": .string(process.operatingSystemVersionString),
       "processors": .number(Double(Cores.usable)),
       "device": .string(device.name), "platform": .string(device.platformName),
       "driver": .string(device.driver), "opencl": .string(device.version),

@@ -41,6 +41,13 @@ import Testing
     #expect(try names(json, "words.json") == ["cat", "dog"])
   }
 
+  @Test func aFileOfZerosHoldsNoNames() throws {
+    #expect(
+      try message("cat\ndo\0g\n")
+        == "words.txt: line 2: the name holds a zero byte; restore the file, this is no text")
+    #expect(try message(String(repeating: "\0", count: 99)).contains("line 1: the name holds"))
+  }
+
   @Test func optionsHoldNames() throws {
     let words = try VocabularyNames("traffic cone, dog", option: "--names")
     #expect(words.classes.map(\.name) == ["traffic cone", "dog"])

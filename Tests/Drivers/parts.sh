@@ -176,9 +176,15 @@ oclgrind_figures() {
 
 # --- Compilers of GPUs: the tests of KernelTests that are skipped without one
 
-# compile_for FILTER: the tests, and what their report says of registers and spills.
+# compile_for FILTER TOOLS: the tests, and what their report says of registers and spills. What these
+# versions of the TOOLS, which unpack or wheel brought, said of the same program before is not asked
+# again; what was not wanted for a month goes.
 compile_for() {
-  export BARON_COMPILED=$folder/compiled
+  local tool
+  export BARON_COMPILED=$folder/compiled BARON_COMPILED_BEFORE
+  BARON_COMPILED_BEFORE=$folder/cache/compiled-$(for tool in $2; do versions "$tool"; done | cksum | tr ' ' '-')
+  mkdir -p "$BARON_COMPILED_BEFORE"
+  find "$folder/cache" -type f -path '*/compiled-*' -mtime +30 -delete
   check "mistakes and spills are found" 60 test_figures "${run_tests[@]}" \
     '^KernelTests\.OfflineCompilerTests'
   check "every program" 840 compiled_figures "${run_tests[@]}" "$1"
@@ -188,11 +194,12 @@ compile_for() {
 compiled_figures() {
   test_figures "$1" >/dev/null || { test_figures "$1"; return 1; }
   awk -F'\t' '
-    { kernels++; programs[$1, $2, $3] = 1; gpus[$1] = 1
+    { kernels++; programs[$1, $2, $3] = $7; gpus[$1] = 1
       if ($5 != "-" && $5 + 0 > most) { most = $5 + 0; name = $4 }
       if ($6 > 0) spilling[$4] = 1 }
-    END { for (p in programs) n++; for (g in gpus) list = list " " g; for (s in spilling) names = names " " s
-      printf "%d programs, %d kernels for%s", n, kernels, list
+    END { for (p in programs) { n++; if (programs[p] == "before") old++ }
+      for (g in gpus) list = list " " g; for (s in spilling) names = names " " s
+      printf "%d programs (%d of them as before), %d kernels for%s", n, old, kernels, list
       if (most) printf "; at most %d registers (%s)", most, name
       printf "; spilling: %s", names == "" ? "none" : substr(names, 2) }' "$BARON_COMPILED"
 }
@@ -208,7 +215,7 @@ part_ptxas() {
   BARON_CLANG=$text
   export BARON_PTXAS BARON_CLANG
   subject="ptxas $("$BARON_PTXAS" --version | sed -n 's/.*release.*V//p') for NVIDIA"
-  compile_for '^KernelTests\.(GPUAssemblyTests.nvidia|TensorCoreAssemblyTests.assembles)'
+  compile_for '^KernelTests\.(GPUAssemblyTests.nvidia|TensorCoreAssemblyTests.assembles)' "nvidia clang"
 }
 
 part_clang() {
@@ -221,7 +228,7 @@ part_clang() {
   export BARON_CLANG=$text
   export BARON_ROCM_BITCODE=$WORK/tools/clang/usr/lib/x86_64-linux-gnu/amdgcn/bitcode
   subject="clang $("$BARON_CLANG" --version | sed -n '1s/.*version \([0-9.]*\).*/\1/p') for AMD"
-  compile_for '^KernelTests\.GPUAssemblyTests.amd'
+  compile_for '^KernelTests\.GPUAssemblyTests.amd' clang
 }
 
 # Prints the path of a clang for GPUs of both vendors.
@@ -249,7 +256,7 @@ part_ocloc() {
   BARON_OCLOC=$(wrapped ocloc "$target/usr/lib/x86_64-linux-gnu" "$target/usr/bin/ocloc")
   export BARON_OCLOC
   subject="ocloc $(unpacked ocloc intel-opencl-icd), IGC $(unpacked ocloc libigc1) for Intel"
-  compile_for '^KernelTests\.GPUAssemblyTests.intel'
+  compile_for '^KernelTests\.GPUAssemblyTests.intel' ocloc
 }
 
 # Whether the list of programs that ships for NVIDIA's GPUs is that of today's kernels and plans.

@@ -94,6 +94,12 @@ wheel() {
     || { echo "cannot get $*: $(grep -v '^\[notice\]' "$target/log" | tail -n1 | cut -c1-120)"; return 1; }
 }
 
+# versions NAME: what unpack or wheel brought, one package a line.
+versions() {
+  local target=$WORK/tools/$1
+  if [ -x "$target/bin/pip" ]; then "$target/bin/pip" freeze; else cat "$target/complete"; fi
+}
+
 # wrapped NAME LIBRARIES PROGRAM: a script that runs an unpacked program with its own libraries.
 wrapped() {
   local script=$WORK/tools/$1.sh

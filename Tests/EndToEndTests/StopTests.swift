@@ -72,6 +72,19 @@ struct StopTests {
     #expect(seconds < 3, "\(seconds) s")
   }
 
+  @Test("what holds the threads of a program that crashes is no signal that asks it to stop")
+  func crash() throws {
+    let scratch = try Scratch()
+    let process = try BaronProcess(
+      ["world", scratch.folder + "/world", "--images", "400", "--seed", "1"],
+      environment: ["SWIFT_BACKTRACE": "enable=yes,interactive=no,color=no"])
+    process.wait { FileManager.default.fileExists(atPath: scratch.folder + "/world/images") }
+    // From outside: whoever has told of it goes on.
+    process.signal(SIGILL)
+    let status = try process.finish().status
+    #expect([0, SIGILL].contains(status), "\(status)")
+  }
+
   /// Where a driver's compiler runs in the program, it has a handler of its own for this signal.
   @Test("SIGQUIT ends the program at once")
   func quit() throws {

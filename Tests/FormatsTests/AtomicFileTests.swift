@@ -40,18 +40,36 @@ struct AtomicFileTests {
   @Test func whatEndedProcessesLeftIsRemoved() throws {
     let scratch = try Scratch()
     let path = try scratch.write([1])
-    let ended = Process()
-    ended.executableURL = URL(filePath: "/bin/true")
-    try ended.run()
-    ended.waitUntilExit()
-    let (dead, alive) = ("file.\(ended.processIdentifier).partial", "file.\(getppid()).partial")
-    let others = ["file.x.partial", "another.\(ended.processIdentifier).partial"]
-    for name in [dead, alive] + others {
+    let machine = Machine.namePart
+    // A folder as well as a file; numbers of other machines, of other targets, and of no process.
+    let (file, folder) = ("file.\(machine)-1a2b.partial", "file.\(machine)-3c.partial")
+    let others = [
+      "file.another\(machine)-1a2b.partial", "file.\(machine)x-1a2b.partial", "file.12.partial",
+      "file.\(machine)-x.partial", "file2.\(machine)-1a2b.partial", "file.\(machine)-1a2b",
+    ]
+    for name in [file] + others {
       try Data([2]).write(to: URL(filePath: "\(scratch.folder)/\(name)"))
     }
-    #expect(AtomicFile.leftovers(of: path) == ["\(scratch.folder)/\(dead)"])
+    try FileManager.default.createDirectory(
+      atPath: "\(scratch.folder)/\(folder)/inner", withIntermediateDirectories: true)
     try AtomicFile.write(Data([9]), to: path)
-    #expect(try Set(scratch.files) == Set(["file", alive] + others))
+    #expect(try Set(scratch.files) == Set(["file"] + others))
+  }
+
+  @Test func whatIsBeingWrittenStays() throws {
+    let scratch = try Scratch()
+    let path = "\(scratch.folder)/file"
+    let folder = try AtomicFile.makePartialFolder(of: path)
+    let first = try PendingFile(path)
+    try first.append("first")
+    // A second writer, as on a machine where processes have the same numbers.
+    try AtomicFile.write(Data("second".utf8), to: path)
+    #expect(FileManager.default.fileExists(atPath: folder.path))
+    try first.finish()
+    #expect(try content(path) == Array("first".utf8))
+    close(folder.lock)
+    AtomicFile.removeLeftovers(of: path)
+    #expect(try scratch.files == ["file"])
   }
 
   @Test func impossibleTargetsAreRefused() throws {

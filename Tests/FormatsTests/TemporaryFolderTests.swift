@@ -6,6 +6,7 @@ import Testing
 @Suite struct TemporaryFolderTests {
   private let scratch: Scratch
   private let parent: URL
+  private let machine = Machine.namePart
 
   init() throws {
     scratch = try Scratch()
@@ -36,13 +37,13 @@ import Testing
   }
 
   @Test func whatAKilledProcessLeftIsRemoved() throws {
-    _ = try make("baron-steps-\(UUID().uuidString)")
+    _ = try make("baron-steps-\(machine)-\(UUID().uuidString)")
     let others = try [
-      make("baron-steps"), make("baron-\(UUID().uuidString.dropLast())"),
-      make("other-steps-\(UUID().uuidString)"),
+      make("baron-steps"), make("baron-\(machine)-\(UUID().uuidString.dropLast())"),
+      make("other-steps-\(machine)-\(UUID().uuidString)"),
     ]
-    let file = try scratch.write("", "baron-file-\(UUID().uuidString)")
-    let link = "baron-link-\(UUID().uuidString)"
+    let file = try scratch.write("", "baron-file-\(machine)-\(UUID().uuidString)")
+    let link = "baron-link-\(machine)-\(UUID().uuidString)"
     try FileManager.default.createSymbolicLink(
       atPath: "\(scratch.path)/\(link)", withDestinationPath: "other")
     let own = try folder()
@@ -50,8 +51,18 @@ import Testing
     #expect(try scratch.files == names.sorted())
   }
 
+  @Test func whatOtherMachinesMadeIsTheirs() throws {
+    // Their locks may not hold here.
+    let names =
+      try ["another", "a\(machine)", "\(machine)b", ""].map {
+        try make("baron-steps-\($0)-\(UUID().uuidString)")
+      } + [make("baron-steps-\(UUID().uuidString)")]
+    let own = try folder()
+    #expect(try Set(scratch.files) == Set(names + [URL(filePath: own.path).lastPathComponent]))
+  }
+
   @Test func aFolderThatIsBeingMadeIsNotTouched() throws {
-    let name = try make("baron-steps-\(UUID().uuidString)")
+    let name = try make("baron-steps-\(machine)-\(UUID().uuidString)")
     let own = try TemporaryFolder("x", in: parent)
     #expect(try scratch.files.contains(name) && own.path.hasPrefix(scratch.path))
   }

@@ -36,20 +36,23 @@ enum AMDTools {
   /// - Throws: `OfflineCompiler.Refusal`, or an error when a tool is missing.
   static func compile(_ source: String, _ options: [String]) throws -> [CompiledKernel] {
     let (clang, library) = (try #require(clang), try #require(library))
-    let folder = try TemporaryFolder()
-    let file = try folder.write(source, "kernel.cl")
     return try gpus.flatMap { gpu in
       let parts = parts(gpu.versions, gpu.wide, in: library)
-      let (report, status) = try Tool.run(
-        clang,
+      let arguments =
         [
           "-target", "amdgcn-amd-amdhsa", "-mcpu=\(gpu.name)", "-mcode-object-version=5",
           "-x", "cl", "-cl-std=CL1.2", "-Xclang", "-finclude-default-header", "-O3",
-          "-nogpulib", "-Rpass-analysis=kernel-resource-usage", "-o", folder.path + "/kernel.co",
+          "-nogpulib", "-Rpass-analysis=kernel-resource-usage",
         ] + parts.flatMap { ["-Xclang", "-mlink-builtin-bitcode", "-Xclang", $0] } + options
-          + [file])
-      guard status == 0 else { throw OfflineCompiler.Refusal(text: "\(gpu.name): \(report)") }
-      return kernels(report, gpu.name)
+      let (report, kept) = try CompilationMemory.words(of: arguments + [source]) {
+        let folder = try TemporaryFolder()
+        let file = try folder.write(source, "kernel.cl")
+        let (report, status) = try Tool.run(
+          clang, arguments + ["-o", folder.path + "/kernel.co", file])
+        guard status == 0 else { throw OfflineCompiler.Refusal(text: "\(gpu.name): \(report)") }
+        return report
+      }
+      return kernels(report, gpu.name).map { $0.kept(kept) }
     }
   }
 

@@ -23,28 +23,32 @@ enum IntelTools {
   static func compile(_ source: String, _ options: [String]) throws -> [CompiledKernel] {
     let compiler = try #require(compiler)
     return try gpus.flatMap { gpu in
-      let folder = try TemporaryFolder()
-      let file = try folder.write(source, "kernel.cl")
-      let (report, status) = try Tool.run(
-        compiler,
-        [
-          "compile", "-file", file, "-device", gpu, "-options", options.joined(separator: " "),
-          "-internal_options", "-cl-intel-allow-zebin -cl-intel-enable-zebin", "-out_dir",
-          folder.path,
-        ])
-      guard status == 0, let binary = try folder.files.first(where: { $0.hasSuffix(".bin") }) else {
-        throw OfflineCompiler.Refusal(text: "\(gpu): \(report)")
+      let arguments = [
+        "-device", gpu, "-options", options.joined(separator: " "), "-internal_options",
+        "-cl-intel-allow-zebin -cl-intel-enable-zebin",
+      ]
+      let (text, kept) = try CompilationMemory.words(of: arguments + [source]) {
+        let folder = try TemporaryFolder()
+        let file = try folder.write(source, "kernel.cl")
+        let (report, status) = try Tool.run(
+          compiler, ["compile", "-file", file, "-out_dir", folder.path] + arguments)
+        guard status == 0, let binary = try folder.files.first(where: { $0.hasSuffix(".bin") })
+        else { throw OfflineCompiler.Refusal(text: "\(gpu): \(report)") }
+        return description(in: try Data(contentsOf: URL(filePath: "\(folder.path)/\(binary)")))
       }
-      let bytes = try Data(contentsOf: URL(filePath: "\(folder.path)/\(binary)"))
-      return kernels(in: bytes, gpu)
+      return kernels(text, gpu).map { $0.kept(kept) }
     }
   }
 
-  /// What the YAML text inside a program says of each kernel: memory of a thread, if it has any.
-  private static func kernels(in program: Data, _ gpu: String) -> [CompiledKernel] {
-    guard let start = program.firstRange(of: Data("\nkernels:".utf8)) else { return [] }
-    let text = String(decoding: program[start.lowerBound...].prefix { $0 != 0 }, as: UTF8.self)
-    return text.components(separatedBy: "\n  - name:").dropFirst().compactMap { entry in
+  /// The YAML text inside a program that describes its kernels; empty when there is none.
+  private static func description(in program: Data) -> String {
+    guard let start = program.firstRange(of: Data("\nkernels:".utf8)) else { return "" }
+    return String(decoding: program[start.lowerBound...].prefix { $0 != 0 }, as: UTF8.self)
+  }
+
+  /// What the text says of each kernel: memory of a thread, if it has any.
+  private static func kernels(_ text: String, _ gpu: String) -> [CompiledKernel] {
+    text.components(separatedBy: "\n  - name:").dropFirst().compactMap { entry in
       // A second list of the same names describes their arguments.
       guard entry.contains("execution_env:") else { return nil }
       let name = entry.prefix { $0 != "\n" }.trimmingCharacters(in: .whitespaces)

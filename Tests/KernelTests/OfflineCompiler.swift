@@ -12,6 +12,15 @@ struct CompiledKernel {
   var registers: Int?
   /// What an item keeps in memory for want of registers, in the compiler's unit: bytes or registers.
   var spills = 0
+  /// Whether that is known from before.
+  var isKept = false
+
+  /// The same, known from before or not.
+  func kept(_ isKept: Bool) -> CompiledKernel {
+    var kernel = self
+    kernel.isKept = isKept
+    return kernel
+  }
 }
 
 /// What compiles kernels for a vendor's GPUs on a machine without one.
@@ -80,8 +89,10 @@ enum OfflineCompiler: String, CaseIterable {
     guard let file = ProcessInfo.processInfo.environment["BARON_COMPILED"] else { return }
     let lines = kernels.map {
       let registers = $0.registers.map(String.init) ?? "-"
-      return [$0.gpu, path, options.joined(separator: " "), $0.name, registers, "\($0.spills)"]
-        .joined(separator: "\t") + "\n"
+      return [
+        $0.gpu, path, options.joined(separator: " "), $0.name, registers, "\($0.spills)",
+        $0.isKept ? "before" : "now",
+      ].joined(separator: "\t") + "\n"
     }
     try reporting.withLock { _ in
       let descriptor = open(file, O_WRONLY | O_APPEND | O_CREAT, 0o644)

@@ -29,21 +29,32 @@ enum PTXTools {
   static func compile(_ source: String, _ options: [String]) throws -> [CompiledKernel] {
     let (clang, assembler) = (try #require(clang), try #require(assembler))
     let folder = try TemporaryFolder()
-    let file = try folder.write(PTXBuiltins.text + "\n" + source, "kernel.cl")
     let ptx = folder.path + "/kernel.ptx"
-    let (messages, status) = try Tool.run(
-      clang,
+    let source = PTXBuiltins.text + "\n" + source
+    let arguments =
       [
         "-target", "nvptx64-nvidia-nvcl", "-x", "cl", "-cl-std=CL1.2", "-O3", "-S",
         "-Xclang", "-target-cpu", "-Xclang", "sm_80", "-Xclang", "-target-feature",
-        "-Xclang", "+ptx75", "-o", ptx,
-      ] + options + [file])
-    guard status == 0 else { throw OfflineCompiler.Refusal(text: messages) }
+        "-Xclang", "+ptx75",
+      ] + options
+    func generate() throws -> String {
+      let file = try folder.write(source, "kernel.cl")
+      let (messages, status) = try Tool.run(clang, arguments + ["-o", ptx, file])
+      guard status == 0 else { throw OfflineCompiler.Refusal(text: messages) }
+      return CompilationMemory.digest([try String(contentsOfFile: ptx, encoding: .utf8)])
+    }
+    // Sources that differ in comments alone, or in parameters without effect, give the same PTX.
+    let (digest, _) = try CompilationMemory.words(of: arguments + [source], generate)
     return try gpus.flatMap { gpu in
-      let (report, status) = try Tool.run(
-        assembler, ["-v", "-arch", gpu, "-o", folder.path + "/kernel.cubin", ptx])
-      guard status == 0 else { throw OfflineCompiler.Refusal(text: "\(gpu): \(report)") }
-      return kernels(report, gpu)
+      let arguments = ["-v", "-arch", gpu]
+      let (report, kept) = try CompilationMemory.words(of: arguments + [digest]) {
+        if !FileManager.default.fileExists(atPath: ptx) { _ = try generate() }
+        let (report, status) = try Tool.run(
+          assembler, arguments + ["-o", folder.path + "/kernel.cubin", ptx])
+        guard status == 0 else { throw OfflineCompiler.Refusal(text: "\(gpu): \(report)") }
+        return report
+      }
+      return kernels(report, gpu).map { $0.kept(kept) }
     }
   }
 

@@ -56,8 +56,11 @@ struct SettingsValueTests {
     #expect(share.accepts(1) && !share.accepts(1.0001))
     #expect(ValueRule<Double>.number(-0.9...1).expected == "a number from -0.9 to 1")
     #expect(ValueRule<Int>.whole(1...24).expected == "a whole number from 1 to 24")
+    #expect(ValueRule<Int>.seed.expected == "a whole number of at least 0")
+    #expect(ValueRule<Int>.seed.accepts(.max) && !ValueRule<Int>.seed.accepts(-1))
     let pair = ValueRule<[Int]>.list(of: 2, .atLeast(0))
-    #expect(pair.expected == "a list of 2 values, each a whole number of at least 0")
+    #expect(pair.expected == "a list of 2 values, each a whole number from 0 to 2147483647")
+    #expect(pair.accepts([0, 2_147_483_647]) && !pair.accepts([0, 2_147_483_648]))
     #expect(pair.accepts([0, 1]) && !pair.accepts([0]) && !pair.accepts([0, -1]))
   }
 }

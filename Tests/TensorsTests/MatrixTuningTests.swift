@@ -65,7 +65,7 @@ struct MatrixTuningTests {
           tried += 1
         }
       }
-      #expect(tried > (family == .cpu ? 50 : 20), "\(tried) candidates")
+      #expect(tried > (family == .cpu ? 30 : 20), "\(tried) candidates")
     }
   }
 

@@ -58,13 +58,18 @@ struct ConfigurationErrorTests {
     ),
     (
       "training: {iterations: 1.5}\n",
-      "x.yaml: line 1, column 24: training.iterations must be a whole number of at least 1, "
-        + "but is \"1.5\""
+      "x.yaml: line 1, column 24: training.iterations must be a whole number from 1 to "
+        + "2147483647, but is \"1.5\""
     ),
     (
       "training: {iterations: \"60\"}\n",
-      "x.yaml: line 1, column 24: training.iterations must be a whole number of at least 1, "
-        + "but is \"60\""
+      "x.yaml: line 1, column 24: training.iterations must be a whole number from 1 to "
+        + "2147483647, but is \"60\""
+    ),
+    (
+      "training: {iterations: 9223372036854775807}\n",
+      "x.yaml: line 1, column 24: training.iterations must be a whole number from 1 to "
+        + "2147483647, but is \"9223372036854775807\""
     ),
     (
       "training:\n  seed:\n",
@@ -200,13 +205,13 @@ struct ConfigurationErrorTests {
     ),
     (
       "alignment: {bag_queue_length: {student: 4}}\n",
-      "x.yaml: line 1, column 31: alignment.bag_queue_length must be a whole number of at least 0, "
-        + "or {student: ROWS, teacher: ROWS} for queues of two lengths, but is a section of keys"
+      "x.yaml: line 1, column 31: alignment.bag_queue_length must be a whole number from 0 to "
+        + "2147483647, or {student: ROWS, teacher: ROWS} for queues of two lengths, but is a section of keys"
     ),
     (
       "alignment: {bag_queue_length: -1}\n",
-      "x.yaml: line 1, column 31: alignment.bag_queue_length must be a whole number of at least 0, "
-        + "or {student: ROWS, teacher: ROWS} for queues of two lengths, but is \"-1\""
+      "x.yaml: line 1, column 31: alignment.bag_queue_length must be a whole number from 0 to "
+        + "2147483647, or {student: ROWS, teacher: ROWS} for queues of two lengths, but is \"-1\""
     ),
     (
       "optimizer: {milestones: [5, 5]}\n",
@@ -259,13 +264,13 @@ struct ConfigurationErrorTests {
     ),
     (
       "training.iterations=five",
-      "--set training.iterations=five: training.iterations must be a whole number of at least 1, "
-        + "but is \"five\""
+      "--set training.iterations=five: training.iterations must be a whole number from 1 to "
+        + "2147483647, but is \"five\""
     ),
     (
       "training.iterations=",
-      "--set training.iterations=: training.iterations must be a whole number of at least 1, "
-        + "but is empty"
+      "--set training.iterations=: training.iterations must be a whole number from 1 to "
+        + "2147483647, but is empty"
     ),
     (
       "training=5",

@@ -45,8 +45,8 @@ struct BenchCommand: ParsableCommand {
   var compare: String?
 
   func validate() throws {
-    guard samples > 0 else { throw ValidationError("--repeat \(samples): take at least 1.") }
-    guard warmup >= 0 else { throw ValidationError("--warmup \(warmup): take at least 0.") }
+    try OptionRange.check(
+      ("--repeat", samples, 1...1_000_000), ("--warmup", warmup, 0...1_000_000))
     let names = BenchCase.all.map(\.name)
     for pattern in patterns where !names.contains(where: { fnmatch(pattern, $0, 0) == 0 }) {
       throw ValidationError("--cases \(pattern): no case matches; --list prints their names.")

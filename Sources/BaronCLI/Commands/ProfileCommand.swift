@@ -66,8 +66,8 @@ struct ProfileCommand: ParsableCommand {
   @OptionGroup var device: DeviceOption
 
   func validate() throws {
-    guard steps > 0 else { throw ValidationError("--steps \(steps): take at least 1.") }
-    guard warmup >= 0 else { throw ValidationError("--warmup \(warmup): take at least 0.") }
+    try OptionRange.check(
+      ("--steps", steps, 1...1_000_000), ("--warmup", warmup, 0...1_000_000))
     guard other == nil || compare != nil else {
       throw ValidationError("--with FILE is compared with --compare FILE: give both.")
     }

@@ -78,13 +78,12 @@ struct TuneCommand: ParsableCommand {
   func validate() throws {
     guard limit > 0 else { throw ValidationError("--limit \(limit): take more than 0.") }
     guard budget ?? 0 >= 0 else { throw ValidationError("--budget: take at least 0.") }
-    guard classes > 0 else { throw ValidationError("--classes \(classes): take at least 1.") }
     guard (0...100).contains(share) else {
       throw ValidationError("--share \(share): take 0 to 100.")
     }
-    guard rounds > 0, steps > 0 else {
-      throw ValidationError("--rounds and --steps: take at least 1.")
-    }
+    try OptionRange.check(
+      ("--classes", classes, 1...1_000_000), ("--rounds", rounds, 1...1_000_000),
+      ("--steps", steps, 1...1_000_000))
   }
 
   func run() throws {

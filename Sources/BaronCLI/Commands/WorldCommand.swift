@@ -36,11 +36,11 @@ struct WorldCommand: ParsableCommand {
   var regions = 16
 
   func validate() throws {
-    guard images >= 1 else { throw ValidationError("--images \(images): take at least 1.") }
     guard (32...1024).contains(pixels) else {
       throw ValidationError("--pixels \(pixels): take 32 to 1024.")
     }
-    guard regions >= 0 else { throw ValidationError("--regions \(regions): take at least 0.") }
+    try OptionRange.check(
+      ("--images", images, 1...10_000_000), ("--regions", regions, 0...10_000))
   }
 
   func run() throws {

@@ -131,7 +131,7 @@ struct Demo {
   private static func open(_ path: String, yaml: String) throws -> RunFolder {
     FileManager.default.fileExists(atPath: "\(path)/config.yaml")
       ? try RunFolder.resume(at: path, note: Console.say)
-      : try RunFolder.create(at: path, yaml: yaml)
+      : try RunFolder.create(at: path, yaml: yaml, note: Console.say)
   }
 
   private func closing(_ seconds: Double, _ variants: [DemoVariant]) throws -> String {

@@ -29,15 +29,10 @@ struct LimitOptions: ParsableArguments {
   var cache = usual.pictureBytes >> 20
 
   func validate() throws {
-    let numbers = [
+    try OptionRange.check(
       ("--max-megabytes", maxMegabytes, 1...1024), ("--max-megapixels", maxMegapixels, 1...178),
       ("--max-words", maxWords, 1...100_000), ("--queue", queue, 1...100_000),
-      ("--max-connections", maxConnections, 1...100_000), ("--cache", cache, 0...1 << 20),
-    ]
-    for (name, value, range) in numbers where !range.contains(value) {
-      throw ValidationError(
-        "\(name) \(value): take a number from \(range.lowerBound) to \(range.upperBound).")
-    }
+      ("--max-connections", maxConnections, 1...100_000), ("--cache", cache, 0...1 << 20))
     guard (0.1...86400).contains(timeout) else {
       throw ValidationError("--timeout \(timeout): take a number from 0.1 to 86400.")
     }

@@ -81,6 +81,6 @@ struct TrainingOptions: ParsableArguments {
   /// - Throws: `RunFolderError` or `FormatError`.
   func open(yaml: String) throws -> RunFolder {
     if let resumed { return try RunFolder.resume(at: resumed, note: Console.say) }
-    return try RunFolder.create(at: newFolder, yaml: yaml)
+    return try RunFolder.create(at: newFolder, yaml: yaml, note: Console.say)
   }
 }

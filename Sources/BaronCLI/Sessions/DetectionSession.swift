@@ -84,7 +84,7 @@ struct DetectionSession {
     }
     line.finish()
     for file in outcome.unreadable.prefix(files.count > 1 ? files.count : 0) {
-      Console.say("not read: \(file)")
+      Console.say("not read: \(PrintedText.escaped(file))")
     }
     guard !outcome.images.isEmpty else {
       folder.discard("detections.json")
@@ -168,7 +168,7 @@ struct DetectionSession {
     if printsJSON {
       try Console.print(json(entry, shown, picture, scale: scale).text())
     } else {
-      line.note(text(entry.file, shown, best: entry.places.first))
+      line.note(PrintedText.escaped(text(entry.file, shown, best: entry.places.first)))
     }
     return LabeledPicture(
       id: entry.id, file: entry.file, width: entry.image.width, height: entry.image.height,

@@ -121,9 +121,11 @@ enum StopSignals {
 
   /// Whether a thread of this program sent it, as Swift's runtime does with SIGUSR1 to hold the others
   /// while it tells of a crash: to obey would end the program without a word of it.
-  private static func isOfThread(_ about: siginfo_t) -> Bool { about.si_code == ofThread }
-  /// What the system calls SI_TKILL.
-  private static let ofThread: Int32 = -6
+  ///
+  /// Told by the sender, for the C library calls a thread's signals those of a process here.
+  private static func isOfThread(_ about: siginfo_t) -> Bool {
+    about._sifields._kill.si_pid == getpid()
+  }
 
   private static func die(by number: Int32) -> Never {
     TemporaryFolder.removeAll()

@@ -43,11 +43,8 @@ package final class EventFile {
     now: @escaping () -> Double = { Date().timeIntervalSince1970 }
   ) throws {
     self.now = now
-    let host = ProcessInfo.processInfo.hostName.filter {
-      $0.isASCII && ($0.isLetter || $0.isNumber)
-    }
     // TensorBoard reads the files of a folder in the order of their names.
-    let stem = "\(folder)/events.out.tfevents.\(Int64(now())).\(host).\(getpid())"
+    let stem = "\(folder)/events.out.tfevents.\(Int64(now())).\(Machine.namePart).\(getpid())"
     var path = stem
     var number = 0
     var descriptor = Int32(-1)

@@ -146,7 +146,7 @@ extension CLIPTrainingConfiguration.Training: SettingsSection {
     try keys.field("iterations", &iterations, .atLeast(1))
     try keys.field("batch", &batch, .whole(2...65536))
     try keys.field("precision", &precision)
-    try keys.field("seed", &seed, .atLeast(0))
+    try keys.field("seed", &seed, .seed)
     try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))
     try keys.field("keep_checkpoints", &keepCheckpoints, .atLeast(1))
     try keys.field("log_every", &logEvery, .atLeast(1))

@@ -88,9 +88,12 @@ package enum ConfigurationError: Error, CustomStringConvertible, Equatable {
 enum NearestKey {
   /// The candidate with the smallest edit distance, when no more than two letters in five are wrong.
   static func of(_ name: String, among candidates: [String]) -> String? {
-    let ranked = candidates.map { (key: $0, distance: distance(name, $0)) }
+    let length = name.count
+    // At least so many letters are wrong as one word is longer.
+    let near = candidates.filter { 5 * abs($0.count - length) <= 2 * max($0.count, length) }
+    let ranked = near.map { (key: $0, distance: distance(name, $0)) }
     guard let best = ranked.min(by: { $0.distance < $1.distance }) else { return nil }
-    return 5 * best.distance <= 2 * max(best.key.count, name.count) ? best.key : nil
+    return 5 * best.distance <= 2 * max(best.key.count, length) ? best.key : nil
   }
 
   /// Insertions, deletions and replacements that turn one word into the other (Levenshtein).

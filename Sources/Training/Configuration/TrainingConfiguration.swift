@@ -162,7 +162,7 @@ extension RunConfiguration.Training: SettingsSection {
     try keys.field("alignment_batch", &alignmentBatch, .whole(0...4096))
     try keys.field("caption_batch", &captionBatch, .whole(0...4096))
     try keys.field("precision", &precision)
-    try keys.field("seed", &seed, .atLeast(0))
+    try keys.field("seed", &seed, .seed)
     try keys.field("checkpoint_every", &checkpointEvery, .atLeast(1))
     try keys.field("keep_checkpoints", &keepCheckpoints, .atLeast(1))
     try keys.field(
