@@ -126,19 +126,11 @@ __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void matrix_
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
-  // Unrolled, as an index that is not known would keep the sums out of registers. What is loaded comes
-  // first: in one loop, sixteen epilogues side by side take more registers than Intel's GPUs have.
-  UNROLL for (int i = 0; i < ITEM_M; i++) {
-    const int m = m0 + PART_ROW(i);
-    const size_t place = target_row(g, m, columns) + n0;
-    if (m < rows)
-      UNROLL for (int j = 0; j < ITEM_N; j++) {
-        const int n = PART_COLUMN(j);
-        if (n0 + n < columns)
-          sum[i][j] += adds                 ? LOAD_TARGET(target + place + n)
-                       : bias && split == 0 ? bias[n0 + n]
-                                            : 0.0f;
-      }
+  // Unrolled, as an index that is not known would keep the sums out of registers.
+  UNROLL for (int j = 0; j < ITEM_N; j++) {
+    const int n = n0 + PART_COLUMN(j);
+    const float start = bias && split == 0 && !adds && n < columns ? bias[n] : 0.0f;
+    UNROLL for (int i = 0; i < ITEM_M; i++) sum[i][j] += start;
   }
   UNROLL for (int i = 0; i < ITEM_M; i++) {
     const int m = m0 + PART_ROW(i);
@@ -146,8 +138,10 @@ __kernel __attribute__((reqd_work_group_size(ITEMS_X, ITEMS_Y, 1))) void matrix_
     if (m < rows)
       UNROLL for (int j = 0; j < ITEM_N; j++) {
         const int n = PART_COLUMN(j);
-        if (n0 + n < columns)
-          STORE_TARGET(finished(sum[i][j], ASIDE(place + n)), target + place + n);
+        if (n0 + n < columns) {
+          float before = adds ? LOAD_TARGET(target + place + n) : 0.0f;
+          STORE_TARGET(finished(sum[i][j] + before, ASIDE(place + n)), target + place + n);
+        }
       }
   }
 }

@@ -147,11 +147,19 @@ struct GPUAssemblyTests {
   func intel(path: String) throws { try check(.intel, path) }
 
   private func check(_ compiler: OfflineCompiler, _ path: String) throws {
-    for variant in try GPUVariant.all(of: path) {
+    for variant in try GPUVariant.all(of: path) where compiler != .intel || runsOnIntel(variant) {
       let fault = try compiler.fault(
         path, variant.options, mostSpills: Self.mostSpills[compiler]?[path] ?? 0,
         mostRegisters: Self.mostRegisters[path] ?? 255)
       #expect(fault == nil, "\(variant)")
     }
+  }
+
+  /// Whether Intel's GPUs get it: tiles with more sums than they have registers for do not go there.
+  private func runsOnIntel(_ variant: GPUVariant) -> Bool {
+    guard let tile = GroupTile(variant.parameters) else { return true }
+    let device = GroupDevice(
+      family: .intel, units: 512, largestWorkGroup: 1024, localMemoryInBytes: 64 << 10)
+    return tile.fits(device, patches: variant.parameters["LEFT_LOADER"] == MatrixLoader.image.rawValue)
   }
 }

@@ -25,8 +25,12 @@ struct GroupTileTests {
           let device = device(family, group: group, local: local)
           for rows in sizes {
             for columns in sizes {
-              let tile = device.best(rows: rows, columns: columns, depth: 256, batch: 1)
-              #expect(tile.fits(device), "\(tile) with \(group), \(local), \(family)")
+              for patches in [false, true] {
+                let tile = device.best(
+                  rows: rows, columns: columns, depth: 256, batch: 1, patches: patches)
+                #expect(
+                  tile.fits(device, patches: patches), "\(tile) with \(group), \(local), \(family)")
+              }
             }
           }
         }
@@ -37,7 +41,8 @@ struct GroupTileTests {
   @Test("Large products get large tiles, small ones are spread over the units")
   func sizes() {
     func size(_ device: GroupDevice, _ rows: Int, _ columns: Int, batch: Int = 1) -> [Int] {
-      let tile = device.best(rows: rows, columns: columns, depth: 512, batch: batch)
+      let tile = device.best(
+        rows: rows, columns: columns, depth: 512, batch: batch, patches: false)
       return [tile.rows, tile.columns]
     }
     #expect(size(device(), 16_800, 2304) == [128, 128])

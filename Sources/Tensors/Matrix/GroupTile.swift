@@ -44,10 +44,14 @@ struct GroupTile: Equatable {
       && Self.depth * rows % items == 0 && Self.depth * columns % items == 0
   }
 
-  /// Whether a device can run it.
-  func fits(_ device: GroupDevice) -> Bool {
+  /// Whether a device can run it without keeping a part of its registers in memory.
+  ///
+  /// - Parameters:
+  ///   - device: The device.
+  ///   - patches: Whether the left operand is read from images.
+  func fits(_ device: GroupDevice, patches: Bool) -> Bool {
     items <= device.largestWorkGroup && localBytes <= device.localMemoryInBytes
-      && sums <= device.mostSums
+      && sums <= device.mostSums && (!patches || itemRows <= device.mostPositions)
   }
 }
 
@@ -68,8 +72,8 @@ struct GroupDevice {
   let units: Int
   let largestWorkGroup: Int
   let localMemoryInBytes: Int
-  /// Sums of a work-item that stay in registers.
-  let mostSums: Int
+  /// Sums of a work-item that stay in registers, and positions of patches beside them.
+  let mostSums, mostPositions: Int
 
   /// Products and sums of a unit in a clock, on all GPUs of today within a factor of two.
   private static let lanes = 64.0
@@ -81,7 +85,7 @@ struct GroupDevice {
     self.largestWorkGroup = largestWorkGroup
     self.localMemoryInBytes = localMemoryInBytes
     // Of 128 registers of 32 bytes, 64 sums of 16 lanes leave none for anything else.
-    mostSums = family == .intel ? 32 : 64
+    (mostSums, mostPositions) = family == .intel ? (32, 4) : (64, 8)
   }
 
   init(_ stream: ComputeStream) {
@@ -93,8 +97,8 @@ struct GroupDevice {
 
   /// The tile that takes the fewest clocks; the first of equals, so that it depends on the sizes and
   /// the device alone.
-  func best(rows: Int, columns: Int, depth: Int, batch: Int) -> GroupTile {
-    let fitting = GroupTile.all.filter { $0.fits(self) }
+  func best(rows: Int, columns: Int, depth: Int, batch: Int, patches: Bool) -> GroupTile {
+    let fitting = GroupTile.all.filter { $0.fits(self, patches: patches) }
     func clocks(_ tile: GroupTile) -> Double {
       let groups = rows.dividedUp(by: tile.rows) * columns.dividedUp(by: tile.columns) * batch
       // A group that is alone on its unit waits for memory; the depth is cut then.

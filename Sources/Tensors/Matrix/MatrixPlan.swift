@@ -61,7 +61,8 @@ struct MatrixPlan {
     let tile =
       GroupTile(tuned)
       ?? device.best(
-        rows: launch.rows, columns: launch.columns, depth: launch.depth, batch: launch.batch)
+        rows: launch.rows, columns: launch.columns, depth: launch.depth, batch: launch.batch,
+        patches: launch.left.loader == .image)
     parameters = tile == GroupTile.all[0] ? [:] : tile.parameters
     local = [tile.itemsAcross, tile.itemsDown]
     let groups =

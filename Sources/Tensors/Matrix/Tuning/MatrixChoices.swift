@@ -37,7 +37,7 @@ struct MatrixChoices {
     if let tile = WarpTile(choice) { return isLegal(tile, choice) }
     if let tile = RegisterTile(choice) { return isLegal(tile, choice) }
     guard !isCPU, cores == nil, let tile = GroupTile(choice) else { return false }
-    return tile.isLegal && tile.fits(GroupDevice(stream))
+    return tile.isLegal && tile.fits(GroupDevice(stream), patches: launch.left.loader == .image)
   }
 
   private func isLegal(_ tile: RegisterTile, _ choice: [String: Int]) -> Bool {
