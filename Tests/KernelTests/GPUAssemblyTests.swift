@@ -160,6 +160,7 @@ struct GPUAssemblyTests {
     guard let tile = GroupTile(variant.parameters) else { return true }
     let device = GroupDevice(
       family: .intel, units: 512, largestWorkGroup: 1024, localMemoryInBytes: 64 << 10)
-    return tile.fits(device, patches: variant.parameters["LEFT_LOADER"] == MatrixLoader.image.rawValue)
+    let loader = variant.parameters["LEFT_LOADER"]
+    return tile.fits(device, patches: loader == MatrixLoader.image.rawValue)
   }
 }
