@@ -46,7 +46,7 @@ test: test-build setup-mpi
 test-build: setup
 	swift build $(testable) --build-tests --explicit-target-dependency-import-check error
 
-# Other OpenCL drivers and the compilers of GPU vendors, in 15 minutes on two cores (docs/drivers.md);
+# Other OpenCL drivers and the compilers of GPU vendors, within 15 minutes on two cores (docs/drivers.md);
 # PARTS="intel ptxas" runs some of the parts. What cannot be had is skipped, which the table shows.
 test-drivers: test-build
 	Tests/Drivers/run.sh $(PARTS)
