@@ -159,7 +159,7 @@ part_oclgrind() {
   # The short ones first.
   for suite in Embedding Similarity BoxCoding Softmax Resize BoxLoss Pooling CrossEntropy LayerNorm \
     Indexing Reduction BoxMatching Optimizer BatchNorm NMS TopK ImageInput; do
-    check "$suite" 200 oclgrind_figures "${run_tests[@]}" "^[A-Za-z]*Tests\\.${suite}Tests"
+    check "$suite" 600 oclgrind_figures "${run_tests[@]}" "^[A-Za-z]*Tests\\.${suite}Tests"
   done
 }
 
