@@ -4,20 +4,9 @@
 // step needs, never for results.
 //
 // Processes that try variants of those kernels answer that all is well.
-#define _GNU_SOURCE
-#define CL_TARGET_OPENCL_VERSION 120
-#include <CL/cl.h>
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "BeforeLoader.h"
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define NEXT(name)                                                                                 \
-  static __typeof__(&name) next;                                                                   \
-  if (!next)                                                                                       \
-  next = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 // Kernels that are left out, by how their names begin, and which argument they write to.
 static const struct {

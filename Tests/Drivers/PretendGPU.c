@@ -13,19 +13,8 @@
 //   PRETEND_BUFFER   bytes of the largest buffer
 //   PRETEND_REPORT   file that gets a line for each refusal and, at the end, one with the largest
 //                    work-group and local memory of all launches
-#define _GNU_SOURCE
-#define CL_TARGET_OPENCL_VERSION 120
-#include <CL/cl.h>
-#include <dlfcn.h>
+#include "BeforeLoader.h"
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#define NEXT(name)                                                                                 \
-  static __typeof__(&name) next;                                                                   \
-  if (!next)                                                                                       \
-  next = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
 static size_t launches, largest_group, largest_local;
 

@@ -81,7 +81,7 @@ struct InitCommand: ParsableCommand {
       throw ValidationError("give --epochs or --hours, one of them")
     }
     guard epochs ?? 1 > 0, hours ?? 1 > 0, epochs ?? 1 <= 1e5, hours ?? 1 <= 1e5 else {
-      throw ValidationError("--epochs and --hours take a number above 0")
+      throw ValidationError("--epochs and --hours take a number above 0, at most 100000")
     }
     guard (0...0.9).contains(fraction) else {
       throw ValidationError("--fraction \(fraction): take a number from 0 to 0.9.")
