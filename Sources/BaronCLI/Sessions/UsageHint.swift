@@ -29,6 +29,9 @@ enum UsageHint {
     "--amp": "--set training.precision=automatic",
   ]
 
+  /// Those of them that one of our commands has as well.
+  private static let ours: Set = ["--names", "--epochs"]
+
   /// Commands of other programs.
   private static let commands = [
     "predict": "detect", "val": "evaluate", "test": "evaluate", "eval": "evaluate", "fit": "train",
@@ -47,7 +50,7 @@ enum UsageHint {
       let option = String(argument.prefix { $0 != "=" })
       // An option that some command has need not be the one that was not understood.
       guard let remedy = options[option],
-        option != "--names" || message.contains("'\(option)'")
+        !ours.contains(option) || message.contains("'\(option)'")
       else { continue }
       return "instead of \(option): \(remedy)"
     }
