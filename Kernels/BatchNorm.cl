@@ -78,11 +78,11 @@ static inline channels load_rest(__global const float *rest, int c, int left) {
 // and moves the running statistics in place, if `is_asked`; all of the group come along. With
 // SPLIT_MEAN it writes `sums` alone, for statistics of several devices: the mean, the sum of squares
 // about it, the mean's remainder.
-static inline void fold_statistics(__global const float *partial, __global float *mean,
-                                   __global float *inverse, __global float *running_mean,
-                                   __global float *running_variance, __global float *sums,
-                                   int rows, int count, int block, float momentum, float epsilon,
-                                   int c, int across, int is_asked SUM_SCRATCH_PARAMETER) {
+INLINED void fold_statistics(__global const float *partial, __global float *mean,
+                             __global float *inverse, __global float *running_mean,
+                             __global float *running_variance, __global float *sums,
+                             int rows, int count, int block, float momentum, float epsilon,
+                             int c, int across, int is_asked SUM_SCRATCH_PARAMETER) {
   int left = is_asked ? count - c : 0;
   int blocks = left > 0 ? (rows + block - 1) / block : 0;
   channels origin = left > 0 ? load_channels(partial + c, left, 0) : (channels)0;

@@ -30,9 +30,9 @@ static inline int blend(int upper, int lower, int4 row) {
 
 #if DEVICE_IS_CPU
 // The sums of one source row, in the order of the network's channels.
-static inline void sums_of_row(__global const uchar *restrict row,
-                               __global const int4 *restrict columns, __local short *restrict sums,
-                               int count, int reversed) {
+INLINED void sums_of_row(__global const uchar *restrict row,
+                         __global const int4 *restrict columns, __local short *restrict sums,
+                         int count, int reversed) {
   int first = reversed ? 2 : 0;
   for (int j = 0; j < count; j++) {
     int4 column = columns[j];
@@ -43,10 +43,10 @@ static inline void sums_of_row(__global const uchar *restrict row,
 }
 
 // The input between two rows of sums.
-static inline void inputs_of_row(__local const short *restrict upper,
-                                 __local const short *restrict lower, int4 row,
-                                 __global float *restrict out, int count, float3 mean,
-                                 float3 factor) {
+INLINED void inputs_of_row(__local const short *restrict upper,
+                           __local const short *restrict lower, int4 row,
+                           __global float *restrict out, int count, float3 mean,
+                           float3 factor) {
   for (int j = 0; j < count; j++) {
     int e = 3 * j;
     out[e] = ((float)blend(upper[e], lower[e], row) - mean.x) * factor.x;

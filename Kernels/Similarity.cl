@@ -1,8 +1,8 @@
-// Rows brought to one length.
+// Rows brought to unit length.
 //
-// What:    y[r,c] = length * x[r,c] / max(|x[r]|, epsilon), norms[r] = |x[r]|
+// What:    y[r,c] = x[r,c] / max(|x[r]|, epsilon), norms[r] = |x[r]|
 //          with n = max(|x|, epsilon) and v = x / n:
-//          gx[r,c] = length / n * (g[r,c] - v[c] * sum(v * g)); no sum where |x| <= epsilon
+//          gx[r,c] = 1 / n * (g[r,c] - v[c] * sum(v * g)); no sum where |x| <= epsilon
 // Layout:  x, y, g, gx [rows, columns]; norms [rows].
 // Launch:  one work-group a row (ComputeStream.launchRows).
 // Numbers: float32, sums in a fixed order; a zero row stays zero. gx is written, not added to.
@@ -29,12 +29,12 @@ static inline float row_dot(__global const float *restrict a, __global const flo
 ROW_KERNEL void similarity_normalize_forward(__global const float *restrict x,
                                              __global float *restrict y,
                                              __global float *restrict norms, int columns,
-                                             float length, float epsilon) {
+                                             float epsilon) {
   ROW_SCRATCH
   int r = (int)get_group_id(0);
   __global const float *row = x + (size_t)r * columns;
   float norm = sqrt(group_add(row_dot(row, row, columns)));
-  float factor = length / fmax(norm, epsilon);
+  float factor = 1.0f / fmax(norm, epsilon);
   if (LANE == 0)
     norms[r] = norm;
   for (int c = LANE; c < columns; c += LANES)
@@ -45,7 +45,7 @@ ROW_KERNEL void similarity_normalize_backward(__global const float *restrict x,
                                               __global const float *restrict g,
                                               __global const float *restrict norms,
                                               __global float *restrict gx, int columns,
-                                              float length, float epsilon) {
+                                              float epsilon) {
   ROW_SCRATCH
   int r = (int)get_group_id(0);
   size_t start = (size_t)r * columns;
@@ -54,5 +54,5 @@ ROW_KERNEL void similarity_normalize_backward(__global const float *restrict x,
   float inverse = 1.0f / fmax(norm, epsilon);
   float along = norm > epsilon ? dot * inverse * inverse : 0.0f;
   for (int c = LANE; c < columns; c += LANES)
-    gx[start + c] = length * inverse * (g[start + c] - along * x[start + c]);
+    gx[start + c] = inverse * (g[start + c] - along * x[start + c]);
 }

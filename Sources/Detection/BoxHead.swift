@@ -9,7 +9,7 @@ package protocol PseudoTextEncoder {
   /// - Parameters:
   ///   - words: `[R, K, D]`.
   ///   - keep: Which words of each row stay in the sentence, at least one; nil keeps all.
-  /// - Returns: `[R, D']`, rows of any length: what compares them brings them to unit length.
+  /// - Returns: `[R, D']`, unit rows.
   func encode(words: Tensor, keep: [[Bool]]?) throws -> Tensor
 }
 
@@ -81,7 +81,7 @@ package struct BoxHead {
   /// Scaled cosines of text features and class embeddings, the background last.
   ///
   /// - Parameters:
-  ///   - textFeatures: `[R, D']`.
+  ///   - textFeatures: `[R, D']`, unit rows.
   ///   - classEmbeddings: `[C, D']`, unit rows.
   ///   - training: Chooses the temperature, and adds the logit bias if there is one.
   /// - Returns: `[R, C + 1]`.
@@ -90,8 +90,8 @@ package struct BoxHead {
   ) throws -> Tensor {
     let embeddings = try Tensor.concatenated(
       [classEmbeddings, try backgroundEmbedding()], axis: 0)
-    let logits = try textFeatures.classLogits(
-      embeddings: embeddings,
+    let logits = try textFeatures.cosineSimilarity(
+      embeddings,
       temperature: training ? configuration.temperatureTrain : configuration.temperatureTest)
     guard training, let logitBias else { return logits }
     return try logits.reshaped([logits.count, 1]).addingRow(logitBias.value)

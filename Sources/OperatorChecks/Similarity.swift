@@ -10,20 +10,13 @@ extension OperatorFamily {
       OperatorCheck(
         name: "cosine similarity", operators: ["cosineSimilarity"],
         shapes: [[rows, width], [9, width]],
-        device: { try $0[0].cosineSimilarity($0[1], temperature: 20) },
+        device: {
+          try $0[0].l2Normalized().cosineSimilarity(try $0[1].l2Normalized(), temperature: 20)
+        },
         host: { x in
           let units = x.map { HostReference.rows($0, width) { HostReference.unit($0) } }
           return HostReference.product(
             units[0], HostReference.transposed(units[1], 9, width), rows, width, 9
-          ).map { 20 * $0 }
-        }),
-      OperatorCheck(
-        name: "class logits", operators: ["classLogits"], shapes: [[rows, width], [9, width]],
-        device: { try $0[0].classLogits(embeddings: $0[1], temperature: 20) },
-        host: { x in
-          let units = HostReference.rows(x[0], width) { HostReference.unit($0) }
-          return HostReference.product(
-            units, HostReference.transposed(x[1], 9, width), rows, width, 9
           ).map { 20 * $0 }
         }),
       OperatorCheck(
@@ -79,12 +72,16 @@ extension OperatorFamily {
       var values = BenchValues()
       let left = try values.tensor([queries, width], on: stream)
       let right = try values.tensor([keys, width], on: stream)
-      guard loss else { return { _ = try left.cosineSimilarity(right, temperature: 1) } }
+      guard loss else {
+        return {
+          _ = try left.l2Normalized().cosineSimilarity(try right.l2Normalized(), temperature: 1)
+        }
+      }
       let labels = try Tensor(
         values.integers(queries, below: keys), shape: [queries], on: stream)
       let leaf = left.trained("queries")
       return forwardAndBackward([leaf]) {
-        try leaf.cosineSimilarity(right, temperature: 20)
+        try leaf.l2Normalized().cosineSimilarity(try right.l2Normalized(), temperature: 20)
           .softmaxCrossEntropy(labels: labels, divisor: Float(queries))
       }
     }

@@ -95,7 +95,7 @@ struct BoxHeadTests {
       let head = try BoxHead(store.root, shape, smallWidths)
       #expect(store["bg_embedding"]?.value.shape == [1, 4])
       #expect(try head.currentLogitBias() == -20)
-      let text = try Tensor([3, 0, 0, 0, 0, 0, -2, 0] as [Float], shape: [2, 4], on: stream)
+      let text = try Tensor([1, 0, 0, 0, 0, 0, -1, 0] as [Float], shape: [2, 4], on: stream)
       let classes = try Tensor([1, 0, 0, 0, 0, 0, 1, 0] as [Float], shape: [2, 4], on: stream)
       let training = try head.classLogits(text, classEmbeddings: classes, training: true)
       expectClose(try training.floats(), [5, -20, -20, -20, -45, -20] as [Float], "training")

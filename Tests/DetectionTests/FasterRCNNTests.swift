@@ -7,7 +7,7 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Encodes a sentence as the mean of its words.
+/// Encodes a sentence as the unit mean of its words.
 private struct MeanEncoder: PseudoTextEncoder {
   func encode(words: Tensor, keep: [[Bool]]?) throws -> Tensor {
     let (rows, count, width) = (words.shape[0], words.shape[1], words.shape[2])
@@ -21,7 +21,7 @@ private struct MeanEncoder: PseudoTextEncoder {
       offsets.append(Int32(indices.count))
     }
     return try words.reshaped([rows * count, width])
-      .combinedRows(offsets: offsets, indices: indices, weights: weights)
+      .combinedRows(offsets: offsets, indices: indices, weights: weights).l2Normalized()
   }
 }
 

@@ -67,9 +67,9 @@ struct TinyTextEncoder: PseudoTextEncoder {
       x = try x.adding(try linear(try inner.quickGELU(), "\(prefix).mlp.fc2"))
     }
     let final = try x.gatheredRows(ends)
-    guard depth == nil else { return final }
+    guard depth == nil else { return try final.l2Normalized() }
     return try norm(final, "text_model.final_layer_norm")
-      .linear(weight: try weight("text_projection.weight"))
+      .linear(weight: try weight("text_projection.weight")).l2Normalized()
   }
 
   private func linear(_ x: Tensor, _ name: String) throws -> Tensor {

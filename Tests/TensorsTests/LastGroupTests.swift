@@ -94,6 +94,23 @@ import Testing
     }
   }
 
+  @Test("work-groups that run at once do not share local memory")
+  func manyLaunches() throws {
+    // Four groups, of which two or more run at once where there are so many cores.
+    let (rows, columns) = (9000, 6)
+    let values = randomFloats(rows * columns, seed: 1)
+    try withStream { stream in
+      let x = try Tensor(values, shape: [rows, columns], on: stream)
+      let wanted = try x.columnSums().floats()
+      try stream.adding(by: LastGroup(queue: stream.queue)) {
+        let sums = try (0..<4000).map { _ in try x.columnSums().floats() }
+        // Partial sums are added up in the same order, by whichever group.
+        #expect(sums.allSatisfy { $0 == sums[0] })
+        expectClose(sums[0], wanted, absolute: 1e-4, "one launch")
+      }
+    }
+  }
+
   @Test("the trial finds nothing wrong, and what is wrong")
   func trial() throws {
     try withStream { stream in

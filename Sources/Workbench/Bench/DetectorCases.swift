@@ -111,6 +111,7 @@ private struct WordSum: PseudoTextEncoder {
     let (regions, count, width) = (words.shape[0], words.shape[1], words.shape[2])
     return try words.reshaped([regions * count, width]).combinedRows(
       offsets: (0...regions).map { Int32($0 * count) },
-      indices: (0..<regions * count).map { Int32($0) })
+      indices: (0..<regions * count).map { Int32($0) }
+    ).l2Normalized()
   }
 }
