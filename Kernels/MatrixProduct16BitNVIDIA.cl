@@ -8,7 +8,7 @@
 //          STAGES tiles in local memory, which asynchronous copies fill ahead of the arithmetic;
 //          edges and pixels outside of an image are filled with zeros. Pieces of the depth go to
 //          `partial`, and the last work-group of a tile adds them up (join_pieces).
-// Parameters: those of MatrixLoaders.clh and MatrixEpilogue.clh;
+// Parameters: those of MatrixLoaders.clh, MatrixEpilogue.clh and MatrixStatistics.clh;
 //             TILE_M, TILE_N   64, 128 or 256; WARPS_M x WARPS_N warps own whole 16 x 16 blocks
 //             TILE_K           depth of a step, 32 or 64
 //             STAGES           2 to 4; STAGES * (TILE_M + TILE_N) * TILE_K * 2 bytes fit into
@@ -21,6 +21,8 @@
 // Source:  NVIDIA, PTX ISA.
 
 #include "MatrixTiles.clh"
+
+#include "MatrixStatistics.clh"
 
 // Depth of one product of the tensor cores, and elements of a row that lie together in a tile.
 #define SLAB 16
@@ -134,7 +136,7 @@ matrix_product_forward_nvidia_16bit(
     __global const float *restrict bias, __global target_element *restrict target,
     int target_pitch, int rows, int columns, int depth, int splits, int split_depth,
     int adds EPILOGUE_PARAMETERS, __global float *partial,
-    __global int *counters GEOMETRY_PARAMETERS) {
+    __global int *counters STATISTICS_PARAMETERS GEOMETRY_PARAMETERS) {
   __local ushort tiles[STAGES * TILE] __attribute__((aligned(128)));
   const Geometry g = GEOMETRY;
   const TilePlace at = tile_place(rows, columns, TILE_M, TILE_N);
@@ -170,10 +172,14 @@ matrix_product_forward_nvidia_16bit(
     next = filled;
     filled = filled == (STAGES - 1) * TILE ? 0 : filled + TILE;
   }
+#if STATISTICS
+  round_sums(sum);
+#else
   if (splits > 1 && !join_pieces(sum, partial, bias, counters, at.matrix, splits, m0 + warp.m + lane / 4,
                                  n0 + warp.n + lane % 4 * 2, rows, columns,
                                  (volatile __local int *)tiles))
     return;
+#endif
   const int in_pairs = columns % 2 == 0 && target_pitch % 2 == 0;
   UNROLL for (int i = 0; i < BLOCKS_M; i++) UNROLL for (int upper = 0; upper < 2; upper++) {
     int m = m0 + warp.m + 16 * i + 8 * upper + lane / 4;
@@ -185,4 +191,17 @@ matrix_product_forward_nvidia_16bit(
         store_pair(row, beside, bias, n0 + warp.n + 8 * j + lane % 4 * 2, columns, sum[i][j][2 * upper],
                    sum[i][j][2 * upper + 1], in_pairs, adds);
   }
+#if STATISTICS
+  write_statistics(sum, blocks + (size_t)(m0 / TILE_M) * 2 * columns + n0, columns,
+                   warp.m + lane / 4, warp.n + lane % 4 * 2, number / WARPS_N * 8 + lane / 4,
+                   min(TILE_M, rows - m0), columns - n0, (__local float *)tiles);
+#endif
+#if STATISTICS == 2
+  const int is_last = is_last_group(counters + n0 / TILE_N, (rows + TILE_M - 1) / TILE_M,
+                                    (volatile __local int *)tiles);
+  const int across = TILE_N / CHANNEL_WIDTH;
+  fold_statistics(blocks, mean, inverse, running_mean, running_variance, 0, rows, columns, TILE_M,
+                  momentum, epsilon, n0 + LANE % across * CHANNEL_WIDTH, across, is_last,
+                  (scratch_of_sums)tiles);
+#endif
 }

@@ -146,15 +146,10 @@ __kernel void pointwise_quick_gelu_forward(__global const stored *restrict x,
   FOR_EACH_VECTOR(i, count) WRITE(quick_gelu(READ(x)), y);
 }
 
-// gx = gy * (s + 1.702 x s (1 - s)), s = sigmoid(1.702 x)
 __kernel void pointwise_quick_gelu_backward(__global const stored *restrict x,
                                             __global const stored *restrict gy,
                                             __global stored *restrict gx, int count) {
-  FOR_EACH_VECTOR(i, count) {
-    channels value = QUICK_GELU_SLOPE * READ(x);
-    channels gate = 1.0f / (1.0f + exp(-value));
-    WRITE(READ(gy) * gate * (1.0f + value * (1.0f - gate)), gx);
-  }
+  FOR_EACH_VECTOR(i, count) WRITE(quick_gelu_gradient(READ(x), READ(gy)), gx);
 }
 
 // y = x * normal_integral(x)
@@ -163,15 +158,10 @@ __kernel void pointwise_gelu_forward(__global const stored *restrict x, __global
   FOR_EACH_VECTOR(i, count) WRITE(gelu(READ(x)), y);
 }
 
-// gx = gy * (normal_integral(x) + x * exp(-x^2 / 2) / sqrt(2 pi))
 __kernel void pointwise_gelu_backward(__global const stored *restrict x,
                                       __global const stored *restrict gy,
                                       __global stored *restrict gx, int count) {
-  FOR_EACH_VECTOR(i, count) {
-    channels value = READ(x);
-    channels density = 0.39894228f * exp(-0.5f * value * value);
-    WRITE(READ(gy) * (normal_integral(value) + value * density), gx);
-  }
+  FOR_EACH_VECTOR(i, count) WRITE(gelu_gradient(READ(x), READ(gy)), gx);
 }
 
 // y[r, c] = x[r, c] + row[c]

@@ -75,7 +75,7 @@ package struct BoxHead {
   /// - Parameter features: The main trunk's output `[R, F]`.
   /// - Returns: `[R, 4]`.
   package func deltas(_ features: Tensor) throws -> Tensor {
-    try regressor[1](try regressor[0](features).relu()).converted(to: .float32)
+    try regressor[1](try regressor[0](features, then: .activated(.relu))).converted(to: .float32)
   }
 
   /// Scaled cosines of text features and class embeddings, the background last.

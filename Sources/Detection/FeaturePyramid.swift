@@ -24,8 +24,7 @@ package struct FeaturePyramid {
     }
 
     func callAsFunction(_ x: Tensor, training: Bool) throws -> Tensor {
-      let y = try convolution(x)
-      return try norm?(y, training: training) ?? y
+      try norm?(after: convolution, x, training: training) ?? convolution(x)
     }
   }
 

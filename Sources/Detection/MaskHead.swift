@@ -81,8 +81,9 @@ package struct MaskHead {
   package func callAsFunction(_ regions: Tensor, training: Bool) throws -> Tensor {
     var x = regions
     for (convolution, norm) in convolutions {
-      x = try convolution(x)
-      x = try norm?(x, training: training, relu: true) ?? x.relu()
+      x =
+        try norm?(after: convolution, x, training: training, relu: true)
+        ?? convolution(x, then: .relu)
     }
     // What follows looks at single cells, so their order may stay that of the product.
     let cells = try upsampling.cells(x).relu()

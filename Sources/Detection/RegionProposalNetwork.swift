@@ -145,10 +145,10 @@ package struct RegionProposalNetwork {
     var logits: [Tensor] = []
     var deltas: [Tensor] = []
     for map in maps {
-      let features = try shared(map).relu()
+      let features = try shared(map, then: .relu)
       deltas.append(try regressor(features).converted(to: .float32))
       if configuration.detached {
-        let hidden = try objectness[0](features.detached()).relu()
+        let hidden = try objectness[0](features.detached(), then: .relu)
         logits.append(try objectness[1](hidden).converted(to: .float32))
       } else {
         logits.append(try objectness[0](features).converted(to: .float32))

@@ -92,13 +92,13 @@ struct Bottleneck {
   func callAsFunction(_ x: Tensor, training: Bool) throws -> Tensor {
     var carried = x
     if let shortcut {
-      carried = try shortcut.norm(try shortcut.convolution(x), training: training)
+      carried = try shortcut.norm(after: shortcut.convolution, x, training: training)
     }
     var y = x
     for index in 0..<2 {
-      y = try norms[index](try convolutions[index](y), training: training, relu: true)
+      y = try norms[index](after: convolutions[index], y, training: training, relu: true)
     }
     return try norms[2](
-      try convolutions[2](y), training: training, residual: carried, relu: true)
+      after: convolutions[2], y, training: training, residual: carried, relu: true)
   }
 }

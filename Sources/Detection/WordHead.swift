@@ -63,12 +63,13 @@ package struct WordHead {
     guard let hidden else { return try regions.globalAveragePool() }
     var x = regions
     for (convolution, norm) in convolutions {
-      x = try convolution(x)
-      x = try norm?(x, training: training, relu: true) ?? x.relu()
+      x =
+        try norm?(after: convolution, x, training: training, relu: true)
+        ?? convolution(x, then: .relu)
     }
     let rows = x.shape[0]
     let flat = x.shape[1...].reduce(1, *)
-    return try hidden(x.reshaped([rows, flat])).relu()
+    return try hidden(x.reshaped([rows, flat]), then: .activated(.relu))
   }
 
   /// Whether other devices wait for its norms in training, so that it has to run on no regions as well.

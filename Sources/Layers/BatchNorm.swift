@@ -58,10 +58,41 @@ package struct BatchNorm {
   package func callAsFunction(
     _ x: Tensor, training: Bool, residual: Tensor? = nil, relu: Bool = false
   ) throws -> Tensor {
+    try normalized(x, training: training, residual: residual, relu: relu, columns: nil)
+  }
+
+  /// Applies the layer to a convolution's result, whose statistics the convolution takes along where it
+  /// can.
+  ///
+  /// - Parameters:
+  ///   - convolution: The layer before.
+  ///   - x: Its input.
+  ///   - training: Whether the batch's statistics are used (in mode `batch`).
+  ///   - residual: Added to the normalised values, same shape; or nil.
+  ///   - relu: Whether ReLU follows.
+  /// - Returns: `[..., C]`.
+  package func callAsFunction(
+    after convolution: Convolution, _ x: Tensor, training: Bool, residual: Tensor? = nil,
+    relu: Bool = false
+  ) throws -> Tensor {
+    let isOwn = training && mode == .batch && shared == nil
+    let columns =
+      try isOwn
+      ? x.columnStatistics(
+        runningMean: runningMean.value, runningVariance: runningVariance.value) : nil
+    return try normalized(
+      try convolution(x, statistics: columns), training: training, residual: residual, relu: relu,
+      columns: columns)
+  }
+
+  private func normalized(
+    _ x: Tensor, training: Bool, residual: Tensor?, relu: Bool, columns: ColumnStatistics?
+  ) throws -> Tensor {
     if training, mode == .batch {
       return try x.batchNorm(
         weight: weight.value, bias: bias.value, runningMean: runningMean.value,
-        runningVariance: runningVariance.value, residual: residual, relu: relu, shared: shared)
+        runningVariance: runningVariance.value, residual: residual, relu: relu, shared: shared,
+        columns: columns)
     }
     return try x.frozenBatchNorm(
       weight: weight.value, bias: bias.value, runningMean: runningMean.value,

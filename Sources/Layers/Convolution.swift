@@ -34,10 +34,16 @@ package struct Convolution {
 
   /// Applies the layer.
   ///
-  /// - Parameter x: `[N, H, W, I]`.
+  /// - Parameters:
+  ///   - x: `[N, H, W, I]`.
+  ///   - activation: What comes after it.
+  ///   - statistics: What its product is to write beside its result, where it can.
   /// - Returns: `[N, H', W', O]`.
-  package func callAsFunction(_ x: Tensor) throws -> Tensor {
+  package func callAsFunction(
+    _ x: Tensor, then activation: Activation? = nil, statistics: ColumnStatistics? = nil
+  ) throws -> Tensor {
     try x.convolution(
-      weight: weight.value(as: x.elementType), bias: bias?.value, stride: stride, padding: padding)
+      weight: weight.value(as: x.elementType), bias: bias?.value, stride: stride, padding: padding,
+      then: activation, statistics: statistics)
   }
 }

@@ -18,6 +18,8 @@ package final class GradientNode {
   package var slot: Tensor?
   /// The leaf's values rounded to 16 bits, as products meet them, while that is up to date.
   package var rounded: Tensor?
+  /// The activation that made the tensor, where products can take its gradient along.
+  var activation: ActivationStep?
   /// Whether an operator is writing the leaf's gradient into the slot.
   fileprivate var slotIsTaken = false
   fileprivate let sequence: UInt64

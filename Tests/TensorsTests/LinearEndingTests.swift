@@ -11,7 +11,7 @@ import Testing
 struct LinearEndingTests {
   /// What comes after a layer.
   enum Kind: CaseIterable {
-    case residual, quickGELU, gelu
+    case residual, quickGELU, gelu, relu
 
     /// The ending's value and its slope in float64.
     func value(_ x: Double) -> (value: Double, slope: Double) {
@@ -23,6 +23,7 @@ struct LinearEndingTests {
       case .gelu:
         let integral = erfc(-x / 2.squareRoot()) / 2
         return (x * integral, integral + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot())
+      case .relu: return (max(x, 0), x > 0 ? 1 : 0)
       }
     }
 
@@ -31,6 +32,7 @@ struct LinearEndingTests {
       case .residual: residual.map { .addedTo($0) } ?? .activated(.gelu)
       case .quickGELU: .activated(.quickGELU)
       case .gelu: .activated(.gelu)
+      case .relu: .activated(.relu)
       }
     }
   }
@@ -59,8 +61,49 @@ struct LinearEndingTests {
     }
   }
 
+  /// Two layers with an activation between them, whose gradient the second layer's products take along:
+  /// linear layers, and convolutions with a stride, of narrow maps, and with a map of their own beside.
+  static var chains: [StorageTests.Case] {
+    [Activation.quickGELU, .gelu, .relu].flatMap(chains)
+  }
+
+  private static func chains(_ activation: Activation) -> [StorageTests.Case] {
+    let map = StorageTests.Operand.activation([2, 7, 6, 8])
+    return [
+      StorageTests.Case(
+        "\(activation) between linear layers",
+        [.activation([9, 20]), .parameter([12, 20]), .parameter([12]), .parameter([16, 12])]
+      ) {
+        try $0[0].linear(weight: $0[1], bias: $0[2], then: .activated(activation))
+          .linear(weight: $0[3])
+      },
+      StorageTests.Case(
+        "\(activation) between convolutions",
+        [map, .parameter([16, 3, 3, 8]), .parameter([16]), .parameter([8, 3, 3, 16])]
+      ) {
+        try $0[0].convolution(weight: $0[1], bias: $0[2], padding: 1, then: activation)
+          .convolution(weight: $0[3], stride: 2, padding: 1)
+      },
+      StorageTests.Case(
+        "\(activation) before two convolutions of few channels",
+        [map, .parameter([16, 1, 1, 8]), .parameter([3, 1, 1, 16]), .parameter([3, 3, 3, 16])]
+      ) {
+        let hidden = try $0[0].convolution(weight: $0[1], then: activation)
+        return try hidden.convolution(weight: $0[2])
+          .adding(hidden.convolution(weight: $0[3], padding: 1))
+      },
+      StorageTests.Case(
+        "\(activation), the result of which is added too",
+        [.activation([9, 16]), .parameter([16, 16]), .parameter([16, 16])]
+      ) {
+        let hidden = try $0[0].linear(weight: $0[1], then: .activated(activation))
+        return try hidden.linear(weight: $0[2]).adding(hidden)
+      },
+    ]
+  }
+
   /// A stream of its own whose products are those of emulated tensor cores, and its profiler.
-  private func emulated(
+  func emulated(
     _ type: ElementType, tile: WarpTile, _ body: (ComputeStream, Profiler) throws -> Void
   ) throws {
     try TestDevice.withContext { context in
@@ -115,13 +158,92 @@ struct LinearEndingTests {
     for type in isSmall ? StorageTests.types : [.bfloat16] {
       try emulated(type, tile: tile) { stream, profiler in
         for (m, n, k) in isSmall ? Self.sizes : [(131, 68, 24)] where m > 0 {
-          for one in Self.cases(m, n, k).prefix(isSmall ? 6 : 3) {
+          for one in Self.cases(m, n, k).prefix(isSmall ? 8 : 4) {
             try StorageTests.check(one, type, on: stream)
           }
         }
         try expectNoSteps(profiler)
       }
     }
+  }
+
+  @Test("gradients through an activation between layers", arguments: TestDevice.families)
+  func chains(family: DeviceFamily) throws {
+    let wanted = try Self.valuesOfChains()
+    try TestDevice.withContext { context in
+      for type in [ElementType.float32, .bfloat16] {
+        let profiler = Profiler()
+        let stream = try ComputeStream(
+          context: Context(device: context.device, family: family, poisonsBuffers: true),
+          profiler: profiler, activationType: type)
+        try check(wanted, type, on: stream, profiler) { number in
+          // Without tensor cores a product does not add to what others have written.
+          family == .cpu ? 1 : number < 2 ? 0 : 1
+        }
+      }
+    }
+  }
+
+  @Test("gradients through an activation by tensor cores in emulation")
+  func chainsByTensorCores() throws {
+    let wanted = try Self.valuesOfChains()
+    for type in [ElementType.float32, .bfloat16] {
+      try emulated(type, tile: WarpTile.all[2]) { stream, profiler in
+        // A sum passes one gradient on to two, which nobody may add to.
+        try check(wanted, type, on: stream, profiler) { number in number < 3 ? 0 : 1 }
+      }
+    }
+  }
+
+  /// Compares the chains with a CPU's, and asks which activations had launches of their own for their
+  /// gradients.
+  private func check(
+    _ wanted: [[[Float]]], _ type: ElementType, on stream: ComputeStream, _ profiler: Profiler, steps: (_ number: Int) -> Int
+  ) throws {
+    for (index, (one, wanted)) in zip(Self.chains, wanted).enumerated() {
+      let found = try Self.values(of: one, type, on: stream)
+      for (part, (found, wanted)) in zip(found, wanted).enumerated() {
+        let largest = wanted.reduce(0) { max($0, abs($1)) }
+        let digits = type == .float32 ? 1e-5 : 3 * StorageTests.rounding(type)
+        expectClose(
+          found, wanted.map(Double.init), absolute: digits * Double(largest),
+          "\(one) \(type), \(part == 0 ? "result" : "gradient \(part - 1)")")
+      }
+      try profiler.resolve()
+      let names = profiler.records.map(\.name)
+      try profiler.reset()
+      let count = names.count { $0.hasSuffix("lu_backward") }
+      #expect(count == steps(index % 4), "\(one): \(names)")
+      let areProducts = stream.family != .cpu
+      #expect(names.contains { $0.hasSuffix("Gradient") } == areProducts, "\(one): \(names)")
+    }
+  }
+
+  /// What a CPU makes of the chains.
+  private static func valuesOfChains() throws -> [[[Float]]] {
+    try TestDevice.withStream(.cpu) { stream in
+      try chains.map { try values(of: $0, .float32, on: stream) }
+    }
+  }
+
+  /// The result of a case and the gradients of its operands, which bfloat16 holds exactly.
+  private static func values(
+    of one: StorageTests.Case, _ type: ElementType, on stream: ComputeStream
+  ) throws -> [[Float]] {
+    let operands = try one.operands.enumerated().map { index, operand in
+      let shape = operand.shape
+      let values = randomFloats(shape.reduce(1, *), seed: UInt64(index + 1)).map {
+        Float(bitPattern: $0.bitPattern & 0xFFFF_0000)
+      }
+      return try Tensor(values, shape: shape, on: stream).trained("\(index)")
+    }
+    let result = try one.run(
+      zip(one.operands, operands).map { operand, tensor in
+        if case .activation = operand { try tensor.converted(to: type) } else { tensor }
+      }
+    ).converted(to: .float32)
+    _ = try backward(result, seed: 9)
+    return try [result.floats()] + operands.map { try $0.gradient?.floats() ?? [] }
   }
 
   @Test("what a layer's result is added to has the result's gradient, also where it is the input")
@@ -216,7 +338,7 @@ struct LinearEndingTests {
     try emulated(.bfloat16, tile: WarpTile.all[2]) { stream, _ in
       let recorder = MatrixRecorder()
       stream.matrix.recorder = recorder
-      for one in Self.cases(67, 40, 24) { try StorageTests.check(one, .bfloat16, on: stream) }
+      for one in Self.cases(67, 40, 24) + Self.chains { try StorageTests.check(one, .bfloat16, on: stream) }
       stream.matrix.recorder = nil
       let cores = stream.matrix.activationCores
       for kind in MatrixEpilogue.Kind.allCases {
@@ -239,9 +361,13 @@ struct LinearEndingTests {
   private func expectNoSteps(_ profiler: Profiler) throws {
     try profiler.resolve()
     let names = Set(profiler.records.map(\.name))
-    #expect(names.isDisjoint(with: ["pointwise_quick_gelu_forward", "pointwise_gelu_forward"]))
+    #expect(
+      names.isDisjoint(
+        with: [
+          "pointwise_quick_gelu_forward", "pointwise_gelu_forward", "pointwise_relu_forward",
+        ]))
     #expect(!names.contains("pointwise_add_forward"))
-    for kind in MatrixEpilogue.Kind.allCases {
+    for kind in [MatrixEpilogue.Kind.residual, .quickGELU, .gelu, .relu] {
       #expect(names.contains { $0.hasSuffix(" then \(kind)") }, "\(names)")
     }
   }

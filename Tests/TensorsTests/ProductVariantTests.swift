@@ -36,8 +36,11 @@ struct ProductVariantTests {
       let layers = [3, 8, 64].flatMap(StorageTests.maps).filter {
         $0.description.contains("convolution") || $0.description.contains("product")
       }
-      for one in layers + LinearEndingTests.cases(5, 16, 24) {
+      for one in layers + LinearEndingTests.cases(5, 16, 24) + LinearEndingTests.chains {
         try StorageTests.check(one, .bfloat16, on: stream)
+      }
+      for map in [[2, 5, 4, 8], [1, 6, 6, 64]] {
+        _ = try ColumnStatisticsTests.run(map, outputs: 16, kernel: 3, fused: true, on: stream)
       }
       let faults = stream.matrix.faults.values.filter { !$0.isEmpty }
       #expect(faults == [])
@@ -52,6 +55,7 @@ struct ProductVariantTests {
       for kind in MatrixEpilogue.Kind.allCases {
         #expect(tried.contains { $0.epilogue == kind }, "\(kind)")
       }
+      #expect(tried.contains { $0.hasStatistics && $0.hasWholeTaps })
       #expect(tried.contains { $0.hasWholeTaps } && tried.contains { $0.leftWidth == 1 })
     }
   }

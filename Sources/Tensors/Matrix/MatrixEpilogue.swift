@@ -10,13 +10,43 @@ struct MatrixEpilogue {
     /// The activation is applied, and what it is applied to is kept aside.
     case quickGELU
     case gelu
+    case relu
+    /// From the gradient of an activation's result that of what it is applied to, which
+    /// ``MatrixEpilogue/aside`` holds; of ReLU it holds the result.
+    case quickGELUGradient
+    case geluGradient
+    case reluGradient
 
-    init(_ activation: Activation) { self = activation == .gelu ? .gelu : .quickGELU }
+    /// An activation of the product.
+    init(_ activation: Activation) {
+      switch activation {
+      case .quickGELU: self = .quickGELU
+      case .gelu: self = .gelu
+      case .relu: self = .relu
+      }
+    }
+
+    /// The gradient through an activation, where the product is the gradient of its result.
+    init(gradientOf activation: Activation) {
+      switch activation {
+      case .quickGELU: self = .quickGELUGradient
+      case .gelu: self = .geluGradient
+      case .relu: self = .reluGradient
+      }
+    }
 
     /// Whether the kernel writes aside what it would have stored without the epilogue.
-    var writesAside: Bool { self != .residual }
+    var writesAside: Bool { self == .quickGELU || self == .gelu }
     /// Operations of one element.
-    var operations: Double { self == .residual ? 1 : self == .gelu ? 45 : 20 }
+    var operations: Double {
+      switch self {
+      case .residual, .relu, .reluGradient: 1
+      case .quickGELU: 20
+      case .quickGELUGradient: 25
+      case .gelu: 45
+      case .geluGradient: 65
+      }
+    }
   }
 
   let kind: Kind

@@ -63,8 +63,10 @@ struct MatrixLaunch {
   var targetStride: Int?
   /// Whether the product is added to what the target holds; then there is no bias.
   var adds = false
-  /// What becomes of the sums; not for the CPU's kernels, nor where the product is added.
+  /// What becomes of the sums; not for the CPU's kernels.
   var epilogue: MatrixEpilogue?
+  /// What is written beside the target, where the kernel can.
+  var statistics: ColumnStatistics?
   /// Present when an operand is read from images.
   var geometry: PatchGeometry?
   /// Whether the target's rows are spread over images by the geometry.
@@ -142,12 +144,19 @@ struct MatrixLaunch {
       rightType == nil || rightType == operandType
         || rightType == .float32 && stream.family == .cpu && right.loader != .image,
       "product of \(operandType) by \(rightType ?? operandType)")
-    precondition(epilogue == nil || stream.family != .cpu && !adds, "product with an epilogue")
+    precondition(epilogue == nil || stream.family != .cpu, "product with an epilogue")
     let plan = MatrixPlan(
       self, on: stream, with: cores,
       tuned: tuned ?? (rowsAreAlike ? [:] : stream.matrix.tunedChoice(for: self, with: cores)))
     guard plan.splits > 1 else {
-      return try enqueue(plan, on: stream, into: target, of: targetType, then: epilogue)
+      let part = try statisticsPart(of: plan, on: stream, with: cores, isTrial: tuned != nil)
+      guard let part else {
+        return try enqueue(plan, on: stream, into: target, of: targetType, then: epilogue)
+      }
+      try enqueue(
+        plan, on: stream, into: target, of: targetType, pieces: try part.arguments(),
+        further: part.parameters(items: plan.local[0]))
+      return try part.finish()
     }
     let size = rows * columns
     let partial = try stream.queue.allocate(
@@ -177,6 +186,18 @@ struct MatrixLaunch {
         bytes: Double(batch * (4 * plan.splits + targetType.bytes) * size) + ending.bytes))
   }
 
+  /// How the product writes the statistics that are asked of it; nil where it cannot.
+  private func statisticsPart(
+    of plan: MatrixPlan, on stream: ComputeStream, with cores: TensorCores?, isTrial: Bool
+  ) throws -> ColumnStatistics.Part? {
+    guard let statistics, mayHaveStatistics, let cores, let tile = WarpTile(plan.choice) else {
+      return nil
+    }
+    let variant = ProductVariant(self, tile: tile, hasEpilogue: false, hasStatistics: true)
+    guard isTrial || stream.matrix.isUsable(variant, with: cores) else { return nil }
+    return try statistics.part(rows: rows, by: tile)
+  }
+
   /// How operands and a target of a type lie in memory, as compile-time parameters.
   private func storage(of target: ElementType) -> [String: Int] {
     operandType == .float32
@@ -185,9 +206,11 @@ struct MatrixLaunch {
 
   private func enqueue(
     _ plan: MatrixPlan, on stream: ComputeStream, into target: Buffer, of type: ElementType,
-    then epilogue: MatrixEpilogue? = nil, pieces: [KernelArgument] = [.null, .null]
+    then epilogue: MatrixEpilogue? = nil, pieces: [KernelArgument] = [.null, .null],
+    further: [String: Int] = [:]
   ) throws {
     var parameters = plan.parameters.merging(storage(of: type)) { $1 }
+    parameters.merge(further) { $1 }
     if let epilogue { parameters.merge(epilogue.parameters) { $1 } }
     parameters["LEFT_LOADER"] = left.loader.rawValue
     parameters["RIGHT_LOADER"] = right.loader.rawValue

@@ -116,7 +116,7 @@ package final class MatrixUnit {
 
   /// Whether a variant is compiled and computed rightly, found out on its first use; one that is not
   /// gets a line on standard error.
-  private func isUsable(_ variant: ProductVariant, with cores: TensorCores) -> Bool {
+  func isUsable(_ variant: ProductVariant, with cores: TensorCores) -> Bool {
     if let fault = faults[variant] { return fault.isEmpty }
     guard let fault = variantTrial?(variant, cores) else {
       faults[variant] = ""

@@ -9,10 +9,12 @@ struct ProductVariant: Hashable, Codable, CustomStringConvertible {
   let hasWholeTaps, scatters: Bool
   let operands, target: ElementType
   let epilogue: MatrixEpilogue.Kind?
+  /// Whether it writes statistics of its columns.
+  let hasStatistics: Bool
 
   /// What a product runs by a tile; its epilogue is another kernel's where another adds up the pieces
   /// of its depth.
-  init(_ launch: MatrixLaunch, tile: WarpTile, hasEpilogue: Bool) {
+  init(_ launch: MatrixLaunch, tile: WarpTile, hasEpilogue: Bool, hasStatistics: Bool = false) {
     let depth = WarpTile.depth(of: launch.operandType)
     self.tile = tile
     (left, right) = (launch.left.loader, launch.right.loader)
@@ -20,6 +22,7 @@ struct ProductVariant: Hashable, Codable, CustomStringConvertible {
     (hasWholeTaps, scatters) = (launch.hasWholeTaps(tileDepth: depth), launch.scatters)
     (operands, target) = (launch.operandType, launch.targetType)
     epilogue = hasEpilogue ? launch.epilogue?.kind : nil
+    self.hasStatistics = hasStatistics
   }
 
   /// The same by another tile.
@@ -31,7 +34,7 @@ struct ProductVariant: Hashable, Codable, CustomStringConvertible {
   var description: String {
     "\(tile.rows)x\(tile.columns) left \(left)/\(leftWidth) right \(right)/\(rightWidth)"
       + (scatters ? " scattered" : "") + " \(operands) into \(target)"
-      + (epilogue.map { " then \($0)" } ?? "")
+      + (epilogue.map { " then \($0)" } ?? "") + (hasStatistics ? " with statistics" : "")
   }
 }
 
@@ -194,9 +197,12 @@ extension TensorCores {
     let reference = MatrixReference(
       launch, left: try left.floats(), right: try right.floats(), bias: nil,
       samples: MatrixTrial.samples)
+    if variant.hasStatistics {
+      launch.statistics = try ColumnStatistics(of: launch.columns, on: stream)
+    }
     var worst = 0.0
     // In one piece, and in two that are added up.
-    for splits in launch.mayBeSplit ? [1, 2] : [1] {
+    for splits in launch.mayBeSplit && !variant.hasStatistics ? [1, 2] : [1] {
       // What is not written is no number, in any type.
       let written = [target] + (variant.epilogue?.writesAside == true ? [aside] : [])
       for tensor in written.compactMap({ $0 }) {
@@ -210,9 +216,11 @@ extension TensorCores {
             "SPLITS": splits,
           ]
         ) { $1 })
-      let error = reference.worstError(of: try target.floats(), aside: try aside?.floats())
+      let values = try target.floats()
+      var errors = [reference.worstError(of: values, aside: try aside?.floats())]
+      if let statistics = launch.statistics { errors.append(try statistics.error(of: values)) }
       // Written so that NaN is worst.
-      if !(error <= worst) { worst = error }
+      for error in errors where !(error <= worst) { worst = error }
     }
     return worst
   }

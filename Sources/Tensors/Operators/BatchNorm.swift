@@ -17,12 +17,19 @@ extension Tensor {
   ///   - residual: Of this shape; added to the result before `relu`.
   ///   - relu: Whether max(., 0) follows.
   ///   - shared: The layer, where several devices normalise together.
+  ///   - columns: What the product that this tensor is was asked to write, of the same running
+  ///     statistics (``Tensor/columnStatistics(runningMean:runningVariance:momentum:epsilon:)``).
   package func batchNorm(
     weight: Tensor, bias: Tensor, runningMean: Tensor, runningVariance: Tensor,
     momentum: Float = 0.1, epsilon: Float = 1e-5, residual: Tensor? = nil, relu: Bool = false,
-    shared: SharedStatistics? = nil
+    shared: SharedStatistics? = nil, columns: ColumnStatistics? = nil
   ) throws -> Tensor {
     let (rows, channels) = rowsAndChannels
+    if let columns, columns.isFilled {
+      return try normalized(
+        BatchNormStatistics(mean: columns.mean, inverse: columns.inverse, ofBatch: true),
+        weight: weight, bias: bias, residual: residual, relu: relu)
+    }
     let mean = try Tensor(uninitialized: [channels], on: stream, label: "batch mean")
     let inverse = try Tensor(uninitialized: [channels], on: stream, label: "inverse deviation")
     let own =
@@ -52,6 +59,25 @@ extension Tensor {
       }
     }
     return try normalized(statistics, weight: weight, bias: bias, residual: residual, relu: relu)
+  }
+
+  /// What to ask of a convolution of this tensor whose result is normalised by its own statistics.
+  ///
+  /// - Parameters:
+  ///   - runningMean: `[C]`, moved in place.
+  ///   - runningVariance: `[C]`, moved in place.
+  ///   - momentum: The share of the batch in the running statistics.
+  ///   - epsilon: Added to the variance.
+  /// - Returns: nil where products do not write statistics.
+  package func columnStatistics(
+    runningMean: Tensor, runningVariance: Tensor, momentum: Float = 0.1, epsilon: Float = 1e-5
+  ) throws -> ColumnStatistics? {
+    guard elementType == .bfloat16, stream.matrix.tensorCores(for: elementType) != nil else {
+      return nil
+    }
+    return try ColumnStatistics(
+      runningMean: runningMean, runningVariance: runningVariance, momentum: momentum,
+      epsilon: epsilon)
   }
 
   /// Writes the statistics of this batch and moves the running ones; of several devices it writes `own`
@@ -153,19 +179,22 @@ extension Tensor {
       ],
       work: Work(
         operations: 3 * Double(count), bytes: (residual == nil ? 2 : 3) * Double(byteCount)))
+    // Elsewhere products take the gradient through ReLU on their way (``ActivationStep``).
+    let isOneStep = relu && stream.family == .cpu
     let needs = BatchNormGradient.Needs(
       input: needsGradient, weight: weight.needsGradient, bias: bias.needsGradient,
       residual: residual?.needsGradient ?? false)
     let step = BatchNormGradient(
       // Running statistics: the input counts only for the weight's gradient.
       input: statistics.ofBatch || needs.parameters ? detached() : nil,
-      output: relu ? result : nil, weight: weight, bias: bias, statistics: statistics,
+      output: isOneStep ? result : nil, weight: weight, bias: bias, statistics: statistics,
       needs: needs)
     let inputs = [self, weight, bias] + (residual.map { [$0] } ?? [])
-    return result.differentiable(from: inputs, "batchNorm") { gradient in
+    let norm = result.differentiable(from: inputs, "batchNorm") { gradient in
       let all = try step.gradients(gradient)
       return residual == nil ? Array(all.dropLast()) : all
     }
+    return relu && !isOneStep ? norm.following(norm, by: .relu, keeping: result) : norm
   }
 }
 

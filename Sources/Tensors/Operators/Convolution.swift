@@ -15,10 +15,13 @@ extension Tensor {
   ///   - direct: Whether to keep to the plain sum of products, as exact contexts do. Without, large
   ///     3x3 convolutions of stride 1 use Winograd's algorithm, whose errors are about 1e-5 of the
   ///     largest result.
+  ///   - activation: What comes after it; a part of the product on devices with work-groups, an
+  ///     operator of its own elsewhere and after Winograd's algorithm.
+  ///   - statistics: What the product is to write beside its target, where it can.
   /// - Returns: `[N, OH, OW, O]` for `self` `[N, H, W, I]`.
   package func convolution(
     weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
-    direct: Bool = false
+    direct: Bool = false, then activation: Activation? = nil, statistics: ColumnStatistics? = nil
   ) throws -> Tensor {
     let form = ConvolutionForm(
       input: shape, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
@@ -29,20 +32,28 @@ extension Tensor {
       uninitialized: form.outputShape, on: stream, elementType: elementType, label: "convolution")
     let kept = try weight.factor(of: stream.matrix.weightType(of: elementType))
     let x = detached()
-    try form.forward(x, kept, bias, into: result)
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
-    return result.differentiable(
-      from: [self, weight] + (bias.map { [$0] } ?? []), "convolution"
+    let epilogue = try activation.flatMap {
+      form.hasEpilogue(x)
+        ? try LinearEpilogue(
+          .activated($0), of: form.outputShape, for: x, hasGradient: needs.0 || needs.1 || needs.2)
+        : nil
+    }
+    try form.forward(
+      x, kept, bias, then: epilogue?.matrix, statistics: statistics, into: result)
+    let layer = result.differentiable(
+      from: operands() + [weight] + (bias.map { [$0] } ?? []), "convolution"
     ) { gradient in
-      var gradients: [Tensor?] = [
-        needs.0
-          ? try form.inputGradient(
-            of: gradient, weight: kept, addedTo: self.takenGradientOfProducts()) : nil,
-        needs.1 ? try form.weightGradient(of: gradient, input: x, for: weight) : nil,
-      ]
+      var gradients =
+        needs.0 ? try form.inputGradients(of: gradient, weight: kept, for: self) : [nil]
+      gradients.append(
+        needs.1 ? try form.weightGradient(of: gradient, input: x, for: weight) : nil)
       if let bias { gradients.append(needs.2 ? try gradient.biasGradient(of: bias) : nil) }
       return gradients
     }
+    guard let activation else { return layer }
+    guard let epilogue else { return try layer.activated(by: activation) }
+    return result.following(layer, by: activation, keeping: epilogue.input ?? result)
   }
 
   /// The gradient of a convolution's input, where `self` is that of its result.
@@ -175,27 +186,39 @@ struct ConvolutionForm {
   /// Output pixels times (taps, inputs), times the weight transposed.
   ///
   /// The weight is of the type that the stream's products take weights as.
-  func forward(_ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor) throws {
+  func forward(
+    _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, then epilogue: MatrixEpilogue? = nil,
+    statistics: ColumnStatistics? = nil, into result: Tensor
+  ) throws {
     let type = x.stream.matrix.productType(of: x.elementType)
     let x = try x.converted(to: type)
-    try result.filled(as: type) { try product(x, weight, bias, into: $0) }
+    try result.filled(as: type) {
+      try product(x, weight, bias, then: epilogue, statistics: statistics, into: $0)
+    }
+  }
+
+  /// Whether what comes after the convolution of a tensor can be a part of its product.
+  func hasEpilogue(_ x: Tensor) -> Bool {
+    x.stream.family != .cpu && winograd.map { !x.pays($0) } ?? true
   }
 
   private func product(
-    _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, into result: Tensor
+    _ x: Tensor, _ weight: Tensor, _ bias: Tensor?, then epilogue: MatrixEpilogue?,
+    statistics: ColumnStatistics?, into result: Tensor
   ) throws {
     if let winograd, x.pays(winograd) {
       return try winograd.run(x, weight, bias, into: result)
     }
-    guard try !runAligned(x, weight, by: { try $0.product($1, $2, bias, into: result) }) else {
-      return
+    let isDone = try runAligned(x, weight) {
+      try $0.product($1, $2, bias, then: epilogue, statistics: statistics, into: result)
     }
+    if isDone { return }
     try MatrixLaunch(
       rows: outputPixels, columns: outputs, depth: patch,
       left: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
       right: MatrixOperand(buffer: weight.buffer, loader: .transposed, pitch: patch),
       bias: bias?.buffer, operandType: x.elementType, rightType: weight.elementType,
-      targetType: x.elementType,
+      targetType: x.elementType, epilogue: epilogue, statistics: statistics,
       geometry: isPlain ? nil : strips(of: x.elementType, on: x.stream) ?? inputPatches
     ).run(on: x.stream, into: result.buffer)
   }
@@ -239,6 +262,27 @@ struct ConvolutionForm {
     return result
   }
 
+  /// The gradients of an input; see ``Tensor/inputGradients(_:)``.
+  func inputGradients(
+    of gradient: Tensor, weight: Tensor, for input: Tensor
+  ) throws -> [Tensor?] {
+    try input.inputGradients { sum, epilogue in
+      if hasGradientEpilogue(gradient, adds: sum != nil) {
+        return try inputGradient(of: gradient, weight: weight, addedTo: sum, then: epilogue)
+      }
+      return try input.throughActivation(
+        epilogue, inputGradient(of: gradient, weight: weight, addedTo: sum))
+    }
+  }
+
+  /// Whether what becomes of the input's gradient can be a part of its product.
+  private func hasGradientEpilogue(_ gradient: Tensor, adds: Bool) -> Bool {
+    // What was collected for pixels that no product writes would not be changed.
+    !(adds && !(phases.rows + phases.columns).allSatisfy { $0.taps > 0 })
+      && !ConvolutionGather(form: self).pays(on: gradient.stream)
+      && inputGradientWinograd.map { !gradient.pays($0) } ?? true
+  }
+
   /// Input pixels times (taps, outputs), times the weight seen from its outputs.
   ///
   /// With a stride the input pixels fall into `stride * stride` phases; all pixels of a phase meet
@@ -248,12 +292,14 @@ struct ConvolutionForm {
   ///   - gradient: Of the output.
   ///   - weight: Of the type that the stream's products take weights as.
   ///   - sum: What the product is added to, in place; see ``Tensor/takenGradientOfProducts()``.
+  ///   - epilogue: What becomes of the product.
   /// - Returns: `sum`, or a new tensor.
   func inputGradient(
-    of gradient: Tensor, weight: Tensor, addedTo sum: Tensor? = nil
+    of gradient: Tensor, weight: Tensor, addedTo sum: Tensor? = nil,
+    then epilogue: MatrixEpilogue? = nil
   ) throws -> Tensor {
     if let sum {
-      try inputGradient(of: gradient, weight: weight, into: sum, adds: true)
+      try inputGradient(of: gradient, weight: weight, into: sum, adds: true, then: epilogue)
       return sum
     }
     let result = try Tensor(
@@ -267,37 +313,38 @@ struct ConvolutionForm {
       try result.filled(as: .float32) { try gather.run(gradient, weight, into: $0) }
     } else {
       try result.filled(as: type) {
-        try inputGradient(of: gradient, weight: weight, into: $0, adds: false)
+        try inputGradient(of: gradient, weight: weight, into: $0, adds: false, then: epilogue)
       }
     }
     return result
   }
 
   private func inputGradient(
-    of gradient: Tensor, weight: Tensor, into result: Tensor, adds: Bool
+    of gradient: Tensor, weight: Tensor, into result: Tensor, adds: Bool,
+    then epilogue: MatrixEpilogue? = nil
   ) throws {
     if let winograd = inputGradientWinograd, gradient.pays(winograd) {
       return try winograd.run(gradient, weight, nil, into: result)
     }
     let isDone = try runAligned(gradient: gradient, weight: weight) {
-      try $0.inputGradient(of: $1, weight: $2, into: result, adds: adds)
+      try $0.inputGradient(of: $1, weight: $2, into: result, adds: adds, then: epilogue)
     }
     if isDone { return }
-    let rows = (0..<min(stride, height)).map { Phase(self, start: $0, taps: kernelHeight) }
-    let columns = (0..<min(stride, width)).map { Phase(self, start: $0, taps: kernelWidth) }
+    let (rows, columns) = phases
     if !adds, (rows + columns).contains(where: { $0.taps == 0 }) {
       try gradient.stream.queue.fill(result.buffer, pattern: 0)
     }
     for row in rows where row.taps > 0 {
       for column in columns where column.taps > 0 {
-        try inputGradient(of: gradient, weight, at: row, column, into: result, adds: adds)
+        try inputGradient(
+          of: gradient, weight, at: row, column, into: result, adds: adds, then: epilogue)
       }
     }
   }
 
   private func inputGradient(
     of gradient: Tensor, _ weight: Tensor, at row: Phase, _ column: Phase, into result: Tensor,
-    adds: Bool
+    adds: Bool, then epilogue: MatrixEpilogue?
   ) throws {
     let gridHeight = (height - row.start).dividedUp(by: stride)
     let gridWidth = (width - column.start).dividedUp(by: stride)
@@ -319,9 +366,18 @@ struct ConvolutionForm {
       right: MatrixOperand(
         buffer: weight.buffer, loader: isPlain ? .rows : .taps, pitch: inputs),
       operandType: gradient.elementType, rightType: weight.elementType,
-      targetType: gradient.elementType, adds: adds, geometry: isPlain ? nil : patches,
+      targetType: gradient.elementType, adds: adds, epilogue: epilogue,
+      geometry: isPlain ? nil : patches,
       scatters: stride > 1
     ).run(on: gradient.stream, into: result.buffer)
+  }
+
+  /// The phases of the input along its axes.
+  private var phases: (rows: [Phase], columns: [Phase]) {
+    (
+      (0..<min(stride, height)).map { Phase(self, start: $0, taps: kernelHeight) },
+      (0..<min(stride, width)).map { Phase(self, start: $0, taps: kernelWidth) }
+    )
   }
 
   /// The taps that one phase of the input meets along one axis.

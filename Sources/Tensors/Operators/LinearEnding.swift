@@ -1,13 +1,5 @@
 import OpenCL
 
-/// What a transformer applies to each element between two linear layers.
-package enum Activation: Sendable {
-  /// See ``Tensor/quickGELU()``.
-  case quickGELU
-  /// See ``Tensor/gelu()``.
-  case gelu
-}
-
 /// What comes after a linear layer: a part of the product on devices with work-groups, an operator of
 /// its own on CPUs.
 package enum LinearEnding {
@@ -18,6 +10,11 @@ package enum LinearEnding {
 
   /// The tensor that the result is added to.
   var residual: Tensor? { if case .addedTo(let residual) = self { residual } else { nil } }
+
+  /// The activation of the result.
+  var activation: Activation? {
+    if case .activated(let activation) = self { activation } else { nil }
+  }
 
   /// The ending by operators of their own.
   func applied(to result: Tensor) throws -> Tensor {
@@ -30,20 +27,9 @@ package enum LinearEnding {
 
 /// A linear layer's ending in its product.
 struct LinearEpilogue {
-  /// What an activation is applied to, which its gradient needs.
-  struct Input {
-    let tensor: Tensor
-    let activation: Activation
-
-    /// The gradient of the layer's result from that of the ending's.
-    func gradient(_ gradient: Tensor) throws -> Tensor {
-      try tensor.activationGradient(activation, times: gradient)
-    }
-  }
-
   let matrix: MatrixEpilogue
-  /// nil where the gradient passes the ending as it is, or where none is needed.
-  let input: Input?
+  /// What the activation is applied to, where its gradient needs that.
+  let input: Tensor?
 
   /// - Parameters:
   ///   - ending: The ending.
@@ -59,13 +45,13 @@ struct LinearEpilogue {
       matrix = MatrixEpilogue(kind: .residual, aside: residual.buffer)
       input = nil
     case .activated(let activation):
-      let kept =
-        hasGradient && x.stream.recordsGradients
+      let isKept = hasGradient && x.stream.recordsGradients && activation != .relu
+      input =
+        isKept
         ? try Tensor(
           uninitialized: shape, on: x.stream, elementType: x.elementType, label: "linear layer")
         : nil
-      matrix = MatrixEpilogue(kind: .init(activation), aside: kept?.buffer)
-      input = kept.map { Input(tensor: $0, activation: activation) }
+      matrix = MatrixEpilogue(kind: .init(activation), aside: input?.buffer)
     }
   }
 }

@@ -94,12 +94,15 @@ extension Tensor {
     return sum == nil ? gradient : nil
   }
 
-  /// The gradient of a linear layer's input, where `self` is that of its result; added to what the
-  /// input has collected, where that can be.
-  private func inputGradient(_ weight: Tensor, of input: Tensor) throws -> Tensor {
-    let sum = input.takenGradientOfProducts()?.reshaped([shape[0], weight.shape[1]])
-    return try product(
-      weight, transposeLeft: false, transposeRight: false, into: sum, adds: sum != nil)
+  /// The gradients of a linear layer's input, where `self` is that of its result; see
+  /// ``inputGradients(_:)``.
+  private func inputGradients(_ weight: Tensor, of input: Tensor) throws -> [Tensor?] {
+    try input.inputGradients { sum, epilogue in
+      try product(
+        weight, transposeLeft: false, transposeRight: false, epilogue: epilogue,
+        into: sum?.reshaped([shape[0], weight.shape[1]]), adds: sum != nil
+      ).reshaped(input.shape)
+    }
   }
 
   /// A linear layer over the last axis: `x weight^T + bias`.
@@ -118,12 +121,12 @@ extension Tensor {
     precondition(
       rank >= 1 && weight.rank == 2 && shape[rank - 1] == weight.shape[1],
       "linear layer of weight \(weight.shape) on \(shape)")
-    let (outputs, inputs) = (weight.shape[0], weight.shape[1])
+    let (outputs, width) = (weight.shape[0], weight.shape[1])
     precondition(bias.map { $0.shape == [outputs] } ?? true, "linear layer: bias of wrong shape")
     if let ending, stream.family == .cpu {
       return try ending.applied(to: linear(weight: weight, bias: bias))
     }
-    let (shape, resultShape) = (shape, Array(shape.dropLast()) + [outputs])
+    let resultShape = Array(shape.dropLast()) + [outputs]
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
     let epilogue = try ending.map {
       try LinearEpilogue(
@@ -131,24 +134,24 @@ extension Tensor {
     }
     let rows = shape.dropLast().reduce(1, *)
     let kept = try weight.factor(of: stream.matrix.weightType(of: elementType))
-    let x = detached().reshaped([rows, inputs])
+    let x = detached().reshaped([rows, width])
     let result = try x.product(
       kept, transposeLeft: false, transposeRight: true, bias: bias, epilogue: epilogue?.matrix
     ).reshaped(resultShape)
     let residual = ending?.residual
-    // Of the ending nothing else is kept.
-    let (hasResidual, activated) = (residual != nil, epilogue?.input)
-    let operands = [self, weight] + [bias, residual].compactMap { $0 }
-    return result.differentiable(from: operands, "linear") {
-      let gradient = try (activated?.gradient($0) ?? $0).reshaped([rows, outputs])
-      var gradients: [Tensor?] = [
-        needs.0 ? try gradient.inputGradient(kept, of: self).reshaped(shape) : nil,
-        needs.1 ? try gradient.weightGradient(x, of: weight) : nil,
-      ]
+    let hasResidual = residual != nil
+    let inputs = operands()
+    let others = [weight] + [bias, residual].compactMap { $0 }
+    let layer = result.differentiable(from: inputs + others, "linear") {
+      let gradient = $0.reshaped([rows, outputs])
+      var gradients = needs.0 ? try gradient.inputGradients(kept, of: self) : [nil]
+      gradients.append(needs.1 ? try gradient.weightGradient(x, of: weight) : nil)
       if let bias { gradients.append(needs.2 ? try gradient.biasGradient(of: bias) : nil) }
       if hasResidual { gradients.append($0) }
       return gradients
     }
+    guard let activation = ending?.activation else { return layer }
+    return result.following(layer, by: activation, keeping: epilogue?.input ?? result)
   }
 
   /// Lets `body` fill this tensor, or one of a type that products write, which is then rounded.

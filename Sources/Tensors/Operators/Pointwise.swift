@@ -139,45 +139,6 @@ extension Tensor {
     }
   }
 
-  /// max(x, 0); its gradient at 0 is 0.
-  package func relu() throws -> Tensor {
-    let result = try elementwise("pointwise_relu_forward", operations: 1, label: "relu")
-    return result.differentiable(from: [self], "relu") { gradient in
-      [try result.elementwise("pointwise_relu_backward", with: gradient, label: "gradient")]
-    }
-  }
-
-  /// x * sigmoid(1.702 x), the activation of the released CLIP models.
-  package func quickGELU() throws -> Tensor { try activated(by: .quickGELU) }
-
-  /// x times the integral of the standard normal distribution up to x, the activation of CLIP models
-  /// trained with OpenCLIP.
-  package func gelu() throws -> Tensor { try activated(by: .gelu) }
-
-  func activated(by activation: Activation) throws -> Tensor {
-    let input = detached()
-    let result =
-      switch activation {
-      case .quickGELU:
-        try elementwise("pointwise_quick_gelu_forward", operations: 20, label: "GELU")
-      case .gelu: try elementwise("pointwise_gelu_forward", operations: 45, label: "GELU")
-      }
-    return result.differentiable(from: [self], "\(activation)") { gradient in
-      [try input.activationGradient(activation, times: gradient)]
-    }
-  }
-
-  /// The gradient of this tensor, to which an activation is applied, from that of the result.
-  func activationGradient(_ activation: Activation, times gradient: Tensor) throws -> Tensor {
-    switch activation {
-    case .quickGELU:
-      try elementwise(
-        "pointwise_quick_gelu_backward", with: gradient, operations: 25, label: "gradient")
-    case .gelu:
-      try elementwise("pointwise_gelu_backward", with: gradient, operations: 65, label: "gradient")
-    }
-  }
-
   /// The logistic function 1 / (1 + exp(-x)).
   package func sigmoid() throws -> Tensor {
     let result = try elementwise("pointwise_sigmoid_forward", operations: 20, label: "sigmoid")
@@ -235,7 +196,7 @@ extension Tensor {
   }
 
   /// Runs a kernel of one or two operands and as many results.
-  private func elementwise(
+  func elementwise(
     _ kernel: String, with other: Tensor? = nil, operations: Double = 1, label: String
   ) throws -> Tensor {
     if let other {

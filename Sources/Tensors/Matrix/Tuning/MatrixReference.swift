@@ -63,6 +63,9 @@ struct MatrixReference {
         size += abs(beside ?? 0)
       case .quickGELU: want /= 1 + exp(-1.702 * want)
       case .gelu: want *= erfc(-want / 2.squareRoot()) / 2
+      case .relu: want = max(want, 0)
+      case .quickGELUGradient, .geluGradient, .reluGradient:
+        want *= epilogue?.slope(beside ?? 0) ?? 1
       case nil: break
       }
       var errors = [abs(Double(result[sample.index]) - want)]
@@ -126,5 +129,20 @@ extension PatchGeometry {
     let y = weightY + tap / tapColumns * weightStepY
     let x = weightX + tap % tapColumns * weightStepX
     return (output * weightHeight + y) * weightWidth + x
+  }
+}
+
+extension MatrixEpilogue.Kind {
+  /// The slope of an activation in float64, at what it is applied to; of ReLU at its result.
+  fileprivate func slope(_ x: Double) -> Double {
+    switch self {
+    case .quickGELUGradient:
+      let gate = 1 / (1 + exp(-1.702 * x))
+      return gate * (1 + 1.702 * x * (1 - gate))
+    case .geluGradient:
+      return erfc(-x / 2.squareRoot()) / 2 + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()
+    case .reluGradient: return x > 0 ? 1 : 0
+    case .residual, .quickGELU, .gelu, .relu: return 1
+    }
   }
 }
