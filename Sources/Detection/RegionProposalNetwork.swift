@@ -146,12 +146,12 @@ package struct RegionProposalNetwork {
     var deltas: [Tensor] = []
     for map in maps {
       let features = try shared(map, then: .relu)
-      deltas.append(try regressor(features).converted(to: .float32))
+      deltas.append(try regressor(features, storing: .float32))
       if configuration.detached {
         let hidden = try objectness[0](features.detached(), then: .relu)
-        logits.append(try objectness[1](hidden).converted(to: .float32))
+        logits.append(try objectness[1](hidden, storing: .float32))
       } else {
-        logits.append(try objectness[0](features).converted(to: .float32))
+        logits.append(try objectness[0](features, storing: .float32))
       }
     }
     return RegionProposalOutput(logits: logits, deltas: deltas)

@@ -164,7 +164,15 @@ package final class KernelLibrary {
     var all = ["DEVICE_IS_CPU": isCPU ? 1 : 0]
     if isCPU, context.device.compilesForItself { all["HOST_BUILTINS"] = 1 }
     if lanes != Self.mostLanes { all["LANES"] = lanes }
-    return all.merging(parameters) { $1 }.sorted { $0.key < $1.key }
-      .map { "-D \($0.key)=\($0.value)" }.joined(separator: " ")
+    let parameters = all.merging(parameters) { $1 }
+    var words = parameters.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }
+    // NVIDIA's compiler takes more registers where it is not told how many work-groups share them.
+    if let most = parameters[Self.mostRegisters], context.device.computeCapability != nil {
+      words.append("-cl-nv-maxrregcount=\(most)")
+    }
+    return words.joined(separator: " ")
   }
+
+  /// The parameter that says how many registers a work-item may take, for NVIDIA's compiler alone.
+  package static let mostRegisters = "MOST_REGISTERS"
 }

@@ -38,12 +38,14 @@ package struct Convolution {
   ///   - x: `[N, H, W, I]`.
   ///   - activation: What comes after it.
   ///   - statistics: What its product is to write beside its result, where it can.
+  ///   - type: How the result is stored; nil: as x.
   /// - Returns: `[N, H', W', O]`.
   package func callAsFunction(
-    _ x: Tensor, then activation: Activation? = nil, statistics: ColumnStatistics? = nil
+    _ x: Tensor, then activation: Activation? = nil, statistics: ColumnStatistics? = nil,
+    storing type: ElementType? = nil
   ) throws -> Tensor {
     try x.convolution(
       weight: weight.value(as: x.elementType), bias: bias?.value, stride: stride, padding: padding,
-      then: activation, statistics: statistics)
+      then: activation, statistics: statistics, storing: type)
   }
 }

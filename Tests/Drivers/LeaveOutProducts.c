@@ -22,20 +22,55 @@ static const struct {
 // Launches of as many work-items are run: trials of the device, which look at results.
 enum { MOST_RUN = 8192 };
 
-// The buffer that each such kernel was given last. Kernels are made and used by one thread.
+// Products write statistics too: their blocks, mean and inverse deviation (MatrixStatistics.clh).
+enum { BLOCKS = 17, INVERSE = 19 };
+
+// The buffers that each such kernel was given last. Kernels are made and used by one thread.
 enum { MOST = 4096 };
 static struct {
   cl_kernel kernel;
   cl_uint target;
-  cl_mem buffer;
+  // STATISTICS, and what it is that these buffers hold.
+  int statistics;
+  cl_mem buffer, written[INVERSE - BLOCKS + 1];
 } kernels[MOST];
 static int count;
+
+// Programs that are compiled with statistics.
+static struct {
+  cl_program program;
+  int statistics;
+} programs[MOST];
+static int program_count;
 
 static int place(cl_kernel kernel) {
   for (int i = 0; i < count; i++)
     if (kernels[i].kernel == kernel)
       return i;
   return -1;
+}
+
+cl_int clBuildProgram(cl_program program, cl_uint devices, const cl_device_id *list,
+                      const char *options, void (*notify)(cl_program, void *), void *user) {
+  NEXT(clBuildProgram);
+  const char *found = options ? strstr(options, "STATISTICS=") : NULL;
+  if (program_count == MOST)
+    abort();
+  programs[program_count].program = program;
+  programs[program_count++].statistics = found ? atoi(found + strlen("STATISTICS=")) : 0;
+  // What only the driver knows that this one poses as.
+  const char *further = options ? strstr(options, " -cl-nv-") : NULL;
+  char *plain = further ? strndup(options, further - options) : NULL;
+  cl_int code = next(program, devices, list, plain ? plain : options, notify, user);
+  free(plain);
+  return code;
+}
+
+static int statistics(cl_program program) {
+  for (int i = program_count - 1; i >= 0; i--)
+    if (programs[i].program == program)
+      return programs[i].statistics;
+  return 0;
 }
 
 cl_kernel clCreateKernel(cl_program program, const char *name, cl_int *code) {
@@ -50,6 +85,7 @@ cl_kernel clCreateKernel(cl_program program, const char *name, cl_int *code) {
     kernels[at].kernel = kernel;
     kernels[at].target = left_out[i].target;
     kernels[at].buffer = NULL;
+    kernels[at].statistics = statistics(program);
   }
   return kernel;
 }
@@ -59,7 +95,22 @@ cl_int clSetKernelArg(cl_kernel kernel, cl_uint index, size_t size, const void *
   int at = place(kernel);
   if (at >= 0 && kernels[at].target == index && value && size == sizeof(cl_mem))
     memcpy(&kernels[at].buffer, value, size);
+  if (at >= 0 && index >= BLOCKS && index < BLOCKS + (kernels[at].statistics == 2 ? 3 : 1) &&
+      kernels[at].statistics && size == sizeof(cl_mem))
+    memcpy(&kernels[at].written[index - BLOCKS], value, size);
   return next(kernel, index, size, value);
+}
+
+// Repeats a pattern over all of a buffer but an end that is shorter than it, or over as many of its numbers
+// as there are.
+static cl_int fill(cl_command_queue queue, cl_mem buffer, const cl_uint pattern[32], cl_uint waits,
+                   const cl_event *wait, cl_event *event) {
+  size_t size = 0, width = 32 * sizeof *pattern;
+  clGetMemObjectInfo(buffer, CL_MEM_SIZE, sizeof size, &size, NULL);
+  if (size < width)
+    width = sizeof *pattern;
+  return clEnqueueFillBuffer(queue, buffer, pattern, width, 0, size / width * width, waits, wait,
+                             event);
 }
 
 cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint dimensions,
@@ -79,10 +130,14 @@ cl_int clEnqueueNDRangeKernel(cl_command_queue queue, cl_kernel kernel, cl_uint 
     bits = bits * 1664525u + 1013904223u;
     pattern[i] = (bits & 0x807f807fu) | ((123 + (bits >> 24) % 4) * 0x00800080u);
   }
-  size_t size = 0;
-  clGetMemObjectInfo(kernels[at].buffer, CL_MEM_SIZE, sizeof size, &size, NULL);
-  return clEnqueueFillBuffer(queue, kernels[at].buffer, pattern, sizeof pattern, 0,
-                             size / sizeof pattern * sizeof pattern, waits, wait, event);
+  for (int i = 0; i < (kernels[at].statistics == 2 ? 3 : kernels[at].statistics); i++) {
+    // Sums of squares are not below 0.
+    cl_uint positive[32];
+    for (cl_uint j = 0; j < 32; j++)
+      positive[j] = pattern[j] & 0x7fff7fffu;
+    fill(queue, kernels[at].written[i], positive, 0, NULL, NULL);
+  }
+  return fill(queue, kernels[at].buffer, pattern, waits, wait, event);
 }
 
 __attribute__((constructor)) static void answer(void) {

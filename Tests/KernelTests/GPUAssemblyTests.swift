@@ -61,6 +61,16 @@ struct GPUVariant: CustomStringConvertible {
     ["LEFT_LOADER": 0, "RIGHT_LOADER": 1, "TARGET_STORED": 1, "EPILOGUE": $0.rawValue]
   }
 
+  /// Statistics of the columns of a product of a tile, joined by another launch and by the last group.
+  private static func statistics(_ tile: WarpTile) -> [[String: Int]] {
+    [1, 2].map {
+      [
+        "LEFT_LOADER": 2, "RIGHT_LOADER": 1, "TARGET_STORED": 1, "STATISTICS": $0, "VECTOR": 4,
+        "LANES": tile.items,
+      ]
+    }
+  }
+
   /// Products of 16-bit operands by every tile with wide copies, and by the smallest with narrow ones;
   /// patches with channels that fill a tile's depth and others.
   private static let products: [GPUVariant] = {
@@ -69,7 +79,7 @@ struct GPUVariant: CustomStringConvertible {
         (WarpTile.all[2], 8, 2), (WarpTile.all[2], 1, 2),
       ]
     return kinds.flatMap { tile, width, storage in
-      (layouts + epilogues).flatMap { layout in
+      (layouts + epilogues + (storage == 1 ? statistics(tile) : [])).flatMap { layout in
         let isForward = layout["LEFT_LOADER"] == 2 && layout["RIGHT_LOADER"] == 1
         return (isForward ? [0, 1] : [layout["LEFT_LOADER"] == 2 ? 1 : 0]).map { whole in
           var parameters = layout.merging(tile.parameters) { $1 }

@@ -1,3 +1,4 @@
+import KernelLibrary
 import OpenCL
 
 /// What the product of a convolution writes beside its target: mean and variance of its columns, as
@@ -35,18 +36,26 @@ package final class ColumnStatistics {
     fileprivate let statistics: ColumnStatistics
     fileprivate let blocks: Tensor
     fileprivate let lastGroup: LastGroup?
-    fileprivate let rows, tileRows, tileColumns: Int
+    fileprivate let rows: Int
+    fileprivate let tile: WarpTile
 
-    /// What the product is compiled with; `items` is the size of its work-groups.
-    func parameters(items: Int) -> [String: Int] {
-      ["STATISTICS": lastGroup == nil ? 1 : 2, "LANES": items, "VECTOR": 4]
+    /// What the product is compiled with.
+    var parameters: [String: Int] {
+      var parameters = ["STATISTICS": 1, "LANES": tile.items, "VECTOR": 4]
+      guard lastGroup != nil else { return parameters }
+      parameters["STATISTICS"] = 2
+      // Of the tile whose sums take 64 registers two groups fill a unit, as without statistics.
+      if tile.rows * tile.columns == 64 * tile.items, tile.items == 256 {
+        parameters[KernelLibrary.mostRegisters] = 128
+      }
+      return parameters
     }
 
     /// The product's arguments: its pieces, of which there is one, and what is written.
     func arguments() throws -> [KernelArgument] {
       let channels = statistics.mean.count
       guard let lastGroup else { return [.null, .null, .buffer(blocks.buffer)] }
-      let counters = try lastGroup.counters(channels.dividedUp(by: tileColumns))
+      let counters = try lastGroup.counters(channels.dividedUp(by: tile.columns))
       return [.null, .buffer(counters), .buffer(blocks.buffer)] + statistics.results
         + [.float(statistics.momentum), .float(statistics.epsilon)]
     }
@@ -61,7 +70,7 @@ package final class ColumnStatistics {
           "batch_norm_statistics_fold", in: "BatchNorm", storing: .float32, channels: channels),
         rows: stream.foldGroups(channels),
         [.buffer(blocks.buffer)] + statistics.results
-          + [.null, .int(rows), .int(channels), .int(tileRows)]
+          + [.null, .int(rows), .int(channels), .int(tile.rows)]
           + [.float(statistics.momentum), .float(statistics.epsilon)],
         work: Work(operations: 4 * Double(blocks.count), bytes: 4 * Double(blocks.count)))
     }
@@ -83,8 +92,7 @@ package final class ColumnStatistics {
       statistics: self,
       blocks: try Tensor(
         uninitialized: [count, 2, mean.count], on: stream, label: "batch norm partial sums"),
-      lastGroup: count <= Self.mostJoined ? stream.lastGroup : nil, rows: rows,
-      tileRows: tile.rows, tileColumns: tile.columns)
+      lastGroup: count <= Self.mostJoined ? stream.lastGroup : nil, rows: rows, tile: tile)
   }
 }
 

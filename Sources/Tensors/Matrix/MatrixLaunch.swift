@@ -155,7 +155,7 @@ struct MatrixLaunch {
       }
       try enqueue(
         plan, on: stream, into: target, of: targetType, pieces: try part.arguments(),
-        further: part.parameters(items: plan.local[0]))
+        further: part.parameters)
       return try part.finish()
     }
     let size = rows * columns

@@ -18,10 +18,12 @@ extension Tensor {
   ///   - activation: What comes after it; a part of the product on devices with work-groups, an
   ///     operator of its own elsewhere and after Winograd's algorithm.
   ///   - statistics: What the product is to write beside its target, where it can.
+  ///   - type: How the result is stored: as the input (nil), or float32 without a rounding in between.
   /// - Returns: `[N, OH, OW, O]` for `self` `[N, H, W, I]`.
   package func convolution(
     weight: Tensor, bias: Tensor? = nil, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
-    direct: Bool = false, then activation: Activation? = nil, statistics: ColumnStatistics? = nil
+    direct: Bool = false, then activation: Activation? = nil, statistics: ColumnStatistics? = nil,
+    storing type: ElementType? = nil
   ) throws -> Tensor {
     let form = ConvolutionForm(
       input: shape, weight: weight.shape, stride: stride, padding: padding, dilation: dilation,
@@ -29,7 +31,9 @@ extension Tensor {
     precondition(
       bias.map { $0.shape == [form.outputs] } ?? true, "convolution: bias of wrong shape")
     let result = try Tensor(
-      uninitialized: form.outputShape, on: stream, elementType: elementType, label: "convolution")
+      uninitialized: form.outputShape, on: stream, elementType: type ?? elementType,
+      label: "convolution")
+    precondition(activation == nil || result.elementType == elementType, "activation of two types")
     let kept = try weight.factor(of: stream.matrix.weightType(of: elementType))
     let x = detached()
     let needs = (needsGradient, weight.needsGradient, bias?.needsGradient ?? false)
@@ -44,6 +48,7 @@ extension Tensor {
     let layer = result.differentiable(
       from: operands() + [weight] + (bias.map { [$0] } ?? []), "convolution"
     ) { gradient in
+      let gradient = try gradient.converted(to: x.elementType)
       var gradients =
         needs.0 ? try form.inputGradients(of: gradient, weight: kept, for: self) : [nil]
       gradients.append(
@@ -218,7 +223,7 @@ struct ConvolutionForm {
       left: MatrixOperand(buffer: x.buffer, loader: isPlain ? .rows : .image, pitch: inputs),
       right: MatrixOperand(buffer: weight.buffer, loader: .transposed, pitch: patch),
       bias: bias?.buffer, operandType: x.elementType, rightType: weight.elementType,
-      targetType: x.elementType, epilogue: epilogue, statistics: statistics,
+      targetType: result.elementType, epilogue: epilogue, statistics: statistics,
       geometry: isPlain ? nil : strips(of: x.elementType, on: x.stream) ?? inputPatches
     ).run(on: x.stream, into: result.buffer)
   }
