@@ -33,6 +33,22 @@ extension OperatorFamily {
         },
         host: { normalised($0, momentum: 0.1) }),
       OperatorCheck(
+        name: "batch norm of a convolution", operators: ["columnStatistics"],
+        shapes: [[1, 6, 5, 8], [width], [width], [width, 1, 1, 8]], tolerance: 5e-4,
+        activations: 1,
+        device: {
+          let (mean, variance) = try statistics($0[0].stream)
+          let columns = try $0[0].columnStatistics(runningMean: mean, runningVariance: variance)
+          return try $0[0].convolution(weight: $0[3], statistics: columns).batchNorm(
+            weight: $0[1], bias: $0[2], runningMean: mean, runningVariance: variance,
+            columns: columns)
+        },
+        host: { x in
+          let map = HostReference.product(
+            x[0], HostReference.transposed(x[3], width, 8), 30, 8, width)
+          return normalised([map, x[1], x[2]], momentum: 0.1)
+        }),
+      OperatorCheck(
         name: "batch norm, frozen", operators: ["frozenBatchNorm"], shapes: shapes, activations: 1,
         device: {
           let (mean, variance) = try statistics($0[0].stream)

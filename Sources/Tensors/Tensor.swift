@@ -94,7 +94,10 @@ package struct Tensor {
     precondition(shape.reduce(1, *) == count, "reshape of \(self.shape) to \(shape)")
     let result = Tensor(shape: shape, elementType: elementType, buffer: buffer, stream: stream)
     let original = self.shape
-    return result.differentiable(from: [self], "reshape") { [$0.reshaped(original)] }
+    let reshaped = result.differentiable(from: [self], "reshape") { [$0.reshaped(original)] }
+    // Its products may take their gradients through what made this tensor.
+    reshaped.node?.activation = node?.activation
+    return reshaped
   }
 
   /// The same values without their history: gradients stop here.

@@ -79,8 +79,10 @@ extension Tensor {
     return result
   }
 
-  /// What a product is differentiated with respect to, where this tensor is an operand: it, and what an
-  /// activation was applied to that made it. ``inputGradients(_:)`` gives a gradient of one of them.
+  /// What a product of this tensor is differentiated with respect to: the tensor, and what an activation
+  /// was applied to that made it.
+  ///
+  /// ``inputGradients(_:)`` gives a gradient of one of them.
   func operands() -> [Tensor] {
     guard let step = node?.activation else { return [self] }
     if stream.recordsGradients { step.willBeMultiplied() }
@@ -102,7 +104,8 @@ extension Tensor {
     let step = node?.activation
     let isLast = step?.isLastProduct() ?? false
     let gradient = try product(takenGradientOfProducts(), isLast ? step?.epilogue : nil)
-    return step == nil ? [gradient] : isLast ? [nil, gradient] : [gradient, nil]
+    guard let step else { return [gradient] }
+    return isLast ? [nil, gradient.reshaped(step.kept.shape)] : [gradient, nil]
   }
 
   /// The same by an operator of its own, where a product cannot take it through: nil gives `gradient`.
