@@ -58,10 +58,14 @@ cl_int clBuildProgram(cl_program program, cl_uint devices, const cl_device_id *l
     abort();
   programs[program_count].program = program;
   programs[program_count++].statistics = found ? atoi(found + strlen("STATISTICS=")) : 0;
-  // What only the driver knows that this one poses as.
-  const char *further = options ? strstr(options, " -cl-nv-") : NULL;
-  char *plain = further ? strndup(options, further - options) : NULL;
-  cl_int code = next(program, devices, list, plain ? plain : options, notify, user);
+  // Without what only the driver knows that this one poses as.
+  char *plain = options ? strdup(options) : NULL;
+  char *further = plain ? strstr(plain, " -cl-nv-") : NULL;
+  if (further) {
+    const char *rest = further + 1 + strcspn(further + 1, " ");
+    memmove(further, rest, strlen(rest) + 1);
+  }
+  cl_int code = next(program, devices, list, plain, notify, user);
   free(plain);
   return code;
 }

@@ -29,7 +29,7 @@ for preset in $presets; do
     exit 1
   fi
   # What the device adds to all options is the program's own business.
-  sed -e 's/ -D DEVICE_IS_CPU=0//' -e 's/ -D / /g' "$scratch/$preset"/programs/lists/*.txt \
+  sed -e 's/ -D DEVICE_IS_CPU=0//' -e 's/ -cl-nv-[^ ]*//' -e 's/ -D / /g' "$scratch/$preset"/programs/lists/*.txt \
     >"$scratch/list"
   mv "$scratch/list" "$folder/$preset.txt"
 done
