@@ -136,8 +136,8 @@ static inline bool reaches(Axis axis, int bins, int first, int end) {
 
 // For one axis of a region and one cell, the weights of bins first_bin..<first_bin + BINS and the
 // range first | end << 16 of those that are not 0, counted from first_bin.
-INLINED int put_weights(Axis axis, int cell, int first_bin, int bins, float factor,
-                        __local float *weights) {
+static inline int put_weights(Axis axis, int cell, int first_bin, int bins, float factor,
+                              __local float *weights) {
   int first, last, begin = BINS, end = 0;
   bins_touching(axis, cell, bins, &first, &last);
   for (int bin = max(first, first_bin); bin <= min(last, first_bin + BINS - 1); bin++) {
@@ -152,14 +152,14 @@ INLINED int put_weights(Axis axis, int cell, int first_bin, int bins, float fact
 }
 
 // Weight i of those that put_weights gave a range of; 0 outside of it.
-INLINED float weight_in(int range, __local const float *weights, int i) {
+static inline float weight_in(int range, __local const float *weights, int i) {
   return i >= (range & 0xffff) && i < range >> 16 ? weights[i] : 0.0f;
 }
 
 // Appends the regions r of a round whose items raise `flag` to the list of `listed` ones, in their
 // order; returns how many there are then. The list may be read at once.
-INLINED int append_flagged(int r, int flag, int listed, __local int *list, __local int *flags,
-                           __local int *parts) {
+static inline int append_flagged(int r, int flag, int listed, __local int *list, __local int *flags,
+                                 __local int *parts) {
   flags[LANE] = flag;
   group_barrier();
   if (LANE < LANES / 16) {

@@ -16,10 +16,11 @@ struct InlinedFunctionTests {
       .map { String($0.1) }
   }
 
-  // A CPU's kernels get their local memory as arguments, which PoCL never shares.
+  // A CPU's kernels get their local memory as arguments, which PoCL never shares. Those of RoIAlign,
+  // inlined by order, spill two registers on gfx90a; PoCL shares none of their arrays.
   @Test("are inlined, or work-groups would share it on PoCL 3.1")
   func inlined() throws {
-    for path in try KernelFiles.paths() where !path.contains("CPU.cl") {
+    for path in try KernelFiles.paths() where !path.contains("CPU.cl") && path != "RoIAlign.cl" {
       #expect(Self.notInlined(in: try KernelFiles.text(path)) == [], "\(path)")
     }
     // What the rule is about is there.
